@@ -1,0 +1,277 @@
+//! The channel contract. A channel is one folder here and one line in [`ALL`]; nothing else in the crate knows it.
+//!
+//! A channel is pure: it reads and builds data, and the use cases do the IO. [`Channel`] reads a line's settings and makes a
+//! [`Line`]; a line is made anew for every version of its secret, so that during a rotation each live version verifies.
+
+use std::fmt;
+
+use http::{HeaderMap, Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    http::{HttpCall, HttpReply, InvalidHeader},
+    message::{InboundEvent, OutboundMessage},
+    retry::Disposition,
+};
+
+pub mod sms;
+
+/// Every channel of this build, in the order the documentation lists them.
+pub const ALL: &[&dyn Channel] = &[&sms::Sms];
+
+/// The channel with this name in a line's secret (`"channel": "sms"`).
+pub fn by_name(name: &str) -> Option<&'static dyn Channel> {
+    ALL.iter().copied().find(|channel| channel.name() == name)
+}
+
+/// A kind of channel.
+pub trait Channel: Send + Sync + fmt::Debug {
+    /// Its name in a line's secret: lower case, never changed, since it is in every line's configuration.
+    fn name(&self) -> &'static str;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Reads the line's settings: the JSON object under the channel's own name in the line's secret.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the field. It never holds a value: the settings are secrets.
+    fn line(&self, settings: &serde_json::Value) -> Result<Box<dyn Line>, SettingsError>;
+}
+
+/// One line of a channel, with one version of its secret.
+///
+/// The use cases call [`Line::verify`] before [`Line::receive`], on the same bytes, always. There is no default verification:
+/// a channel without signatures must say in its own `verify` what it relies on instead.
+pub trait Line: Send + Sync + fmt::Debug {
+    /// Whether the request is the channel's own, judged over the raw bytes and before any of them is parsed, at `now`.
+    ///
+    /// # Errors
+    /// [`Refusal`] says why not, for the counter.
+    fn verify(&self, request: &ChannelRequest, now: Timestamp) -> Result<(), Refusal>;
+
+    /// Reads a verified request: the events in it and the answer that the channel wants once they are safe. A handshake is a
+    /// request without events.
+    ///
+    /// # Errors
+    /// [`Unreadable`] for a body that is not the channel's: answered 400, nothing is queued. A known body with an unknown
+    /// kind of message is no error but an [`InboundContent::Unsupported`](crate::domain::message::InboundContent).
+    fn receive(&self, request: &ChannelRequest) -> Result<Reception, Unreadable>;
+
+    /// The next call that brings `message` to the person, after the calls whose receipts are in `done` were accepted; `None`
+    /// when all of it was sent. A long text is several calls; a channel that wants media uploaded first uploads it in a call
+    /// of its own and finds the media id in the receipt. The same message must give the same calls at every attempt.
+    ///
+    /// # Errors
+    /// [`SendFailure`] when this channel can't carry the message.
+    fn next_call(&self, message: &OutboundMessage, done: &[Receipt]) -> Result<Option<HttpCall>, SendFailure>;
+
+    /// What the channel's answer to such a call means.
+    ///
+    /// # Errors
+    /// [`SendFailure`], by what is to be done about it.
+    fn receipt(&self, reply: &HttpReply) -> Result<Receipt, SendFailure>;
+}
+
+/// What a channel can do, as data: the use cases decide by these and not by a channel's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The longest text in one message, in the channel's unit; longer ones are split.
+    pub text: TextLimit,
+    /// The most quick replies that show as buttons; 0 where they must be a numbered list.
+    pub quick_replies: u8,
+    /// How long a typing indicator stays on, `None` where there is none.
+    pub typing: Option<SignedDuration>,
+    /// Whether the brand can mark the person's messages as read.
+    pub mark_read: bool,
+    /// Whether the channel reports that a message was delivered.
+    pub reports_delivery: bool,
+    /// Whether the channel reports that a message was read.
+    pub reports_reading: bool,
+    /// How long after the person's last message the brand may answer, `None` for always.
+    pub reply_window: Option<SignedDuration>,
+    /// What keeps a message from being doubled when a call had no answer.
+    pub repeat: Repeat,
+}
+
+/// A length and what it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextLimit {
+    /// Unicode characters.
+    Characters(u32),
+    /// UTF-16 code units.
+    Utf16Units(u32),
+    /// Bytes of UTF-8.
+    Bytes(u32),
+    /// Concatenated SMS parts, in GSM-7 or UCS-2.
+    SmsParts(u32),
+}
+
+/// What happens when a call is repeated because its first answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// The channel takes a retry key and carries a call out once.
+    Once,
+    /// The message may arrive twice; the channel carries our reference, so that a doubling can be seen in its reports.
+    MayDouble,
+}
+
+/// An HTTP request as it reached the inbound function.
+#[derive(Clone)]
+pub struct ChannelRequest {
+    /// The method: handshakes are GETs on several channels.
+    pub method: Method,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The decoded query parameters, in order.
+    pub query: Vec<(String, String)>,
+    /// The raw body, decoded from API Gateway's Base64 and not otherwise touched.
+    pub body: bytes::Bytes,
+}
+
+impl ChannelRequest {
+    /// A header's value as text, if there is exactly one and it is text. Names are compared without case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for ChannelRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChannelRequest({} with {} bytes)", self.method, self.body.len())
+    }
+}
+
+/// What a verified request brought.
+#[derive(Debug)]
+pub struct Reception {
+    /// The events, in the channel's order. One webhook may carry many.
+    pub events: Vec<InboundEvent>,
+    /// What to answer once all of them are queued.
+    pub answer: Answer,
+    /// How many entries were of a kind the adapter doesn't know, and were left out: counted, never an error.
+    pub ignored: usize,
+}
+
+/// The channel's acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// `Content-Type` of the body, where there is one.
+    pub content_type: Option<&'static str>,
+    /// The body: a challenge echoed, a fixed word, mostly nothing.
+    pub body: String,
+}
+
+impl Answer {
+    /// A status without a body.
+    pub const fn empty(status: StatusCode) -> Self {
+        Self { status, content_type: None, body: String::new() }
+    }
+}
+
+/// Why a request was not believed. Answered 401 with an empty body and counted by this reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A signature header is missing or doubled.
+    #[error("unsigned")]
+    Unsigned,
+    /// A signature header can't be read.
+    #[error("signature unreadable")]
+    Unreadable,
+    /// The signature is not that of these bytes with this secret.
+    #[error("signature wrong")]
+    Wrong,
+    /// The signed time is too long ago, or in the future.
+    #[error("stale")]
+    Stale,
+}
+
+/// A verified body that is not what the channel documents. Says where, never with the body's own words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the body can't be read: {rule}")]
+pub struct Unreadable {
+    /// What is wrong, by field name.
+    pub rule: String,
+}
+
+/// A wrong or missing setting, by the JSON field's path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {rule}")]
+pub struct SettingsError {
+    /// The path of the field, from the top of the secret.
+    pub field: String,
+    /// What it must be.
+    pub rule: String,
+}
+
+/// What the channel said when it took one call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The channel's id of what it took, where it gives one: its reports name it.
+    pub provider_id: Option<String>,
+}
+
+/// Why a channel did not take a message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendFailure {
+    /// Too fast, or the channel is down.
+    #[error("the channel asks for a later attempt (HTTP {status})")]
+    Later {
+        /// The HTTP status.
+        status: u16,
+        /// How long to wait at least.
+        after: Option<SignedDuration>,
+    },
+    /// The line's credentials are refused: an operator must mend the secret, and then the message can still go.
+    #[error("the channel refuses the line's credentials (HTTP {status}): check the line's secret")]
+    Credentials {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// This person can't be reached: a number that doesn't exist, or somebody who has opted out.
+    #[error("the channel can't reach this person (HTTP {status}, code {code})")]
+    Unreachable {
+        /// The HTTP status.
+        status: u16,
+        /// The channel's error code.
+        code: String,
+    },
+    /// The channel refuses the message itself.
+    #[error("the channel refuses the message (HTTP {status}, code {code})")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The channel's error code.
+        code: String,
+    },
+    /// The channel's answer is not what it documents: whether it took the message is not known.
+    #[error("the channel's answer can't be read (HTTP {status})")]
+    Unreadable {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// A setting can't be sent.
+    #[error(transparent)]
+    Header(#[from] InvalidHeader),
+}
+
+impl SendFailure {
+    /// What becomes of the message.
+    pub const fn disposition(&self) -> Disposition {
+        match self {
+            Self::Later { after, .. } => Disposition::Retry { after: *after },
+            // A rotated credential is mended within hours, and the person is still waiting then.
+            Self::Credentials { .. } => Disposition::RETRY,
+            Self::Unreachable { .. } | Self::Refused { .. } | Self::Header(_) => Disposition::Park,
+            // Repeating could double the message.
+            Self::Unreadable { .. } => Disposition::Park,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The generic SMS HTTP gateway: JSON in both directions, inbound signed like Sinch's Conversation webhooks, outbound with a
+//! bearer token.
+//!
+//! - [`signature`]: HMAC-SHA256 over body, nonce and timestamp, five minutes either way.
+//! - [`wire`]: the JSON of both directions.
+//! - [`segment`]: GSM-7 and UCS-2 parts: counting and splitting.
+
+use http::{HeaderValue, Method, StatusCode};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::{
+    Answer, Capabilities, Channel, ChannelRequest, Line, Receipt, Reception, Refusal, Repeat, SendFailure,
+    SettingsError, TextLimit, Unreadable,
+};
+use crate::domain::{
+    http::{HttpCall, HttpReply},
+    message::{OutboundContent, OutboundMessage},
+};
+
+pub mod segment;
+pub mod signature;
+pub mod wire;
+
+/// The most concatenated parts in one SMS: longer texts become several messages. Gateways take 10 or more; handsets join them.
+pub const MOST_PARTS: usize = 10;
+
+/// The channel `sms`.
+#[derive(Debug, Clone, Copy)]
+pub struct Sms;
+
+impl Channel for Sms {
+    fn name(&self) -> &'static str {
+        "sms"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            text: TextLimit::SmsParts(MOST_PARTS as u32),
+            quick_replies: 0,
+            typing: None,
+            mark_read: false,
+            reports_delivery: false,
+            reports_reading: false,
+            reply_window: None,
+            repeat: Repeat::MayDouble,
+        }
+    }
+
+    fn line(&self, settings: &serde_json::Value) -> Result<Box<dyn Line>, SettingsError> {
+        let settings = wire::Settings::read(settings)?;
+        let mut authorization =
+            HeaderValue::from_str(&format!("Bearer {}", settings.bearer_token.expose_secret())).map_err(|_| {
+                SettingsError {
+                    field: "sms.bearer_token".to_owned(),
+                    rule: "must be characters that an HTTP header can carry".to_owned(),
+                }
+            })?;
+        authorization.set_sensitive(true);
+        Ok(Box::new(SmsLine {
+            from: settings.from,
+            send_url: settings.send_url,
+            authorization,
+            webhook_secret: settings.webhook_secret,
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct SmsLine {
+    from: String,
+    send_url: Url,
+    authorization: HeaderValue,
+    webhook_secret: SecretString,
+}
+
+impl Line for SmsLine {
+    fn verify(&self, request: &ChannelRequest, now: Timestamp) -> Result<(), Refusal> {
+        signature::verify(request, &self.webhook_secret, now)
+    }
+
+    fn receive(&self, request: &ChannelRequest) -> Result<Reception, Unreadable> {
+        let event = wire::read_inbound(&request.body)?;
+        Ok(Reception { events: vec![event], answer: Answer::empty(StatusCode::OK), ignored: 0 })
+    }
+
+    fn next_call(&self, message: &OutboundMessage, done: &[Receipt]) -> Result<Option<HttpCall>, SendFailure> {
+        let OutboundContent::Text { text } = &message.content;
+        let pieces = segment::messages(text.as_str(), MOST_PARTS);
+        let Some(piece) = pieces.get(done.len()) else { return Ok(None) };
+        let body = wire::Outbound {
+            from: &self.from,
+            to: message.to.as_str(),
+            text: piece,
+            client_reference: &format!("{}.{}", message.reference, done.len()),
+        };
+        let mut call = HttpCall::new("SMS gateway send", Method::POST, self.send_url.clone())
+            .body("application/json", body.to_json());
+        call.headers.insert(http::header::AUTHORIZATION, self.authorization.clone());
+        Ok(Some(call))
+    }
+
+    fn receipt(&self, reply: &HttpReply) -> Result<Receipt, SendFailure> {
+        wire::read_receipt(reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::{id::ChannelUserId, message::MessageText};
+
+    fn line() -> Box<dyn Line> {
+        Sms.line(&json!({
+            "from": "+4930555123",
+            "send_url": "https://gateway.example/v1/messages",
+            "bearer_token": "b34rer",
+            "webhook_secret": "wh-s3cret",
+        }))
+        .unwrap()
+    }
+
+    fn message(text: &str) -> OutboundMessage {
+        OutboundMessage {
+            to: ChannelUserId::new("+4915112345678").unwrap(),
+            reference: "0a1b2c".to_owned(),
+            content: OutboundContent::Text { text: MessageText::new(text) },
+        }
+    }
+
+    #[test]
+    fn a_text_is_one_authorised_post_with_our_reference() {
+        let call = line().next_call(&message("Good morning 🌞"), &[]).unwrap().unwrap();
+        assert_eq!((call.method, call.url.as_str()), (Method::POST, "https://gateway.example/v1/messages"));
+        assert_eq!(call.headers.get("authorization").unwrap(), "Bearer b34rer");
+        assert!(call.headers.get("authorization").unwrap().is_sensitive());
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&call.body).unwrap(),
+            json!({"from": "+4930555123", "to": "+4915112345678", "text": "Good morning 🌞", "client_reference": "0a1b2c.0"})
+        );
+    }
+
+    #[test]
+    fn a_long_text_is_several_posts_in_order_and_then_done() {
+        let line = line();
+        let text = "all work and no play ".repeat(200);
+        let mut done = Vec::new();
+        let mut joined = String::new();
+        while let Some(call) = line.next_call(&message(&text), &done).unwrap() {
+            let body: serde_json::Value = serde_json::from_slice(&call.body).unwrap();
+            joined.push_str(body["text"].as_str().unwrap());
+            assert_eq!(body["client_reference"], format!("0a1b2c.{}", done.len()));
+            done.push(Receipt { provider_id: None });
+        }
+        assert_eq!(joined, text);
+        assert!(done.len() >= 3);
+    }
+
+    #[test]
+    fn debug_of_a_line_holds_no_secret() {
+        let shown = format!("{:?}", line());
+        assert!(!shown.contains("b34rer") && !shown.contains("wh-s3cret"), "{shown}");
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_without_its_value() {
+        let error = |settings: serde_json::Value| Sms.line(&settings).unwrap_err().to_string();
+        assert_eq!(error(json!({"from": "+49"})), "sms: missing field `send_url`");
+        let mut settings = json!({"from": "+49", "send_url": "http://gateway.example", "bearer_token": "secret value", "webhook_secret": "x"});
+        assert_eq!(error(settings.clone()), "sms.send_url: must be an https URL (http only for loopback)");
+        settings["send_url"] = json!({"secret": "value"});
+        assert!(!error(settings.clone()).contains("value\""), "{}", error(settings));
+    }
+}

@@ -1,0 +1,339 @@
+//! A consumer and the state of their conversation: pure transitions over a versioned record.
+//!
+//! The store saves a record only over the version that was read, so every transition here is one conditional write there.
+//! `NONE -> OPENING -> OPEN -> CLOSED -> OPENING ...`: OPENING is a lease, because opening takes calls that can die half-way.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::id::{AccountId, ChannelUserId, ConversationId, ExtConsumerId, LineId, LpConsumerId, Owner};
+
+/// A person on a line, and what LiveEngage knows them by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consumer {
+    /// The line they write to.
+    pub line: LineId,
+    /// Who they are on the channel.
+    pub user: ChannelUserId,
+    /// The account that the line feeds.
+    pub account: AccountId,
+    /// Their identity at LivePerson, once it was asked for.
+    pub identity: Option<Identity>,
+    /// The current conversation.
+    pub conversation: Conversation,
+    /// How often this record was saved; 0 was never saved. The store writes only over the version that was read.
+    pub version: u64,
+}
+
+/// What names a consumer at LivePerson. The token that proves it is kept beside it by the store, as a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Our name for them.
+    pub ext_consumer_id: ExtConsumerId,
+    /// LivePerson's name for them.
+    pub lp_consumer_id: LpConsumerId,
+    /// The ConsumerJWS: never expires, so it is asked for once (Connector API, Authorization page).
+    pub token: ConsumerToken,
+}
+
+/// The ConsumerJWS of one consumer: whoever has it (and an AppJWT) can write in that person's name. No `Debug` of the value.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConsumerToken(String);
+
+impl ConsumerToken {
+    /// Wraps a token.
+    pub fn new(token: impl Into<String>) -> Self {
+        Self(token.into())
+    }
+
+    /// The token, for the `X-LP-ON-BEHALF` header only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ConsumerToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ConsumerToken(hidden)")
+    }
+}
+
+/// The state of a consumer's conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Conversation {
+    /// There was none yet, or opening one failed for good.
+    None,
+    /// Somebody is opening one.
+    Opening {
+        /// Who.
+        owner: Owner,
+        /// Until when they may: after that anyone may take over.
+        until: Timestamp,
+        /// The conversation before it: late news of it must not be taken for the new one.
+        previous: Option<ConversationId>,
+    },
+    /// Texts go here.
+    Open {
+        /// The conversation.
+        id: ConversationId,
+        /// The time of the last news: LiveEngage's `metaDataLastUpdateTs`, or when we opened it.
+        as_of: Timestamp,
+    },
+    /// The last conversation has ended; the next text opens another.
+    Closed {
+        /// The conversation that ended.
+        id: ConversationId,
+        /// LiveEngage's time of the news.
+        as_of: Timestamp,
+    },
+}
+
+/// Answer to [`Consumer::reserve`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reserve {
+    /// The caller is to open one, after saving the record.
+    Reserved,
+    /// There is one.
+    Open(ConversationId),
+    /// Somebody else is opening one.
+    Busy {
+        /// Until when at the most.
+        until: Timestamp,
+    },
+}
+
+/// Answer to the transitions that may leave the record as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The record has changed and must be saved.
+    Changed,
+    /// Nothing to save.
+    Unchanged,
+}
+
+impl Consumer {
+    /// A person never seen before.
+    pub fn new(line: LineId, user: ChannelUserId, account: AccountId) -> Self {
+        Self { line, user, account, identity: None, conversation: Conversation::None, version: 0 }
+    }
+
+    /// The open conversation, if there is one.
+    pub fn open_conversation(&self) -> Option<&ConversationId> {
+        match &self.conversation {
+            Conversation::Open { id, .. } => Some(id),
+            Conversation::None | Conversation::Opening { .. } | Conversation::Closed { .. } => None,
+        }
+    }
+
+    /// Asks to open a conversation: takes the lease if there is none open and nobody else holds it at `now`.
+    pub fn reserve(&mut self, owner: &Owner, now: Timestamp, until: Timestamp) -> Reserve {
+        let previous = match &self.conversation {
+            Conversation::Open { id, .. } => return Reserve::Open(id.clone()),
+            Conversation::Opening { owner: holder, until, .. } if holder != owner && *until > now => {
+                return Reserve::Busy { until: *until };
+            }
+            Conversation::Opening { previous, .. } => previous.clone(),
+            Conversation::Closed { id, .. } => Some(id.clone()),
+            Conversation::None => None,
+        };
+        self.conversation = Conversation::Opening { owner: owner.clone(), until, previous };
+        Reserve::Reserved
+    }
+
+    /// Notes the conversation that LiveEngage opened on our call, which was made at `opened_at`. A webhook may have been
+    /// faster, and somebody else may have taken over an expired lease and gone on: newer news of another conversation stays.
+    pub fn attach(&mut self, id: &ConversationId, opened_at: Timestamp) -> Change {
+        match &self.conversation {
+            Conversation::Open { id: known, .. } | Conversation::Closed { id: known, .. } if known == id => {
+                Change::Unchanged
+            }
+            Conversation::Open { as_of, .. } | Conversation::Closed { as_of, .. } if *as_of > opened_at => {
+                Change::Unchanged
+            }
+            Conversation::Opening { previous: Some(known), .. } if known == id => Change::Unchanged,
+            _ => {
+                self.conversation = Conversation::Open { id: id.clone(), as_of: opened_at };
+                Change::Changed
+            }
+        }
+    }
+
+    /// Gives the lease back after opening failed, so that the next attempt needn't wait for it to run out.
+    pub fn give_up(&mut self, owner: &Owner) -> Change {
+        match &self.conversation {
+            Conversation::Opening { owner: holder, previous, .. } if holder == owner => {
+                self.conversation = match previous {
+                    Some(id) => Conversation::Closed { id: id.clone(), as_of: Timestamp::UNIX_EPOCH },
+                    None => Conversation::None,
+                };
+                Change::Changed
+            }
+            _ => Change::Unchanged,
+        }
+    }
+
+    /// A webhook says that `id` is open, as of LiveEngage's time `as_of`. This is how an opened conversation is found again
+    /// when the opener died before it could attach it, or when LiveEngage answered "already has open conversation".
+    pub fn observe_open(&mut self, id: &ConversationId, as_of: Timestamp) -> Change {
+        match &self.conversation {
+            // A conversation never opens again: this is late news.
+            Conversation::Closed { id: known, .. } if known == id => Change::Unchanged,
+            Conversation::Opening { previous: Some(known), .. } if known == id => Change::Unchanged,
+            Conversation::Open { id: known, as_of: seen } if known == id && *seen >= as_of => Change::Unchanged,
+            Conversation::Open { id: known, as_of: seen } if known != id && *seen >= as_of => Change::Unchanged,
+            Conversation::Closed { as_of: seen, .. } if *seen >= as_of => Change::Unchanged,
+            _ => {
+                self.conversation = Conversation::Open { id: id.clone(), as_of };
+                Change::Changed
+            }
+        }
+    }
+
+    /// A webhook, or an answer of the Send API, says that `id` has ended.
+    pub fn observe_closed(&mut self, id: &ConversationId, as_of: Timestamp) -> Change {
+        match &self.conversation {
+            Conversation::Open { id: known, .. } if known == id => {
+                self.conversation = Conversation::Closed { id: id.clone(), as_of };
+                Change::Changed
+            }
+            _ => Change::Unchanged,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn consumer() -> Consumer {
+        Consumer::new(
+            LineId::new("sms-main").unwrap(),
+            ChannelUserId::new("+4915112345678").unwrap(),
+            AccountId::new("72419083").unwrap(),
+        )
+    }
+    fn owner(name: &str) -> Owner {
+        Owner::new(name).unwrap()
+    }
+    fn conversation(name: &str) -> ConversationId {
+        ConversationId::new(name).unwrap()
+    }
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn only_one_of_two_openers_gets_the_lease_until_it_runs_out() {
+        let mut record = consumer();
+        assert_eq!(record.reserve(&owner("a"), at(10), at(40)), Reserve::Reserved);
+        assert_eq!(record.reserve(&owner("b"), at(39), at(70)), Reserve::Busy { until: at(40) });
+        assert_eq!(record.reserve(&owner("b"), at(40), at(70)), Reserve::Reserved);
+    }
+
+    #[test]
+    fn a_webhook_that_overtakes_the_answer_attaches_the_conversation() {
+        let mut record = consumer();
+        record.reserve(&owner("a"), at(10), at(40));
+        assert_eq!(record.observe_open(&conversation("c1"), at(11)), Change::Changed);
+        assert_eq!(record.attach(&conversation("c1"), at(10)), Change::Unchanged);
+        assert_eq!(record.open_conversation(), Some(&conversation("c1")));
+    }
+
+    #[test]
+    fn late_news_of_the_closed_conversation_does_not_reopen_it() {
+        let mut record = consumer();
+        record.attach(&conversation("c1"), at(10));
+        assert_eq!(record.observe_closed(&conversation("c1"), at(20)), Change::Changed);
+        assert_eq!(record.observe_open(&conversation("c1"), at(99)), Change::Unchanged);
+        record.reserve(&owner("a"), at(30), at(60));
+        assert_eq!(record.observe_open(&conversation("c1"), at(99)), Change::Unchanged);
+        assert_eq!(record.observe_open(&conversation("c2"), at(31)), Change::Changed);
+    }
+
+    #[test]
+    fn news_that_a_conversation_closed_before_our_attach_is_kept() {
+        let mut record = consumer();
+        record.reserve(&owner("a"), at(10), at(40));
+        record.observe_open(&conversation("c1"), at(11));
+        record.observe_closed(&conversation("c1"), at(12));
+        assert_eq!(record.attach(&conversation("c1"), at(10)), Change::Unchanged);
+        assert_eq!(record.open_conversation(), None);
+    }
+
+    #[test]
+    fn an_opener_that_comes_back_late_does_not_replace_the_newer_conversation() {
+        let mut record = consumer();
+        record.reserve(&owner("slow"), at(10), at(40));
+        record.observe_open(&conversation("c1"), at(11));
+        record.observe_closed(&conversation("c1"), at(50));
+        record.reserve(&owner("b"), at(60), at(90));
+        assert_eq!(record.attach(&conversation("c1"), at(10)), Change::Unchanged);
+        record.attach(&conversation("c2"), at(61));
+        assert_eq!(record.attach(&conversation("c1"), at(10)), Change::Unchanged);
+        assert_eq!(record.open_conversation(), Some(&conversation("c2")));
+    }
+
+    #[test]
+    fn giving_up_needs_the_lease() {
+        let mut record = consumer();
+        record.reserve(&owner("a"), at(10), at(40));
+        assert_eq!(record.give_up(&owner("b")), Change::Unchanged);
+        assert_eq!(record.give_up(&owner("a")), Change::Changed);
+        assert_eq!(record.conversation, Conversation::None);
+        let span = at(1) + 1.seconds();
+        assert_eq!(record.reserve(&owner("b"), span, at(40)), Reserve::Reserved);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Reserve(u8, i64),
+        Attach(u8, i64),
+        GiveUp(u8),
+        Opened(u8, i64),
+        Closed(u8, i64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0u8..3, 0i64..100).prop_map(|(o, t)| Step::Reserve(o, t)),
+            (0u8..3, 0i64..100).prop_map(|(c, t)| Step::Attach(c, t)),
+            (0u8..3).prop_map(Step::GiveUp),
+            (0u8..3, 0i64..100).prop_map(|(c, t)| Step::Opened(c, t)),
+            (0u8..3, 0i64..100).prop_map(|(c, t)| Step::Closed(c, t)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_interleaving_reopens_a_closed_conversation_or_shares_a_lease(steps in prop::collection::vec(step(), 0..40)) {
+            let mut record = consumer();
+            for step in steps {
+                let before = record.conversation.clone();
+                match step {
+                    Step::Reserve(o, t) => {
+                        let me = owner(&o.to_string());
+                        let answer = record.reserve(&me, at(t), at(t + 30));
+                        if let Conversation::Opening { owner: holder, until, .. } = &before
+                            && holder != &me && *until > at(t) {
+                            prop_assert_eq!(answer, Reserve::Busy { until: *until });
+                        }
+                    }
+                    Step::Attach(c, t) => { record.attach(&conversation(&c.to_string()), at(t)); }
+                    Step::GiveUp(o) => { record.give_up(&owner(&o.to_string())); }
+                    Step::Opened(c, t) => {
+                        record.observe_open(&conversation(&c.to_string()), at(t));
+                        if let Conversation::Closed { id, .. } = &before {
+                            prop_assert_ne!(record.open_conversation(), Some(id));
+                        }
+                    }
+                    Step::Closed(c, t) => { record.observe_closed(&conversation(&c.to_string()), at(t)); }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The core: ids, messages, the conversation's state machine. No IO, no clock: time is an argument.
+
+pub mod conversation;
+pub mod http;
+pub mod id;
+pub mod message;
+pub mod retry;
+pub mod settings;
+pub mod text;

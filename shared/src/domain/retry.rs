@@ -1,0 +1,63 @@
+//! What to do with a failure, and how long to wait.
+
+use jiff::SignedDuration;
+
+/// What becomes of a message after a failure. Every error type of the connector answers with one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// Try again: the failure is expected to pass.
+    Retry {
+        /// The least time to wait, where the other side named one; the ladder decides otherwise.
+        after: Option<SignedDuration>,
+    },
+    /// Repeating would fail again: keep the message with the reason, for a person.
+    Park,
+    /// There is nothing to deliver.
+    Drop,
+}
+
+impl Disposition {
+    /// Try again as the ladder says.
+    pub const RETRY: Self = Self::Retry { after: None };
+}
+
+/// How long a message is tried before it is parked: LiveEngage's own outages are hours, not days.
+pub const RETRY_FOR: SignedDuration = SignedDuration::from_hours(12);
+
+const LONGEST: SignedDuration = SignedDuration::from_mins(15);
+
+/// The wait before the next attempt, after `attempts` of them (1 for the first).
+///
+/// LivePerson's retry policy asks for 5, 10 and 15 s after a 5xx and then for intervals that grow; here they double up to
+/// 15 minutes. A longer wait that the other side asked for wins, up to the 12 hours of SQS's visibility timeout.
+pub fn wait_after(attempts: u32, asked: Option<SignedDuration>) -> SignedDuration {
+    let ladder = match attempts {
+        0 | 1 => SignedDuration::from_secs(5),
+        2 => SignedDuration::from_secs(10),
+        3 => SignedDuration::from_secs(15),
+        more => {
+            let doublings = (more - 3).min(10);
+            (SignedDuration::from_secs(15) * (1 << doublings)).min(LONGEST)
+        }
+    };
+    asked.unwrap_or(SignedDuration::ZERO).max(ladder).min(RETRY_FOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ladder_is_liveengages_and_then_doubles_to_a_quarter_of_an_hour() {
+        let waits: Vec<i64> = (1..=12).map(|n| wait_after(n, None).as_secs()).collect();
+        assert_eq!(waits, [5, 10, 15, 30, 60, 120, 240, 480, 900, 900, 900, 900]);
+    }
+
+    #[test]
+    fn a_longer_wait_that_was_asked_for_wins_within_twelve_hours() {
+        assert_eq!(wait_after(1, Some(SignedDuration::from_secs(2))).as_secs(), 5);
+        assert_eq!(wait_after(1, Some(SignedDuration::from_secs(77))).as_secs(), 77);
+        assert_eq!(wait_after(1, Some(SignedDuration::from_hours(99))), SignedDuration::from_hours(12));
+        assert_eq!(wait_after(u32::MAX, None).as_secs(), 900);
+    }
+}

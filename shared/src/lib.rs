@@ -1,0 +1,5 @@
+//! The connector's common crate.
+
+pub mod channel;
+pub mod domain;
+pub mod port;
