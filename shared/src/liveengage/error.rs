@@ -1,0 +1,247 @@
+//! What LivePerson's answers mean for the message that is being delivered.
+
+use http::StatusCode;
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+use super::tolerant;
+use crate::domain::{
+    http::{HttpReply, InvalidHeader},
+    retry::Disposition,
+};
+
+/// A LiveEngage call that did not do what was asked. Holds codes and titles only: LivePerson's messages can name consumers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LiveEngageError {
+    /// 401: the AppJWT is expired or invalid (code 40102, or a 401 that says nothing else). A new one mends it.
+    #[error("{call}: LiveEngage refuses the AppJWT (HTTP 401)")]
+    AppJwtRefused {
+        /// The call's name.
+        call: &'static str,
+    },
+    /// 401: the ConsumerJWS is invalid (code 40103). A new one mends it.
+    #[error("{call}: LiveEngage refuses the ConsumerJWS (HTTP 401, code 40103)")]
+    ConsumerJwsRefused {
+        /// The call's name.
+        call: &'static str,
+    },
+    /// 400 "Conversation is close": the conversation has ended; the text belongs in a new one.
+    #[error("{call}: the conversation is closed")]
+    ConversationClosed {
+        /// The call's name.
+        call: &'static str,
+    },
+    /// 400 "already has open conversation": without the id, which only a webhook tells.
+    #[error("{call}: the consumer already has an open conversation, and its id is not known yet")]
+    AlreadyOpen {
+        /// The call's name.
+        call: &'static str,
+    },
+    /// Sentinel refuses the app install's client id or secret: an operator must mend the account's secret.
+    #[error("{call}: Sentinel refuses the client id or secret (HTTP {status}): check the account's secret")]
+    CredentialsRefused {
+        /// The call's name.
+        call: &'static str,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The Domain API doesn't know the account: an operator must mend the account's id.
+    #[error("the Domain API doesn't know this account (HTTP {status}): check the account's id")]
+    UnknownAccount {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// 429.
+    #[error("{call}: too many calls (HTTP 429)")]
+    RateLimited {
+        /// The call's name.
+        call: &'static str,
+        /// `Retry-After`, at least one second (LivePerson's retry policy).
+        after: SignedDuration,
+    },
+    /// 451: LivePerson has blocked the caller; only LivePerson can mend that.
+    #[error("{call}: LivePerson blocks the caller (HTTP 451): contact LivePerson")]
+    Blocked {
+        /// The call's name.
+        call: &'static str,
+    },
+    /// Another 4xx: the same call would fail again.
+    #[error("{call}: refused (HTTP {status}, code {code})")]
+    Refused {
+        /// The call's name.
+        call: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// LivePerson's error code or word, `none` where there is none.
+        code: String,
+    },
+    /// 5xx, or anything that is no answer of the documented kind.
+    #[error("{call}: unavailable (HTTP {status})")]
+    Unavailable {
+        /// The call's name.
+        call: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// `Retry-After`, where there was one.
+        after: Option<SignedDuration>,
+    },
+    /// A 2xx whose body is not what is documented.
+    #[error("{call}: the answer can't be read: {what}")]
+    Unreadable {
+        /// The call's name.
+        call: &'static str,
+        /// What is missing or wrong.
+        what: &'static str,
+    },
+    /// The account's service list has no such service: the feature is not on this account.
+    #[error("the account has no service {service}: LivePerson must enable it")]
+    NoService {
+        /// The service's name.
+        service: &'static str,
+    },
+    /// The request can't be built: too long, or a token that no header can carry.
+    #[error("{call}: {what}")]
+    Unsendable {
+        /// The call's name.
+        call: &'static str,
+        /// Why.
+        what: &'static str,
+    },
+    /// A token that no header can carry.
+    #[error(transparent)]
+    Header(#[from] InvalidHeader),
+}
+
+impl LiveEngageError {
+    /// What becomes of the message. The errors that a caller mends by itself (tokens, closed conversation) are retries
+    /// here, for the case that mending did not help the first time.
+    pub const fn disposition(&self) -> Disposition {
+        match self {
+            Self::AppJwtRefused { .. }
+            | Self::ConsumerJwsRefused { .. }
+            | Self::ConversationClosed { .. }
+            | Self::AlreadyOpen { .. } => Disposition::RETRY,
+            // Configuration can be mended within the hours that a message is tried; then nothing is lost.
+            Self::CredentialsRefused { .. }
+            | Self::UnknownAccount { .. }
+            | Self::Blocked { .. }
+            | Self::NoService { .. } => Disposition::RETRY,
+            Self::RateLimited { after, .. } => Disposition::Retry { after: Some(*after) },
+            Self::Unavailable { after, .. } => Disposition::Retry { after: *after },
+            Self::Refused { .. } | Self::Unsendable { .. } | Self::Header(_) => Disposition::Park,
+            // It may have been carried out: repeating could double the message.
+            Self::Unreadable { .. } => Disposition::Park,
+        }
+    }
+}
+
+/// LivePerson's error bodies: `{"code", "body": {"msg"}}` of the Send API and the `.ReqBody$ErrorResp` of authentication.
+#[derive(Default, Deserialize)]
+struct ErrorBody {
+    #[serde(default, deserialize_with = "tolerant::lenient")]
+    body: Option<ErrorDetails>,
+    #[serde(default, deserialize_with = "tolerant::lenient_text")]
+    code: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct ErrorDetails {
+    #[serde(default, deserialize_with = "tolerant::lenient_text")]
+    title: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::lenient_text", rename = "errorCode")]
+    error_code: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::lenient_text")]
+    msg: Option<String>,
+}
+
+/// Sorts a reply that is no success. `message` overrides the body's own `msg`, for CONVERSATION's answers by position.
+pub(super) fn classify(call: &'static str, reply: &HttpReply, message: Option<&str>) -> LiveEngageError {
+    let body: ErrorBody = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let details = body.body.unwrap_or_default();
+    let message = message.map(str::to_owned).or(details.msg).unwrap_or_default();
+    let title = details.title.unwrap_or_default();
+    let code = details.error_code.or(body.code).filter(|code| is_word(code)).unwrap_or_else(|| "none".to_owned());
+    match reply.status {
+        StatusCode::UNAUTHORIZED => {
+            // By title first: the documentation pairs titles and codes in two ways.
+            let consumer = title.contains("ConsumerJWS") || (!title.contains("AppJWT") && code == "40103");
+            if consumer { LiveEngageError::ConsumerJwsRefused { call } } else { LiveEngageError::AppJwtRefused { call } }
+        }
+        StatusCode::BAD_REQUEST if message.contains("Conversation is close") => {
+            LiveEngageError::ConversationClosed { call }
+        }
+        StatusCode::BAD_REQUEST if message.contains("already has open conversation") => {
+            LiveEngageError::AlreadyOpen { call }
+        }
+        StatusCode::TOO_MANY_REQUESTS => LiveEngageError::RateLimited {
+            call,
+            after: reply.retry_after.unwrap_or_default().max(SignedDuration::from_secs(1)),
+        },
+        StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => LiveEngageError::Blocked { call },
+        status if status.is_client_error() => LiveEngageError::Refused { call, status: status.as_u16(), code },
+        status => LiveEngageError::Unavailable { call, status: status.as_u16(), after: reply.retry_after },
+    }
+}
+
+fn is_word(code: &str) -> bool {
+    (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u16, body: &str) -> HttpReply {
+        HttpReply { status: StatusCode::from_u16(status).unwrap(), retry_after: None, body: body.to_owned().into() }
+    }
+
+    #[test]
+    fn documented_errors_are_sorted_by_what_mends_them() {
+        let sort = |status, body| classify("SEND", &reply(status, body), None);
+        let call = "SEND";
+        for (body, expected) in [
+            (
+                r#"{"kind":"resp","code":401,"body":{"title":"Invalid AppJWT","details":"token has expired","errorCode":40102},"type":".ReqBody$ErrorResp"}"#,
+                LiveEngageError::AppJwtRefused { call },
+            ),
+            (
+                r#"{"code":401,"body":{"title":"Invalid ConsumerJWS","errorCode":"40103"}}"#,
+                LiveEngageError::ConsumerJwsRefused { call },
+            ),
+            // The page pairs this title with 40104 in its sample and with 40105 in its table.
+            (
+                r#"{"code":401,"body":{"title":"AppJWT is missing","errorCode":40104}}"#,
+                LiveEngageError::AppJwtRefused { call },
+            ),
+            (
+                r#"{"code":401,"body":{"title":"ConsumerJWS is missing","errorCode":40104}}"#,
+                LiveEngageError::ConsumerJwsRefused { call },
+            ),
+            ("gateway says no", LiveEngageError::AppJwtRefused { call }),
+        ] {
+            assert_eq!(sort(401, body), expected, "{body}");
+        }
+        assert_eq!(
+            sort(400, r#"{"code":"BAD_REQUEST","body":{"msg":"Bad Request, Conversation is close"},"reqId":"9"}"#),
+            LiveEngageError::ConversationClosed { call }
+        );
+        assert_eq!(
+            sort(400, r#"{"code":"BAD_REQUEST","body":{"msg":"Bad Request"},"reqId":"9"}"#),
+            LiveEngageError::Refused { call, status: 400, code: "BAD_REQUEST".to_owned() }
+        );
+        assert_eq!(sort(429, ""), LiveEngageError::RateLimited { call, after: SignedDuration::from_secs(1) });
+        assert_eq!(sort(451, ""), LiveEngageError::Blocked { call });
+        assert_eq!(sort(503, "<html>"), LiveEngageError::Unavailable { call, status: 503, after: None });
+        assert_eq!(sort(302, ""), LiveEngageError::Unavailable { call, status: 302, after: None });
+    }
+
+    #[test]
+    fn no_message_of_the_other_side_is_kept() {
+        let error = classify(
+            "SEND",
+            &reply(400, r#"{"code":"call +4915112345678","body":{"msg":"User 15112345678 said: private words"}}"#),
+            None,
+        );
+        assert!(!format!("{error} {error:?}").contains("1234"), "{error:?}");
+    }
+}

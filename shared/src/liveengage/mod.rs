@@ -1,0 +1,16 @@
+//! LiveEngage: the wire formats of the APIs that a connector needs, as functions that build a call and read its answer.
+//!
+//! No IO: a use case hands the calls to a port. Everything here is written from LivePerson's Connector API documentation; where
+//! that contradicts itself, requests take the newest form and answers are read in every form.
+
+mod error;
+mod tolerant;
+
+pub mod domain_api;
+pub mod idp;
+pub mod messaging;
+pub mod notification;
+pub mod sentinel;
+pub mod signature;
+
+pub use error::LiveEngageError;

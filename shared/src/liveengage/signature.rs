@@ -1,0 +1,202 @@
+//! The signature of LiveEngage's webhooks: `x-liveperson-signature: sha1=<HMAC of the raw body, keyed by the client secret>`.
+//!
+//! SHA-1 and Base64 by default; SHA-256 and hexadecimal can be switched on at LivePerson. All four forms are read. There is no
+//! timestamp in it, so a captured request can be replayed: the deduplication of messages holds against that.
+
+use base64::{
+    Engine,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use sha1::Sha1;
+use sha2::Sha256;
+
+/// The header with the signature.
+pub const SIGNATURE: &str = "x-liveperson-signature";
+/// The header with the account id.
+pub const ACCOUNT_ID: &str = "x-liveperson-account-id";
+/// The header with the app install's client id.
+pub const CLIENT_ID: &str = "x-liveperson-client-id";
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Which algorithms an account's webhooks may be signed with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithms {
+    /// SHA-1, LivePerson's default, or SHA-256.
+    #[default]
+    Any,
+    /// SHA-256 only: for accounts where LivePerson has switched it on.
+    Sha256,
+}
+
+/// Why a webhook was not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A header is missing or doubled.
+    #[error("unsigned")]
+    Unsigned,
+    /// The account id is not one of the configured ones, or the client id is not that account's.
+    #[error("unknown account or client id")]
+    Unknown,
+    /// The header is not `sha1=` or `sha256=` and a value of the right length, or the algorithm is not allowed.
+    #[error("signature unreadable")]
+    Unreadable,
+    /// It is not the signature of these bytes with any live secret.
+    #[error("signature wrong")]
+    Wrong,
+}
+
+enum Signature {
+    Sha1([u8; 20]),
+    Sha256([u8; 32]),
+}
+
+/// Checks a signature over the raw body with each of `secrets`. Constant time in the signature.
+///
+/// # Errors
+/// [`Refusal::Unreadable`] or [`Refusal::Wrong`].
+pub fn verify<'s>(
+    header: &str,
+    body: &[u8],
+    secrets: impl IntoIterator<Item = &'s SecretString>,
+    algorithms: Algorithms,
+) -> Result<(), Refusal> {
+    let signature = parse(header, algorithms)?;
+    let mut good = false;
+    for secret in secrets {
+        let key = secret.expose_secret().as_bytes();
+        // No early return: the time taken does not tell which secret matched.
+        good |= match &signature {
+            Signature::Sha1(value) => matches::<Hmac<Sha1>>(key, body, value),
+            Signature::Sha256(value) => matches::<Hmac<Sha256>>(key, body, value),
+        };
+    }
+    if good { Ok(()) } else { Err(Refusal::Wrong) }
+}
+
+fn matches<M: Mac + KeyInit>(key: &[u8], body: &[u8], value: &[u8]) -> bool {
+    M::new_from_slice(key).is_ok_and(|mut mac| {
+        mac.update(body);
+        mac.verify_slice(value).is_ok()
+    })
+}
+
+fn parse(header: &str, algorithms: Algorithms) -> Result<Signature, Refusal> {
+    let (algorithm, value) = header.trim().split_once('=').ok_or(Refusal::Unreadable)?;
+    match (algorithm.to_ascii_lowercase().as_str(), algorithms) {
+        ("sha1", Algorithms::Any) => decode(value).map(Signature::Sha1),
+        ("sha256", Algorithms::Any | Algorithms::Sha256) => decode(value).map(Signature::Sha256),
+        _ => Err(Refusal::Unreadable),
+    }
+}
+
+/// Hexadecimal if it has exactly the digits for it, Base64 otherwise: the two can't be confused, their lengths differ.
+fn decode<const N: usize>(value: &str) -> Result<[u8; N], Refusal> {
+    let mut bytes = [0; N];
+    if value.len() == N * 2 && hex::decode_to_slice(value, &mut bytes).is_ok() {
+        return Ok(bytes);
+    }
+    BASE64.decode(value).ok().and_then(|decoded| decoded.try_into().ok()).ok_or(Refusal::Unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    // Published in LivePerson's demo connector (test/notifications.test.js): key, body and the expected value.
+    const PUBLISHED_KEY: &str = "rl9hacst6kqilbofup64n11ga3";
+    const PUBLISHED_BODY: &str = r#"{"kind":"notification","body":{"changes":[{"originatorId":"2969e404f3be1c8cdda63f0b72d205ab5afb3fe3e3d7d72ab58245f564fdfd91","originatorMetadata":{"id":"2969e404f3be1c8cdda63f0b72d205ab5afb3fe3e3d7d72ab58245f564fdfd91","role":"CONSUMER"},"event":{"type":"ChatStateEvent","chatState":"PAUSE"},"conversationId":"b8b83fe9-75f0-46f2-baaa-2930f7192cfb","dialogId":"b8b83fe9-75f0-46f2-baaa-2930f7192cfb"}]},"type":"ms.MessagingEventNotification"}"#;
+    const PUBLISHED_SIGNATURE: &str = "sha1=e/TfS0wv1HbvEsMqcBMmFLcMslI=";
+
+    fn secret(text: &str) -> SecretString {
+        SecretString::from(text)
+    }
+
+    fn sign<M: Mac + KeyInit>(key: &str, body: &[u8]) -> Vec<u8> {
+        let mut mac = M::new_from_slice(key.as_bytes()).unwrap();
+        mac.update(body);
+        mac.finalize().into_bytes().to_vec()
+    }
+
+    fn all_forms(key: &str, body: &[u8]) -> [String; 4] {
+        let (sha1, sha256) = (sign::<Hmac<Sha1>>(key, body), sign::<Hmac<Sha256>>(key, body));
+        [
+            format!("sha1={}", BASE64.encode(&sha1)),
+            format!("sha1={}", hex::encode(&sha1)),
+            format!("sha256={}", BASE64.encode(&sha256)),
+            format!("sha256={}", hex::encode_upper(&sha256)),
+        ]
+    }
+
+    #[test]
+    fn the_published_vector_verifies() {
+        let verify = |body: &str| verify(PUBLISHED_SIGNATURE, body.as_bytes(), &[secret(PUBLISHED_KEY)], Algorithms::Any);
+        assert_eq!(verify(PUBLISHED_BODY), Ok(()));
+        assert_eq!(verify(&PUBLISHED_BODY.replace("PAUSE", "ACTIVE")), Err(Refusal::Wrong));
+    }
+
+    #[test]
+    fn an_emoji_is_signed_as_its_bytes() {
+        let body = r#"{"message":"😀"}"#.as_bytes();
+        let key = [secret("s3cr3t")];
+        assert_eq!(verify("sha1=6XKOVQwG4juFh+k/yc7MgAXn1II=", body, &key, Algorithms::Any), Ok(()));
+        // What an encoder that replaces the emoji by question marks would give.
+        assert_eq!(verify("sha1=W+jPQPiW3W56xQUd9tIRKzwMovk=", body, &key, Algorithms::Any), Err(Refusal::Wrong));
+    }
+
+    #[test]
+    fn any_live_secret_verifies() {
+        let live = [secret("new"), secret("old")];
+        for key in ["new", "old"] {
+            for form in all_forms(key, b"{}") {
+                assert_eq!(verify(&form, b"{}", &live, Algorithms::Any), Ok(()), "{form}");
+            }
+        }
+        assert_eq!(verify(&all_forms("older", b"{}")[0], b"{}", &live, Algorithms::Any), Err(Refusal::Wrong));
+        assert_eq!(verify(&all_forms("new", b"{}")[0], b"{}", &[], Algorithms::Any), Err(Refusal::Wrong));
+    }
+
+    #[test]
+    fn sha1_can_be_switched_off() {
+        let forms = all_forms("k", b"{}");
+        let key = [secret("k")];
+        assert_eq!(verify(&forms[0], b"{}", &key, Algorithms::Sha256), Err(Refusal::Unreadable));
+        assert_eq!(verify(&forms[2], b"{}", &key, Algorithms::Sha256), Ok(()));
+    }
+
+    #[test]
+    fn a_signature_of_another_length_is_unreadable() {
+        let sha256 = all_forms("k", b"{}")[2].clone();
+        for header in ["", "sha1", "sha1=", "md5=AAAA", &sha256.replace("sha256", "sha1"), "sha1=e/TfS0wv1HbvEsMqcBMm"] {
+            assert_eq!(verify(header, b"{}", &[secret("k")], Algorithms::Any), Err(Refusal::Unreadable), "{header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_single_changed_bit_verifies(body in prop::collection::vec(any::<u8>(), 1..200), form in 0usize..4, bit in any::<prop::sample::Index>()) {
+            let header = &all_forms("k", &body)[form];
+            let key = [secret("k")];
+            prop_assert_eq!(verify(header, &body, &key, Algorithms::Any), Ok(()));
+            let mut changed = body.clone();
+            let bit = bit.index(body.len() * 8);
+            changed[bit / 8] ^= 1 << (bit % 8);
+            prop_assert_eq!(verify(header, &changed, &key, Algorithms::Any), Err(Refusal::Wrong));
+        }
+
+        #[test]
+        fn no_header_makes_it_panic_or_verify(header in "(sha1=|sha256=)?.{0,80}") {
+            let refused = verify(&header, b"{}", &[secret("k")], Algorithms::Any).is_err();
+            prop_assert!(refused);
+        }
+    }
+}
