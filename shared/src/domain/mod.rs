@@ -1,6 +1,7 @@
 //! The core: ids, messages, the conversation's state machine. No IO, no clock: time is an argument.
 
 pub mod conversation;
+pub mod delivery;
 pub mod http;
 pub mod id;
 pub mod message;

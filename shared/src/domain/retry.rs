@@ -10,6 +10,11 @@ pub enum Disposition {
         /// The least time to wait, where the other side named one; the ladder decides otherwise.
         after: Option<SignedDuration>,
     },
+    /// Try again after just this time: something of our own is not ready yet (a lease, a webhook that is on its way).
+    Again {
+        /// How long to wait.
+        after: SignedDuration,
+    },
     /// Repeating would fail again: keep the message with the reason, for a person.
     Park,
     /// There is nothing to deliver.

@@ -4,7 +4,7 @@
 //! worker. A change of a known type that can't be read is not thrown away: the worker parks it.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::tolerant;
@@ -25,23 +25,17 @@ pub enum NotANotification {
 }
 
 /// The notification types that the connector knows, without the prefixes that LivePerson uses now and then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NotificationType {
     /// `ms.MessagingEventNotification`: content, status and typing.
+    #[serde(rename = "ms.MessagingEventNotification")]
     MessagingEvent,
     /// `cqm.ExConversationChangeNotification`: the state of a conversation.
+    #[serde(rename = "cqm.ExConversationChangeNotification")]
     ConversationChange,
 }
 
 impl NotificationType {
-    /// The documented name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::MessagingEvent => "ms.MessagingEventNotification",
-            Self::ConversationChange => "cqm.ExConversationChangeNotification",
-        }
-    }
-
     /// Reads a name; a leading dot, `ams.` and another prefix of the same name are the same type.
     pub fn from_name(name: &str) -> Option<Self> {
         match name.rsplit('.').next() {

@@ -1,5 +1,13 @@
-//! Ports: what the use cases need from outside, as traits.
+//! Ports: what the use cases need from outside, as traits. DynamoDB, SQS, Secrets Manager and the HTTP client implement them.
 
 mod clock;
+mod http;
+mod queue;
+mod secrets;
+mod store;
 
 pub use clock::{Clock, SystemClock};
+pub use http::Http;
+pub use queue::{Postpone, Queue, QueueError, QueueMessage};
+pub use secrets::{Secrets, SecretsError, SecretVersions};
+pub use store::{Consumers, Messages, Saved, StoreError, Tokens};

@@ -1,0 +1,155 @@
+//! What both workers do around a delivery: lease, and at the end finish, release or park.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{error::DeliveryError, task::digest};
+use crate::{
+    domain::{
+        delivery::{Begin, Lease, MessageKey, Parked},
+        id::{ConversationId, LineId, Owner},
+        retry::{Disposition, RETRY_FOR, wait_after},
+    },
+    port::Messages,
+};
+
+/// One attempt at one queue message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Who makes it.
+    pub owner: Owner,
+    /// When it was begun.
+    pub now: Timestamp,
+    /// When the function will be stopped.
+    pub deadline: Timestamp,
+    /// How often the message has been received, this time included.
+    pub received: u32,
+}
+
+/// The message must come again, after this time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ComeAgain {
+    /// How long to wait.
+    pub after: SignedDuration,
+}
+
+/// How a delivery ended when it didn't fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivered {
+    /// It reached the other side.
+    Sent,
+    /// There was nothing to deliver: the reason, for the counter.
+    Nothing(&'static str),
+}
+
+/// What is known about a message apart from its text, for logs and for parking.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// The line.
+    pub line: Option<LineId>,
+    /// The conversation.
+    pub conversation: Option<ConversationId>,
+    /// The correlation id's text.
+    pub correlation: String,
+    /// When the connector took the message over.
+    pub accepted_at: Option<Timestamp>,
+}
+
+/// Takes the lease on a message.
+///
+/// # Errors
+/// [`DeliveryError::Busy`] when somebody else has it.
+pub(super) async fn begin(
+    messages: &dyn Messages,
+    message: MessageKey,
+    attempt: &Attempt,
+) -> Result<(Lease, Begin), DeliveryError> {
+    let lease = Lease { message, owner: attempt.owner.clone() };
+    let begin = messages.begin(&lease, attempt.now, attempt.deadline).await?;
+    if let Begin::Busy { until } = begin {
+        // Rarely more than a second or two: the other one is at work, or has died and its lease runs out.
+        let left = until.duration_since(attempt.now);
+        let after = left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(30));
+        return Err(DeliveryError::Busy { what: "the message", after });
+    }
+    Ok((lease, begin))
+}
+
+/// Ends an attempt: a success is logged; a failure is retried later, or kept for a person when retrying can't help or has gone
+/// on for [`RETRY_FOR`].
+pub(super) async fn end(
+    messages: &dyn Messages,
+    key: &MessageKey,
+    attempt: &Attempt,
+    about: &About,
+    task: &str,
+    result: Result<Delivered, DeliveryError>,
+) -> Result<(), ComeAgain> {
+    let (correlation, line) = (about.correlation.as_str(), about.line.as_ref().map(LineId::as_str));
+    let conversation = about.conversation.as_ref().map(ConversationId::as_str);
+    let error = match result {
+        Ok(Delivered::Sent) => {
+            let age_ms = about.accepted_at.map(|at| attempt.now.duration_since(at).as_millis() as i64);
+            tracing::info!(correlation, line, conversation, age_ms, attempt = attempt.received, "delivered");
+            return Ok(());
+        }
+        Ok(Delivered::Nothing(reason)) => {
+            tracing::debug!(correlation, line, conversation, reason, "nothing to deliver");
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    let age = about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
+    let after = match error.disposition() {
+        Disposition::Retry { after } if age < RETRY_FOR => Some(wait_after(attempt.received, after)),
+        Disposition::Again { after } if age < RETRY_FOR => Some(after),
+        Disposition::Drop => {
+            tracing::info!(correlation, line, conversation, %error, "dropped");
+            return Ok(());
+        }
+        Disposition::Retry { .. } | Disposition::Again { .. } | Disposition::Park => None,
+    };
+    let lease = Lease { message: key.clone(), owner: attempt.owner.clone() };
+    if let Some(after) = after {
+        tracing::warn!(correlation, line, conversation, %error, attempt = attempt.received, retry_in_s = after.as_secs(), "not delivered yet");
+        if !matches!(error, DeliveryError::Busy { what: "the message", .. }) {
+            // The lease runs out by itself should this fail.
+            let _ = messages.release(&lease).await;
+        }
+        return Err(ComeAgain { after });
+    }
+    let parked = Parked {
+        at: attempt.now,
+        reason: error.to_string(),
+        line: about.line.clone(),
+        conversation: about.conversation.clone(),
+        task: task.to_owned(),
+    };
+    match messages.park(&lease, &parked).await {
+        Ok(()) => {
+            tracing::error!(correlation, line, conversation, %error, "PARKED: the message was not delivered and is kept in the table");
+            Ok(())
+        }
+        Err(park_error) => {
+            tracing::error!(correlation, line, conversation, %error, %park_error, "the message can't be parked; it stays in the queue");
+            Err(ComeAgain { after: wait_after(attempt.received, None) })
+        }
+    }
+}
+
+/// A queue message that this version can't read at all: kept for a person.
+pub(super) async fn park_unreadable(
+    messages: &dyn Messages,
+    attempt: &Attempt,
+    task: &str,
+    what: String,
+) -> Result<(), ComeAgain> {
+    let key = MessageKey::ByDigest { digest: digest([task.as_bytes()]) };
+    match begin(messages, key.clone(), attempt).await {
+        Ok((_, Begin::Done)) => Ok(()),
+        Ok(_) => {
+            let error = DeliveryError::Unsupported { content: what };
+            end(messages, &key, attempt, &About::default(), task, Err(error)).await
+        }
+        Err(error) => end(messages, &key, attempt, &About::default(), task, Err(error)).await,
+    }
+}

@@ -1,0 +1,104 @@
+//! What can go wrong while a message is delivered, and what becomes of the message then.
+
+use jiff::SignedDuration;
+
+use super::registry::RegistryError;
+use crate::{
+    channel::SendFailure,
+    domain::{
+        http::HttpFailure,
+        id::{AccountId, LineId},
+        retry::Disposition,
+        settings::WrongField,
+    },
+    liveengage::{LiveEngageError, notification::UnreadableChange},
+    port::{QueueError, StoreError},
+};
+
+/// A delivery that did not succeed. No variant holds a text, a phone number or a secret: it is logged as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeliveryError {
+    /// The table.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A queue.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// LiveEngage answered, and not as wanted.
+    #[error(transparent)]
+    LiveEngage(#[from] LiveEngageError),
+    /// The channel answered, and not as wanted.
+    #[error(transparent)]
+    Channel(#[from] SendFailure),
+    /// There was no answer.
+    #[error("{call}: {failure}")]
+    Http {
+        /// The call's name.
+        call: &'static str,
+        /// What is known of it.
+        failure: HttpFailure,
+    },
+    /// An account that isn't configured: a message of before it was taken out, or a line that names another.
+    #[error("the account {account} is not configured")]
+    UnknownAccount {
+        /// The account.
+        account: AccountId,
+    },
+    /// A line that isn't configured: a message of before it was taken out.
+    #[error("the line {line} is not configured")]
+    UnknownLine {
+        /// The line.
+        line: LineId,
+    },
+    /// A secret.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A setting that can't be used.
+    #[error(transparent)]
+    Setting(#[from] WrongField),
+    /// Somebody else works on the same thing.
+    #[error("{what} is being worked on elsewhere")]
+    Busy {
+        /// What.
+        what: &'static str,
+        /// When to look again.
+        after: SignedDuration,
+    },
+    /// Too many writers at once on one consumer's record.
+    #[error("the consumer's record changed again and again")]
+    Contended,
+    /// A message of LiveEngage whose conversation is not known yet: it may be ours, just being opened.
+    #[error("the conversation is not known yet")]
+    ConversationUnknown,
+    /// A change of a known type that can't be read.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableChange),
+    /// A kind of content that the connector can't carry yet.
+    #[error("{content} can't be carried to this channel")]
+    Unsupported {
+        /// What it is, for example `RichContentEvent`.
+        content: String,
+    },
+}
+
+impl DeliveryError {
+    /// What becomes of the message.
+    pub const fn disposition(&self) -> Disposition {
+        match self {
+            Self::Store(StoreError::Unavailable { .. }) | Self::Queue(_) => Disposition::RETRY,
+            // An item of a newer version: the deployment under way will read it.
+            Self::Store(StoreError::Unreadable { .. }) => Disposition::RETRY,
+            Self::Store(StoreError::LeaseLost) => Disposition::Again { after: SignedDuration::from_secs(1) },
+            Self::LiveEngage(error) => error.disposition(),
+            Self::Channel(error) => error.disposition(),
+            Self::Http { .. } => Disposition::RETRY,
+            Self::UnknownAccount { .. } | Self::UnknownLine { .. } | Self::Registry(_) | Self::Setting(_) => {
+                Disposition::RETRY
+            }
+            Self::Busy { after, .. } => Disposition::Again { after: *after },
+            Self::Contended => Disposition::Again { after: SignedDuration::from_secs(1) },
+            Self::ConversationUnknown => Disposition::Again { after: SignedDuration::from_secs(2) },
+            Self::Unreadable(_) | Self::Unsupported { .. } => Disposition::Park,
+        }
+    }
+}

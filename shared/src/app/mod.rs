@@ -1,0 +1,14 @@
+//! The use cases: what the five functions do, over ports. Nothing here names an AWS, Lambda or HTTP-client crate.
+
+pub mod delivery;
+pub mod error;
+pub mod inbound;
+pub mod liveengage_client;
+pub mod registry;
+pub mod settings;
+pub mod task;
+pub mod to_channel;
+pub mod to_liveengage;
+pub mod token_refresh;
+pub mod tokens;
+pub mod webhook;

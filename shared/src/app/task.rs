@@ -1,0 +1,99 @@
+//! What travels through the two queues. The tag carries the version: a message outlives a deployment.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    domain::{
+        id::{AccountId, CorrelationId, LineId},
+        message::InboundEvent,
+    },
+    liveengage::notification::NotificationType,
+};
+
+/// A message of the queue to LiveEngage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "task")]
+pub enum ToLiveEngage {
+    /// Something a person did on a channel.
+    #[serde(rename = "channel_event_v1")]
+    ChannelEventV1 {
+        /// The line it came in on.
+        line: LineId,
+        /// Follows it through the logs.
+        correlation: CorrelationId,
+        /// When the connector took it over.
+        accepted_at: Timestamp,
+        /// What it was.
+        event: InboundEvent,
+    },
+}
+
+/// A message of the queue to the channels.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "task")]
+pub enum ToChannel {
+    /// One change of a LiveEngage notification, as it came.
+    #[serde(rename = "liveengage_change_v1")]
+    LiveEngageChangeV1 {
+        /// The account.
+        account: AccountId,
+        /// Follows it through the logs.
+        correlation: CorrelationId,
+        /// When the connector took it over.
+        accepted_at: Timestamp,
+        /// The notification's type.
+        notification: NotificationType,
+        /// The change.
+        change: Value,
+    },
+}
+
+impl std::fmt::Debug for ToChannel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self::LiveEngageChangeV1 { account, correlation, notification, .. } = self;
+        write!(f, "LiveEngageChangeV1({account} {correlation} {notification:?})")
+    }
+}
+
+/// A SHA-256 over parts, in hex: a queue's group or deduplication id (at most 128 characters, no personal data in clear), or
+/// the name of a message that has none. Parts can't run into each other.
+pub fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_wire_form_is_fixed_because_messages_outlive_a_deployment() {
+        let inbound = json!({
+            "task": "channel_event_v1", "line": "sms-main", "correlation": "r-1", "accepted_at": "2026-03-04T05:06:07Z",
+            "event": {"id": "mo-1", "user": "+4915112345678", "at": "2026-03-04T05:06:06Z", "content": {"kind": "text", "text": "hi 😀"}},
+        });
+        let task: ToLiveEngage = serde_json::from_value(inbound.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&task).unwrap(), inbound);
+        let outbound = json!({
+            "task": "liveengage_change_v1", "account": "72419083", "correlation": "r-2", "accepted_at": "2026-03-04T05:06:07Z",
+            "notification": "ms.MessagingEventNotification", "change": {"sequence": 1, "event": {"type": "ContentEvent"}},
+        });
+        let task: ToChannel = serde_json::from_value(outbound.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&task).unwrap(), outbound);
+    }
+
+    #[test]
+    fn parts_of_a_digest_do_not_run_into_each_other() {
+        assert_ne!(digest([b"ab".as_slice(), b"c"]), digest([b"a".as_slice(), b"bc"]));
+        assert_eq!(digest([b"ab".as_slice()]).len(), 64);
+    }
+}

@@ -1,0 +1,236 @@
+//! What LiveEngage tells reaches the person: the only caller of a channel. It also learns here of conversations that open and
+//! close.
+//!
+//! Echoes of the consumer's own words, private messages and other channels' conversations end here, cheaply: one read at most.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::{
+    delivery::{About, Attempt, ComeAgain, Delivered, begin, end, park_unreadable},
+    error::DeliveryError,
+    registry::Lines,
+    task::{ToChannel, digest},
+    to_liveengage::update,
+};
+use crate::{
+    domain::{
+        delivery::{Begin, ConsumerRef, ConversationOwner, MessageKey, Step},
+        id::AccountId,
+        message::{OutboundContent, OutboundMessage},
+    },
+    liveengage::notification::{
+        self, Audience, Change, ConversationChange, DialogEvent, EventKind, NotificationType, Role,
+    },
+    port::{Consumers, Http, Messages},
+};
+
+/// How long an agent's message waits for its conversation to be known. LiveEngage can tell of the message before the answer to
+/// our CONVERSATION call has been stored, and before it tells of the conversation; after this it is another channel's.
+pub const UNKNOWN_FOR: SignedDuration = SignedDuration::from_secs(60);
+
+/// The use case.
+#[derive(Clone)]
+pub struct DeliverToChannel {
+    lines: Arc<Lines>,
+    http: Arc<dyn Http>,
+    consumers: Arc<dyn Consumers>,
+    messages: Arc<dyn Messages>,
+}
+
+impl std::fmt::Debug for DeliverToChannel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DeliverToChannel")
+    }
+}
+
+impl DeliverToChannel {
+    /// Delivers for `lines`.
+    pub fn new(
+        lines: Arc<Lines>,
+        http: Arc<dyn Http>,
+        consumers: Arc<dyn Consumers>,
+        messages: Arc<dyn Messages>,
+    ) -> Self {
+        Self { lines, http, consumers, messages }
+    }
+
+    /// Works on one queue message. An agent's text costs five outside calls: whose conversation, lease, the channel, the step,
+    /// finish. An echo costs none, another channel's message one.
+    ///
+    /// # Errors
+    /// [`ComeAgain`] when the message must stay in the queue.
+    pub async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+        let ToChannel::LiveEngageChangeV1 { account, correlation, accepted_at, notification, change } =
+            match serde_json::from_str::<ToChannel>(task) {
+                Ok(task) => task,
+                Err(_) => {
+                    return park_unreadable(&*self.messages, attempt, task, "a queue message of another form".to_owned())
+                        .await;
+                }
+            };
+        let mut about = About {
+            line: None,
+            conversation: None,
+            correlation: correlation.as_str().to_owned(),
+            accepted_at: Some(accepted_at),
+        };
+        let key = key(&account, notification, &change);
+        let result = self.deliver(&account, notification, &change, &key, accepted_at, attempt, &mut about).await;
+        end(&*self.messages, &key, attempt, &about, task, result).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one queue message, taken apart by the caller")]
+    async fn deliver(
+        &self,
+        account: &AccountId,
+        notification: NotificationType,
+        change: &Value,
+        key: &MessageKey,
+        accepted_at: Timestamp,
+        attempt: &Attempt,
+        about: &mut About,
+    ) -> Result<Delivered, DeliveryError> {
+        let event = match notification::read(notification, change) {
+            Ok(Change::Event(event)) => event,
+            Ok(Change::Conversation(state)) => {
+                about.conversation = Some(state.conversation.clone());
+                return self.observe(account, &state, attempt.now).await;
+            }
+            Ok(Change::Unknown) => return Ok(Delivered::Nothing("unknown change")),
+            Err(unreadable) => {
+                return match begin(&*self.messages, key.clone(), attempt).await? {
+                    (_, Begin::Done) => Ok(Delivered::Nothing("parked before")),
+                    _ => Err(unreadable.into()),
+                };
+            }
+        };
+        about.conversation = Some(event.conversation.clone());
+        match (event.role, event.audience, &event.kind) {
+            (Role::Consumer, _, _) => return Ok(Delivered::Nothing("echo")),
+            (_, Audience::Private, _) => return Ok(Delivered::Nothing("private")),
+            (_, _, EventKind::AcceptStatus | EventKind::ChatState | EventKind::Unknown(_)) => {
+                return Ok(Delivered::Nothing("not content"));
+            }
+            (Role::Brand, Audience::All, EventKind::Text(_) | EventKind::OtherContent(_) | EventKind::RichContent) => {}
+        }
+        match self.consumers.conversation_owner(account, &event.conversation).await? {
+            Some(ConversationOwner::Ours(consumer)) => {
+                about.line = Some(consumer.line.clone());
+                self.forward(&consumer, &event, key, attempt).await
+            }
+            Some(ConversationOwner::Foreign) => Ok(Delivered::Nothing("another channel's")),
+            None if attempt.now.duration_since(accepted_at) < UNKNOWN_FOR => Err(DeliveryError::ConversationUnknown),
+            None => {
+                self.consumers.mark_foreign(account, &event.conversation, attempt.now).await?;
+                Ok(Delivered::Nothing("another channel's"))
+            }
+        }
+    }
+
+    /// Sends a text, call by call, and notes every one of them.
+    async fn forward(
+        &self,
+        consumer: &ConsumerRef,
+        event: &DialogEvent,
+        key: &MessageKey,
+        attempt: &Attempt,
+    ) -> Result<Delivered, DeliveryError> {
+        let (lease, mut steps) = match begin(&*self.messages, key.clone(), attempt).await? {
+            (_, Begin::Done) => return Ok(Delivered::Nothing("delivered before")),
+            (lease, Begin::Started { steps }) => (lease, steps),
+            (_, Begin::Busy { .. }) => {
+                return Err(DeliveryError::Busy { what: "the message", after: SignedDuration::from_secs(1) });
+            }
+        };
+        let text = match &event.kind {
+            EventKind::Text(text) => text.clone(),
+            EventKind::OtherContent(content) => return Err(DeliveryError::Unsupported { content: content.clone() }),
+            EventKind::RichContent | EventKind::AcceptStatus | EventKind::ChatState | EventKind::Unknown(_) => {
+                return Err(DeliveryError::Unsupported { content: "structured content".to_owned() });
+            }
+        };
+        let settings = self
+            .lines
+            .get(&consumer.line, attempt.now)
+            .await
+            .ok_or_else(|| DeliveryError::UnknownLine { line: consumer.line.clone() })?;
+        let line = &settings.current.line;
+        let mut reference = key_digest(key);
+        reference.truncate(32);
+        let message =
+            OutboundMessage { to: consumer.user.clone(), reference, content: OutboundContent::Text { text } };
+        loop {
+            let done: Vec<_> = steps.iter().map(|step| crate::channel::Receipt { provider_id: step.reference.clone() }).collect();
+            let Some(call) = line.next_call(&message, &done)? else { break };
+            let name = call.name;
+            let reply = self.http.call(call).await.map_err(|failure| DeliveryError::Http { call: name, failure })?;
+            let receipt = line.receipt(&reply)?;
+            let step = Step { reference: receipt.provider_id };
+            self.messages.step_done(&lease, steps.len(), &step).await?;
+            steps.push(step);
+        }
+        self.messages.finish(&lease).await?;
+        Ok(if steps.is_empty() { Delivered::Nothing("empty text") } else { Delivered::Sent })
+    }
+
+    /// Learns that a conversation is open or has ended. This is also what finds a conversation again whose opener died.
+    async fn observe(
+        &self,
+        account: &AccountId,
+        state: &ConversationChange,
+        now: Timestamp,
+    ) -> Result<Delivered, DeliveryError> {
+        let who = match self.consumers.conversation_owner(account, &state.conversation).await? {
+            Some(ConversationOwner::Ours(consumer)) => Some(consumer),
+            Some(ConversationOwner::Foreign) => return Ok(Delivered::Nothing("another channel's")),
+            None => match &state.consumer {
+                Some(id) => self.consumers.consumer_by_lp_id(account, id).await?,
+                None => return Ok(Delivered::Nothing("conversation without a consumer")),
+            },
+        };
+        let Some(who) = who else {
+            // Every consumer of ours is noted before a conversation is opened for them, so this one is not ours.
+            self.consumers.mark_foreign(account, &state.conversation, now).await?;
+            return Ok(Delivered::Nothing("another channel's"));
+        };
+        update(
+            &*self.consumers,
+            &who,
+            || account.clone(),
+            |consumer| {
+                if state.closed {
+                    consumer.observe_closed(&state.conversation, state.as_of)
+                } else {
+                    consumer.observe_open(&state.conversation, state.as_of)
+                }
+            },
+        )
+        .await?;
+        Ok(Delivered::Nothing(if state.closed { "conversation closed" } else { "conversation open" }))
+    }
+}
+
+/// Names the message: content by its place in the dialog, anything else by its bytes.
+fn key(account: &AccountId, notification: NotificationType, change: &Value) -> MessageKey {
+    match notification::read(notification, change) {
+        Ok(Change::Event(DialogEvent { dialog, sequence: Some(sequence), .. })) => {
+            MessageKey::FromLiveEngage { account: account.clone(), dialog, sequence }
+        }
+        _ => MessageKey::ByDigest {
+            digest: digest([account.as_str().as_bytes(), change.to_string().as_bytes()]),
+        },
+    }
+}
+
+fn key_digest(key: &MessageKey) -> String {
+    match key {
+        MessageKey::FromLiveEngage { account, dialog, sequence } => {
+            digest([account.as_str().as_bytes(), dialog.as_str().as_bytes(), &sequence.0.to_be_bytes()])
+        }
+        MessageKey::FromChannel { line, id } => digest([line.as_str().as_bytes(), id.as_str().as_bytes()]),
+        MessageKey::ByDigest { digest } => digest.clone(),
+    }
+}

@@ -1,0 +1,290 @@
+//! What a person wrote reaches LiveEngage: the only caller of the Send API.
+//!
+//! Lease the message, know the consumer, have an open conversation, send piece by piece, note every step. A crash between any
+//! two calls leaves a state from which the next attempt goes on.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::{
+    delivery::{About, Attempt, ComeAgain, Delivered, begin, end, park_unreadable},
+    error::DeliveryError,
+    liveengage_client::{Caller, LiveEngage},
+    registry::Lines,
+    settings::LineSettings,
+    task::{ToLiveEngage, digest},
+};
+use crate::{
+    domain::{
+        conversation::{Change, Consumer, ConsumerToken, Reserve},
+        delivery::{Begin, ConsumerRef, Lease, MessageKey, Step},
+        id::{ConversationId, LineId},
+        message::{InboundContent, InboundEvent},
+    },
+    liveengage::{LiveEngageError, messaging::text_pieces},
+    port::{Consumers, Messages, Saved},
+};
+
+/// How often a save is tried when others write the same record: they are one webhook worker and one inbound worker at most.
+const SAVE_ATTEMPTS: usize = 5;
+
+/// The use case.
+#[derive(Clone)]
+pub struct DeliverToLiveEngage {
+    lines: Arc<Lines>,
+    liveengage: Arc<LiveEngage>,
+    consumers: Arc<dyn Consumers>,
+    messages: Arc<dyn Messages>,
+}
+
+impl std::fmt::Debug for DeliverToLiveEngage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DeliverToLiveEngage")
+    }
+}
+
+impl DeliverToLiveEngage {
+    /// Delivers for `lines`.
+    pub fn new(
+        lines: Arc<Lines>,
+        liveengage: Arc<LiveEngage>,
+        consumers: Arc<dyn Consumers>,
+        messages: Arc<dyn Messages>,
+    ) -> Self {
+        Self { lines, liveengage, consumers, messages }
+    }
+
+    /// Works on one queue message. In the steady state four outside calls: lease, consumer, SEND, finish (and one more to note
+    /// each further piece of a long text).
+    ///
+    /// # Errors
+    /// [`ComeAgain`] when the message must stay in the queue.
+    pub async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+        let ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, event } =
+            match serde_json::from_str::<ToLiveEngage>(task) {
+                Ok(task) => task,
+                Err(_) => {
+                    return park_unreadable(&*self.messages, attempt, task, "a queue message of another form".to_owned())
+                        .await;
+                }
+            };
+        let mut about = About {
+            line: Some(line.clone()),
+            conversation: None,
+            correlation: correlation.as_str().to_owned(),
+            accepted_at: Some(accepted_at),
+        };
+        let key = MessageKey::FromChannel { line: line.clone(), id: event.id.clone() };
+        let result = self.deliver(&line, &event, &key, attempt, &mut about).await;
+        end(&*self.messages, &key, attempt, &about, task, result).await
+    }
+
+    async fn deliver(
+        &self,
+        line: &LineId,
+        event: &InboundEvent,
+        key: &MessageKey,
+        attempt: &Attempt,
+        about: &mut About,
+    ) -> Result<Delivered, DeliveryError> {
+        let settings = self
+            .lines
+            .get(line, attempt.now)
+            .await
+            .ok_or_else(|| DeliveryError::UnknownLine { line: line.clone() })?;
+        let settings = &settings.current;
+        let (lease, steps) = match begin(&*self.messages, key.clone(), attempt).await? {
+            (_, Begin::Done) => return Ok(Delivered::Nothing("delivered before")),
+            (lease, Begin::Started { steps }) => (lease, steps),
+            (_, Begin::Busy { .. }) => {
+                return Err(DeliveryError::Busy { what: "the message", after: SignedDuration::from_secs(1) });
+            }
+        };
+        let text = match &event.content {
+            InboundContent::Text { text } => text.as_str().to_owned(),
+            InboundContent::Unsupported { label } => format!("[{label}: can't be shown here]"),
+        };
+        let who = ConsumerRef { line: line.clone(), user: event.user.clone() };
+        let mut way = Way { worker: self, settings, attempt, lease: &lease, who: &who };
+        let pieces = text_pieces(&text);
+        for (index, piece) in pieces.iter().enumerate().skip(steps.len()) {
+            let (conversation, sequence) = way.send(index, piece).await?;
+            about.conversation = Some(conversation);
+            let step = Step { reference: sequence.map(|sequence| sequence.to_string()) };
+            if index + 1 < pieces.len() {
+                self.messages.step_done(&lease, index, &step).await?;
+            }
+        }
+        // The last step and the end are one write: a message of one piece costs one less.
+        self.messages.finish(&lease).await?;
+        Ok(Delivered::Sent)
+    }
+}
+
+/// The calls of one delivery.
+struct Way<'a> {
+    worker: &'a DeliverToLiveEngage,
+    settings: &'a LineSettings,
+    attempt: &'a Attempt,
+    lease: &'a Lease,
+    who: &'a ConsumerRef,
+}
+
+impl Way<'_> {
+    fn caller(&self) -> Caller<'_> {
+        Caller { account: &self.settings.account, owner: &self.attempt.owner, now: self.attempt.now }
+    }
+
+    /// Names a request: the same at every attempt, at most 60 characters.
+    fn request_id(&self, step: &str) -> String {
+        let MessageKey::FromChannel { line, id } = &self.lease.message else { return digest([step.as_bytes()]) };
+        let mut id = digest([line.as_str().as_bytes(), id.as_str().as_bytes(), step.as_bytes()]);
+        id.truncate(32);
+        id
+    }
+
+    /// Sends one piece, in a new conversation if the one it was meant for has ended.
+    async fn send(&mut self, index: usize, piece: &str) -> Result<(ConversationId, Option<u64>), DeliveryError> {
+        let mut mended = (false, false);
+        loop {
+            let consumer = self.with_open_conversation().await?;
+            let (Some(identity), Some(conversation)) = (&consumer.identity, consumer.open_conversation()) else {
+                return Err(DeliveryError::Contended);
+            };
+            let request_id = self.request_id(&format!("send {index}"));
+            let sent = self
+                .worker
+                .liveengage
+                .send_text(self.caller(), &identity.token, &request_id, conversation, piece)
+                .await;
+            match sent {
+                Ok(sequence) => return Ok((conversation.clone(), sequence.map(|sequence| sequence.0))),
+                Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) if !mended.0 => {
+                    mended.0 = true;
+                    let (ended, now) = (conversation.clone(), self.attempt.now);
+                    self.update(|consumer| consumer.observe_closed(&ended, now)).await?;
+                }
+                Err(DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. })) if !mended.1 => {
+                    mended.1 = true;
+                    self.forget_identity(&identity.token).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The consumer with an identity and an open conversation, opening one if need be.
+    async fn with_open_conversation(&self) -> Result<Consumer, DeliveryError> {
+        for _ in 0..SAVE_ATTEMPTS {
+            let mut consumer = self.load().await?;
+            if consumer.identity.is_none() {
+                let name = self.settings.ext_consumer_id(&self.who.user)?;
+                consumer.identity = Some(self.worker.liveengage.identify(self.caller(), &name).await?);
+                // Saved before anything is opened, with the pointer from lp_consumer_id: the webhook that tells of a new
+                // conversation names the consumer by it, and can come before the answer to our call.
+                if self.save(&mut consumer).await? == Saved::Conflict {
+                    continue;
+                }
+            }
+            match consumer.reserve(&self.attempt.owner, self.attempt.now, self.attempt.deadline) {
+                Reserve::Open(_) => return Ok(consumer),
+                Reserve::Busy { .. } => {
+                    return Err(DeliveryError::Busy { what: "the conversation", after: SignedDuration::from_secs(1) });
+                }
+                Reserve::Reserved => {}
+            }
+            if self.save(&mut consumer).await? == Saved::Saved {
+                return self.open(consumer).await;
+            }
+        }
+        Err(DeliveryError::Contended)
+    }
+
+    /// Opens a conversation under the lease that was just saved.
+    async fn open(&self, consumer: Consumer) -> Result<Consumer, DeliveryError> {
+        let Some(identity) = &consumer.identity else { return Err(DeliveryError::Contended) };
+        let request_id = self.request_id("open");
+        let opened = self
+            .worker
+            .liveengage
+            .open(self.caller(), &identity.token, &request_id, &self.settings.routing)
+            .await;
+        match opened {
+            Ok(conversation) => {
+                let at = self.attempt.now;
+                let consumer = self.update(|consumer| consumer.attach(&conversation, at)).await?;
+                tracing::info!(conversation = %conversation, line = %self.who.line, "conversation opened");
+                Ok(consumer)
+            }
+            Err(error) => {
+                // A webhook may have told of the conversation meanwhile: then it is open, and not ours to give back.
+                let consumer = self.update(|consumer| consumer.give_up(&self.attempt.owner)).await?;
+                if consumer.open_conversation().is_some() {
+                    return Ok(consumer);
+                }
+                if let DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. }) = &error {
+                    self.forget_identity(&identity.token).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The next attempt asks IDP again.
+    async fn forget_identity(&self, refused: &ConsumerToken) -> Result<(), DeliveryError> {
+        self.update(|consumer| match &consumer.identity {
+            Some(identity) if identity.token == *refused => {
+                consumer.identity = None;
+                Change::Changed
+            }
+            _ => Change::Unchanged,
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn load(&self) -> Result<Consumer, DeliveryError> {
+        Ok(self.worker.consumers.consumer(self.who).await?.unwrap_or_else(|| {
+            Consumer::new(self.who.line.clone(), self.who.user.clone(), self.settings.account.clone())
+        }))
+    }
+
+    async fn save(&self, consumer: &mut Consumer) -> Result<Saved, DeliveryError> {
+        let saved = self.worker.consumers.save_consumer(consumer).await?;
+        if saved == Saved::Saved {
+            consumer.version += 1;
+        }
+        Ok(saved)
+    }
+
+    async fn update(&self, change: impl Fn(&mut Consumer) -> Change) -> Result<Consumer, DeliveryError> {
+        update(&*self.worker.consumers, self.who, || self.settings.account.clone(), change).await
+    }
+}
+
+/// Changes a consumer's record over its newest version, again when somebody else was faster.
+///
+/// # Errors
+/// [`DeliveryError::Contended`] after five times.
+pub(super) async fn update(
+    consumers: &dyn Consumers,
+    who: &ConsumerRef,
+    account: impl Fn() -> crate::domain::id::AccountId,
+    change: impl Fn(&mut Consumer) -> Change,
+) -> Result<Consumer, DeliveryError> {
+    for _ in 0..SAVE_ATTEMPTS {
+        let mut consumer = consumers
+            .consumer(who)
+            .await?
+            .unwrap_or_else(|| Consumer::new(who.line.clone(), who.user.clone(), account()));
+        if change(&mut consumer) == Change::Unchanged {
+            return Ok(consumer);
+        }
+        if consumers.save_consumer(&consumer).await? == Saved::Saved {
+            consumer.version += 1;
+            return Ok(consumer);
+        }
+    }
+    Err(DeliveryError::Contended)
+}

@@ -1,0 +1,175 @@
+//! AppJWTs: asked for once an hour and account, however many workers there are.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+use url::Url;
+
+use super::{error::DeliveryError, registry::Accounts};
+use crate::{
+    domain::id::{AccountId, Owner},
+    liveengage::{
+        LiveEngageError,
+        sentinel::{self, AppJwt},
+    },
+    port::{Http, Tokens},
+};
+
+/// How long one worker may take for a new token: two calls of 8 s, and the writes around them.
+const LEASE: SignedDuration = SignedDuration::from_secs(20);
+
+/// When to look again for the token that somebody else is asking for.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+
+/// The AppJWTs of all accounts: in memory, then in the table, then from Sentinel.
+pub struct AppJwts {
+    accounts: Arc<Accounts>,
+    store: Arc<dyn Tokens>,
+    http: Arc<dyn Http>,
+    memory: Mutex<HashMap<AccountId, AppJwt>>,
+}
+
+impl std::fmt::Debug for AppJwts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AppJwts")
+    }
+}
+
+impl AppJwts {
+    /// Keeps nothing yet.
+    pub fn new(accounts: Arc<Accounts>, store: Arc<dyn Tokens>, http: Arc<dyn Http>) -> Self {
+        Self { accounts, store, http, memory: Mutex::default() }
+    }
+
+    /// A token that is good at `now`, renewed when it is due.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]; a token that is due but still good outlives a failing Sentinel.
+    pub async fn get(
+        &self,
+        account: &AccountId,
+        sentinel: &Url,
+        owner: &Owner,
+        now: Timestamp,
+    ) -> Result<AppJwt, DeliveryError> {
+        if let Some(token) = self.remembered(account).filter(|token| !token.is_due(now)) {
+            return Ok(token);
+        }
+        let stored = self.store.token(account).await?;
+        if let Some(token) = stored.clone().filter(|token| !token.is_due(now)) {
+            return Ok(self.remember(account, token));
+        }
+        match (self.renew(account, sentinel, owner, now).await, stored.filter(|token| token.is_good(now))) {
+            (Ok(token), _) => Ok(token),
+            (Err(error), Some(still_good)) => {
+                tracing::warn!(%account, %error, "the AppJWT is due and can't be renewed; it is good until {}", still_good.expires_at);
+                Ok(still_good)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    /// A token in place of one that LiveEngage has refused.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub async fn replace(
+        &self,
+        account: &AccountId,
+        sentinel: &Url,
+        refused: &AppJwt,
+        owner: &Owner,
+        now: Timestamp,
+    ) -> Result<AppJwt, DeliveryError> {
+        // Somebody else may have replaced it already.
+        if let Some(stored) = self.store.token(account).await?.filter(|token| token != refused && token.is_good(now)) {
+            return Ok(self.remember(account, stored));
+        }
+        self.renew(account, sentinel, owner, now).await
+    }
+
+    /// Renews the token if it will be due before `horizon` from now.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub async fn keep_fresh(
+        &self,
+        account: &AccountId,
+        sentinel: &Url,
+        owner: &Owner,
+        now: Timestamp,
+        horizon: SignedDuration,
+    ) -> Result<AppJwt, DeliveryError> {
+        let later = now.checked_add(horizon).unwrap_or(now);
+        match self.store.token(account).await? {
+            Some(token) if !token.is_due(later) => Ok(self.remember(account, token)),
+            _ => self.renew(account, sentinel, owner, now).await,
+        }
+    }
+
+    async fn renew(
+        &self,
+        account: &AccountId,
+        sentinel: &Url,
+        owner: &Owner,
+        now: Timestamp,
+    ) -> Result<AppJwt, DeliveryError> {
+        let until = now.checked_add(LEASE).unwrap_or(now);
+        if !self.store.lease_token(account, owner, now, until).await? {
+            return Err(DeliveryError::Busy { what: "the AppJWT", after: LOOK_AGAIN });
+        }
+        match self.ask(account, sentinel, now).await {
+            Ok(token) => {
+                self.store.save_token(account, owner, &token).await?;
+                tracing::info!(%account, expires_at = %token.expires_at, "AppJWT renewed");
+                Ok(self.remember(account, token))
+            }
+            Err(error) => {
+                // The lease runs out by itself should this fail too.
+                let _ = self.store.release_token(account, owner).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks with the current secret. If that is refused, it may have been rotated since it was read, or not yet be valid.
+    async fn ask(&self, account: &AccountId, sentinel: &Url, now: Timestamp) -> Result<AppJwt, DeliveryError> {
+        let unknown = || DeliveryError::UnknownAccount { account: account.clone() };
+        let versions = self.accounts.get(account, now).await.ok_or_else(unknown)?;
+        let tried = versions.current.client_secret.expose_secret();
+        let refused = match self.ask_with(&versions.current, sentinel, now).await {
+            Err(DeliveryError::LiveEngage(error @ LiveEngageError::CredentialsRefused { .. })) => error,
+            other => return other,
+        };
+        let versions = self.accounts.get_after_failure(account, now).await.ok_or_else(unknown)?;
+        match versions.all().find(|version| version.client_secret.expose_secret() != tried) {
+            Some(other) => self.ask_with(other, sentinel, now).await,
+            None => Err(refused.into()),
+        }
+    }
+
+    async fn ask_with(
+        &self,
+        account: &super::settings::Account,
+        sentinel: &Url,
+        now: Timestamp,
+    ) -> Result<AppJwt, DeliveryError> {
+        let call = sentinel::request(sentinel, &account.id, &account.client_id, &account.client_secret);
+        let name = call.name;
+        let reply = self.http.call(call).await.map_err(|failure| DeliveryError::Http { call: name, failure })?;
+        Ok(sentinel::answer(&reply, now)?)
+    }
+
+    fn remembered(&self, account: &AccountId) -> Option<AppJwt> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
+    }
+
+    fn remember(&self, account: &AccountId, token: AppJwt) -> AppJwt {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(account.clone(), token.clone());
+        token
+    }
+}

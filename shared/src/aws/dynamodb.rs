@@ -1,0 +1,427 @@
+//! The state in DynamoDB: one table, every rule a condition on a write.
+//!
+//! TTL reads `expires_at`, in seconds. Expired items stay readable for a while, so nothing relies on their going.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
+    types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, to_attribute_value};
+
+use super::{
+    error_code,
+    key::{Key, PK, SK, parked_pk, parked_sk},
+};
+use crate::{
+    domain::{
+        conversation::Consumer,
+        delivery::{Begin, ConsumerRef, ConversationOwner, Lease, Parked, Step},
+        id::{AccountId, ConversationId, LpConsumerId, Owner},
+    },
+    liveengage::sentinel::AppJwt,
+    port::{Consumers, Messages, Saved, StoreError, Tokens},
+};
+
+/// How long a delivered message is remembered: longer than any side repeats a webhook (LiveEngage 3 days, gateways 1), and as long as
+/// a queue keeps a message.
+const REMEMBER_MESSAGE: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// How long a conversation of another channel is remembered as such.
+const REMEMBER_FOREIGN: SignedDuration = SignedDuration::from_hours(24);
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The store.
+#[derive(Debug, Clone)]
+pub struct DynamoDbStore {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDbStore {
+    /// A store in `table`: partition key `pk`, sort key `sk`, both strings, TTL on `expires_at`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(PK, text(key.pk()))
+            .key(SK, text(key.sk()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        Ok(output.item)
+    }
+
+    fn put(&self, key: &Key) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+        Put::builder().table_name(&self.table).item(PK, text(key.pk())).item(SK, text(key.sk()))
+    }
+
+    fn update(&self, key: &Key) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).key(PK, text(key.pk())).key(SK, text(key.sk()))
+    }
+
+    async fn put_consumer_ref(&self, key: &Key, consumer: &ConsumerRef) -> Result<TransactWriteItem, StoreError> {
+        let put = self
+            .put(key)
+            .item("line", text(consumer.line.as_str()))
+            .item("user", text(consumer.user.as_str()))
+            .build()
+            .map_err(|_| StoreError::Unreadable { what: "pointer" })?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+#[async_trait]
+impl Consumers for DynamoDbStore {
+    async fn consumer(&self, consumer: &ConsumerRef) -> Result<Option<Consumer>, StoreError> {
+        let Some(mut item) = self.get(&Key::Consumer(consumer.clone())).await? else { return Ok(None) };
+        let unreadable = || StoreError::Unreadable { what: "consumer" };
+        let mut record: Consumer =
+            from_attribute_value(item.remove("record").ok_or_else(unreadable)?).map_err(|_| unreadable())?;
+        record.version = number(&item, "version").and_then(|n| u64::try_from(n).ok()).ok_or_else(unreadable)?;
+        Ok(Some(record))
+    }
+
+    async fn save_consumer(&self, consumer: &Consumer) -> Result<Saved, StoreError> {
+        let unwritable = || StoreError::Unreadable { what: "consumer" };
+        let who = ConsumerRef { line: consumer.line.clone(), user: consumer.user.clone() };
+        let record: AttributeValue = to_attribute_value(consumer).map_err(|_| unwritable())?;
+        let put = self
+            .put(&Key::Consumer(who.clone()))
+            .item("record", record)
+            .item("version", AttributeValue::N((consumer.version + 1).to_string()));
+        let put = if consumer.version == 0 {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else {
+            put.condition_expression("version = :version")
+                .expression_attribute_values(":version", AttributeValue::N(consumer.version.to_string()))
+        };
+        let mut items = vec![TransactWriteItem::builder().put(put.build().map_err(|_| unwritable())?).build()];
+        if let Some(identity) = &consumer.identity {
+            let key = Key::LpConsumer(consumer.account.clone(), identity.lp_consumer_id.clone());
+            items.push(self.put_consumer_ref(&key, &who).await?);
+        }
+        if let Some(conversation) = consumer.open_conversation() {
+            let key = Key::Conversation(consumer.account.clone(), conversation.clone());
+            items.push(self.put_consumer_ref(&key, &who).await?);
+        }
+        match self.client.transact_write_items().set_transact_items(Some(items)).send().await {
+            Ok(_) => Ok(Saved::Saved),
+            Err(error) if lost_race(&error) => Ok(Saved::Conflict),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    async fn consumer_by_lp_id(
+        &self,
+        account: &AccountId,
+        id: &LpConsumerId,
+    ) -> Result<Option<ConsumerRef>, StoreError> {
+        match self.get(&Key::LpConsumer(account.clone(), id.clone())).await? {
+            Some(item) => consumer_ref(&item).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn conversation_owner(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+    ) -> Result<Option<ConversationOwner>, StoreError> {
+        match self.get(&Key::Conversation(account.clone(), conversation.clone())).await? {
+            Some(item) if item.contains_key("foreign") => Ok(Some(ConversationOwner::Foreign)),
+            Some(item) => Ok(Some(ConversationOwner::Ours(consumer_ref(&item)?))),
+            None => Ok(None),
+        }
+    }
+
+    async fn mark_foreign(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let result = self
+            .update(&Key::Conversation(account.clone(), conversation.clone()))
+            .update_expression("SET foreign = :yes, expires_at = :expires")
+            .condition_expression("attribute_not_exists(#user)")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_values(":yes", AttributeValue::Bool(true))
+            .expression_attribute_values(":expires", seconds(now, REMEMBER_FOREIGN))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) if is_condition(&error) => Ok(()),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Messages for DynamoDbStore {
+    async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError> {
+        let result = self
+            .update(&Key::Message(lease.message.clone()))
+            .update_expression("SET #status = :working, #owner = :me, lease_until = :until, expires_at = :expires")
+            .condition_expression(
+                "attribute_not_exists(pk) OR (#status = :working AND (lease_until <= :now OR #owner = :me))",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":working", text("working"))
+            .expression_attribute_values(":me", text(lease.owner.as_str()))
+            .expression_attribute_values(":now", millis(now))
+            .expression_attribute_values(":until", millis(until))
+            .expression_attribute_values(":expires", seconds(now, REMEMBER_MESSAGE))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(output) => {
+                let steps = match output.attributes.and_then(|mut item| item.remove("steps")) {
+                    Some(steps) => from_attribute_value(steps)
+                        .map_err(|_| StoreError::Unreadable { what: "the steps of a message" })?,
+                    None => vec![],
+                };
+                Ok(Begin::Started { steps })
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match failed.item() {
+                    Some(item) if is_text(item, "status", "done") => Ok(Begin::Done),
+                    Some(item) => Ok(Begin::Busy {
+                        until: number(item, "lease_until")
+                            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+                            .ok_or(StoreError::Unreadable { what: "a message's lease" })?,
+                    }),
+                    None => Err(StoreError::Unreadable { what: "a message's lease" }),
+                },
+                _ => Err(unavailable(&error)),
+            },
+        }
+    }
+
+    async fn step_done(&self, lease: &Lease, done: usize, step: &Step) -> Result<(), StoreError> {
+        let step: AttributeValue =
+            to_attribute_value(step).map_err(|_| StoreError::Unreadable { what: "a step of a message" })?;
+        let condition = if done == 0 { "attribute_not_exists(steps)" } else { "size(steps) = :done" };
+        let mut update = self
+            .update(&Key::Message(lease.message.clone()))
+            .update_expression("SET steps = list_append(if_not_exists(steps, :none), :step)")
+            .condition_expression(format!("#owner = :me AND #status = :working AND {condition}"))
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":me", text(lease.owner.as_str()))
+            .expression_attribute_values(":working", text("working"))
+            .expression_attribute_values(":none", AttributeValue::L(vec![]))
+            .expression_attribute_values(":step", AttributeValue::L(vec![step]));
+        if done > 0 {
+            update = update.expression_attribute_values(":done", AttributeValue::N(done.to_string()));
+        }
+        owned(update.send().await)
+    }
+
+    async fn finish(&self, lease: &Lease) -> Result<(), StoreError> {
+        let update = self
+            .update(&Key::Message(lease.message.clone()))
+            .update_expression("SET #status = :done REMOVE lease_until")
+            .condition_expression("#owner = :me")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":me", text(lease.owner.as_str()))
+            .expression_attribute_values(":done", text("done"));
+        owned(update.send().await)
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        let update = self
+            .update(&Key::Message(lease.message.clone()))
+            .update_expression("SET lease_until = :past")
+            .condition_expression("#owner = :me AND #status = :working")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":me", text(lease.owner.as_str()))
+            .expression_attribute_values(":working", text("working"))
+            .expression_attribute_values(":past", AttributeValue::N("0".to_owned()));
+        match owned(update.send().await) {
+            Err(StoreError::LeaseLost) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn park(&self, lease: &Lease, parked: &Parked) -> Result<(), StoreError> {
+        let unwritable = || StoreError::Unreadable { what: "a parked message" };
+        let record: AttributeValue = to_attribute_value(parked).map_err(|_| unwritable())?;
+        let key = Key::Message(lease.message.clone());
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item(PK, text(parked_pk(parked.line.as_ref())))
+            .item(SK, text(parked_sk(parked.at, &lease.message)))
+            .item("record", record)
+            .build()
+            .map_err(|_| unwritable())?;
+        let done = Update::builder()
+            .table_name(&self.table)
+            .key(PK, text(key.pk()))
+            .key(SK, text(key.sk()))
+            .update_expression("SET #status = :done, #owner = :me, expires_at = :expires REMOVE lease_until")
+            .condition_expression(
+                "attribute_not_exists(pk) OR #owner = :me OR (#status = :working AND lease_until <= :now)",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":me", text(lease.owner.as_str()))
+            .expression_attribute_values(":done", text("done"))
+            .expression_attribute_values(":working", text("working"))
+            .expression_attribute_values(":now", millis(parked.at))
+            .expression_attribute_values(":expires", seconds(parked.at, REMEMBER_MESSAGE))
+            .build()
+            .map_err(|_| unwritable())?;
+        let result = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().update(done).build())
+            .transact_items(TransactWriteItem::builder().put(put).build())
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) if lost_race(&error) => Err(StoreError::LeaseLost),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Tokens for DynamoDbStore {
+    async fn token(&self, account: &AccountId) -> Result<Option<AppJwt>, StoreError> {
+        let Some(mut item) = self.get(&Key::Token(account.clone())).await? else { return Ok(None) };
+        let Some(token) = item.remove("token") else { return Ok(None) };
+        from_attribute_value(token).map(Some).map_err(|_| StoreError::Unreadable { what: "an AppJWT" })
+    }
+
+    async fn lease_token(
+        &self,
+        account: &AccountId,
+        owner: &Owner,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let result = self
+            .update(&Key::Token(account.clone()))
+            .update_expression("SET #owner = :me, lease_until = :until")
+            .condition_expression("attribute_not_exists(lease_until) OR lease_until <= :now OR #owner = :me")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":me", text(owner.as_str()))
+            .expression_attribute_values(":until", millis(until))
+            .expression_attribute_values(":now", millis(now))
+            .send()
+            .await;
+        match owned(result) {
+            Ok(()) => Ok(true),
+            Err(StoreError::LeaseLost) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn save_token(&self, account: &AccountId, owner: &Owner, token: &AppJwt) -> Result<(), StoreError> {
+        let token: AttributeValue =
+            to_attribute_value(token).map_err(|_| StoreError::Unreadable { what: "an AppJWT" })?;
+        let update = self
+            .update(&Key::Token(account.clone()))
+            .update_expression("SET #token = :token REMOVE #owner, lease_until")
+            .condition_expression("#owner = :me")
+            .expression_attribute_names("#token", "token")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":token", token)
+            .expression_attribute_values(":me", text(owner.as_str()));
+        match owned(update.send().await) {
+            // Somebody has a newer one by now; this one is good all the same.
+            Err(StoreError::LeaseLost) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn release_token(&self, account: &AccountId, owner: &Owner) -> Result<(), StoreError> {
+        let update = self
+            .update(&Key::Token(account.clone()))
+            .update_expression("REMOVE #owner, lease_until")
+            .condition_expression("#owner = :me")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":me", text(owner.as_str()));
+        match owned(update.send().await) {
+            Err(StoreError::LeaseLost) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn millis(at: Timestamp) -> AttributeValue {
+    AttributeValue::N(at.as_millisecond().to_string())
+}
+
+fn seconds(now: Timestamp, later: SignedDuration) -> AttributeValue {
+    AttributeValue::N((now.as_second() + later.as_secs()).to_string())
+}
+
+fn number(item: &Item, name: &str) -> Option<i64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+fn is_text(item: &Item, name: &str, value: &str) -> bool {
+    item.get(name).and_then(|attribute| attribute.as_s().ok()).is_some_and(|text| text == value)
+}
+
+fn consumer_ref(item: &Item) -> Result<ConsumerRef, StoreError> {
+    let part = |name| item.get(name).and_then(|attribute| attribute.as_s().ok()).cloned().unwrap_or_default();
+    let unreadable = |_| StoreError::Unreadable { what: "a pointer to a consumer" };
+    Ok(ConsumerRef {
+        line: part("line").try_into().map_err(unreadable)?,
+        user: part("user").try_into().map_err(unreadable)?,
+    })
+}
+
+fn unavailable<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> StoreError {
+    StoreError::Unavailable { code: error_code(error) }
+}
+
+fn is_condition(error: &SdkError<UpdateItemError>) -> bool {
+    matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_)))
+}
+
+/// The end of a conditional update: a failed condition means that somebody else has the lease.
+fn owned<T>(result: Result<T, SdkError<UpdateItemError>>) -> Result<(), StoreError> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) if is_condition(&error) => Err(StoreError::LeaseLost),
+        Err(error) => Err(unavailable(&error)),
+    }
+}
+
+/// Whether a transaction was cancelled because of a condition, or of another transaction on the same items at the same time.
+fn lost_race(error: &SdkError<TransactWriteItemsError>) -> bool {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return false;
+    };
+    cancelled
+        .cancellation_reasons()
+        .iter()
+        .any(|reason| matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict")))
+}

@@ -1,0 +1,177 @@
+//! The keys of the table: built and read here only, from typed ids.
+//!
+//! Parts are joined by `#`; a `#` or `%` inside a part is percent-encoded, so that no two records can share a key.
+
+use crate::domain::{
+    delivery::{ConsumerRef, MessageKey},
+    id::{AccountId, ConversationId, DialogId, LineId, LpConsumerId, ProviderMessageId, Sequence},
+};
+
+/// The partition key's attribute.
+pub const PK: &str = "pk";
+/// The sort key's attribute.
+pub const SK: &str = "sk";
+
+/// A record of the table, by its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key {
+    /// A consumer's record.
+    Consumer(ConsumerRef),
+    /// Whose a conversation is.
+    Conversation(AccountId, ConversationId),
+    /// Whose a `lp_consumer_id` is.
+    LpConsumer(AccountId, LpConsumerId),
+    /// A message's lease and steps.
+    Message(MessageKey),
+    /// An account's AppJWT.
+    Token(AccountId),
+}
+
+impl Key {
+    /// The partition key.
+    pub fn pk(&self) -> String {
+        match self {
+            Self::Consumer(consumer) => join("CONS", &[consumer.line.as_str(), consumer.user.as_str()]),
+            Self::Conversation(account, conversation) => join("LECONV", &[account.as_str(), conversation.as_str()]),
+            Self::LpConsumer(account, id) => join("LECONS", &[account.as_str(), id.as_str()]),
+            Self::Message(MessageKey::FromChannel { line, id }) => join("MSG", &["in", line.as_str(), id.as_str()]),
+            Self::Message(MessageKey::FromLiveEngage { account, dialog, sequence }) => {
+                join("MSG", &["out", account.as_str(), dialog.as_str(), &sequence.0.to_string()])
+            }
+            Self::Message(MessageKey::ByDigest { digest }) => join("MSG", &["digest", digest]),
+            Self::Token(account) => join("TOKEN", &[account.as_str()]),
+        }
+    }
+
+    /// The sort key: each of these partitions has one item.
+    pub const fn sk(&self) -> &'static str {
+        match self {
+            Self::Consumer(_) => "CONS",
+            Self::Conversation(..) => "LECONV",
+            Self::LpConsumer(..) => "LECONS",
+            Self::Message(_) => "MSG",
+            Self::Token(_) => "TOKEN",
+        }
+    }
+
+    /// Reads a partition key; `None` for one that is not of this table.
+    pub fn parse(pk: &str) -> Option<Self> {
+        let mut parts = pk.split('#');
+        let kind = parts.next()?;
+        let parts: Vec<String> = parts.map(decode).collect::<Option<_>>()?;
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        Some(match (kind, parts.as_slice()) {
+            ("CONS", [line, user]) => Self::Consumer(ConsumerRef {
+                line: LineId::new(*line).ok()?,
+                user: crate::domain::id::ChannelUserId::new(*user).ok()?,
+            }),
+            ("LECONV", [account, id]) => {
+                Self::Conversation(AccountId::new(*account).ok()?, ConversationId::new(*id).ok()?)
+            }
+            ("LECONS", [account, id]) => Self::LpConsumer(AccountId::new(*account).ok()?, LpConsumerId::new(*id).ok()?),
+            ("MSG", ["in", line, id]) => Self::Message(MessageKey::FromChannel {
+                line: LineId::new(*line).ok()?,
+                id: ProviderMessageId::new(*id).ok()?,
+            }),
+            ("MSG", ["out", account, dialog, sequence]) => Self::Message(MessageKey::FromLiveEngage {
+                account: AccountId::new(*account).ok()?,
+                dialog: DialogId::new(*dialog).ok()?,
+                sequence: Sequence(sequence.parse().ok()?),
+            }),
+            ("MSG", ["digest", digest]) => Self::Message(MessageKey::ByDigest { digest: (*digest).to_owned() }),
+            ("TOKEN", [account]) => Self::Token(AccountId::new(*account).ok()?),
+            _ => return None,
+        })
+    }
+}
+
+/// The partition of the parked messages of one line, `-` for those of no known line.
+pub fn parked_pk(line: Option<&LineId>) -> String {
+    join("PARKED", &[line.map_or("-", LineId::as_str)])
+}
+
+/// The sort key of a parked message: by time, then by message.
+pub fn parked_sk(at: jiff::Timestamp, message: &MessageKey) -> String {
+    // Fixed width, so that the text order is the order of time.
+    format!("{:015}#{}", at.as_millisecond(), encode(&Key::Message(message.clone()).pk()))
+}
+
+fn join(kind: &str, parts: &[&str]) -> String {
+    let mut key = kind.to_owned();
+    for part in parts {
+        key.push('#');
+        key.push_str(&encode(part));
+    }
+    key
+}
+
+fn encode(part: &str) -> String {
+    part.replace('%', "%25").replace('#', "%23")
+}
+
+fn decode(part: &str) -> Option<String> {
+    percent_encoding::percent_decode_str(part).decode_utf8().ok().map(|text| text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::id::ChannelUserId;
+
+    fn opaque() -> impl Strategy<Value = String> {
+        prop_oneof!["[a-z#%0-9]{1,12}", "\\PC{1,12}"]
+    }
+
+    fn key() -> impl Strategy<Value = Key> {
+        let name = "[A-Za-z0-9_-]{1,8}";
+        prop_oneof![
+            (name, opaque()).prop_map(|(line, user)| Key::Consumer(ConsumerRef {
+                line: LineId::new(line).unwrap(),
+                user: ChannelUserId::new(user).unwrap(),
+            })),
+            (name, opaque()).prop_map(|(a, c)| Key::Conversation(AccountId::new(a).unwrap(), ConversationId::new(c).unwrap())),
+            (name, opaque()).prop_map(|(a, c)| Key::LpConsumer(AccountId::new(a).unwrap(), LpConsumerId::new(c).unwrap())),
+            (name, opaque()).prop_map(|(l, id)| Key::Message(MessageKey::FromChannel {
+                line: LineId::new(l).unwrap(),
+                id: ProviderMessageId::new(id).unwrap(),
+            })),
+            (name, opaque(), any::<u64>()).prop_map(|(a, d, s)| Key::Message(MessageKey::FromLiveEngage {
+                account: AccountId::new(a).unwrap(),
+                dialog: DialogId::new(d).unwrap(),
+                sequence: Sequence(s),
+            })),
+            "[0-9a-f]{64}".prop_map(|digest| Key::Message(MessageKey::ByDigest { digest })),
+            name.prop_map(|a| Key::Token(AccountId::new(a).unwrap())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_is_read_back_as_itself(key in key()) {
+            prop_assert_eq!(Key::parse(&key.pk()), Some(key));
+        }
+
+        #[test]
+        fn no_text_makes_reading_panic(text in "\\PC{0,40}") {
+            let _ = Key::parse(&text);
+        }
+
+        #[test]
+        fn parked_messages_sort_by_time(a in 0i64..4_000_000_000_000, b in 0i64..4_000_000_000_000) {
+            let message = MessageKey::ByDigest { digest: "0".to_owned() };
+            let sk = |ms| parked_sk(jiff::Timestamp::from_millisecond(ms).unwrap(), &message);
+            prop_assert_eq!(a.cmp(&b), sk(a).cmp(&sk(b)));
+        }
+    }
+
+    #[test]
+    fn the_longest_key_fits_into_dynamodbs_2048_bytes() {
+        let longest = Key::Consumer(ConsumerRef {
+            line: LineId::new("l".repeat(64)).unwrap(),
+            user: ChannelUserId::new("𝄞".repeat(256)).unwrap(),
+        });
+        assert!(longest.pk().len() <= 2048);
+    }
+}

@@ -1,0 +1,123 @@
+//! The queues in SQS.
+
+use async_trait::async_trait;
+use aws_sdk_sqs::{
+    Client,
+    types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry},
+};
+use jiff::SignedDuration;
+
+use super::error_code;
+use crate::port::{Postpone, Queue, QueueError, QueueMessage};
+
+/// SQS takes ten messages a call.
+const BATCH: usize = 10;
+
+/// And 256 KiB in all of them: the older limit, which every region has.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// One FIFO queue.
+#[derive(Debug, Clone)]
+pub struct SqsQueue {
+    client: Client,
+    url: String,
+}
+
+impl SqsQueue {
+    /// The queue at `url`.
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self { client, url: url.into() }
+    }
+
+    async fn send_batch(&self, batch: &[QueueMessage]) -> Result<(), QueueError> {
+        let mut call = self.client.send_message_batch().queue_url(&self.url);
+        for (index, message) in batch.iter().enumerate() {
+            let entry = SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body(&message.body)
+                .message_group_id(&message.group)
+                .message_deduplication_id(&message.deduplication)
+                .build()
+                .map_err(|_| QueueError { code: "unbuildable".to_owned() })?;
+            call = call.entries(entry);
+        }
+        let output = call.send().await.map_err(|error| QueueError { code: error_code(&error) })?;
+        match output.failed().first() {
+            Some(failed) => Err(QueueError { code: failed.code().to_owned() }),
+            None if output.successful().len() == batch.len() => Ok(()),
+            None => Err(QueueError { code: "not_all_confirmed".to_owned() }),
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for SqsQueue {
+    async fn send(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
+        // One call after the other, and none after a failure: a later message of a group must not go before an earlier one.
+        let mut rest = messages.as_slice();
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(batch_length(rest));
+            self.send_batch(batch).await?;
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+/// How many of the first messages fit into one call: at least one.
+fn batch_length(messages: &[QueueMessage]) -> usize {
+    let mut bytes = 0;
+    let fitting = messages
+        .iter()
+        .take(BATCH)
+        .take_while(|message| {
+            bytes += message.body.len();
+            bytes <= BATCH_BYTES
+        })
+        .count();
+    fitting.max(1)
+}
+
+#[async_trait]
+impl Postpone for SqsQueue {
+    async fn postpone(&self, messages: Vec<(String, SignedDuration)>) -> Result<(), QueueError> {
+        for batch in messages.chunks(BATCH) {
+            let mut call = self.client.change_message_visibility_batch().queue_url(&self.url);
+            for (index, (receipt, after)) in batch.iter().enumerate() {
+                let seconds = after.as_secs().clamp(0, 12 * 60 * 60);
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .receipt_handle(receipt)
+                    .visibility_timeout(i32::try_from(seconds).unwrap_or(0))
+                    .build()
+                    .map_err(|_| QueueError { code: "unbuildable".to_owned() })?;
+                call = call.entries(entry);
+            }
+            let output = call.send().await.map_err(|error| QueueError { code: error_code(&error) })?;
+            if let Some(failed) = output.failed().first() {
+                return Err(QueueError { code: failed.code().to_owned() });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(sizes: &[usize]) -> Vec<QueueMessage> {
+        sizes
+            .iter()
+            .map(|size| QueueMessage { body: "x".repeat(*size), group: String::new(), deduplication: String::new() })
+            .collect()
+    }
+
+    #[test]
+    fn a_call_takes_ten_messages_and_256_kib() {
+        assert_eq!(batch_length(&messages(&[1; 25])), 10);
+        assert_eq!(batch_length(&messages(&[100_000, 100_000, 100_000])), 2);
+        assert_eq!(batch_length(&messages(&[300_000, 1])), 1);
+        assert_eq!(batch_length(&messages(&[1])), 1);
+    }
+}

@@ -1,0 +1,104 @@
+//! A message's way through a worker: what names it, who works on it, and which steps are done.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::id::{AccountId, ChannelUserId, ConversationId, DialogId, LineId, Owner, ProviderMessageId, Sequence};
+
+/// Names one message for ever: the same webhook delivered again gives the same key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum MessageKey {
+    /// A consumer's event, by the channel's id.
+    FromChannel {
+        /// The line.
+        line: LineId,
+        /// The channel's id.
+        id: ProviderMessageId,
+    },
+    /// An event of LiveEngage, by its place in the dialog: numbers are per dialog.
+    FromLiveEngage {
+        /// The account.
+        account: AccountId,
+        /// The dialog.
+        dialog: DialogId,
+        /// The order number.
+        sequence: Sequence,
+    },
+    /// Anything else, by a SHA-256 of its bytes, in hex.
+    ByDigest {
+        /// The digest.
+        digest: String,
+    },
+}
+
+/// Where a consumer's record is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ConsumerRef {
+    /// The line.
+    pub line: LineId,
+    /// The person.
+    pub user: ChannelUserId,
+}
+
+/// Whose a conversation is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConversationOwner {
+    /// A consumer of this connector.
+    Ours(ConsumerRef),
+    /// Another channel's: an account's webhooks carry every conversation of the account.
+    Foreign,
+}
+
+/// A step of a message that is done: one part of a text sent, with the other side's id for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What the other side calls it: the channel's message id, or LiveEngage's sequence.
+    pub reference: Option<String>,
+}
+
+/// Answer to starting on a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begin {
+    /// The caller has the lease, and these steps are already done.
+    Started {
+        /// The steps, in order.
+        steps: Vec<Step>,
+    },
+    /// It was delivered or parked before.
+    Done,
+    /// Somebody else has the lease.
+    Busy {
+        /// Until when at the most.
+        until: Timestamp,
+    },
+}
+
+/// The right to work on a message until the function's deadline: a repeated invocation is another owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The message.
+    pub message: MessageKey,
+    /// Who holds it.
+    pub owner: Owner,
+}
+
+/// A message that could not be delivered, kept for a person.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    /// When.
+    pub at: Timestamp,
+    /// Why, as a sentence without the message's text.
+    pub reason: String,
+    /// The line, where it is known.
+    pub line: Option<LineId>,
+    /// The conversation, where it is known.
+    pub conversation: Option<ConversationId>,
+    /// The queue message as it came, for sending it again: it holds the text.
+    pub task: String,
+}
+
+impl std::fmt::Debug for Parked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parked").field("at", &self.at).field("reason", &self.reason).finish_non_exhaustive()
+    }
+}

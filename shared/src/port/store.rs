@@ -1,0 +1,119 @@
+//! The state that outlives an invocation. Every rule here is a condition on one write, never a read followed by a write.
+//!
+//! Three ports, so that a function is granted only what it uses. One contract suite
+//! (`testing::store_contract`) runs on the in-memory store and on the DynamoDB store.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{
+    domain::{
+        conversation::Consumer,
+        delivery::{Begin, ConsumerRef, ConversationOwner, Lease, Parked, Step},
+        id::{AccountId, ConversationId, LpConsumerId, Owner},
+    },
+    liveengage::sentinel::AppJwt,
+};
+
+/// The store did not do it. Safe to try again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It can't be reached, throttles, or refuses: named without any value of the item.
+    #[error("the table can't be used: {code}")]
+    Unavailable {
+        /// The service's error code.
+        code: String,
+    },
+    /// An item has a form that this version can't read.
+    #[error("an item of the table can't be read: {what}")]
+    Unreadable {
+        /// Which item, without its values.
+        what: &'static str,
+    },
+    /// The lease has run out and somebody else has it: what was to be written is theirs to write.
+    #[error("the lease is lost")]
+    LeaseLost,
+}
+
+/// Answer to a save of a versioned record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saved {
+    /// It is saved; the record's version is one higher now.
+    Saved,
+    /// Somebody else saved it since it was read: read it again.
+    Conflict,
+}
+
+/// Consumers and whose conversations are.
+#[async_trait]
+pub trait Consumers: Send + Sync {
+    /// A consumer's record, strongly consistent.
+    async fn consumer(&self, consumer: &ConsumerRef) -> Result<Option<Consumer>, StoreError>;
+
+    /// Saves a record over the version that was read, together with the pointers to it (its `lp_consumer_id`, and its
+    /// conversation once there is one) in one transaction: an answer can arrive right after.
+    async fn save_consumer(&self, consumer: &Consumer) -> Result<Saved, StoreError>;
+
+    /// Whose record has this `lp_consumer_id`, strongly consistent.
+    async fn consumer_by_lp_id(
+        &self,
+        account: &AccountId,
+        id: &LpConsumerId,
+    ) -> Result<Option<ConsumerRef>, StoreError>;
+
+    /// Whose a conversation is, strongly consistent; `None` when nothing was heard of it yet.
+    async fn conversation_owner(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+    ) -> Result<Option<ConversationOwner>, StoreError>;
+
+    /// Notes that a conversation is another channel's, unless it is known to be ours. Forgotten after a day at `now`.
+    async fn mark_foreign(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+}
+
+/// Leases on messages, and what became of them.
+#[async_trait]
+pub trait Messages: Send + Sync {
+    /// Starts on a message, or takes over one whose lease has run out at `now`.
+    async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError>;
+
+    /// Notes that the step after `done` others is done.
+    async fn step_done(&self, lease: &Lease, done: usize, step: &Step) -> Result<(), StoreError>;
+
+    /// Notes that the message is delivered: it is never started again.
+    async fn finish(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// Gives the lease back, so that the next attempt needn't wait for its end. A lease that is lost already is fine.
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// Keeps the message for a person and notes that it is done with, in one transaction.
+    async fn park(&self, lease: &Lease, parked: &Parked) -> Result<(), StoreError>;
+}
+
+/// AppJWTs, shared by all functions.
+#[async_trait]
+pub trait Tokens: Send + Sync {
+    /// An account's token, if there is one, strongly consistent.
+    async fn token(&self, account: &AccountId) -> Result<Option<AppJwt>, StoreError>;
+
+    /// Takes the right to ask for a new token, so that a hundred workers make one call. `false`: somebody else has it.
+    async fn lease_token(
+        &self,
+        account: &AccountId,
+        owner: &Owner,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Saves a new token and gives the right back.
+    async fn save_token(&self, account: &AccountId, owner: &Owner, token: &AppJwt) -> Result<(), StoreError>;
+
+    /// Gives the right back without a new token.
+    async fn release_token(&self, account: &AccountId, owner: &Owner) -> Result<(), StoreError>;
+}

@@ -1,0 +1,242 @@
+//! What every store must do, as one suite: it runs on the in-memory store and on DynamoDB.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test suite: a broken contract is a panic"
+)]
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    domain::{
+        conversation::{Consumer, ConsumerToken, Identity, Reserve},
+        delivery::{Begin, ConsumerRef, ConversationOwner, Lease, MessageKey, Parked, Step},
+        id::{
+            AccountId, ChannelUserId, ConversationId, DialogId, ExtConsumerId, LineId, LpConsumerId, Owner,
+            ProviderMessageId, Sequence,
+        },
+    },
+    liveengage::sentinel::AppJwt,
+    port::{Consumers, Messages, Saved, StoreError, Tokens},
+};
+
+fn account() -> AccountId {
+    AccountId::new("72419083").unwrap()
+}
+fn conversation(name: &str) -> ConversationId {
+    ConversationId::new(name).unwrap()
+}
+fn owner(name: &str) -> Owner {
+    Owner::new(name).unwrap()
+}
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+fn who(user: &str) -> ConsumerRef {
+    ConsumerRef { line: LineId::new("sms-main").unwrap(), user: ChannelUserId::new(user).unwrap() }
+}
+fn new_consumer(user: &str) -> Consumer {
+    let who = who(user);
+    Consumer::new(who.line, who.user, account())
+}
+fn identity(user: &str) -> Identity {
+    Identity {
+        ext_consumer_id: ExtConsumerId::new(format!("ext-{user}")).unwrap(),
+        lp_consumer_id: LpConsumerId::new(format!("lp-{user}")).unwrap(),
+        token: ConsumerToken::new(format!("jws-{user}")),
+    }
+}
+fn lease(message: &str, by: &str) -> Lease {
+    let id = ProviderMessageId::new(message).unwrap();
+    Lease { message: MessageKey::FromChannel { line: who("x").line, id }, owner: owner(by) }
+}
+fn step(reference: &str) -> Step {
+    Step { reference: Some(reference.to_owned()) }
+}
+
+/// Runs the whole suite on an empty store.
+pub async fn check<S: Consumers + Messages + Tokens + 'static>(store: Arc<S>) {
+    a_record_is_saved_over_the_version_that_was_read(&*store).await;
+    pointers_are_written_with_the_record(&*store).await;
+    of_many_racing_openers_one_is_first(&store).await;
+    a_foreign_mark_never_hides_an_own_conversation(&*store).await;
+    a_message_is_worked_on_by_one_at_a_time_and_done_once(&*store).await;
+    steps_are_kept_over_attempts(&*store).await;
+    who_lost_the_lease_writes_nothing(&*store).await;
+    of_many_racing_workers_one_gets_the_message(&store).await;
+    a_parked_message_is_done(&*store).await;
+    a_token_is_renewed_by_one_at_a_time(&*store).await;
+}
+
+async fn a_record_is_saved_over_the_version_that_was_read(store: &dyn Consumers) {
+    assert_eq!(store.consumer(&who("+1#a%")).await.unwrap(), None);
+    let mut first = new_consumer("+1#a%");
+    assert_eq!(store.save_consumer(&first).await.unwrap(), Saved::Saved);
+    assert_eq!(store.save_consumer(&first).await.unwrap(), Saved::Conflict, "a second creation");
+    first = store.consumer(&who("+1#a%")).await.unwrap().unwrap();
+    assert_eq!(first.version, 1);
+    first.reserve(&owner("a"), at(0), at(30));
+    let stale = first.clone();
+    assert_eq!(store.save_consumer(&first).await.unwrap(), Saved::Saved);
+    assert_eq!(store.save_consumer(&stale).await.unwrap(), Saved::Conflict, "a stale write");
+    let read = store.consumer(&who("+1#a%")).await.unwrap().unwrap();
+    assert_eq!((read.version, read.conversation), (2, first.conversation));
+}
+
+async fn pointers_are_written_with_the_record(store: &dyn Consumers) {
+    let mut consumer = new_consumer("+2");
+    consumer.identity = Some(identity("+2"));
+    store.save_consumer(&consumer).await.unwrap();
+    let lp = LpConsumerId::new("lp-+2").unwrap();
+    assert_eq!(store.consumer_by_lp_id(&account(), &lp).await.unwrap(), Some(who("+2")));
+    let other = AccountId::new("other").unwrap();
+    assert_eq!(store.consumer_by_lp_id(&other, &lp).await.unwrap(), None);
+    assert_eq!(store.conversation_owner(&account(), &conversation("c2")).await.unwrap(), None);
+    let mut consumer = store.consumer(&who("+2")).await.unwrap().unwrap();
+    assert_eq!(consumer.identity, Some(identity("+2")));
+    consumer.attach(&conversation("c2"), at(1));
+    store.save_consumer(&consumer).await.unwrap();
+    let ours = Some(ConversationOwner::Ours(who("+2")));
+    assert_eq!(store.conversation_owner(&account(), &conversation("c2")).await.unwrap(), ours);
+    let mut consumer = store.consumer(&who("+2")).await.unwrap().unwrap();
+    consumer.observe_closed(&conversation("c2"), at(2));
+    store.save_consumer(&consumer).await.unwrap();
+    assert_eq!(
+        store.conversation_owner(&account(), &conversation("c2")).await.unwrap(),
+        ours,
+        "the last words after the close still find their reader"
+    );
+}
+
+async fn of_many_racing_openers_one_is_first<S: Consumers + 'static>(store: &Arc<S>) {
+    store.save_consumer(&new_consumer("+3")).await.unwrap();
+    let racers = (0..8).map(|racer| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move {
+            let mut consumer = store.consumer(&who("+3")).await.unwrap().unwrap();
+            let reserved = consumer.reserve(&owner(&format!("racer-{racer}")), at(0), at(30));
+            reserved == Reserve::Reserved && store.save_consumer(&consumer).await.unwrap() == Saved::Saved
+        })
+    });
+    let mut winners = 0;
+    for racer in racers.collect::<Vec<_>>() {
+        winners += usize::from(racer.await.unwrap());
+    }
+    assert_eq!(winners, 1);
+}
+
+async fn a_foreign_mark_never_hides_an_own_conversation(store: &dyn Consumers) {
+    let (account, id) = (account(), conversation("c4"));
+    store.mark_foreign(&account, &id, at(0)).await.unwrap();
+    assert_eq!(store.conversation_owner(&account, &id).await.unwrap(), Some(ConversationOwner::Foreign));
+    let mut consumer = new_consumer("+4");
+    consumer.attach(&id, at(0));
+    store.save_consumer(&consumer).await.unwrap();
+    store.mark_foreign(&account, &id, at(1)).await.unwrap();
+    let ours = Some(ConversationOwner::Ours(who("+4")));
+    assert_eq!(store.conversation_owner(&account, &id).await.unwrap(), ours);
+}
+
+async fn a_message_is_worked_on_by_one_at_a_time_and_done_once(store: &dyn Messages) {
+    let started = Begin::Started { steps: vec![] };
+    assert_eq!(store.begin(&lease("m1", "a"), at(0), at(30)).await.unwrap(), started);
+    assert_eq!(store.begin(&lease("m1", "b"), at(29), at(60)).await.unwrap(), Begin::Busy { until: at(30) });
+    assert_eq!(store.begin(&lease("m1", "b"), at(30), at(60)).await.unwrap(), started, "the lease has run out");
+    store.release(&lease("m1", "b")).await.unwrap();
+    assert_eq!(store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap(), started, "the lease was given back");
+    store.finish(&lease("m1", "c")).await.unwrap();
+    assert_eq!(store.begin(&lease("m1", "c"), at(32), at(60)).await.unwrap(), Begin::Done);
+    assert_eq!(store.begin(&lease("m1", "d"), at(99), at(120)).await.unwrap(), Begin::Done);
+    let account = account();
+    let dialog = DialogId::new("m1").unwrap();
+    let other = Lease {
+        message: MessageKey::FromLiveEngage { account, dialog, sequence: Sequence(0) },
+        owner: owner("a"),
+    };
+    assert_eq!(store.begin(&other, at(0), at(30)).await.unwrap(), started, "another kind of message");
+}
+
+async fn steps_are_kept_over_attempts(store: &dyn Messages) {
+    store.begin(&lease("m2", "a"), at(0), at(30)).await.unwrap();
+    store.step_done(&lease("m2", "a"), 0, &step("p0")).await.unwrap();
+    store.step_done(&lease("m2", "a"), 1, &Step { reference: None }).await.unwrap();
+    assert_eq!(
+        store.step_done(&lease("m2", "a"), 1, &step("again")).await,
+        Err(StoreError::LeaseLost),
+        "the same step twice"
+    );
+    let begin = store.begin(&lease("m2", "b"), at(31), at(60)).await.unwrap();
+    assert_eq!(begin, Begin::Started { steps: vec![step("p0"), Step { reference: None }] });
+}
+
+async fn who_lost_the_lease_writes_nothing(store: &dyn Messages) {
+    store.begin(&lease("m3", "slow"), at(0), at(30)).await.unwrap();
+    store.begin(&lease("m3", "next"), at(31), at(60)).await.unwrap();
+    let slow = lease("m3", "slow");
+    assert_eq!(store.step_done(&slow, 0, &step("late")).await, Err(StoreError::LeaseLost));
+    assert_eq!(store.finish(&slow).await, Err(StoreError::LeaseLost));
+    assert_eq!(store.release(&slow).await, Ok(()));
+    let busy = store.begin(&lease("m3", "third"), at(32), at(60)).await.unwrap();
+    assert_eq!(busy, Begin::Busy { until: at(60) }, "the release of a lost lease changes nothing");
+}
+
+async fn of_many_racing_workers_one_gets_the_message<S: Messages + 'static>(store: &Arc<S>) {
+    let racers = (0..8).map(|racer| {
+        let store = Arc::clone(store);
+        let lease = lease("m4", &format!("racer-{racer}"));
+        tokio::spawn(async move { store.begin(&lease, at(0), at(30)).await.unwrap() })
+    });
+    let mut started = 0;
+    for racer in racers.collect::<Vec<_>>() {
+        started += usize::from(matches!(racer.await.unwrap(), Begin::Started { .. }));
+    }
+    assert_eq!(started, 1);
+}
+
+async fn a_parked_message_is_done(store: &dyn Messages) {
+    let parked = Parked {
+        at: at(5),
+        reason: "the channel refuses the message".to_owned(),
+        line: Some(who("x").line),
+        conversation: None,
+        task: "{}".to_owned(),
+    };
+    store.begin(&lease("m5", "a"), at(0), at(30)).await.unwrap();
+    assert_eq!(store.park(&lease("m5", "b"), &parked).await, Err(StoreError::LeaseLost));
+    store.park(&lease("m5", "a"), &parked).await.unwrap();
+    assert_eq!(store.begin(&lease("m5", "b"), at(40), at(60)).await.unwrap(), Begin::Done);
+    store.park(&lease("never-begun", "a"), &parked).await.unwrap();
+    assert_eq!(store.begin(&lease("never-begun", "b"), at(6), at(60)).await.unwrap(), Begin::Done);
+}
+
+async fn a_token_is_renewed_by_one_at_a_time(store: &dyn Tokens) {
+    let account = account();
+    assert_eq!(store.token(&account).await.unwrap(), None);
+    assert!(store.lease_token(&account, &owner("a"), at(0), at(20)).await.unwrap());
+    assert!(!store.lease_token(&account, &owner("b"), at(19), at(40)).await.unwrap());
+    assert_eq!(store.token(&account).await.unwrap(), None, "a lease alone is no token");
+    let end = at(0).checked_add(SignedDuration::from_hours(1)).expect("in range");
+    let token = AppJwt::new("app.jwt.1", end);
+    store.save_token(&account, &owner("a"), &token).await.unwrap();
+    assert_eq!(store.token(&account).await.unwrap(), Some(token.clone()));
+    assert!(store.lease_token(&account, &owner("b"), at(21), at(40)).await.unwrap(), "saving gave the lease back");
+    store.save_token(&account, &owner("a"), &AppJwt::new("late", end)).await.unwrap();
+    assert_eq!(store.token(&account).await.unwrap(), Some(token), "who lost the lease saves nothing");
+    store.release_token(&account, &owner("b")).await.unwrap();
+    assert!(store.lease_token(&account, &owner("c"), at(22), at(40)).await.unwrap());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::MemoryStore;
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_contract() {
+        check(Arc::new(MemoryStore::default())).await;
+    }
+}
