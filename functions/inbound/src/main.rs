@@ -1,1 +1,15 @@
-fn main() {}
+//! The Lambda function `inbound`: configuration, clients, run. The work is in `connector::lambda`.
+
+use connector::{
+    aws,
+    lambda::{self, config},
+};
+use lambda_http::{Error, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    lambda::init_logs();
+    let config = config::InboundConfig::read(&config::ProcessEnvironment)?;
+    let function = lambda::inbound(&config, &aws::sdk_config().await).await?;
+    run(service_fn(|request| function.handle(request))).await
+}

@@ -1,1 +1,15 @@
-fn main() {}
+//! The Lambda function `to-channel`: configuration, clients, run. The work is in `connector::lambda`.
+
+use connector::{
+    aws,
+    lambda::{self, config},
+};
+use lambda_runtime::{Error, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    lambda::init_logs();
+    let config = config::ToChannelConfig::read(&config::ProcessEnvironment)?;
+    let function = lambda::to_channel(&config, &aws::sdk_config().await).await?;
+    run(service_fn(|event| function.handle(event))).await
+}

@@ -1,1 +1,15 @@
-fn main() {}
+//! The Lambda function `to-liveengage`: configuration, clients, run. The work is in `connector::lambda`.
+
+use connector::{
+    aws,
+    lambda::{self, config},
+};
+use lambda_runtime::{Error, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    lambda::init_logs();
+    let config = config::ToLiveEngageConfig::read(&config::ProcessEnvironment)?;
+    let function = lambda::to_liveengage(&config, &aws::sdk_config().await).await?;
+    run(service_fn(|event| function.handle(event))).await
+}

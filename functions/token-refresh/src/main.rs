@@ -1,1 +1,15 @@
-fn main() {}
+//! The Lambda function `token-refresh`: configuration, clients, run. The work is in `connector::lambda`.
+
+use connector::{
+    aws,
+    lambda::{self, config},
+};
+use lambda_runtime::{Error, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    lambda::init_logs();
+    let config = config::TokenRefreshConfig::read(&config::ProcessEnvironment)?;
+    let function = lambda::token_refresh(&config, &aws::sdk_config().await).await?;
+    run(service_fn(|event| function.handle(event))).await
+}

@@ -1,0 +1,278 @@
+//! The two queue functions: a batch in, the failed messages out.
+//!
+//! A batch holds several messages of one group in order. When one must come again, the later ones of its group are not touched,
+//! and all of them are made visible at the same time; the other groups go on. A message that can't ever be delivered is parked
+//! by the use case and blocks nobody. A panic is a failure of its own message only.
+
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+
+use async_trait::async_trait;
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use futures::FutureExt;
+use jiff::{SignedDuration, Timestamp};
+use lambda_runtime::{Error, LambdaEvent};
+
+use crate::{
+    app::{
+        delivery::{Attempt, ComeAgain},
+        to_channel::DeliverToChannel,
+        to_liveengage::DeliverToLiveEngage,
+    },
+    domain::{id::Owner, retry::wait_after},
+    port::{Clock, Postpone},
+};
+
+/// What a message may still take when it is begun: two calls of 8 s and the writes around them. A message is not begun with less
+/// left, because a function that is stopped in mid-call leaves a doubt behind.
+const NEEDED: SignedDuration = SignedDuration::from_secs(18);
+
+/// What a function that knows no deadline is taken to have (the template's timeout of the workers).
+const USUAL_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);
+
+/// Works on one queue message.
+#[async_trait]
+pub trait Worker: Send + Sync {
+    /// One attempt.
+    ///
+    /// # Errors
+    /// [`ComeAgain`] when the message must stay in the queue.
+    async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain>;
+}
+
+#[async_trait]
+impl Worker for DeliverToLiveEngage {
+    async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+        Self::work(self, task, attempt).await
+    }
+}
+
+#[async_trait]
+impl Worker for DeliverToChannel {
+    async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+        Self::work(self, task, attempt).await
+    }
+}
+
+/// The functions `to-liveengage` and `to-channel`.
+#[derive(Clone)]
+pub struct QueueFunction {
+    worker: Arc<dyn Worker>,
+    postpone: Arc<dyn Postpone>,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for QueueFunction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("QueueFunction")
+    }
+}
+
+impl QueueFunction {
+    /// Around a use case and its queue.
+    pub fn new(worker: Arc<dyn Worker>, postpone: Arc<dyn Postpone>, clock: Arc<dyn Clock>) -> Self {
+        Self { worker, postpone, clock }
+    }
+
+    /// One invocation.
+    ///
+    /// # Errors
+    /// When a record has no message id: it could not be reported, and SQS would delete it. The whole batch comes again.
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+        let (event, context) = (event.payload, event.context);
+        let deadline = i64::try_from(context.deadline)
+            .ok()
+            .filter(|ms| *ms > 0)
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+            .or_else(|| self.clock.now().checked_add(USUAL_TIMEOUT).ok())
+            .ok_or("no deadline")?;
+        if event.records.iter().any(|record| record.message_id.as_deref().unwrap_or_default().is_empty()) {
+            return Err("a record of the batch has no messageId".into());
+        }
+        let mut response = SqsBatchResponse::default();
+        let mut blocked: HashMap<String, SignedDuration> = HashMap::new();
+        let mut postponed = Vec::new();
+        for record in &event.records {
+            let message_id = record.message_id.as_deref().unwrap_or_default();
+            let group = record.attributes.get("MessageGroupId").map_or(message_id, String::as_str);
+            let failure = match blocked.get(group) {
+                Some(after) => Some(ComeAgain { after: *after }),
+                None if deadline.duration_since(self.clock.now()) < NEEDED => {
+                    Some(ComeAgain { after: SignedDuration::ZERO })
+                }
+                None => self.work(record, message_id, &context.request_id, deadline).await.err(),
+            };
+            if let Some(ComeAgain { after }) = failure {
+                blocked.insert(group.to_owned(), after);
+                response.add_failure(message_id);
+                if let Some(receipt) = &record.receipt_handle {
+                    postponed.push((receipt.clone(), after));
+                }
+            }
+        }
+        if !postponed.is_empty()
+            && let Err(error) = self.postpone.postpone(postponed).await
+        {
+            // They come again after the queue's visibility timeout instead: later, not lost.
+            tracing::warn!(%error, "the time of the next attempt could not be set");
+        }
+        Ok(response)
+    }
+
+    async fn work(
+        &self,
+        record: &SqsMessage,
+        message_id: &str,
+        request_id: &str,
+        deadline: Timestamp,
+    ) -> Result<(), ComeAgain> {
+        let received =
+            record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
+        let again = ComeAgain { after: wait_after(received, None) };
+        let owner = Owner::new(format!("{request_id}/{message_id}")).map_err(|_| again)?;
+        let attempt = Attempt { owner, now: self.clock.now(), deadline, received };
+        let body = record.body.as_deref().unwrap_or_default();
+        match AssertUnwindSafe(self.worker.work(body, &attempt)).catch_unwind().await {
+            Ok(result) => result,
+            Err(_) => {
+                tracing::error!(message_id, count = 1, "a panic while working on a message; the others go on");
+                Err(again)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use lambda_runtime::Context;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{port::QueueError, testing::ManualClock};
+
+    #[derive(Default)]
+    struct Recorder {
+        worked: Mutex<Vec<String>>,
+        postponed: Mutex<Vec<(String, i64)>>,
+    }
+
+    /// Fails for `again`, panics for `panic`, works otherwise: the body says what to do.
+    #[async_trait]
+    impl Worker for Recorder {
+        async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+            self.worked.lock().unwrap().push(attempt.owner.as_str().to_owned());
+            match task {
+                "again" => Err(ComeAgain { after: SignedDuration::from_secs(7) }),
+                "panic" => panic!("told to"),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    #[async_trait]
+    impl Postpone for Recorder {
+        async fn postpone(&self, messages: Vec<(String, SignedDuration)>) -> Result<(), QueueError> {
+            let mut postponed = self.postponed.lock().unwrap();
+            postponed.extend(messages.into_iter().map(|(receipt, after)| (receipt, after.as_secs())));
+            Ok(())
+        }
+    }
+
+    fn event(records: &[(&str, &str)]) -> SqsEvent {
+        let records: Vec<_> = records
+            .iter()
+            .enumerate()
+            .map(|(index, (group, body))| {
+                serde_json::json!({
+                    "messageId": format!("m{index}"), "receiptHandle": format!("r{index}"), "body": body,
+                    "attributes": {"MessageGroupId": group, "ApproximateReceiveCount": "1"},
+                    "messageAttributes": {}, "eventSource": "aws:sqs",
+                })
+            })
+            .collect();
+        serde_json::from_value(serde_json::json!({"Records": records})).unwrap()
+    }
+
+    struct Run {
+        failed: Vec<String>,
+        worked: Vec<String>,
+        postponed: Vec<(String, i64)>,
+    }
+
+    fn run(event: SqsEvent, left: SignedDuration) -> Result<Run, Error> {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let recorder = Arc::new(Recorder::default());
+        let function = QueueFunction::new(
+            Arc::<Recorder>::clone(&recorder),
+            Arc::<Recorder>::clone(&recorder),
+            Arc::new(ManualClock::at(now)),
+        );
+        let mut context = Context::default();
+        context.request_id = "req".to_owned();
+        context.deadline = u64::try_from((now + left).as_millisecond()).unwrap();
+        let response = function.handle(LambdaEvent::new(event, context)).now_or_never().expect("no IO")?;
+        Ok(Run {
+            failed: response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect(),
+            worked: recorder.worked.lock().unwrap().clone(),
+            postponed: recorder.postponed.lock().unwrap().clone(),
+        })
+    }
+
+    const PLENTY: SignedDuration = SignedDuration::from_secs(30);
+
+    #[test]
+    fn a_failure_stops_only_its_own_group() {
+        let run = run(event(&[("a", "ok"), ("a", "again"), ("b", "ok"), ("a", "ok"), ("b", "ok")]), PLENTY).unwrap();
+        assert_eq!(run.worked, ["req/m0", "req/m1", "req/m2", "req/m4"]);
+        assert_eq!(run.failed, ["m1", "m3"]);
+        assert_eq!(run.postponed, [("r1".to_owned(), 7), ("r3".to_owned(), 7)]);
+    }
+
+    #[test]
+    fn a_panic_stops_only_its_own_group() {
+        let run = run(event(&[("a", "panic"), ("b", "ok"), ("a", "ok")]), PLENTY).unwrap();
+        assert_eq!(run.failed, ["m0", "m2"]);
+        assert_eq!(run.postponed, [("r0".to_owned(), 5), ("r2".to_owned(), 5)]);
+    }
+
+    #[test]
+    fn nothing_is_begun_when_too_little_time_is_left() {
+        let run = run(event(&[("a", "ok"), ("b", "ok")]), SignedDuration::from_secs(17)).unwrap();
+        assert!(run.worked.is_empty());
+        assert_eq!(run.failed, ["m0", "m1"]);
+        assert_eq!(run.postponed, [("r0".to_owned(), 0), ("r1".to_owned(), 0)]);
+    }
+
+    #[test]
+    fn a_record_without_an_id_fails_the_batch_before_anything_is_done() {
+        let mut event = event(&[("a", "ok"), ("a", "ok")]);
+        event.records[1].message_id = None;
+        assert!(run(event, PLENTY).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_group_is_worked_on_past_its_first_failure(
+            records in prop::collection::vec(("[abc]", prop::sample::select(vec!["ok", "again", "panic"])), 0..10)
+        ) {
+            let records: Vec<(&str, &str)> = records.iter().map(|(group, body)| (group.as_str(), *body)).collect();
+            let run = run(event(&records), PLENTY).unwrap();
+            let mut failing = std::collections::HashSet::new();
+            let (mut worked, mut failed) = (vec![], vec![]);
+            for (index, (group, body)) in records.iter().enumerate() {
+                if !failing.contains(group) {
+                    worked.push(format!("req/m{index}"));
+                    if *body != "ok" {
+                        failing.insert(*group);
+                    }
+                }
+                if failing.contains(group) {
+                    failed.push(format!("m{index}"));
+                }
+            }
+            prop_assert_eq!(run.worked, worked);
+            prop_assert_eq!(run.failed, failed);
+        }
+    }
+}

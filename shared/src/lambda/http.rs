@@ -1,0 +1,169 @@
+//! The two HTTP functions: API Gateway's event in, a use case, a status out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use lambda_http::{Body, Error, Request, RequestExt, Response, request::RequestContext};
+
+use crate::{
+    app::{
+        inbound::{self, AcceptChannelRequest},
+        webhook::{self, AcceptWebhook},
+    },
+    channel::{Answer, ChannelRequest},
+    domain::id::CorrelationId,
+    port::Clock,
+};
+
+/// The largest body that is taken: 256 KiB. Ten times the largest documented notification, and it fits into a queue message.
+pub const LARGEST_BODY: usize = 256 * 1024;
+
+/// The function `webhook`: LiveEngage's notifications.
+#[derive(Clone)]
+pub struct WebhookFunction {
+    accept: AcceptWebhook,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for WebhookFunction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WebhookFunction")
+    }
+}
+
+impl WebhookFunction {
+    /// Around the use case.
+    pub fn new(accept: AcceptWebhook, clock: Arc<dyn Clock>) -> Self {
+        Self { accept, clock }
+    }
+
+    /// One invocation.
+    ///
+    /// # Errors
+    /// When the answer can't be built; that is a bug.
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, Error> {
+        let correlation = correlation(&request);
+        let (parts, body) = request.into_parts();
+        let body = bytes(body);
+        if body.len() > LARGEST_BODY {
+            tracing::warn!(%correlation, bytes = body.len(), reason = "too large", count = 1, "LiveEngage webhook refused");
+            return respond(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        let outcome = self.accept.accept(&parts.headers, &body, &correlation, self.clock.now()).await;
+        let status = match outcome {
+            webhook::Outcome::Accepted { queued, ignored } => {
+                tracing::info!(%correlation, queued, ignored, "LiveEngage webhook accepted");
+                StatusCode::OK
+            }
+            webhook::Outcome::Refused(reason) => {
+                tracing::warn!(%correlation, %reason, count = 1, "LiveEngage webhook refused");
+                StatusCode::UNAUTHORIZED
+            }
+            webhook::Outcome::Unreadable(reason) => {
+                tracing::warn!(%correlation, %reason, count = 1, "LiveEngage webhook unreadable");
+                StatusCode::BAD_REQUEST
+            }
+            webhook::Outcome::NotQueued(code) => {
+                tracing::error!(%correlation, code, count = 1, "LiveEngage webhook not queued; LiveEngage will send it again");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        };
+        respond(Answer::empty(status))
+    }
+}
+
+/// The function `inbound`: channels' webhooks, on `/channels/{line}`.
+#[derive(Clone)]
+pub struct InboundFunction {
+    accept: AcceptChannelRequest,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for InboundFunction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InboundFunction")
+    }
+}
+
+impl InboundFunction {
+    /// Around the use case.
+    pub fn new(accept: AcceptChannelRequest, clock: Arc<dyn Clock>) -> Self {
+        Self { accept, clock }
+    }
+
+    /// One invocation.
+    ///
+    /// # Errors
+    /// When the answer can't be built; that is a bug.
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, Error> {
+        let correlation = correlation(&request);
+        let line = request.path_parameters_ref().and_then(|parameters| parameters.first("line")).unwrap_or_default().to_owned();
+        let query = request
+            .query_string_parameters_ref()
+            .map(|query| query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+            .unwrap_or_default();
+        let (parts, body) = request.into_parts();
+        let request =
+            ChannelRequest { method: parts.method, headers: parts.headers, query, body: bytes(body) };
+        if request.body.len() > LARGEST_BODY {
+            tracing::warn!(%correlation, bytes = request.body.len(), reason = "too large", count = 1, "channel request refused");
+            return respond(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        let outcome = self.accept.accept(&line, &request, &correlation, self.clock.now()).await;
+        let answer = match outcome {
+            inbound::Outcome::Accepted { answer, queued, ignored } => {
+                tracing::info!(%correlation, line, queued, ignored, "channel request accepted");
+                answer
+            }
+            inbound::Outcome::UnknownLine => {
+                // The path is a stranger's text: it is not logged.
+                tracing::warn!(%correlation, reason = "unknown line", count = 1, "channel request refused");
+                Answer::empty(StatusCode::NOT_FOUND)
+            }
+            inbound::Outcome::Refused(reason) => {
+                tracing::warn!(%correlation, line, %reason, count = 1, "channel request refused");
+                Answer::empty(StatusCode::UNAUTHORIZED)
+            }
+            inbound::Outcome::Unreadable(reason) => {
+                tracing::warn!(%correlation, line, %reason, count = 1, "channel request unreadable");
+                Answer::empty(StatusCode::BAD_REQUEST)
+            }
+            inbound::Outcome::NotQueued(code) => {
+                tracing::error!(%correlation, line, code, count = 1, "channel request not queued; the channel will send it again");
+                Answer::empty(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        };
+        respond(answer)
+    }
+}
+
+/// API Gateway's request id: it is in the access log too.
+fn correlation(request: &Request) -> CorrelationId {
+    let id = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
+        _ => None,
+    };
+    id.and_then(|id| CorrelationId::new(id).ok()).unwrap_or_else(|| fresh(&uuid::Uuid::new_v4().to_string()))
+}
+
+fn fresh(id: &str) -> CorrelationId {
+    // A UUID is a valid id; the fallback is for the type only.
+    CorrelationId::new(id).unwrap_or_else(|_| fresh("none"))
+}
+
+fn bytes(body: Body) -> Bytes {
+    match body {
+        Body::Text(text) => Bytes::from(text),
+        Body::Binary(bytes) => Bytes::from(bytes),
+        _ => Bytes::new(),
+    }
+}
+
+fn respond(answer: Answer) -> Result<Response<Body>, Error> {
+    let mut response = Response::builder().status(answer.status);
+    if let Some(content_type) = answer.content_type {
+        response = response.header(http::header::CONTENT_TYPE, content_type);
+    }
+    Ok(response.body(if answer.body.is_empty() { Body::Empty } else { Body::Text(answer.body) })?)
+}
