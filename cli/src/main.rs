@@ -1,1 +1,116 @@
-fn main(){}
+//! The operator's binary. Without arguments it starts the lab.
+
+use std::{io::Write as _, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use connector_lab::{Lab, LabOptions, headless};
+use tracing_subscriber::filter::LevelFilter;
+
+/// LiveEngage connector: the lab on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "connector", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything on this machine: simulators, AWS stand-ins, the five functions, and a page to try them. The default.
+    Lab(LabArguments),
+}
+
+#[derive(Debug, Default, Args)]
+struct LabArguments {
+    /// Play a scripted conversation, print both sides, and exit: 0 only if both show what they should.
+    #[arg(long)]
+    headless: bool,
+    /// Port of the page; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Port of the API that LiveEngage and the gateway post to.
+    #[arg(long, default_value_t = 0)]
+    api_port: u16,
+    /// Port of the LiveEngage simulator.
+    #[arg(long, default_value_t = 0)]
+    liveengage_port: u16,
+    /// Port of the SMS gateway simulator.
+    #[arg(long, default_value_t = 0)]
+    sms_gateway_port: u16,
+    /// Port of DynamoDB.
+    #[arg(long, default_value_t = 0)]
+    dynamodb_port: u16,
+    /// Port of SQS.
+    #[arg(long, default_value_t = 0)]
+    sqs_port: u16,
+    /// Port of Secrets Manager.
+    #[arg(long, default_value_t = 0)]
+    secrets_port: u16,
+    /// What the functions log to standard error: error, warn, info, debug.
+    #[arg(long, default_value = "warn")]
+    log: Option<LevelFilter>,
+}
+
+impl LabArguments {
+    fn options(&self) -> LabOptions {
+        LabOptions {
+            page_port: self.port,
+            api_port: self.api_port,
+            liveengage_port: self.liveengage_port,
+            sms_gateway_port: self.sms_gateway_port,
+            dynamodb_port: self.dynamodb_port,
+            sqs_port: self.sqs_port,
+            secrets_port: self.secrets_port,
+            ..LabOptions::default()
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Command::Lab(arguments) = Cli::parse().command.unwrap_or(Command::Lab(LabArguments::default()));
+    tracing_subscriber::fmt()
+        .with_max_level(arguments.log.unwrap_or(LevelFilter::WARN))
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    let lab = match Lab::start(arguments.options()).await {
+        Ok(lab) => lab,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "The lab doesn't start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if arguments.headless { play(&lab).await } else { serve(lab).await }
+}
+
+/// Standard output may be a pipe that is closed: that is no reason to panic.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+async fn play(lab: &Lab) -> ExitCode {
+    let report = headless::run(lab).await;
+    print(&report.transcript);
+    for problem in &report.problems {
+        let _ = writeln!(std::io::stderr(), "Wrong: {problem}");
+    }
+    if report.problems.is_empty() {
+        print("Both sides match.\n");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+async fn serve(lab: Lab) -> ExitCode {
+    print(&format!("Open {} in a browser. Ctrl-C stops everything.\n", lab.page_url()));
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "Ctrl-C can't be waited for: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -88,8 +88,9 @@ pub(super) async fn end(
     let conversation = about.conversation.as_ref().map(ConversationId::as_str);
     let error = match result {
         Ok(Delivered::Sent) => {
-            let age_ms = about.accepted_at.map(|at| attempt.now.duration_since(at).as_millis() as i64);
-            tracing::info!(correlation, line, conversation, age_ms, attempt = attempt.received, "delivered");
+            // Before this attempt: how long its own calls took is in the function's duration.
+            let waited_ms = about.accepted_at.map(|at| attempt.now.duration_since(at).as_millis() as i64);
+            tracing::info!(correlation, line, conversation, waited_ms, attempt = attempt.received, "delivered");
             return Ok(());
         }
         Ok(Delivered::Nothing(reason)) => {

@@ -130,11 +130,7 @@ impl LiveEngage {
     ///
     /// # Errors
     /// [`DeliveryError`].
-    pub async fn keep_token_fresh(
-        &self,
-        caller: Caller<'_>,
-        horizon: SignedDuration,
-    ) -> Result<AppJwt, DeliveryError> {
+    pub async fn keep_token_fresh(&self, caller: Caller<'_>, horizon: SignedDuration) -> Result<AppJwt, DeliveryError> {
         let hosts = self.hosts(caller).await?;
         let sentinel = hosts.url(Service::Sentinel)?;
         self.app_jwts.keep_fresh(caller.account, sentinel, caller.owner, caller.now, horizon).await

@@ -168,8 +168,8 @@ impl<T: Registered> Registry<T> {
     async fn read(&self, id: &T::Id, now: Timestamp) -> Result<Arc<Versions<T>>, RegistryError> {
         let name = format!("{}/{}/{}", self.prefix, T::KIND, T::id_text(id));
         let versions = self.secrets.versions(&name).await?;
-        let current = T::parse(id, &versions.current)
-            .map_err(|wrong| RegistryError::Wrong { secret: name.clone(), wrong })?;
+        let current =
+            T::parse(id, &versions.current).map_err(|wrong| RegistryError::Wrong { secret: name.clone(), wrong })?;
         // A previous version that can't be read any more verifies nothing, and that is all it is for.
         let previous = versions.previous.and_then(|secret| T::parse(id, &secret).ok());
         let versions = Arc::new(Versions { current, previous, read_at: now });

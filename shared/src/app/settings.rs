@@ -117,7 +117,9 @@ impl LineSettings {
             let known: Vec<_> = channel::ALL.iter().map(|channel| channel.name()).collect();
             wrong("channel", &format!("must be one of: {}", known.join(", ")))
         })?;
-        let settings = value.get(channel.name()).ok_or_else(|| wrong("the secret", &format!("missing field `{}`", channel.name())))?;
+        let settings = value
+            .get(channel.name())
+            .ok_or_else(|| wrong("the secret", &format!("missing field `{}`", channel.name())))?;
         if let Some(unknown) = value.as_object().and_then(|fields| {
             fields.keys().find(|field| !LINE_FIELDS.contains(&field.as_str()) && *field != channel.name())
         }) {
@@ -216,8 +218,16 @@ mod tests {
         assert!(read_line(&line()).is_ok());
         for (field, value, error) in [
             ("channel", json!("fax"), "channel: must be one of: sms"),
-            ("consumer_id_key", json!("short"), "consumer_id_key: must have at least 32 characters, as of `openssl rand -hex 32`"),
-            ("routing", json!({"skil_id": "1"}), "routing.skil_id: unknown field `skil_id`, expected `skill_id` or `campaign`"),
+            (
+                "consumer_id_key",
+                json!("short"),
+                "consumer_id_key: must have at least 32 characters, as of `openssl rand -hex 32`",
+            ),
+            (
+                "routing",
+                json!({"skil_id": "1"}),
+                "routing.skil_id: unknown field `skil_id`, expected `skill_id` or `campaign`",
+            ),
             ("skill_id", json!("1"), "skill_id: unknown field"),
             ("sms", json!({}), "sms: missing field `from`"),
         ] {
@@ -241,7 +251,8 @@ mod tests {
         assert_eq!(name(&line()), name(&other_routing), "only what names the consumer may count");
         let mut other_line = line();
         other_line["line_id"] = json!("sms-two");
-        let other = LineSettings::read(&LineId::new("sms-two").unwrap(), &SecretString::from(other_line.to_string())).unwrap();
+        let other =
+            LineSettings::read(&LineId::new("sms-two").unwrap(), &SecretString::from(other_line.to_string())).unwrap();
         assert_ne!(name(&line()), other.ext_consumer_id(&user).unwrap());
     }
 }

@@ -67,8 +67,13 @@ impl DeliverToChannel {
             match serde_json::from_str::<ToChannel>(task) {
                 Ok(task) => task,
                 Err(_) => {
-                    return park_unreadable(&*self.messages, attempt, task, "a queue message of another form".to_owned())
-                        .await;
+                    return park_unreadable(
+                        &*self.messages,
+                        attempt,
+                        task,
+                        "a queue message of another form".to_owned(),
+                    )
+                    .await;
                 }
             };
         let mut about = About {
@@ -160,10 +165,10 @@ impl DeliverToChannel {
         let line = &settings.current.line;
         let mut reference = key_digest(key);
         reference.truncate(32);
-        let message =
-            OutboundMessage { to: consumer.user.clone(), reference, content: OutboundContent::Text { text } };
+        let message = OutboundMessage { to: consumer.user.clone(), reference, content: OutboundContent::Text { text } };
         loop {
-            let done: Vec<_> = steps.iter().map(|step| crate::channel::Receipt { provider_id: step.reference.clone() }).collect();
+            let done: Vec<_> =
+                steps.iter().map(|step| crate::channel::Receipt { provider_id: step.reference.clone() }).collect();
             let Some(call) = line.next_call(&message, &done)? else { break };
             let name = call.name;
             let reply = self.http.call(call).await.map_err(|failure| DeliveryError::Http { call: name, failure })?;
@@ -219,9 +224,7 @@ fn key(account: &AccountId, notification: NotificationType, change: &Value) -> M
         Ok(Change::Event(DialogEvent { dialog, sequence: Some(sequence), .. })) => {
             MessageKey::FromLiveEngage { account: account.clone(), dialog, sequence }
         }
-        _ => MessageKey::ByDigest {
-            digest: digest([account.as_str().as_bytes(), change.to_string().as_bytes()]),
-        },
+        _ => MessageKey::ByDigest { digest: digest([account.as_str().as_bytes(), change.to_string().as_bytes()]) },
     }
 }
 

@@ -61,14 +61,16 @@ impl DeliverToLiveEngage {
     /// # Errors
     /// [`ComeAgain`] when the message must stay in the queue.
     pub async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
-        let ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, event } =
-            match serde_json::from_str::<ToLiveEngage>(task) {
-                Ok(task) => task,
-                Err(_) => {
-                    return park_unreadable(&*self.messages, attempt, task, "a queue message of another form".to_owned())
-                        .await;
-                }
-            };
+        let ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, event } = match serde_json::from_str::<
+            ToLiveEngage,
+        >(task)
+        {
+            Ok(task) => task,
+            Err(_) => {
+                return park_unreadable(&*self.messages, attempt, task, "a queue message of another form".to_owned())
+                    .await;
+            }
+        };
         let mut about = About {
             line: Some(line.clone()),
             conversation: None,
@@ -88,11 +90,8 @@ impl DeliverToLiveEngage {
         attempt: &Attempt,
         about: &mut About,
     ) -> Result<Delivered, DeliveryError> {
-        let settings = self
-            .lines
-            .get(line, attempt.now)
-            .await
-            .ok_or_else(|| DeliveryError::UnknownLine { line: line.clone() })?;
+        let settings =
+            self.lines.get(line, attempt.now).await.ok_or_else(|| DeliveryError::UnknownLine { line: line.clone() })?;
         let settings = &settings.current;
         let (lease, steps) = match begin(&*self.messages, key.clone(), attempt).await? {
             (_, Begin::Done) => return Ok(Delivered::Nothing("delivered before")),
@@ -205,11 +204,8 @@ impl Way<'_> {
     async fn open(&self, consumer: Consumer) -> Result<Consumer, DeliveryError> {
         let Some(identity) = &consumer.identity else { return Err(DeliveryError::Contended) };
         let request_id = self.request_id("open");
-        let opened = self
-            .worker
-            .liveengage
-            .open(self.caller(), &identity.token, &request_id, &self.settings.routing)
-            .await;
+        let opened =
+            self.worker.liveengage.open(self.caller(), &identity.token, &request_id, &self.settings.routing).await;
         match opened {
             Ok(conversation) => {
                 let at = self.attempt.now;

@@ -131,8 +131,10 @@ mod tests {
                 line: LineId::new(line).unwrap(),
                 user: ChannelUserId::new(user).unwrap(),
             })),
-            (name, opaque()).prop_map(|(a, c)| Key::Conversation(AccountId::new(a).unwrap(), ConversationId::new(c).unwrap())),
-            (name, opaque()).prop_map(|(a, c)| Key::LpConsumer(AccountId::new(a).unwrap(), LpConsumerId::new(c).unwrap())),
+            (name, opaque())
+                .prop_map(|(a, c)| Key::Conversation(AccountId::new(a).unwrap(), ConversationId::new(c).unwrap())),
+            (name, opaque())
+                .prop_map(|(a, c)| Key::LpConsumer(AccountId::new(a).unwrap(), LpConsumerId::new(c).unwrap())),
             (name, opaque()).prop_map(|(l, id)| Key::Message(MessageKey::FromChannel {
                 line: LineId::new(l).unwrap(),
                 id: ProviderMessageId::new(id).unwrap(),

@@ -35,10 +35,8 @@ impl SecretsManager {
 #[async_trait]
 impl Secrets for SecretsManager {
     async fn versions(&self, name: &str) -> Result<SecretVersions, SecretsError> {
-        let current = self
-            .version(name, "AWSCURRENT")
-            .await?
-            .ok_or_else(|| SecretsError::Missing { name: name.to_owned() })?;
+        let current =
+            self.version(name, "AWSCURRENT").await?.ok_or_else(|| SecretsError::Missing { name: name.to_owned() })?;
         let previous = self.version(name, "AWSPREVIOUS").await?;
         Ok(SecretVersions { current, previous })
     }

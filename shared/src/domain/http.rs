@@ -103,10 +103,11 @@ mod tests {
 
     #[test]
     fn debug_shows_neither_secret_nor_path_nor_body() {
-        let call = HttpCall::new("SMS send", Method::POST, "https://gateway.example/v1/+4915112345678".parse().unwrap())
-            .secret_header(http::header::AUTHORIZATION, &SecretString::from("Bearer t0psecret"))
-            .unwrap()
-            .body("application/json", r#"{"text":"private"}"#);
+        let call =
+            HttpCall::new("SMS send", Method::POST, "https://gateway.example/v1/+4915112345678".parse().unwrap())
+                .secret_header(http::header::AUTHORIZATION, &SecretString::from("Bearer t0psecret"))
+                .unwrap()
+                .body("application/json", r#"{"text":"private"}"#);
         assert_eq!(format!("{call:?}"), "HttpCall(SMS send POST gateway.example)");
         assert!(!format!("{:?}", call.headers).contains("t0psecret"));
     }

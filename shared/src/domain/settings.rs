@@ -79,7 +79,10 @@ mod tests {
         let error = |value| read::<Sample>("", &value).unwrap_err().to_string();
         assert_eq!(error(json!({})), "the secret: missing field `name`");
         assert_eq!(error(json!({"name": ["s3cret"]})), "name: has the wrong type or form");
-        assert_eq!(error(json!({"name": "x", "deep": [{"count": "s3cret"}]})), "deep[0].count: has the wrong type or form");
+        assert_eq!(
+            error(json!({"name": "x", "deep": [{"count": "s3cret"}]})),
+            "deep[0].count: has the wrong type or form"
+        );
         assert!(error(json!({"name": "x", "nmae": "s3cret"})).starts_with("nmae: unknown field `nmae`"));
     }
 

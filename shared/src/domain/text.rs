@@ -17,7 +17,10 @@ pub fn split<'t>(text: &'t str, limit: usize, measure: impl Fn(&str) -> usize) -
             if measure(grapheme) <= limit {
                 vec![(at, grapheme)]
             } else {
-                grapheme.char_indices().map(|(i, c)| (at + i, grapheme.get(i..i + c.len_utf8()).unwrap_or(""))).collect()
+                grapheme
+                    .char_indices()
+                    .map(|(i, c)| (at + i, grapheme.get(i..i + c.len_utf8()).unwrap_or("")))
+                    .collect()
             }
         })
         .peekable();

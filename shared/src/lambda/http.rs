@@ -98,14 +98,17 @@ impl InboundFunction {
     /// When the answer can't be built; that is a bug.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, Error> {
         let correlation = correlation(&request);
-        let line = request.path_parameters_ref().and_then(|parameters| parameters.first("line")).unwrap_or_default().to_owned();
+        let line = request
+            .path_parameters_ref()
+            .and_then(|parameters| parameters.first("line"))
+            .unwrap_or_default()
+            .to_owned();
         let query = request
             .query_string_parameters_ref()
             .map(|query| query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
             .unwrap_or_default();
         let (parts, body) = request.into_parts();
-        let request =
-            ChannelRequest { method: parts.method, headers: parts.headers, query, body: bytes(body) };
+        let request = ChannelRequest { method: parts.method, headers: parts.headers, query, body: bytes(body) };
         if request.body.len() > LARGEST_BODY {
             tracing::warn!(%correlation, bytes = request.body.len(), reason = "too large", count = 1, "channel request refused");
             return respond(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE));

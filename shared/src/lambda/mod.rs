@@ -71,10 +71,7 @@ pub async fn inbound(config: &config::InboundConfig, aws: &SdkConfig) -> Result<
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn to_liveengage(
-    config: &config::ToLiveEngageConfig,
-    aws: &SdkConfig,
-) -> Result<QueueFunction, StartError> {
+pub async fn to_liveengage(config: &config::ToLiveEngageConfig, aws: &SdkConfig) -> Result<QueueFunction, StartError> {
     let accounts = registry(&config.accounts, aws).await?;
     let lines = registry(&config.lines, aws).await?;
     let store = Arc::new(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(aws), &config.table));

@@ -131,7 +131,8 @@ mod tests {
         assert_eq!(list.url(Service::Messaging).unwrap().as_str(), "https://va.msg.liveperson.net/");
         assert_eq!(list.url(Service::Sentinel).unwrap().as_str(), "http://127.0.0.1:8123/");
         assert_eq!(list.url(Service::Idp), Err(LiveEngageError::NoService { service: "idp" }));
-        let single = answer(&reply(200, r#"{"service":"idp","account":"1","baseURI":"va.idp.liveperson.net"}"#)).unwrap();
+        let single =
+            answer(&reply(200, r#"{"service":"idp","account":"1","baseURI":"va.idp.liveperson.net"}"#)).unwrap();
         assert_eq!(single.url(Service::Idp).unwrap().as_str(), "https://va.idp.liveperson.net/");
         let bare = answer(&reply(200, r#"{"baseURIs":{"service":"idp","baseURI":"va.idp.liveperson.net"}}"#)).unwrap();
         assert!(bare.url(Service::Idp).is_ok());
@@ -139,7 +140,8 @@ mod tests {
 
     #[test]
     fn plain_http_is_only_for_loopback() {
-        let list = answer(&reply(200, r#"{"baseURIs":[{"service":"idp","baseURI":"http://idp.liveperson.net"}]}"#)).unwrap();
+        let list =
+            answer(&reply(200, r#"{"baseURIs":[{"service":"idp","baseURI":"http://idp.liveperson.net"}]}"#)).unwrap();
         assert!(list.url(Service::Idp).is_err());
     }
 

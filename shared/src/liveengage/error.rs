@@ -165,7 +165,11 @@ pub(super) fn classify(call: &'static str, reply: &HttpReply, message: Option<&s
         StatusCode::UNAUTHORIZED => {
             // By title first: the documentation pairs titles and codes in two ways.
             let consumer = title.contains("ConsumerJWS") || (!title.contains("AppJWT") && code == "40103");
-            if consumer { LiveEngageError::ConsumerJwsRefused { call } } else { LiveEngageError::AppJwtRefused { call } }
+            if consumer {
+                LiveEngageError::ConsumerJwsRefused { call }
+            } else {
+                LiveEngageError::AppJwtRefused { call }
+            }
         }
         StatusCode::BAD_REQUEST if message.contains("Conversation is close") => {
             LiveEngageError::ConversationClosed { call }

@@ -104,10 +104,7 @@ mod tests {
             answer(&reply(201, json!({"token": "opaque"}).to_string()), &consumer),
             Err(LiveEngageError::Unreadable { .. })
         ));
-        assert!(matches!(
-            answer(&reply(401, String::new()), &consumer),
-            Err(LiveEngageError::AppJwtRefused { .. })
-        ));
+        assert!(matches!(answer(&reply(401, String::new()), &consumer), Err(LiveEngageError::AppJwtRefused { .. })));
         assert!(matches!(
             answer(&reply(500, json!({"internalErrorCode": "9007"}).to_string()), &consumer),
             Err(LiveEngageError::Unavailable { status: 500, .. })

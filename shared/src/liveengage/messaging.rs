@@ -304,10 +304,7 @@ mod tests {
             {"code": "BAD_REQUEST", "body": {"msg": "Consumer request conversation failed: User 5d41 already has open conversation. Can't open another one."}, "reqId": "2"},
         ]);
         for status in [400, 200] {
-            assert_eq!(
-                open_answer(&reply(status, &answer)),
-                Err(LiveEngageError::AlreadyOpen { call: CONVERSATION })
-            );
+            assert_eq!(open_answer(&reply(status, &answer)), Err(LiveEngageError::AlreadyOpen { call: CONVERSATION }));
         }
     }
 
@@ -357,7 +354,10 @@ mod tests {
         assert_eq!(send_answer(&reply(200, &json!({"code": "OK", "body": "OK done"}))), Ok(None));
         assert_eq!(send_answer(&reply(201, &json!("odd"))), Ok(None));
         assert!(matches!(
-            send_answer(&reply(400, &json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request, Conversation is close"}}))),
+            send_answer(&reply(
+                400,
+                &json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request, Conversation is close"}})
+            )),
             Err(LiveEngageError::ConversationClosed { .. })
         ));
     }

@@ -377,7 +377,10 @@ mod tests {
     #[test]
     fn other_events_are_carried_by_their_type() {
         for (wire, kind) in [
-            (json!({"type": "ContentEvent", "contentType": "hosted/file", "message": {"relativePath": "/x"}}), EventKind::OtherContent("hosted/file".to_owned())),
+            (
+                json!({"type": "ContentEvent", "contentType": "hosted/file", "message": {"relativePath": "/x"}}),
+                EventKind::OtherContent("hosted/file".to_owned()),
+            ),
             (json!({"type": "RichContentEvent", "content": {}}), EventKind::RichContent),
             (json!({"type": "AcceptStatusEvent", "status": "READ", "sequenceList": [1]}), EventKind::AcceptStatus),
             (json!({"type": "ChatStateEvent", "chatState": "COMPOSING"}), EventKind::ChatState),
@@ -439,12 +442,17 @@ mod tests {
         let (kind, changes) = split(json!({"kind": "notification", "type": "ms.MessagingEventNotification", "body": {"changes": [{"a": 1}, {"b": 2}]}})).unwrap();
         assert_eq!((kind, changes.len()), (Some(NotificationType::MessagingEvent), 2));
         for changes in [json!([]), Value::Null] {
-            let (_, none) = split(json!({"type": "cqm.ExConversationChangeNotification", "body": {"changes": changes}})).unwrap();
+            let (_, none) =
+                split(json!({"type": "cqm.ExConversationChangeNotification", "body": {"changes": changes}})).unwrap();
             assert!(none.is_empty());
         }
-        let (_, bare) = split(json!({"type": ".ams.ms.MessagingEventNotification", "body": {"dialogId": "d1", "changes": {"a": 1}}})).unwrap();
+        let (_, bare) = split(
+            json!({"type": ".ams.ms.MessagingEventNotification", "body": {"dialogId": "d1", "changes": {"a": 1}}}),
+        )
+        .unwrap();
         assert_eq!(bare, [json!({"a": 1, "dialogId": "d1"})]);
-        let (inside, _) = split(json!({"kind": "notification", "body": {"type": "ms.ExConversationChangeNotification"}})).unwrap();
+        let (inside, _) =
+            split(json!({"kind": "notification", "body": {"type": "ms.ExConversationChangeNotification"}})).unwrap();
         assert_eq!(inside, Some(NotificationType::ConversationChange));
         assert_eq!(split(json!({"type": "routing.RingUpdated", "body": {}})).unwrap().0, None);
         assert_eq!(split(json!({"body": {}})), Err(NotANotification::NoType));
@@ -461,7 +469,22 @@ mod tests {
             prop::sample::select(vec!["ContentEvent", "CONSUMER", "CLOSE", "text/plain"]).prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 24, 4, |inner| {
-            let keys = vec!["event", "type", "message", "dialogId", "result", "convId", "conversationDetails", "participants", "changes", "body", "sequence", "originatorMetadata", "role", "stage"];
+            let keys = vec![
+                "event",
+                "type",
+                "message",
+                "dialogId",
+                "result",
+                "convId",
+                "conversationDetails",
+                "participants",
+                "changes",
+                "body",
+                "sequence",
+                "originatorMetadata",
+                "role",
+                "stage",
+            ];
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
                 prop::collection::hash_map(prop::sample::select(keys), inner, 0..5)

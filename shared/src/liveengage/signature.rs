@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn the_published_vector_verifies() {
-        let verify = |body: &str| verify(PUBLISHED_SIGNATURE, body.as_bytes(), &[secret(PUBLISHED_KEY)], Algorithms::Any);
+        let verify =
+            |body: &str| verify(PUBLISHED_SIGNATURE, body.as_bytes(), &[secret(PUBLISHED_KEY)], Algorithms::Any);
         assert_eq!(verify(PUBLISHED_BODY), Ok(()));
         assert_eq!(verify(&PUBLISHED_BODY.replace("PAUSE", "ACTIVE")), Err(Refusal::Wrong));
     }
@@ -176,7 +177,8 @@ mod tests {
     #[test]
     fn a_signature_of_another_length_is_unreadable() {
         let sha256 = all_forms("k", b"{}")[2].clone();
-        for header in ["", "sha1", "sha1=", "md5=AAAA", &sha256.replace("sha256", "sha1"), "sha1=e/TfS0wv1HbvEsMqcBMm"] {
+        for header in ["", "sha1", "sha1=", "md5=AAAA", &sha256.replace("sha256", "sha1"), "sha1=e/TfS0wv1HbvEsMqcBMm"]
+        {
             assert_eq!(verify(header, b"{}", &[secret("k")], Algorithms::Any), Err(Refusal::Unreadable), "{header}");
         }
     }

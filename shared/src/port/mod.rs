@@ -9,5 +9,5 @@ mod store;
 pub use clock::{Clock, SystemClock};
 pub use http::Http;
 pub use queue::{Postpone, Queue, QueueError, QueueMessage};
-pub use secrets::{Secrets, SecretsError, SecretVersions};
+pub use secrets::{SecretVersions, Secrets, SecretsError};
 pub use store::{Consumers, Messages, Saved, StoreError, Tokens};

@@ -153,10 +153,8 @@ async fn a_message_is_worked_on_by_one_at_a_time_and_done_once(store: &dyn Messa
     assert_eq!(store.begin(&lease("m1", "d"), at(99), at(120)).await.unwrap(), Begin::Done);
     let account = account();
     let dialog = DialogId::new("m1").unwrap();
-    let other = Lease {
-        message: MessageKey::FromLiveEngage { account, dialog, sequence: Sequence(0) },
-        owner: owner("a"),
-    };
+    let other =
+        Lease { message: MessageKey::FromLiveEngage { account, dialog, sequence: Sequence(0) }, owner: owner("a") };
     assert_eq!(store.begin(&other, at(0), at(30)).await.unwrap(), started, "another kind of message");
 }
 

@@ -50,12 +50,10 @@ impl Channel for Sms {
 
     fn line(&self, settings: &serde_json::Value) -> Result<Box<dyn Line>, SettingsError> {
         let settings = wire::Settings::read(settings)?;
-        let mut authorization =
-            HeaderValue::from_str(&format!("Bearer {}", settings.bearer_token.expose_secret())).map_err(|_| {
-                SettingsError {
-                    field: "sms.bearer_token".to_owned(),
-                    rule: "must be characters that an HTTP header can carry".to_owned(),
-                }
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", settings.bearer_token.expose_secret()))
+            .map_err(|_| SettingsError {
+                field: "sms.bearer_token".to_owned(),
+                rule: "must be characters that an HTTP header can carry".to_owned(),
             })?;
         authorization.set_sensitive(true);
         Ok(Box::new(SmsLine {

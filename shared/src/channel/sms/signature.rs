@@ -50,8 +50,7 @@ pub fn verify(request: &ChannelRequest, secret: &SecretString, now: Timestamp) -
 }
 
 fn mac(secret: &SecretString, body: &[u8], nonce: &str, timestamp: &str) -> Result<Hmac<Sha256>, Refusal> {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).map_err(|_| Refusal::Unreadable)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).map_err(|_| Refusal::Unreadable)?;
     mac.update(body);
     mac.update(b".");
     mac.update(nonce.as_bytes());
@@ -100,8 +99,7 @@ mod tests {
     #[test]
     fn five_minutes_either_way_and_no_second_more() {
         let signed = request(b"{}", &sign("k", b"{}", "n", "1000000"), "n", "1000000");
-        let verify_at =
-            |second| verify(&signed, &SecretString::from("k"), Timestamp::from_second(second).unwrap());
+        let verify_at = |second| verify(&signed, &SecretString::from("k"), Timestamp::from_second(second).unwrap());
         assert_eq!(verify_at(1_000_300), Ok(()));
         assert_eq!(verify_at(999_700), Ok(()));
         assert_eq!(verify_at(1_000_301), Err(Refusal::Stale));

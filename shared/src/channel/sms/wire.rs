@@ -36,15 +36,15 @@ impl Settings {
     pub fn read(settings: &serde_json::Value) -> Result<Self, SettingsError> {
         let settings: Self = crate::domain::settings::read("sms", settings)
             .map_err(|crate::domain::settings::WrongField { field, rule }| SettingsError { field, rule })?;
-        let wrong =
-            |field: &str, rule: &str| SettingsError { field: format!("sms.{field}"), rule: rule.to_owned() };
+        let wrong = |field: &str, rule: &str| SettingsError { field: format!("sms.{field}"), rule: rule.to_owned() };
         if !crate::domain::settings::is_https_or_loopback(&settings.send_url) {
             return Err(wrong("send_url", "must be an https URL (http only for loopback)"));
         }
         if settings.from.is_empty() {
             return Err(wrong("from", "must not be empty"));
         }
-        for (field, secret) in [("bearer_token", &settings.bearer_token), ("webhook_secret", &settings.webhook_secret)] {
+        for (field, secret) in [("bearer_token", &settings.bearer_token), ("webhook_secret", &settings.webhook_secret)]
+        {
             if crate::domain::settings::is_empty(secret) {
                 return Err(wrong(field, "must not be empty"));
             }
@@ -189,7 +189,10 @@ mod tests {
             retry_after: Some(SignedDuration::from_secs(7)),
             body: body.to_owned().into(),
         };
-        assert_eq!(read_receipt(&reply(201, r#"{"id":"mt-9","parts":1}"#)).unwrap().provider_id.as_deref(), Some("mt-9"));
+        assert_eq!(
+            read_receipt(&reply(201, r#"{"id":"mt-9","parts":1}"#)).unwrap().provider_id.as_deref(),
+            Some("mt-9")
+        );
         assert_eq!(read_receipt(&reply(202, "thanks")).unwrap().provider_id, None);
         assert_eq!(
             read_receipt(&reply(429, "")),

@@ -1,0 +1,227 @@
+//! What API Gateway's HTTP API does with the two routes of the template: a request becomes an event (payload format 2.0), the
+//! function's answer becomes the response.
+
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use connector::port::{Clock, SystemClock};
+use http::{HeaderMap, Method, StatusCode, header};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::loopback::LoopbackServer;
+
+/// The largest request that Lambda takes through API Gateway, 6 MB.
+const LARGEST_EVENT: usize = 6 * 1024 * 1024;
+
+/// A function behind a route: a request in, a response out; an error is what Lambda calls a function error.
+pub type HttpFunction = Arc<
+    dyn Fn(
+            lambda_http::Request,
+        ) -> Pin<Box<dyn Future<Output = Result<lambda_http::Response<lambda_http::Body>, String>> + Send>>
+        + Send
+        + Sync,
+>;
+
+#[derive(Clone)]
+struct Routes {
+    webhook: HttpFunction,
+    inbound: HttpFunction,
+}
+
+/// The running gateway. It stops when it is dropped.
+#[derive(Debug)]
+pub struct ApiGateway {
+    server: LoopbackServer,
+}
+
+impl ApiGateway {
+    /// Starts it on a loopback port (0 for a free one) in front of the functions `webhook` and `inbound`.
+    ///
+    /// # Errors
+    /// The I/O error when the port can't be opened.
+    pub async fn start(port: u16, webhook: HttpFunction, inbound: HttpFunction) -> Result<Self, std::io::Error> {
+        let routes = Routes { webhook, inbound };
+        let server = LoopbackServer::start(port, |_| Router::new().fallback(serve).with_state(routes)).await?;
+        Ok(Self { server })
+    }
+
+    /// The address, without a trailing slash.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+}
+
+async fn serve(State(routes): State<Routes>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    let (function, route, line) = match (&parts.method, path.strip_prefix("/channels/")) {
+        (&Method::POST, _) if path == "/webhooks/liveengage" => (routes.webhook, "POST /webhooks/liveengage", None),
+        (_, Some(line)) if !line.is_empty() && !line.contains('/') => {
+            (routes.inbound, "ANY /channels/{line}", Some(line.to_owned()))
+        }
+        _ => return message(StatusCode::NOT_FOUND, "Not Found"),
+    };
+    let Ok(body) = to_bytes(body, LARGEST_EVENT).await else {
+        return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+    };
+    let query = parts.uri.query().unwrap_or_default();
+    let event = event(&parts.method, &path, query, route, line.as_deref(), &parts.headers, &body);
+    let Ok(request) = lambda_http::request::from_str(&event.to_string()) else {
+        return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+    };
+    match function(request).await {
+        Ok(response) => {
+            let (parts, body) = response.into_parts();
+            let body = match body {
+                lambda_http::Body::Text(text) => Body::from(text),
+                lambda_http::Body::Binary(bytes) => Body::from(bytes),
+                _ => Body::empty(),
+            };
+            Response::from_parts(parts, body)
+        }
+        Err(error) => {
+            tracing::error!(route, error, "function error");
+            message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        }
+    }
+}
+
+fn message(status: StatusCode, text: &str) -> Response {
+    (status, axum::Json(json!({"message": text}))).into_response()
+}
+
+/// The event of payload format 2.0: header names in lower case, repeated headers and parameters joined by commas, and the body in
+/// Base64 unless its type says that it is text.
+fn event(
+    method: &Method,
+    path: &str,
+    query: &str,
+    route: &str,
+    line: Option<&str>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Value {
+    let mut joined: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in headers {
+        join(&mut joined, name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+    }
+    let mut parameters: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        join(&mut parameters, &name, &value);
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_text = ["text/", "application/json", "application/xml", "application/javascript"]
+        .iter()
+        .any(|kind| content_type.starts_with(kind));
+    let text = is_text.then(|| std::str::from_utf8(body).ok()).flatten();
+    let now = SystemClock.now();
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": joined,
+        "requestContext": {
+            "accountId": crate::aws::ACCOUNT,
+            "apiId": "lab",
+            "domainName": "127.0.0.1",
+            "domainPrefix": "lab",
+            "http": {"method": method.as_str(), "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": joined.get("user-agent")},
+            "requestId": Uuid::new_v4().to_string(),
+            "routeKey": route,
+            "stage": "$default",
+            "timeEpoch": now.as_millisecond(),
+        },
+        "isBase64Encoded": text.is_none() && !body.is_empty(),
+    });
+    if let Some(event) = event.as_object_mut() {
+        if !parameters.is_empty() {
+            event.insert("queryStringParameters".to_owned(), json!(parameters));
+        }
+        if let Some(line) = line {
+            event.insert("pathParameters".to_owned(), json!({"line": line}));
+        }
+        if !body.is_empty() {
+            let body = text.map_or_else(|| STANDARD.encode(body), str::to_owned);
+            event.insert("body".to_owned(), body.into());
+        }
+    }
+    event
+}
+
+fn join(map: &mut BTreeMap<String, String>, name: &str, value: &str) {
+    map.entry(name.to_owned())
+        .and_modify(|known| {
+            known.push(',');
+            known.push_str(value);
+        })
+        .or_insert_with(|| value.to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::RequestExt;
+
+    use super::*;
+
+    fn read(method: Method, query: &str, content_type: &str, body: &[u8]) -> (Value, lambda_http::Request) {
+        let mut headers = HeaderMap::new();
+        headers.append("x-twice", "a".parse().unwrap());
+        headers.append("x-twice", "b".parse().unwrap());
+        headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+        let event = event(&method, "/channels/sms-lab", query, "ANY /channels/{line}", Some("sms-lab"), &headers, body);
+        (event.clone(), lambda_http::request::from_str(&event.to_string()).unwrap())
+    }
+
+    #[test]
+    fn json_travels_as_text_and_anything_else_in_base64() {
+        let body = r#"{"text":"Grüße 😀"}"#;
+        for (content_type, encoded) in [("application/json", false), ("application/x-protobuf", true)] {
+            let (event, request) = read(Method::POST, "", content_type, body.as_bytes());
+            assert_eq!(event["isBase64Encoded"], encoded);
+            assert_eq!(request.body().as_ref(), body.as_bytes(), "{content_type}");
+        }
+        let (event, request) = read(Method::POST, "", "application/json", &[0xff, 0xfe]);
+        assert_eq!(event["isBase64Encoded"], true);
+        assert_eq!(request.body().as_ref(), [0xff, 0xfe]);
+    }
+
+    #[test]
+    fn headers_and_parameters_are_joined_and_the_line_is_a_path_parameter() {
+        let (_, request) = read(Method::GET, "hub.mode=subscribe&x=1&x=2%20", "text/plain", b"");
+        assert_eq!(request.headers().get("x-twice").unwrap(), "a,b");
+        assert_eq!(request.path_parameters().first("line"), Some("sms-lab"));
+        assert_eq!(request.query_string_parameters().first("hub.mode"), Some("subscribe"));
+        assert!(request.body().is_empty());
+    }
+
+    #[tokio::test]
+    async fn only_the_templates_routes_reach_a_function() {
+        let named = |name: &'static str| -> HttpFunction {
+            Arc::new(move |_| {
+                Box::pin(async move { Ok(lambda_http::Response::new(lambda_http::Body::Text(name.to_owned()))) })
+            })
+        };
+        let gateway = ApiGateway::start(0, named("webhook"), named("inbound")).await.unwrap();
+        let client = connector::outgoing_http::client().unwrap();
+        for (method, path, status, body) in [
+            (Method::POST, "/webhooks/liveengage", 200, "webhook"),
+            (Method::GET, "/webhooks/liveengage", 404, r#"{"message":"Not Found"}"#),
+            (Method::GET, "/channels/sms-lab", 200, "inbound"),
+            (Method::POST, "/channels/sms-lab", 200, "inbound"),
+            (Method::POST, "/channels/a/b", 404, r#"{"message":"Not Found"}"#),
+            (Method::POST, "/channels/", 404, r#"{"message":"Not Found"}"#),
+        ] {
+            let response = client.request(method.clone(), format!("{}{path}", gateway.url())).send().await.unwrap();
+            assert_eq!(response.status().as_u16(), status, "{method} {path}");
+            assert_eq!(response.text().await.unwrap(), body, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! DynamoDB: dynoxide on a loopback port, and the connector's table in it.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
+    TimeToLiveSpecification,
+};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::AwsStandInError;
+
+/// The partition key's attribute, a string.
+pub const PARTITION_KEY: &str = "pk";
+/// The sort key's attribute, a string.
+pub const SORT_KEY: &str = "sk";
+/// The attribute that says when an item may be deleted, in seconds since the epoch. dynoxide does not delete by itself, and AWS
+/// may take days: whoever reads an item compares.
+pub const TTL_ATTRIBUTE: &str = "expires_at";
+
+const ACTIVE_CHECKS: u32 = 100;
+const ACTIVE_CHECK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Answers DynamoDB requests until the other end of `stop` is dropped.
+pub(super) async fn serve(listener: TcpListener, database: dynoxide::Database, stop: oneshot::Receiver<()>) {
+    let stopped = async move { drop(stop.await) };
+    if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, stopped).await {
+        tracing::error!(%error, "the DynamoDB stand-in ended");
+    }
+}
+
+/// Creates the connector's table as the stack's template does: keys `pk` and `sk`, paid per request, TTL on `expires_at`.
+/// Works on the stand-in and on AWS alike, and returns when the table can be used.
+///
+/// # Errors
+/// [`AwsStandInError::Table`] if DynamoDB refuses it, for instance because the table exists.
+pub async fn create_table(client: &Client, name: &str) -> Result<(), AwsStandInError> {
+    let failed = |reason: String| AwsStandInError::Table { name: name.to_owned(), reason };
+    let attribute = |name: &str| {
+        AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(ScalarAttributeType::S)
+            .build()
+            .map_err(|error| failed(error.to_string()))
+    };
+    let key = |name: &str, key_type| {
+        KeySchemaElement::builder()
+            .attribute_name(name)
+            .key_type(key_type)
+            .build()
+            .map_err(|error| failed(error.to_string()))
+    };
+    client
+        .create_table()
+        .table_name(name)
+        .attribute_definitions(attribute(PARTITION_KEY)?)
+        .attribute_definitions(attribute(SORT_KEY)?)
+        .key_schema(key(PARTITION_KEY, KeyType::Hash)?)
+        .key_schema(key(SORT_KEY, KeyType::Range)?)
+        .billing_mode(BillingMode::PayPerRequest)
+        .send()
+        .await
+        .map_err(|error| failed(DisplayErrorContext(&error).to_string()))?;
+    wait_until_active(client, name).await?;
+    let time_to_live = TimeToLiveSpecification::builder()
+        .attribute_name(TTL_ATTRIBUTE)
+        .enabled(true)
+        .build()
+        .map_err(|error| failed(error.to_string()))?;
+    client
+        .update_time_to_live()
+        .table_name(name)
+        .time_to_live_specification(time_to_live)
+        .send()
+        .await
+        .map_err(|error| failed(DisplayErrorContext(&error).to_string()))?;
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "DynamoDB tells nobody when a table is ready: it has to be asked again")]
+async fn wait_until_active(client: &Client, name: &str) -> Result<(), AwsStandInError> {
+    let failed = |reason: String| AwsStandInError::Table { name: name.to_owned(), reason };
+    for _ in 0..ACTIVE_CHECKS {
+        let described = client
+            .describe_table()
+            .table_name(name)
+            .send()
+            .await
+            .map_err(|error| failed(DisplayErrorContext(&error).to_string()))?;
+        if described.table().and_then(|table| table.table_status()) == Some(&TableStatus::Active) {
+            return Ok(());
+        }
+        tokio::time::sleep(ACTIVE_CHECK_INTERVAL).await;
+    }
+    Err(failed("it did not become active in time".to_owned()))
+}

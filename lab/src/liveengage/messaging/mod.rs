@@ -1,0 +1,124 @@
+//! The Send API (service `asyncMessagingEnt`): what its two calls share.
+
+mod open;
+mod send;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+pub(super) use open::CONVERSATION;
+pub(super) use send::SEND;
+
+use super::endpoint::{Answer, Call};
+use super::tokens::ConsumerIdentity;
+use super::world::{World, now_s};
+
+/// The header that names the consumer, with a ConsumerJWS.
+const ON_BEHALF: &str = "x-lp-on-behalf";
+
+/// Checks version and both tokens, and says for which consumer the call is.
+fn consumer_of(world: &World, call: &Call) -> Result<ConsumerIdentity, Answer> {
+    if !call.has_query("v", "3") {
+        return Err(error(400, "Missing parameter", "The API version (v=3) is missing", Some(40001)));
+    }
+    let Some(app_token) = call.authorization() else {
+        return Err(error(401, "AppJWT is missing", "AUTHORIZATION header is not present", Some(40105)));
+    };
+    let app_token_is_valid = world.accounts.get(call.account_id()).is_some_and(|account| {
+        world.tokens.app_token_is_valid(app_token, &account.account_id, &account.client_id, now_s())
+    });
+    if !app_token_is_valid {
+        return Err(error(401, "Invalid AppJWT", "AppJWT has expired or is invalid", Some(40102)));
+    }
+    let Some(consumer_token) = call.header(ON_BEHALF) else {
+        return Err(error(401, "ConsumerJWS is missing", "X_ON_BEHALF_HEADER is not present", Some(40104)));
+    };
+    world
+        .tokens
+        .consumer(consumer_token, call.account_id())
+        .ok_or_else(|| error(401, "Invalid ConsumerJWS", "ConsumerJWS is invalid", Some(40103)))
+}
+
+/// The error shape for tokens and missing parameters: a numeric code, as on the websocket.
+fn error(code: u16, title: &str, details: &str, error_code: Option<u32>) -> Answer {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut body = json!({ "title": title, "details": details });
+    if let (Some(error_code), Some(body)) = (error_code, body.as_object_mut()) {
+        body.insert("errorCode".to_owned(), error_code.into());
+    }
+    Answer::new(status, json!({ "kind": "resp", "code": code, "body": body, "type": ".ReqBody$ErrorResp" }))
+}
+
+/// One request of the Send API.
+#[derive(Debug)]
+struct Envelope {
+    id: String,
+    /// The type without the optional prefixes.
+    kind: String,
+    body: Value,
+    /// Present only if it is an array, as documented, with anything in it.
+    metadata: Option<Value>,
+}
+
+impl Envelope {
+    /// Reads one request; `None` if it is malformed.
+    fn read(request: &Value) -> Option<Self> {
+        if request.get("kind")?.as_str()? != "req" || !request.get("body")?.is_object() {
+            return None;
+        }
+        let metadata = match request.get("metadata") {
+            None | Some(Value::Null) => None,
+            Some(Value::Array(entries)) => {
+                Some(entries).filter(|entries| !entries.is_empty()).cloned().map(Value::Array)
+            }
+            Some(_) => return None,
+        };
+        Some(Self {
+            id: request_id(request)?,
+            kind: request_type(request)?.to_owned(),
+            body: request.get("body")?.clone(),
+            metadata,
+        })
+    }
+
+    fn text<'a>(&'a self, member: &str) -> Option<&'a str> {
+        self.body.get(member).and_then(Value::as_str)
+    }
+
+    fn ok(&self, body: &Value) -> Value {
+        json!({ "code": "OK", "body": body, "reqId": self.id })
+    }
+
+    fn bad_request(&self, message: &str) -> Value {
+        json!({ "code": "BAD_REQUEST", "body": { "msg": message }, "reqId": self.id })
+    }
+}
+
+/// Strings of 1 to 64 characters; a number is taken and comes back as a string.
+fn request_id(request: &Value) -> Option<String> {
+    match request.get("id")? {
+        Value::String(id) if (1..=64).contains(&id.chars().count()) => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+/// `.ams.ms.PublishEvent` and `ms.PublishEvent` are the same.
+fn request_type(request: &Value) -> Option<&str> {
+    let kind = request.get("type")?.as_str()?.trim_start_matches('.');
+    Some(kind.strip_prefix("ams.").unwrap_or(kind))
+}
+
+/// What malformed and too large requests get alike.
+fn plain_bad_request(request: Option<&Value>) -> Answer {
+    let id = request.and_then(request_id);
+    Answer::new(
+        StatusCode::BAD_REQUEST,
+        json!({ "code": "BAD_REQUEST", "body": { "msg": "Bad Request" }, "reqId": id }),
+    )
+}
+
+/// The client properties that the call declares.
+fn client_properties(call: &Call) -> Option<Value> {
+    serde_json::from_str(call.header("client-properties")?).ok().filter(Value::is_object)
+}

@@ -1,0 +1,101 @@
+//! CONVERSATION: sets the user profile and opens a conversation, in one batch.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Envelope, client_properties, consumer_of, error, plain_bad_request};
+use crate::liveengage::conversation::{Opening, TimeToRespond};
+use crate::liveengage::endpoint::{Answer, Call, Endpoint, show_both};
+use crate::liveengage::fault::Service;
+use crate::liveengage::world::{AlreadyOpen, World};
+
+/// `POST /api/account/{account}/messaging/consumer/conversation`
+pub(in crate::liveengage) const CONVERSATION: Endpoint = Endpoint {
+    service: Service::Conversation,
+    label: |_| "CONVERSATION".to_owned(),
+    shown: show_both,
+    answer: conversation,
+};
+
+fn conversation(world: &World, call: &Call) -> Answer {
+    let consumer = match consumer_of(world, call) {
+        Ok(consumer) => consumer,
+        Err(refusal) => return refusal,
+    };
+    let Some(Value::Array(batch)) = call.json() else { return plain_bad_request(None) };
+    let [profile, request] = batch.as_slice() else { return plain_bad_request(None) };
+    let (Some(profile), Some(request)) = (Envelope::read(profile), Envelope::read(request)) else {
+        return plain_bad_request(None);
+    };
+    if profile.kind != "userprofile.SetUserProfile" || request.kind != "cm.ConsumerRequestConversation" {
+        return plain_bad_request(None);
+    }
+    let Some(brand_id) = request.text("brandId").filter(|id| !id.is_empty()) else {
+        return error(400, "Missing parameter", "Brand Id is missing", Some(40001));
+    };
+    let ttr = match request.body.get("ttrDefName") {
+        None | Some(Value::Null) => TimeToRespond::named(None),
+        Some(Value::String(name)) => TimeToRespond::named(Some(name)),
+        Some(_) => None,
+    };
+    let Some(ttr) = ttr.filter(|_| brand_id == call.account_id()) else { return plain_bad_request(None) };
+
+    let key = (call.account_id().to_owned(), consumer.id.clone());
+    world.state().profiles.insert(key, profile.body.clone());
+    let profile_set = profile.ok(&json!({ "msg": "OK User Profile set successfully" }));
+
+    let opened = world.open_conversation(Opening {
+        account_id: call.account_id().to_owned(),
+        consumer_id: consumer.id.clone(),
+        external_id: Some(consumer.external_id),
+        skill_id: skill_id(&request.body),
+        ttr,
+        campaign_info: campaign_info(&request.body),
+        context: context(call, &request.body),
+        request: request.body.clone(),
+        foreign: false,
+    });
+    match opened {
+        Ok(opened) => {
+            let conversation = request.ok(&json!({ "conversationId": opened.result }));
+            let mut answer = Answer::new(StatusCode::OK, json!([profile_set, conversation]));
+            answer.first_tries = opened.first_tries;
+            answer
+        }
+        Err(AlreadyOpen) => {
+            let refused = request.bad_request(&format!(
+                "Consumer request conversation failed: User {} already has open conversation. Can't open another one.",
+                consumer.id
+            ));
+            Answer::new(StatusCode::BAD_REQUEST, json!([profile_set, refused]))
+        }
+    }
+}
+
+/// `-1` is the default skill. A number is taken as well as a string.
+fn skill_id(body: &Value) -> String {
+    match body.get("skillId") {
+        Some(Value::String(id)) if !id.is_empty() => id.clone(),
+        Some(Value::Number(id)) => id.to_string(),
+        _ => "-1".to_owned(),
+    }
+}
+
+/// Ids come as strings or numbers and go out as numbers, where they are.
+fn campaign_info(body: &Value) -> Option<Value> {
+    let mut info = body.get("campaignInfo")?.as_object()?.clone();
+    for id in info.values_mut() {
+        if let Some(number) = id.as_str().and_then(|text| text.parse::<u64>().ok()) {
+            *id = number.into();
+        }
+    }
+    Some(Value::Object(info))
+}
+
+fn context(call: &Call, body: &Value) -> Option<Value> {
+    let mut context = body.get("conversationContext")?.as_object()?.clone();
+    if let Some(properties) = client_properties(call) {
+        context.insert("clientProperties".to_owned(), properties);
+    }
+    Some(Value::Object(context))
+}

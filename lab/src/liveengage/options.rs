@@ -1,0 +1,164 @@
+//! What a simulator is started with: accounts, their app installs, and the switches of a drill.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Serialize;
+use url::Url;
+
+use super::signature::SignatureForm;
+use crate::journal::Journal;
+
+/// The longest retention that an app install can have: 3 days.
+const LONGEST_RETENTION: Duration = Duration::from_secs(259_200);
+
+/// How a simulator is started.
+#[derive(Debug, Clone)]
+pub struct LiveEngageOptions {
+    /// The accounts it plays. Every other account is unknown to all its services.
+    pub accounts: Vec<AccountOptions>,
+    /// The loopback port, 0 for a free one.
+    pub port: u16,
+    /// Where calls and webhooks are recorded. Tokens and secrets never are.
+    pub journal: Journal,
+    /// How long an AppJWT lives. The documented tokens live 3600 s.
+    pub app_token_lifetime: Duration,
+    /// Whether a call that changes a conversation is answered only after its webhooks were tried once. LivePerson may do
+    /// either; `true` forces the overtaking that a connector has to stand.
+    pub webhooks_before_response: bool,
+    /// How long a webhook endpoint may take to accept the connection, and again to answer. LivePerson documents 5 s.
+    pub webhook_timeout: Duration,
+}
+
+impl Default for LiveEngageOptions {
+    fn default() -> Self {
+        Self {
+            accounts: Vec::new(),
+            port: 0,
+            journal: Journal::default(),
+            app_token_lifetime: Duration::from_secs(3600),
+            webhooks_before_response: false,
+            webhook_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// One account with its app install.
+#[derive(Debug, Clone)]
+pub struct AccountOptions {
+    /// The account id, also called brand id or site id.
+    pub account_id: String,
+    /// The id of the app install.
+    pub client_id: String,
+    /// The secret of the app install: it buys AppJWTs and is the key of the webhook signature.
+    pub client_secret: SecretString,
+    /// How webhooks are signed.
+    pub signature: SignatureForm,
+    /// Where webhooks go from the start. [`super::LiveEngageSimulator::set_webhooks`] can set or change it later.
+    pub webhooks: WebhookSettings,
+}
+
+impl AccountOptions {
+    /// An account that signs in the documented default form and has no webhook endpoint yet.
+    pub fn new(account_id: &str, client_id: &str, client_secret: &str) -> Self {
+        Self {
+            account_id: account_id.to_owned(),
+            client_id: client_id.to_owned(),
+            client_secret: SecretString::from(client_secret),
+            signature: SignatureForm::default(),
+            webhooks: WebhookSettings::default(),
+        }
+    }
+}
+
+/// The events that an app install can have sent to it, each with its own key and endpoint in the install.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookEvent {
+    /// `ms.MessagingEventNotification.ContentEvent`: a text, by any participant.
+    Content,
+    /// `ms.MessagingEventNotification.AcceptStatusEvent`: delivered, read, refused.
+    AcceptStatus,
+    /// `ms.MessagingEventNotification.ChatStateEvent`: typing and presence.
+    ChatState,
+    /// `cqm.ExConversationChangeNotification`: created, agent joined, closed.
+    ExConversation,
+}
+
+impl WebhookEvent {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Content, Self::AcceptStatus, Self::ChatState, Self::ExConversation];
+
+    /// The short name that the journal shows.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Content => "ContentEvent",
+            Self::AcceptStatus => "AcceptStatusEvent",
+            Self::ChatState => "ChatStateEvent",
+            Self::ExConversation => "ExConversationChange",
+        }
+    }
+}
+
+/// The webhook part of an app install.
+#[derive(Debug, Clone)]
+pub struct WebhookSettings {
+    /// Where each event goes. An event without an endpoint is not sent.
+    pub endpoints: BTreeMap<WebhookEvent, Url>,
+    /// Constant headers on each call, as name and value.
+    pub headers: Vec<(String, String)>,
+    /// How long a failed notification is retried (`retention_time`), or `None` to drop it after the first failure, which
+    /// is what LivePerson does without a retry setting. Documented range: 2 s to 259200 s.
+    pub retention: Option<Duration>,
+    /// Events that are dropped after the first failure all the same (`max_retries: 0` beside a retention).
+    pub not_retried: BTreeSet<WebhookEvent>,
+    /// The pause before the first retry; it doubles up to 5 minutes. LivePerson documents 2, 4, 8 ... s.
+    pub first_retry_after: Duration,
+    /// Collects, for this long, the following changes of the same event and conversation into one notification. `None`
+    /// sends each change on its own. LivePerson documents that a notification may hold several, not when.
+    pub batch_window: Option<Duration>,
+}
+
+impl Default for WebhookSettings {
+    fn default() -> Self {
+        Self {
+            endpoints: BTreeMap::new(),
+            headers: Vec::new(),
+            retention: Some(LONGEST_RETENTION),
+            not_retried: BTreeSet::new(),
+            first_retry_after: Duration::from_secs(2),
+            batch_window: None,
+        }
+    }
+}
+
+impl WebhookSettings {
+    /// All events to one endpoint, with the longest retention.
+    pub fn to(endpoint: &Url) -> Self {
+        let endpoints = WebhookEvent::ALL.into_iter().map(|event| (event, endpoint.clone())).collect();
+        Self { endpoints, ..Self::default() }
+    }
+}
+
+/// Why a simulator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken or may not be opened.
+    #[error("the LiveEngage simulator cannot listen on 127.0.0.1:{port}: {cause}")]
+    Listen {
+        /// The port that was asked for.
+        port: u16,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// No RSA key could be made for the tokens.
+    #[error("the LiveEngage simulator could not make an RSA key for its tokens")]
+    Key,
+    /// The client for the webhooks could not be made.
+    #[error("the LiveEngage simulator could not make its webhook client: {0}")]
+    WebhookClient(reqwest::Error),
+    /// One account id was given twice.
+    #[error("account {0} was given twice to the LiveEngage simulator")]
+    AccountTwice(String),
+}

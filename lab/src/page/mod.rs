@@ -1,0 +1,141 @@
+//! The web page: the consumer phone beside the agent desk, and the wire log below.
+//!
+//! One loopback server: the page itself (three embedded files, nothing from elsewhere), a small JSON API, and Server-Sent
+//! Events. The page knows the two sides as [`Phones`] and [`Desk`] only.
+
+mod api;
+mod events;
+mod guard;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderName, header};
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use futures::{Stream, StreamExt as _};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::journal::Journal;
+
+pub use self::view::{
+    ActionError, BubbleState, BubbleView, ConversationState, Desk, DeskConversationView, Link, PhoneView, Phones, Side,
+};
+use crate::loopback::LoopbackServer;
+
+/// Only the page's own files, and no inline script or style: a text that got into the markup would still do nothing.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What the page shows and where.
+pub struct PageOptions {
+    /// Port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// The wire log.
+    pub journal: Journal,
+    /// The consumers' side.
+    pub phones: Arc<dyn Phones>,
+    /// The agents' side.
+    pub desk: Arc<dyn Desk>,
+    /// The addresses of the lab's parts, shown in the header.
+    pub links: Vec<Link>,
+}
+
+impl fmt::Debug for PageOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PageOptions").field("port", &self.port).field("links", &self.links).finish_non_exhaustive()
+    }
+}
+
+/// The running page. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Page {
+    server: LoopbackServer,
+    /// Turns the stream of changes into something that every browser can follow.
+    _changes: JoinSet<()>,
+}
+
+/// What the request handlers share.
+#[derive(Clone)]
+struct Shared {
+    phones: Arc<dyn Phones>,
+    desk: Arc<dyn Desk>,
+    links: Arc<[Link]>,
+    journal: Journal,
+    changed: watch::Receiver<u64>,
+    stopped: watch::Receiver<bool>,
+    /// Tells a browser that reconnects after a restart that its wire log belongs to an earlier run.
+    run: Arc<str>,
+}
+
+impl Page {
+    /// Starts the page on a loopback port. Every item of `changes` makes the open browsers read the state again; a burst of
+    /// items may be taken as one.
+    ///
+    /// # Errors
+    /// The I/O error when the port cannot be opened.
+    pub async fn start(
+        options: PageOptions,
+        changes: impl Stream<Item = ()> + Send + 'static,
+    ) -> Result<Self, std::io::Error> {
+        let (change, changed) = watch::channel(0_u64);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut changes = std::pin::pin!(changes);
+            while changes.next().await.is_some() {
+                change.send_modify(|revision| *revision = revision.wrapping_add(1));
+            }
+            // The browsers' event streams end with the page and not with its source of changes.
+            change.closed().await;
+        });
+        let server = LoopbackServer::start(options.port, |stopped| {
+            router(Shared {
+                phones: options.phones,
+                desk: options.desk,
+                links: options.links.into(),
+                journal: options.journal,
+                changed,
+                stopped,
+                run: Uuid::new_v4().to_string().into(),
+            })
+        })
+        .await?;
+        Ok(Self { server, _changes: tasks })
+    }
+
+    /// The address to open in a browser, for example `http://127.0.0.1:40123/`.
+    pub fn url(&self) -> String {
+        format!("{}/", self.server.url())
+    }
+}
+
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/", get(|| async { file("text/html; charset=utf-8", include_str!("index.html")) }))
+        .route("/style.css", get(|| async { file("text/css; charset=utf-8", include_str!("style.css")) }))
+        .route("/page.js", get(|| async { file("text/javascript; charset=utf-8", include_str!("page.js")) }))
+        .route("/icon.svg", get(|| async { file("image/svg+xml", include_str!("icon.svg")) }))
+        .route("/api/events", get(events::events))
+        .merge(api::routes())
+        .fallback(api::not_found)
+        .layer(middleware::from_fn(guard::same_origin))
+        .with_state(shared)
+}
+
+fn file(content_type: &'static str, text: &'static str) -> impl IntoResponse {
+    const HEADERS: [(HeaderName, &str); 4] = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        // Another version of the lab may run on the same port tomorrow.
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (HEADERS, [(header::CONTENT_TYPE, content_type)], text)
+}

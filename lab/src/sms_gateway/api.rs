@@ -1,0 +1,160 @@
+//! The way from the connector to a phone: `POST /v1/messages`.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use connector::port::{Clock, SystemClock};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use super::phone::{self, Direction, MessageState, PhoneMessage};
+use super::{Account, MAX_TEXT_CHARS, lock, segments};
+
+/// Largest request body in bytes: the longest text, every character escaped, and room for the rest.
+const MAX_BODY: usize = 32 * 1024;
+
+/// A scripted answer to one `POST /v1/messages`.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+    /// Whether the text reaches the phone all the same.
+    pub(super) text_arrives: bool,
+}
+
+/// A text for a phone. Unknown fields are an error, so that a misspelt `client_reference` is noticed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SendRequest {
+    from: String,
+    to: String,
+    text: String,
+    client_reference: Option<String>,
+}
+
+struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+pub(super) fn router(account: Arc<Account>) -> Router {
+    Router::new()
+        .route("/v1/messages", post(send).fallback(wrong_method))
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(account)
+}
+
+async fn send(
+    State(account): State<Arc<Account>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let shown = body.as_ref().map_or(Value::Null, |bytes| {
+        serde_json::from_slice(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned().into())
+    });
+    let fault = lock(&account.faults).pop_front();
+    let (status, headers, answer) = match fault {
+        Some(fault) if !fault.text_arrives => (fault.status, fault.headers, fault.body),
+        fault => match (account.accept(&headers, body), fault) {
+            (Ok(_), Some(fault)) => (fault.status, fault.headers, fault.body),
+            (Ok(accepted), None) => (StatusCode::CREATED, json_headers(), accepted.to_string()),
+            (Err(refusal), unused) => {
+                // It waits for a request that would have been accepted.
+                unused.into_iter().for_each(|fault| lock(&account.faults).push_front(fault));
+                (refusal.status, json_headers(), refusal.body().to_string())
+            }
+        },
+    };
+    let answered = serde_json::from_str(&answer).unwrap_or_else(|_| Value::from(answer.as_str()));
+    account.options.journal.record(
+        "to-channel",
+        "gateway",
+        format!("POST /v1/messages -> {}", status.as_u16()),
+        Some(json!({ "body": shown, "answer": answered })),
+    );
+    (status, headers, answer).into_response()
+}
+
+impl Account {
+    fn accept(&self, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Value, Refusal> {
+        if !self.is_authorized(headers) {
+            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", "the bearer token is missing or wrong"));
+        }
+        let body = body.map_err(|error| Refusal::new(error.status(), "unreadable_body", error.body_text()))?;
+        let request: SendRequest = serde_json::from_slice(&body)
+            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "malformed_request", error.to_string()))?;
+        if request.from.trim().is_empty() {
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, "invalid_sender", "from is empty"));
+        }
+        if request.text.trim().is_empty() {
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, "empty_text", "text is empty"));
+        }
+        let length = request.text.chars().count();
+        if length > MAX_TEXT_CHARS {
+            let message = format!("text has {length} characters; the limit is {MAX_TEXT_CHARS}");
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, "text_too_long", message));
+        }
+        if !phone::is_e164(&request.to) {
+            let message = "to is not a phone number in E.164 form: + and 7 to 15 digits";
+            return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_recipient", message));
+        }
+        let id = format!("mt-{}", Uuid::new_v4());
+        let parts = segments::parts(&request.text);
+        let what = format!("SMS to {}", request.to);
+        self.options.journal.record("gateway", "phone", what, Some(request.text.as_str().into()));
+        let message = PhoneMessage {
+            id: id.clone(),
+            direction: Direction::ToPhone,
+            text: request.text,
+            at: SystemClock.now(),
+            state: MessageState::Accepted,
+            client_reference: request.client_reference,
+        };
+        self.add(&request.to, message);
+        Ok(json!({ "id": id, "parts": parts }))
+    }
+
+    fn is_authorized(&self, headers: &HeaderMap) -> bool {
+        let token = self.options.api_token.expose_secret().as_bytes();
+        headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
+            .is_some_and(|shown| bool::from(shown.ct_eq(token)))
+    }
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    fn body(&self) -> Value {
+        json!({ "error": { "code": self.code, "message": self.message } })
+    }
+}
+
+fn json_headers() -> HeaderMap {
+    HeaderMap::from_iter([(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"))])
+}
+
+async fn not_found() -> Response {
+    let refusal = Refusal::new(StatusCode::NOT_FOUND, "not_found", "the gateway has POST /v1/messages only");
+    (refusal.status, Json(refusal.body())).into_response()
+}
+
+async fn wrong_method() -> Response {
+    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "only POST is allowed here");
+    (refusal.status, [(header::ALLOW, "POST")], Json(refusal.body())).into_response()
+}

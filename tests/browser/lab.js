@@ -1,0 +1,58 @@
+// Starts the lab and finds its page, or takes a lab that runs already.
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+// The first start may have to compile everything.
+const START_LIMIT_MS = 15 * 60 * 1000;
+const STOP_LIMIT_MS = 10 * 1000;
+
+/** Answers the page's address and how to stop what was started for it. */
+export async function openLab(givenUrl) {
+  if (givenUrl) return { url: givenUrl, stop: async () => {} };
+  const binary = process.env.LAB_BINARY;
+  const [command, args] = binary ? [binary, ["lab"]] : ["cargo", ["run", "--quiet", "--", "lab"]];
+  // Its own process group: a signal then reaches the lab whether or not cargo stands between.
+  const child = spawn(command, args, { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => {
+    child.once("exit", (code, signal) => resolve(`ended with ${signal ?? code}`));
+    child.once("error", (error) => resolve(`cannot be started: ${error.message}`));
+  });
+  try {
+    return { url: await pageUrl(child, ended), stop: () => stop(child, ended) };
+  } catch (error) {
+    await stop(child, ended);
+    throw error;
+  }
+}
+
+function pageUrl(child, ended) {
+  return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => reject(new Error("the lab has not printed its address in time")), START_LIMIT_MS);
+    ended.then((how) => reject(new Error(`the lab ${how} before it printed its address`))).finally(() => clearTimeout(limit));
+    // Read to the end, also after the line was found: a lab whose output nobody reads would stand still.
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const found = /Open (http:\/\/127\.0\.0\.1:\d+\/)/.exec(line);
+      if (!found) return;
+      clearTimeout(limit);
+      resolve(found[1]);
+    });
+  });
+}
+
+async function stop(child, ended) {
+  if (child.pid === undefined) return;
+  signalGroup(child, "SIGINT");
+  const limit = setTimeout(() => signalGroup(child, "SIGKILL"), STOP_LIMIT_MS);
+  await ended;
+  clearTimeout(limit);
+}
+
+function signalGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error;
+  }
+}
