@@ -155,8 +155,9 @@ impl Consumers for DynamoDbStore {
     ) -> Result<(), StoreError> {
         let result = self
             .update(&Key::Conversation(account.clone(), conversation.clone()))
-            .update_expression("SET foreign = :yes, expires_at = :expires")
+            .update_expression("SET #foreign = :yes, expires_at = :expires")
             .condition_expression("attribute_not_exists(#user)")
+            .expression_attribute_names("#foreign", "foreign")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":yes", AttributeValue::Bool(true))
             .expression_attribute_values(":expires", seconds(now, REMEMBER_FOREIGN))

@@ -1,0 +1,11 @@
+//! The use cases over in-memory ports, against a LiveEngage and a gateway that can fail, lose answers and be overtaken.
+
+mod channel_texts;
+mod client;
+mod conversations;
+mod crashes;
+mod entry_points;
+mod ports;
+mod races;
+mod secrets;
+mod world;

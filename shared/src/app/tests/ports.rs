@@ -1,0 +1,174 @@
+//! Ports that die: a process that is stopped before or after one of its outside calls. And ports that dawdle, so that two tasks
+//! interleave.
+
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{
+    domain::{
+        conversation::Consumer,
+        delivery::{Begin, ConsumerRef, ConversationOwner, Lease, Parked, Step},
+        http::{HttpCall, HttpFailure, HttpReply},
+        id::{AccountId, ConversationId, LpConsumerId, Owner},
+    },
+    liveengage::sentinel::AppJwt,
+    port::{Consumers, Http, Messages, Saved, StoreError, Tokens},
+    testing::MemoryStore,
+};
+
+/// When a process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Moment {
+    /// Before the call has any effect.
+    Before,
+    /// After the other side has done it, before the answer is seen.
+    After,
+}
+
+/// At which outside call a process dies, counted from 0.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Death {
+    pub(super) call: usize,
+    pub(super) moment: Moment,
+}
+
+pub(super) struct Ports {
+    store: Arc<MemoryStore>,
+    http: Arc<dyn Http>,
+    death: Option<Death>,
+    calls: Mutex<Vec<&'static str>>,
+    dawdling: Option<Mutex<u64>>,
+}
+
+impl Ports {
+    pub(super) fn new(store: Arc<MemoryStore>, http: Arc<dyn Http>, death: Option<Death>) -> Self {
+        Self { store, http, death, calls: Mutex::default(), dawdling: None }
+    }
+
+    /// Ports whose every call takes up to three turns of the scheduler before and after, by a sequence that `seed` fixes.
+    pub(super) fn dawdling(store: Arc<MemoryStore>, http: Arc<dyn Http>, seed: u64) -> Self {
+        Self { dawdling: Some(Mutex::new(seed)), ..Self::new(store, http, None) }
+    }
+
+    /// The outside calls that were begun.
+    pub(super) fn calls(&self) -> Vec<&'static str> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    async fn outside<T: Send>(&self, name: &'static str, work: impl Future<Output = T> + Send) -> T {
+        let number = {
+            let mut calls = self.calls.lock().unwrap();
+            calls.push(name);
+            calls.len() - 1
+        };
+        self.dawdle().await;
+        let moment = self.death.filter(|death| death.call == number).map(|death| death.moment);
+        if moment == Some(Moment::Before) {
+            pending::<()>().await;
+        }
+        let answer = work.await;
+        if moment == Some(Moment::After) {
+            pending::<()>().await;
+        }
+        self.dawdle().await;
+        answer
+    }
+
+    async fn dawdle(&self) {
+        let Some(state) = &self.dawdling else { return };
+        let turns = {
+            // Knuth's linear congruential generator: a fixed seed gives a fixed interleaving.
+            let mut state = state.lock().unwrap();
+            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (*state >> 33) % 4
+        };
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Http for Ports {
+    async fn call(&self, call: HttpCall) -> Result<HttpReply, HttpFailure> {
+        self.outside(call.name, self.http.call(call)).await
+    }
+}
+
+#[async_trait]
+impl Consumers for Ports {
+    async fn consumer(&self, consumer: &ConsumerRef) -> Result<Option<Consumer>, StoreError> {
+        self.outside("consumer", self.store.consumer(consumer)).await
+    }
+    async fn save_consumer(&self, consumer: &Consumer) -> Result<Saved, StoreError> {
+        self.outside("save_consumer", self.store.save_consumer(consumer)).await
+    }
+    async fn consumer_by_lp_id(
+        &self,
+        account: &AccountId,
+        id: &LpConsumerId,
+    ) -> Result<Option<ConsumerRef>, StoreError> {
+        self.outside("consumer_by_lp_id", self.store.consumer_by_lp_id(account, id)).await
+    }
+    async fn conversation_owner(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+    ) -> Result<Option<ConversationOwner>, StoreError> {
+        self.outside("conversation_owner", self.store.conversation_owner(account, conversation)).await
+    }
+    async fn mark_foreign(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.outside("mark_foreign", self.store.mark_foreign(account, conversation, now)).await
+    }
+}
+
+#[async_trait]
+impl Messages for Ports {
+    async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError> {
+        self.outside("begin", self.store.begin(lease, now, until)).await
+    }
+    async fn step_done(&self, lease: &Lease, done: usize, step: &Step) -> Result<(), StoreError> {
+        self.outside("step_done", self.store.step_done(lease, done, step)).await
+    }
+    async fn finish(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.outside("finish", self.store.finish(lease)).await
+    }
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.outside("release", self.store.release(lease)).await
+    }
+    async fn park(&self, lease: &Lease, parked: &Parked) -> Result<(), StoreError> {
+        self.outside("park", self.store.park(lease, parked)).await
+    }
+}
+
+#[async_trait]
+impl Tokens for Ports {
+    async fn token(&self, account: &AccountId) -> Result<Option<AppJwt>, StoreError> {
+        self.outside("token", self.store.token(account)).await
+    }
+    async fn lease_token(
+        &self,
+        account: &AccountId,
+        owner: &Owner,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.outside("lease_token", self.store.lease_token(account, owner, now, until)).await
+    }
+    async fn save_token(&self, account: &AccountId, owner: &Owner, token: &AppJwt) -> Result<(), StoreError> {
+        self.outside("save_token", self.store.save_token(account, owner, token)).await
+    }
+    async fn release_token(&self, account: &AccountId, owner: &Owner) -> Result<(), StoreError> {
+        self.outside("release_token", self.store.release_token(account, owner)).await
+    }
+}

@@ -1,0 +1,90 @@
+//! Several workers at once. The queue keeps one person's messages apart, and a visibility timeout that runs out can bring two
+//! together all the same.
+
+use std::sync::Arc;
+
+use futures::future::{join, join_all};
+use jiff::SignedDuration;
+
+use super::{
+    ports::Ports,
+    world::{ANNA, CONVERSATION, SEND, SENTINEL, World, Workers, account, attempt, from_person, owner},
+};
+use crate::{
+    app::{
+        delivery::{Attempt, ComeAgain},
+        liveengage_client::{Caller, LiveEngage},
+    },
+    testing::{MemoryStore, ScriptedHttp},
+};
+
+fn dawdling(world: &World, seed: u64) -> Arc<Ports> {
+    Arc::new(Ports::dawdling(Arc::<MemoryStore>::clone(&world.store), Arc::<ScriptedHttp>::clone(&world.http), seed))
+}
+
+async fn insist(workers: &Workers, name: &str, task: &str) {
+    let mut second = 0;
+    for received in 1..40 {
+        let attempt = Attempt { received, ..attempt(format!("{name}-{received}"), second) };
+        let Err(ComeAgain { after }) = workers.to_liveengage.work(task, &attempt).await else { return };
+        second += after.as_secs();
+        // The others go on meanwhile.
+        for _ in 0..after.as_secs() * 50 {
+            tokio::task::yield_now().await;
+        }
+    }
+    panic!("not delivered in 40 attempts");
+}
+
+#[tokio::test]
+async fn two_first_messages_at_once_open_one_conversation_and_both_arrive_once() {
+    for seed in 0..300 {
+        let world = World::new().await;
+        // Two processes: nothing is shared but the table.
+        let (one, other) = (world.mortal(&dawdling(&world, seed)), world.mortal(&dawdling(&world, seed ^ 0xABCD)));
+        let (first, second) = (from_person("mo-1", ANNA, "one"), from_person("mo-2", ANNA, "two"));
+        join(insist(&one, "a", &first), insist(&other, "b", &second)).await;
+        assert_eq!(world.count(CONVERSATION), 1, "seed {seed}");
+        let mut texts = world.other().texts.clone();
+        texts.sort();
+        assert_eq!(texts, [("c1".to_owned(), "one".to_owned()), ("c1".to_owned(), "two".to_owned())], "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn one_message_in_two_workers_arrives_once() {
+    for seed in 0..300 {
+        let world = World::new().await;
+        let (one, other) = (world.mortal(&dawdling(&world, seed)), world.mortal(&dawdling(&world, seed ^ 0xABCD)));
+        let task = from_person("mo-1", ANNA, "one");
+        join(insist(&one, "a", &task), insist(&other, "b", &task)).await;
+        assert_eq!((world.count(CONVERSATION), world.count(SEND)), (1, 1), "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_workers_without_a_token_ask_sentinel_once() {
+    for seed in 0..20 {
+        let world = World::new().await;
+        let workers = (0..100).map(|number| {
+            let ports = dawdling(&world, seed * 1000 + number);
+            // A process each: none finds the token in its memory.
+            let client = LiveEngage::new(Arc::clone(&world.accounts), Arc::<Ports>::clone(&ports), ports);
+            async move {
+                for second in 0..20 {
+                    let (account, owner) = (account(), owner(format!("w{number}")));
+                    let caller = Caller { account: &account, owner: &owner, now: super::world::at(second) };
+                    if client.keep_token_fresh(caller, SignedDuration::ZERO).await.is_ok() {
+                        return;
+                    }
+                    for _ in 0..50 {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                panic!("no token in 20 s");
+            }
+        });
+        join_all(workers).await;
+        assert_eq!(world.count(SENTINEL), 1, "seed {seed}");
+    }
+}

@@ -1,0 +1,368 @@
+//! A connector with its accounts, lines and state in memory, and the two other sides that it talks to.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::ports::{Death, Ports};
+use crate::{
+    app::{
+        delivery::{Attempt, ComeAgain},
+        liveengage_client::LiveEngage,
+        registry::{Accounts, Lines, Registry},
+        to_channel::DeliverToChannel,
+        to_liveengage::DeliverToLiveEngage,
+    },
+    domain::{
+        conversation::{Consumer, Conversation},
+        delivery::ConsumerRef,
+        http::{HttpCall, HttpFailure, HttpReply},
+        id::{AccountId, ChannelUserId, ConversationId, LineId, Owner},
+    },
+    port::{Consumers, Http, Messages, Tokens},
+    testing::{MemorySecrets, MemoryStore, ScriptedHttp},
+};
+
+pub(super) const DOMAIN_API: &str = "LiveEngage Domain API";
+pub(super) const SENTINEL: &str = "LiveEngage Sentinel";
+pub(super) const CONVERSATION: &str = "LiveEngage CONVERSATION";
+pub(super) const SEND: &str = "LiveEngage SEND";
+pub(super) const SMS: &str = "SMS gateway send";
+
+/// The person of most tests.
+pub(super) const ANNA: &str = "+491713920017";
+/// Somebody else.
+pub(super) const BEN: &str = "+491713920034";
+
+pub(super) fn account() -> AccountId {
+    AccountId::new("72419083").unwrap()
+}
+pub(super) fn line() -> LineId {
+    LineId::new("sms-main").unwrap()
+}
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+pub(super) fn who(user: &str) -> ConsumerRef {
+    ConsumerRef { line: line(), user: ChannelUserId::new(user).unwrap() }
+}
+pub(super) fn owner(name: impl std::fmt::Display) -> Owner {
+    Owner::new(name.to_string()).unwrap()
+}
+
+/// One attempt that begins at `second` and may take the 30 s of a worker.
+pub(super) fn attempt(name: impl std::fmt::Display, second: i64) -> Attempt {
+    Attempt { owner: owner(name), now: at(second), deadline: at(second + 30), received: 1 }
+}
+
+/// What a call meets instead of a working other side.
+pub(super) enum Fault {
+    /// An answer with this status and body; nothing is carried out.
+    Answer(u16, Value),
+    /// It is carried out, and the answer gets lost.
+    LoseAnswer,
+    /// No connection.
+    NotSent,
+}
+
+pub(super) struct TheirConversation {
+    pub(super) id: String,
+    consumer: String,
+    open: bool,
+}
+
+/// LiveEngage and the SMS gateway.
+#[derive(Default)]
+pub(super) struct OtherSide {
+    pub(super) conversations: Vec<TheirConversation>,
+    /// Texts that LiveEngage published, with their conversations.
+    pub(super) texts: Vec<(String, String)>,
+    /// Texts that the gateway took, with their references.
+    pub(super) sms: Vec<(String, String)>,
+    pub(super) faults: Vec<(&'static str, Fault)>,
+    /// Notifications of conversations that LiveEngage has not sent yet.
+    pub(super) news: Vec<String>,
+    app_jwts: usize,
+    consumers: HashMap<String, String>,
+}
+
+impl OtherSide {
+    fn answer(&mut self, call: &HttpCall) -> Result<HttpReply, HttpFailure> {
+        let fault = self.faults.iter().position(|(name, _)| *name == call.name).map(|at| self.faults.remove(at).1);
+        match fault {
+            Some(Fault::NotSent) => Err(HttpFailure::NotSent),
+            Some(Fault::Answer(status, body)) => Ok(reply(status, &body)),
+            Some(Fault::LoseAnswer) => {
+                self.carry_out(call);
+                Err(HttpFailure::Unanswered)
+            }
+            None => Ok(self.carry_out(call)),
+        }
+    }
+
+    fn carry_out(&mut self, call: &HttpCall) -> HttpReply {
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+        let header = |name: &str| call.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        match call.name {
+            DOMAIN_API => reply(200, &hosts()),
+            SENTINEL => {
+                self.app_jwts += 1;
+                reply(200, &json!({"access_token": format!("app-jwt-{}", self.app_jwts), "expires_in": 36_000}))
+            }
+            "LiveEngage IDP" => {
+                let ext = body["ext_consumer_id"].as_str().unwrap();
+                let lp = format!("lp-{}", &ext[..16]);
+                let claims = URL_SAFE_NO_PAD.encode(json!({"lp_consumer_id": lp}).to_string());
+                let token = format!("e30.{claims}.c2ln");
+                self.consumers.insert(token.clone(), lp);
+                reply(201, &json!({"token": token}))
+            }
+            CONVERSATION => {
+                let consumer = self.consumers[&header("x-lp-on-behalf").unwrap()].clone();
+                if self.conversations.iter().any(|known| known.open && known.consumer == consumer) {
+                    let refused = json!([
+                        {"code": "OK", "body": {"msg": "OK User Profile set successfully"}},
+                        {"code": "BAD_REQUEST", "body": {"msg": format!("User {consumer} already has open conversation")}},
+                    ]);
+                    return reply(400, &refused);
+                }
+                let id = format!("c{}", self.conversations.len() + 1);
+                self.news.push(conversation_change(&id, Some(&consumer), "OPEN", 2));
+                self.conversations.push(TheirConversation { id: id.clone(), consumer, open: true });
+                reply(200, &json!([{"code": "OK", "body": {}}, {"code": "OK", "body": {"conversationId": id}}]))
+            }
+            SEND => {
+                let id = body["body"]["conversationId"].as_str().unwrap().to_owned();
+                if !self.conversations.iter().any(|known| known.open && known.id == id) {
+                    return reply(
+                        400,
+                        &json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request, Conversation is close"}}),
+                    );
+                }
+                let text = body["body"]["event"]["message"].as_str().unwrap().to_owned();
+                self.texts.push((id, text));
+                reply(200, &json!({"code": "OK", "body": {"sequence": self.texts.len()}}))
+            }
+            SMS => {
+                let field = |name: &str| body[name].as_str().unwrap().to_owned();
+                self.sms.push((field("text"), field("client_reference")));
+                reply(201, &json!({"id": format!("mt-{}", self.sms.len())}))
+            }
+            other => panic!("an unknown call: {other}"),
+        }
+    }
+
+    pub(super) fn close(&mut self, id: &str) {
+        for known in self.conversations.iter_mut().filter(|known| known.id == id) {
+            known.open = false;
+        }
+    }
+
+    pub(super) fn sms_texts(&self) -> Vec<&str> {
+        self.sms.iter().map(|(text, _)| text.as_str()).collect()
+    }
+}
+
+pub(super) fn reply(status: u16, body: &Value) -> HttpReply {
+    HttpReply { status: StatusCode::from_u16(status).unwrap(), retry_after: None, body: body.to_string().into() }
+}
+
+pub(super) fn hosts() -> Value {
+    json!({"baseURIs": [
+        {"service": "asyncMessagingEnt", "baseURI": "msg.liveengage.example"},
+        {"service": "sentinel", "baseURI": "sentinel.liveengage.example"},
+        {"service": "idp", "baseURI": "idp.liveengage.example"},
+    ]})
+}
+
+/// The connector, and what is around it.
+pub(super) struct World {
+    pub(super) store: Arc<MemoryStore>,
+    pub(super) http: Arc<ScriptedHttp>,
+    pub(super) secrets: Arc<MemorySecrets>,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) lines: Arc<Lines>,
+    other: Arc<Mutex<OtherSide>>,
+}
+
+/// The two workers, as one process has them.
+pub(super) struct Workers {
+    pub(super) to_liveengage: DeliverToLiveEngage,
+    pub(super) to_channel: DeliverToChannel,
+}
+
+pub(super) fn account_secret(client_secret: &str) -> Value {
+    json!({"account_id": "72419083", "client_id": "5b8e1f40", "client_secret": client_secret})
+}
+
+pub(super) fn line_secret(webhook_secret: &str) -> Value {
+    json!({
+        "line_id": "sms-main", "account_id": "72419083", "channel": "sms", "consumer_id_key": "7c".repeat(32),
+        "sms": {
+            "from": "+493023125042", "send_url": "https://gateway.example/v1/messages",
+            "bearer_token": "bearer-t0k3n", "webhook_secret": webhook_secret,
+        },
+    })
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let secrets = Arc::new(MemorySecrets::default());
+        secrets.put("connector/account/72419083", &account_secret("client-s3cret"));
+        secrets.put("connector/line/sms-main", &line_secret("webhook-s3cret"));
+        let other = Arc::<Mutex<OtherSide>>::default();
+        let answering = Arc::clone(&other);
+        let accounts = Registry::load(Arc::<MemorySecrets>::clone(&secrets), "connector", &[account()], at(0)).await;
+        let lines = Registry::load(Arc::<MemorySecrets>::clone(&secrets), "connector", &[line()], at(0)).await;
+        Self {
+            store: Arc::default(),
+            http: Arc::new(ScriptedHttp::new(move |call| answering.lock().unwrap().answer(call))),
+            secrets,
+            accounts: Arc::new(accounts.unwrap()),
+            lines: Arc::new(lines.unwrap()),
+            other,
+        }
+    }
+
+    pub(super) fn other(&self) -> MutexGuard<'_, OtherSide> {
+        self.other.lock().unwrap()
+    }
+
+    pub(super) fn fault(&self, call: &'static str, fault: Fault) {
+        self.other().faults.push((call, fault));
+    }
+
+    /// The names of the HTTP calls so far.
+    pub(super) fn calls(&self) -> Vec<&'static str> {
+        self.http.calls().iter().map(|call| call.name).collect()
+    }
+
+    pub(super) fn count(&self, name: &str) -> usize {
+        self.calls().iter().filter(|call| **call == name).count()
+    }
+
+    /// A process that has just been started.
+    pub(super) fn workers(&self) -> Workers {
+        self.workers_over(Arc::<MemoryStore>::clone(&self.store), Arc::<ScriptedHttp>::clone(&self.http))
+    }
+
+    /// A process whose outside calls go through `ports`.
+    pub(super) fn mortal(&self, ports: &Arc<Ports>) -> Workers {
+        self.workers_over(Arc::clone(ports), Arc::<Ports>::clone(ports))
+    }
+
+    pub(super) fn ports(&self, death: Option<Death>) -> Arc<Ports> {
+        Arc::new(Ports::new(Arc::clone(&self.store), Arc::<ScriptedHttp>::clone(&self.http), death))
+    }
+
+    pub(super) fn workers_over<S>(&self, store: Arc<S>, http: Arc<dyn Http>) -> Workers
+    where
+        S: Consumers + Messages + Tokens + 'static,
+    {
+        let liveengage =
+            Arc::new(LiveEngage::new(Arc::clone(&self.accounts), Arc::<S>::clone(&store), Arc::clone(&http)));
+        Workers {
+            to_liveengage: DeliverToLiveEngage::new(
+                Arc::clone(&self.lines),
+                liveengage,
+                Arc::<S>::clone(&store),
+                Arc::<S>::clone(&store),
+            ),
+            to_channel: DeliverToChannel::new(Arc::clone(&self.lines), http, Arc::<S>::clone(&store), store),
+        }
+    }
+
+    pub(super) async fn consumer(&self, user: &str) -> Consumer {
+        self.store.consumer(&who(user)).await.unwrap().unwrap()
+    }
+
+    /// Lets LiveEngage send the notifications of conversations that it has not sent yet.
+    pub(super) async fn hear_news(&self, second: i64) {
+        let news = std::mem::take(&mut self.other().news);
+        for task in news {
+            self.workers().to_channel.work(&task, &attempt("news", second)).await.unwrap();
+        }
+    }
+
+    /// Makes the conversation `c1` of `user` by a first text, and forgets the calls' traces on the other side.
+    pub(super) async fn talking(user: &str) -> Self {
+        let world = Self::new().await;
+        world.workers().to_liveengage.work(&from_person("mo-hello", user, "hello"), &attempt("hello", 0)).await.unwrap();
+        let consumer = world.consumer(user).await;
+        assert!(matches!(consumer.conversation, Conversation::Open { .. }));
+        let mut other = world.other();
+        other.texts.clear();
+        other.news.clear();
+        drop(other);
+        world
+    }
+}
+
+impl Workers {
+    /// Works on a message to LiveEngage until it is off the queue, by the times that the attempts ask for. Between attempts
+    /// LiveEngage gets its notifications through.
+    pub(super) async fn insist(&self, world: &World, task: &str, mut second: i64) -> i64 {
+        for received in 1..40 {
+            let attempt = Attempt { received, ..attempt(format!("insist-{second}"), second) };
+            match self.to_liveengage.work(task, &attempt).await {
+                Ok(()) => return second,
+                Err(ComeAgain { after }) => second += after.as_secs().max(1),
+            }
+            world.hear_news(second).await;
+        }
+        panic!("not delivered in 40 attempts");
+    }
+}
+
+pub(super) fn again(seconds: i64) -> Result<(), ComeAgain> {
+    Err(ComeAgain { after: SignedDuration::from_secs(seconds) })
+}
+
+/// A queue message with a person's text, taken over at second 0.
+pub(super) fn from_person(id: &str, user: &str, text: &str) -> String {
+    json!({
+        "task": "channel_event_v1", "line": "sms-main", "correlation": format!("r-{id}"), "accepted_at": at(0),
+        "event": {"id": id, "user": user, "at": at(0), "content": {"kind": "text", "text": text}},
+    })
+    .to_string()
+}
+
+/// A queue message with a change of LiveEngage, taken over at `accepted`.
+pub(super) fn change(notification: &str, accepted: i64, change: &Value) -> String {
+    json!({
+        "task": "liveengage_change_v1", "account": "72419083", "correlation": "r-le", "accepted_at": at(accepted),
+        "notification": notification, "change": change,
+    })
+    .to_string()
+}
+
+pub(super) fn event(conversation: &str, sequence: u64, role: &str, audience: &str, event: &Value) -> Value {
+    json!({
+        "sequence": sequence, "originatorMetadata": {"id": "agent-1", "role": role}, "event": event,
+        "conversationId": conversation, "dialogId": conversation, "messageAudience": audience,
+    })
+}
+
+/// An agent's text, taken over at second 0.
+pub(super) fn agent_says(conversation: &str, sequence: u64, text: &str) -> String {
+    let content = json!({"type": "ContentEvent", "contentType": "text/plain", "message": text});
+    change("ms.MessagingEventNotification", 0, &event(conversation, sequence, "ASSIGNED_AGENT", "ALL", &content))
+}
+
+/// The state of a conversation, as of `as_of`.
+pub(super) fn conversation_change(id: &str, consumer: Option<&str>, stage: &str, as_of: i64) -> String {
+    let participants: Vec<_> = consumer.iter().map(|id| json!({"id": id, "role": "CONSUMER"})).collect();
+    let details = json!({"participants": participants, "stage": stage, "metaDataLastUpdateTs": at(as_of).as_millisecond()});
+    let state = json!({"type": "UPSERT", "result": {"convId": id, "conversationDetails": details}});
+    change("cqm.ExConversationChangeNotification", 0, &state)
+}
+
+pub(super) fn conversation_id(id: &str) -> ConversationId {
+    ConversationId::new(id).unwrap()
+}
