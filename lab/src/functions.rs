@@ -21,6 +21,8 @@ use crate::{
 
 /// The template's timeout of the two HTTP functions.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
+/// The template's timeout of the workers.
+const WORKER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The template's schedule of `token-refresh`, and its timeout.
 const REFRESH_EVERY: Duration = Duration::from_secs(600);
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(60);
@@ -113,7 +115,7 @@ fn pump(
     function: QueueFunction,
     journal: &Journal,
 ) -> Result<Pump, FunctionsError> {
-    let options = PumpOptions::default();
+    let options = PumpOptions { function_timeout: WORKER_TIMEOUT, ..PumpOptions::default() };
     let journal = journal.clone();
     let handler: Handler = Arc::new(move |event: SqsEvent| {
         let (function, journal) = (function.clone(), journal.clone());

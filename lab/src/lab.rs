@@ -25,6 +25,8 @@ pub const ACCOUNT: &str = "47110815";
 pub const LINE: &str = "sms-lab";
 /// The lab's number, which the phones write to.
 pub const NUMBER: &str = "+4930555010";
+/// The template's visibility timeout of the queues: six times the workers' timeout, as AWS asks for.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(360);
 /// The table's name.
 const TABLE: &str = "connector-lab";
 
@@ -117,6 +119,7 @@ impl Lab {
             dynamodb_port: options.dynamodb_port,
             sqs_port: options.sqs_port,
             secrets_port: options.secrets_port,
+            visibility_timeout: VISIBILITY_TIMEOUT,
             ..AwsStandInOptions::default()
         })
         .await?;

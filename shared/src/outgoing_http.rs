@@ -21,8 +21,10 @@ pub struct ReqwestHttp {
     client: Client,
 }
 
-/// A client that connects within 2 s, gives up after 8 s in all and follows no redirect: one could carry a token to another
-/// host. Idle connections are dropped after 20 s: a frozen function wakes up with dead ones.
+/// A client that connects within 2 s, gives up after 8 s in all and follows no redirect: one could carry a token to
+/// another host.
+///
+/// Idle connections are dropped after 20 s: a frozen function wakes up with dead ones.
 ///
 /// # Errors
 /// When the machine's TLS roots can't be used.

@@ -1,5 +1,7 @@
 //! The whole road in the lab, from phone to desk and back, each test named after what a person sees.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a step that the tests share may fail as loudly as a test")]
+
 use std::{future::Future, time::Duration};
 
 use connector_lab::{

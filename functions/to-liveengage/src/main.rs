@@ -10,6 +10,6 @@ use lambda_runtime::{Error, run, service_fn};
 async fn main() -> Result<(), Error> {
     lambda::init_logs();
     let config = config::ToLiveEngageConfig::read(&config::ProcessEnvironment)?;
-    let function = lambda::to_liveengage(&config, &aws::sdk_config().await).await?;
+    let function = lambda::to_liveengage(&config, &aws::sdk_config(aws::Patience::Worker).await).await?;
     run(service_fn(|event| function.handle(event))).await
 }

@@ -10,6 +10,6 @@ use lambda_http::{Error, run, service_fn};
 async fn main() -> Result<(), Error> {
     lambda::init_logs();
     let config = config::WebhookConfig::read(&config::ProcessEnvironment)?;
-    let function = lambda::webhook(&config, &aws::sdk_config().await).await?;
+    let function = lambda::webhook(&config, &aws::sdk_config(aws::Patience::EntryPoint).await).await?;
     run(service_fn(|request| function.handle(request))).await
 }

@@ -73,6 +73,8 @@ impl AcceptChannelRequest {
             for version in versions.all() {
                 match version.line.verify(request, now) {
                     Ok(()) => return Ok(()),
+                    // Another version's signature is wrong too: the reason is the one that isn't.
+                    Err(Refusal::Wrong) => {}
                     Err(error) => refusal = error,
                 }
             }

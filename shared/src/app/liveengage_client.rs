@@ -27,6 +27,9 @@ use crate::{
 /// How long a list of hosts is used (LivePerson: it can change, and no life is documented).
 const HOSTS_FRESH_FOR: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long an old list is used after the Domain API failed, before it is asked again: asking at every call could take 8 s of each.
+const HOSTS_STALE_FOR: SignedDuration = SignedDuration::from_mins(1);
+
 /// Calls LiveEngage. Every method makes one call in the steady state; a first use of an account makes two more, for its hosts and
 /// its token.
 pub struct LiveEngage {
@@ -187,6 +190,8 @@ impl LiveEngage {
             }
             (Err(error), Some((_, stale))) => {
                 tracing::warn!(%account, %error, "the Domain API can't be asked; the last list of hosts stays in use");
+                let read_at = now.checked_sub(HOSTS_FRESH_FOR - HOSTS_STALE_FOR).unwrap_or(now);
+                self.lock().insert(account.clone(), (read_at, Arc::clone(&stale)));
                 Ok(stale)
             }
             (Err(error), None) => Err(error),

@@ -89,7 +89,6 @@ pub struct Versions<T> {
     pub current: T,
     /// Still believed on incoming requests, while a rotation is under way.
     pub previous: Option<T>,
-    read_at: Timestamp,
 }
 
 impl<T> Versions<T> {
@@ -99,11 +98,25 @@ impl<T> Versions<T> {
     }
 }
 
+struct Known<T> {
+    versions: Arc<Versions<T>>,
+    read_at: Timestamp,
+    /// When reading it again failed last.
+    failed_at: Option<Timestamp>,
+}
+
+impl<T> Known<T> {
+    fn is_to_be_read(&self, age: SignedDuration, now: Timestamp) -> bool {
+        now.duration_since(self.read_at) >= age
+            && self.failed_at.is_none_or(|failed_at| now.duration_since(failed_at) >= REREAD_AFTER)
+    }
+}
+
 /// All accounts, or all lines, of a deployment.
 pub struct Registry<T: Registered> {
     secrets: Arc<dyn Secrets>,
     prefix: String,
-    known: Mutex<HashMap<T::Id, Arc<Versions<T>>>>,
+    known: Mutex<HashMap<T::Id, Known<T>>>,
 }
 
 /// The accounts.
@@ -129,9 +142,8 @@ impl<T: Registered> Registry<T> {
         now: Timestamp,
     ) -> Result<Self, RegistryError> {
         let registry = Self { secrets, prefix: prefix.to_owned(), known: Mutex::default() };
-        for id in ids {
-            registry.read(id, now).await?;
-        }
+        // All at once: a cold start with ten lines should not take ten times as long.
+        futures::future::try_join_all(ids.iter().map(|id| registry.read(id, now))).await?;
         Ok(registry)
     }
 
@@ -152,15 +164,18 @@ impl<T: Registered> Registry<T> {
     }
 
     async fn younger_than(&self, age: SignedDuration, id: &T::Id, now: Timestamp) -> Option<Arc<Versions<T>>> {
-        let known = self.lock().get(id).cloned()?;
-        if now.duration_since(known.read_at) < age {
-            return Some(known);
-        }
+        let versions = match self.lock().get(id)? {
+            known if known.is_to_be_read(age, now) => Arc::clone(&known.versions),
+            known => return Some(Arc::clone(&known.versions)),
+        };
         match self.read(id, now).await {
             Ok(versions) => Some(versions),
             Err(error) => {
                 tracing::error!(%error, "a secret can't be read again; the last good version stays in use");
-                Some(known)
+                if let Some(known) = self.lock().get_mut(id) {
+                    known.failed_at = Some(now);
+                }
+                Some(versions)
             }
         }
     }
@@ -172,12 +187,13 @@ impl<T: Registered> Registry<T> {
             T::parse(id, &versions.current).map_err(|wrong| RegistryError::Wrong { secret: name.clone(), wrong })?;
         // A previous version that can't be read any more verifies nothing, and that is all it is for.
         let previous = versions.previous.and_then(|secret| T::parse(id, &secret).ok());
-        let versions = Arc::new(Versions { current, previous, read_at: now });
-        self.lock().insert(id.clone(), Arc::clone(&versions));
+        let versions = Arc::new(Versions { current, previous });
+        let known = Known { versions: Arc::clone(&versions), read_at: now, failed_at: None };
+        self.lock().insert(id.clone(), known);
         Ok(versions)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<T::Id, Arc<Versions<T>>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<T::Id, Known<T>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,8 +27,10 @@ use crate::{
     port::{Consumers, Http, Messages},
 };
 
-/// How long an agent's message waits for its conversation to be known. LiveEngage can tell of the message before the answer to
-/// our CONVERSATION call has been stored, and before it tells of the conversation; after this it is another channel's.
+/// How long an agent's message waits for its conversation to be known.
+///
+/// LiveEngage can tell of the message before the answer to our CONVERSATION call has been stored, and before it tells
+/// of the conversation; after this it is another channel's.
 pub const UNKNOWN_FOR: SignedDuration = SignedDuration::from_secs(60);
 
 /// The use case.
@@ -190,8 +192,8 @@ impl DeliverToChannel {
     ) -> Result<Delivered, DeliveryError> {
         let who = match self.consumers.conversation_owner(account, &state.conversation).await? {
             Some(ConversationOwner::Ours(consumer)) => Some(consumer),
-            Some(ConversationOwner::Foreign) => return Ok(Delivered::Nothing("another channel's")),
-            None => match &state.consumer {
+            // Foreign may be a guess, made when a text had to wait for too long: the consumer's name settles it.
+            Some(ConversationOwner::Foreign) | None => match &state.consumer {
                 Some(id) => self.consumers.consumer_by_lp_id(account, id).await?,
                 None => return Ok(Delivered::Nothing("conversation without a consumer")),
             },

@@ -63,7 +63,8 @@ impl AppJwts {
         if let Some(token) = stored.clone().filter(|token| !token.is_due(now)) {
             return Ok(self.remember(account, token));
         }
-        match (self.renew(account, sentinel, owner, now).await, stored.filter(|token| token.is_good(now))) {
+        let wanted = |token: &AppJwt| !token.is_due(now);
+        match (self.renew(account, sentinel, owner, now, wanted).await, stored.filter(|token| token.is_good(now))) {
             (Ok(token), _) => Ok(token),
             (Err(error), Some(still_good)) => {
                 tracing::warn!(%account, %error, "the AppJWT is due and can't be renewed; it is good until {}", still_good.expires_at);
@@ -86,10 +87,11 @@ impl AppJwts {
         now: Timestamp,
     ) -> Result<AppJwt, DeliveryError> {
         // Somebody else may have replaced it already.
-        if let Some(stored) = self.store.token(account).await?.filter(|token| token != refused && token.is_good(now)) {
+        let wanted = |token: &AppJwt| token != refused && token.is_good(now);
+        if let Some(stored) = self.store.token(account).await?.filter(wanted) {
             return Ok(self.remember(account, stored));
         }
-        self.renew(account, sentinel, owner, now).await
+        self.renew(account, sentinel, owner, now, wanted).await
     }
 
     /// Renews the token if it will be due before `horizon` from now.
@@ -105,9 +107,10 @@ impl AppJwts {
         horizon: SignedDuration,
     ) -> Result<AppJwt, DeliveryError> {
         let later = now.checked_add(horizon).unwrap_or(now);
-        match self.store.token(account).await? {
-            Some(token) if !token.is_due(later) => Ok(self.remember(account, token)),
-            _ => self.renew(account, sentinel, owner, now).await,
+        let wanted = |token: &AppJwt| !token.is_due(later);
+        match self.store.token(account).await?.filter(wanted) {
+            Some(token) => Ok(self.remember(account, token)),
+            None => self.renew(account, sentinel, owner, now, wanted).await,
         }
     }
 
@@ -117,10 +120,16 @@ impl AppJwts {
         sentinel: &Url,
         owner: &Owner,
         now: Timestamp,
+        wanted: impl Fn(&AppJwt) -> bool + Send,
     ) -> Result<AppJwt, DeliveryError> {
         let until = now.checked_add(LEASE).unwrap_or(now);
         if !self.store.lease_token(account, owner, now, until).await? {
             return Err(DeliveryError::Busy { what: "the AppJWT", after: LOOK_AGAIN });
+        }
+        // Somebody may have renewed it and given the lease back since the caller looked.
+        if let Some(token) = self.store.token(account).await?.filter(wanted) {
+            let _ = self.store.release_token(account, owner).await;
+            return Ok(self.remember(account, token));
         }
         match self.ask(account, sentinel, now).await {
             Ok(token) => {

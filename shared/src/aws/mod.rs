@@ -14,16 +14,30 @@ pub use dynamodb::DynamoDbStore;
 pub use secrets_manager::SecretsManager;
 pub use sqs::SqsQueue;
 
+/// How long a function may wait for AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// An entry point: 2 s for a call with all its attempts. LiveEngage may disable an app whose endpoint is slower than 2.5 s over
+    /// two minutes, and gives up on a call after 5 s; channels give 3 to 5 s.
+    EntryPoint,
+    /// A worker: 5 s for a call with all its attempts.
+    Worker,
+}
+
 /// The configuration of all SDK clients: region and credentials as Lambda gives them, endpoints as `AWS_ENDPOINT_URL_*` names
-/// them (the lab and `sam local` do), three attempts, and no call longer than 5 s, so that an entry point answers in time.
-pub async fn sdk_config() -> SdkConfig {
+/// them (`sam local` does), and three attempts within the function's patience.
+pub async fn sdk_config(patience: Patience) -> SdkConfig {
+    let (attempt, operation) = match patience {
+        Patience::EntryPoint => (Duration::from_millis(900), Duration::from_secs(2)),
+        Patience::Worker => (Duration::from_secs(2), Duration::from_secs(5)),
+    };
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .timeout_config(
             TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(1))
-                .operation_attempt_timeout(Duration::from_secs(2))
-                .operation_timeout(Duration::from_secs(5))
+                .connect_timeout(attempt.min(Duration::from_secs(1)))
+                .operation_attempt_timeout(attempt)
+                .operation_timeout(operation)
                 .build(),
         )
         .load()

@@ -92,6 +92,7 @@ macro_rules! id {
 
 id!(shown
     /// A LiveEngage account (LivePerson also says brandId or siteId): digits, or letters and digits for test accounts.
+    ///
     /// Unique in LivePerson. Part of URL paths, so nothing but letters, digits, `-` and `_` is let in.
     AccountId, "LiveEngage account id", is_name, NAME_RULE);
 
@@ -101,12 +102,14 @@ id!(shown
 
 id!(shown
     /// One address of the brand on a channel (a phone number, a page, a bot), by the name the integrator gave it.
+    ///
     /// Part of the webhook URL and of the secret's name. Unique in one deployment.
     LineId, "line id", is_name, NAME_RULE);
 
 id!(hidden
-    /// A person on a channel, as the channel names them: often a phone number, so it never shows in `Debug` and has no
-    /// `Display`. Unique per line.
+    /// A person on a channel, as the channel names them. Unique per line.
+    ///
+    /// Often a phone number, so it never shows in `Debug` and has no `Display`.
     ChannelUserId, "channel user id", is_opaque, OPAQUE_RULE);
 
 id!(shown
@@ -122,8 +125,10 @@ id!(shown
     DialogId, "dialog id", is_opaque, OPAQUE_RULE);
 
 id!(shown
-    /// The connector's name for a consumer at LivePerson (`ext_consumer_id`): derived with a key, so not guessable from a
-    /// phone number, and stable for ever, because the consumer's identity and history hang on it.
+    /// The connector's name for a consumer at LivePerson (`ext_consumer_id`).
+    ///
+    /// Derived with a key, so not guessable from a phone number, and stable for ever, because the consumer's identity and
+    /// history hang on it.
     ExtConsumerId, "ext_consumer_id", is_opaque, OPAQUE_RULE);
 
 id!(shown

@@ -2,13 +2,15 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// Splits `text` into pieces that each measure at most `limit`, on grapheme boundaries, at a space or line break where one
-/// lies in the second half of a piece. The pieces put together are the text, unchanged.
+/// Splits `text` into pieces that each measure at most `limit`, on grapheme boundaries, at a space or line break where
+/// one lies in the second half of a piece.
+///
+/// The pieces put together are the text, unchanged.
 ///
 /// `measure` gives the length of a string in the receiver's unit (septets, UTF-16 units, bytes of escaped JSON ...) and must be
 /// additive over concatenation. A single grapheme longer than the limit (a pile of combining marks) is cut between its
 /// characters, because dropping it would lose text. The result is empty only for an empty text.
-pub fn split<'t>(text: &'t str, limit: usize, measure: impl Fn(&str) -> usize) -> Vec<&'t str> {
+pub fn split(text: &str, limit: usize, measure: impl Fn(&str) -> usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut start, mut length, mut last_space) = (0, 0, None);
     let mut units = text

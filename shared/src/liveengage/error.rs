@@ -75,7 +75,7 @@ pub enum LiveEngageError {
         /// LivePerson's error code or word, `none` where there is none.
         code: String,
     },
-    /// 5xx, or anything that is no answer of the documented kind.
+    /// 404, 408, 5xx, or anything that is no answer of the documented kind.
     #[error("{call}: unavailable (HTTP {status})")]
     Unavailable {
         /// The call's name.
@@ -128,9 +128,10 @@ impl LiveEngageError {
             | Self::NoService { .. } => Disposition::RETRY,
             Self::RateLimited { after, .. } => Disposition::Retry { after: Some(*after) },
             Self::Unavailable { after, .. } => Disposition::Retry { after: *after },
+            // A maintenance page, say. No text is in doubt: a SEND's success is never unreadable, and a conversation that was
+            // opened all the same is found by its webhook.
+            Self::Unreadable { .. } => Disposition::RETRY,
             Self::Refused { .. } | Self::Unsendable { .. } | Self::Header(_) => Disposition::Park,
-            // It may have been carried out: repeating could double the message.
-            Self::Unreadable { .. } => Disposition::Park,
         }
     }
 }
@@ -182,6 +183,10 @@ pub(super) fn classify(call: &'static str, reply: &HttpReply, message: Option<&s
             after: reply.retry_after.unwrap_or_default().max(SignedDuration::from_secs(1)),
         },
         StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => LiveEngageError::Blocked { call },
+        // The host may have moved (the hosts are asked for again), or was too slow: neither is about this call.
+        status @ (StatusCode::NOT_FOUND | StatusCode::REQUEST_TIMEOUT) => {
+            LiveEngageError::Unavailable { call, status: status.as_u16(), after: reply.retry_after }
+        }
         status if status.is_client_error() => LiveEngageError::Refused { call, status: status.as_u16(), code },
         status => LiveEngageError::Unavailable { call, status: status.as_u16(), after: reply.retry_after },
     }
@@ -237,6 +242,8 @@ mod tests {
         assert_eq!(sort(451, ""), LiveEngageError::Blocked { call });
         assert_eq!(sort(503, "<html>"), LiveEngageError::Unavailable { call, status: 503, after: None });
         assert_eq!(sort(302, ""), LiveEngageError::Unavailable { call, status: 302, after: None });
+        assert_eq!(sort(404, "<html>"), LiveEngageError::Unavailable { call, status: 404, after: None });
+        assert_eq!(sort(403, ""), LiveEngageError::Refused { call, status: 403, code: "none".to_owned() });
     }
 
     #[test]

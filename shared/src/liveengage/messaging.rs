@@ -18,8 +18,9 @@ const CONVERSATION: &str = "LiveEngage CONVERSATION";
 const SEND: &str = "LiveEngage SEND";
 const ON_BEHALF: HeaderName = HeaderName::from_static("x-lp-on-behalf");
 
-/// The longest SEND request: 5000 characters of JSON, metadata included (Connector API Quickstart). Above it LiveEngage answers
-/// the same "Bad Request" as for any other fault, so it is measured before sending.
+/// The longest SEND request: 5000 characters of JSON, metadata included (Connector API Quickstart).
+///
+/// Above it LiveEngage answers the same "Bad Request" as for any other fault, so it is measured before sending.
 pub const LONGEST_REQUEST: usize = 5000;
 
 /// What the JSON around a text may take of that: ids are at most 256 characters each.
@@ -127,9 +128,19 @@ impl Element {
 /// Reads the answer to [`open_request`], by position: the second element is the conversation's.
 ///
 /// # Errors
-/// [`LiveEngageError`]; an element that is not OK counts as HTTP 400 with its message, also inside a 200.
+/// [`LiveEngageError`]; an element that is not OK counts as HTTP 400 with its message, also inside a 200. A profile that was not
+/// set is no error when the conversation was opened: it would be lost.
 pub fn open_answer(reply: &HttpReply) -> Result<ConversationId, LiveEngageError> {
     let elements: Vec<Element> = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let opened = elements
+        .get(1)
+        .filter(|element| reply.status.is_success() && element.is_ok())
+        .and_then(|element| element.body.get("conversationId"))
+        .and_then(Value::as_str)
+        .and_then(|id| ConversationId::new(id).ok());
+    if let Some(conversation) = opened {
+        return Ok(conversation);
+    }
     if let Some(failed) = elements.iter().find(|element| !element.is_ok())
         && (reply.status.is_success() || reply.status == http::StatusCode::BAD_REQUEST)
     {
@@ -140,12 +151,7 @@ pub fn open_answer(reply: &HttpReply) -> Result<ConversationId, LiveEngageError>
     if !reply.status.is_success() {
         return Err(classify(CONVERSATION, reply, None));
     }
-    elements
-        .get(1)
-        .and_then(|element| element.body.get("conversationId"))
-        .and_then(Value::as_str)
-        .and_then(|id| ConversationId::new(id).ok())
-        .ok_or(LiveEngageError::Unreadable { call: CONVERSATION, what: "no conversationId in the second element" })
+    Err(LiveEngageError::Unreadable { call: CONVERSATION, what: "no conversationId in the second element" })
 }
 
 /// Publishes a text into a dialog. `request_id` is at most 64 characters.
@@ -293,6 +299,15 @@ mod tests {
         let answer = json!([
             {"code": "OK", "body": {"msg": "OK User Profile set successfully"}, "reqId": "same"},
             {"code": 200, "body": {"conversationId": "7d1e0c52-aaaa"}, "reqId": "same"},
+        ]);
+        assert_eq!(open_answer(&reply(200, &answer)).unwrap().as_str(), "7d1e0c52-aaaa");
+    }
+
+    #[test]
+    fn an_opened_conversation_counts_also_when_the_profile_was_refused() {
+        let answer = json!([
+            {"code": "BAD_REQUEST", "body": {"msg": "Set user profile failed"}, "reqId": "1"},
+            {"code": "OK", "body": {"conversationId": "7d1e0c52-aaaa"}, "reqId": "2"},
         ]);
         assert_eq!(open_answer(&reply(200, &answer)).unwrap().as_str(), "7d1e0c52-aaaa");
     }

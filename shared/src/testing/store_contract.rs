@@ -1,11 +1,6 @@
 //! What every store must do, as one suite: it runs on the in-memory store and on DynamoDB.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::missing_panics_doc,
-    reason = "a test suite: a broken contract is a panic"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test suite: a broken contract is a panic")]
 
 use std::sync::Arc;
 

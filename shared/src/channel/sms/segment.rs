@@ -65,8 +65,9 @@ pub fn parts(text: &str) -> usize {
 }
 
 /// Splits a text into messages of at most `most_parts` parts each, between graphemes and at a space where one is near.
-/// Put together they are the text. Every message of a text that needs UCS-2 anywhere is measured in UCS-2: that can give one
-/// message too many, and never one too long.
+///
+/// Put together they are the text. Every message of a text that needs UCS-2 anywhere is measured in UCS-2: that can
+/// give one message too many, and never one too long.
 pub fn messages(text: &str, most_parts: usize) -> Vec<&str> {
     if parts(text) <= most_parts {
         return if text.is_empty() { vec![] } else { vec![text] };

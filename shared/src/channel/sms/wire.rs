@@ -61,8 +61,10 @@ struct Inbound {
     received_at: Option<String>,
 }
 
-/// Reads an inbound message: `{id, from, to, text, received_at}`. Unknown fields are ignored. A message without a text (a
-/// picture, say) becomes a placeholder. A missing or unreadable `received_at` counts as 1970: nothing is ordered by it.
+/// Reads an inbound message: `{id, from, to, text, received_at}`.
+///
+/// Unknown fields are ignored. A message without a text (a picture, say) becomes a placeholder. A missing or unreadable
+/// `received_at` counts as 1970: nothing is ordered by it.
 ///
 /// # Errors
 /// [`Unreadable`], when it is not JSON or has no id or sender.
