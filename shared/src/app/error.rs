@@ -69,7 +69,10 @@ pub enum DeliveryError {
     Contended,
     /// A message of LiveEngage whose conversation is not known yet: it may be ours, just being opened.
     #[error("the conversation is not known yet")]
-    ConversationUnknown,
+    ConversationUnknown {
+        /// When to look again.
+        after: SignedDuration,
+    },
     /// A change of a known type that can't be read.
     #[error(transparent)]
     Unreadable(#[from] UnreadableChange),
@@ -95,9 +98,8 @@ impl DeliveryError {
             Self::UnknownAccount { .. } | Self::UnknownLine { .. } | Self::Registry(_) | Self::Setting(_) => {
                 Disposition::RETRY
             }
-            Self::Busy { after, .. } => Disposition::Again { after: *after },
+            Self::Busy { after, .. } | Self::ConversationUnknown { after } => Disposition::Again { after: *after },
             Self::Contended => Disposition::Again { after: SignedDuration::from_secs(1) },
-            Self::ConversationUnknown => Disposition::Again { after: SignedDuration::from_secs(2) },
             Self::Unreadable(_) | Self::Unsupported { .. } => Disposition::Park,
         }
     }

@@ -27,11 +27,11 @@ use crate::{
     port::{Consumers, Http, Messages},
 };
 
-/// How long an agent's message waits for its conversation to be known.
+/// How long an agent's message waits for its conversation to be known; after this it is taken for another channel's.
 ///
-/// LiveEngage can tell of the message before the answer to our CONVERSATION call has been stored, and before it tells
-/// of the conversation; after this it is another channel's.
-pub const UNKNOWN_FOR: SignedDuration = SignedDuration::from_secs(60);
+/// LiveEngage can tell of the message before the answer to our CONVERSATION call has been stored, and before it tells of the
+/// conversation. News of conversations travel in queue groups of their own, so that they can't wait behind this message.
+pub const UNKNOWN_FOR: SignedDuration = SignedDuration::from_mins(5);
 
 /// The use case.
 #[derive(Clone)]
@@ -128,10 +128,17 @@ impl DeliverToChannel {
                 about.line = Some(consumer.line.clone());
                 self.forward(&consumer, &event, key, attempt).await
             }
-            Some(ConversationOwner::Foreign) => Ok(Delivered::Nothing("another channel's")),
-            None if attempt.now.duration_since(accepted_at) < UNKNOWN_FOR => Err(DeliveryError::ConversationUnknown),
+            Some(ConversationOwner::Foreign | ConversationOwner::PresumedForeign) => {
+                Ok(Delivered::Nothing("another channel's"))
+            }
             None => {
-                self.consumers.mark_foreign(account, &event.conversation, attempt.now).await?;
+                let age = attempt.now.duration_since(accepted_at);
+                if age < UNKNOWN_FOR {
+                    // As long again as it has waited: at once where an answer is on its way, ten looks in all.
+                    let after = age.clamp(SignedDuration::from_secs(1), SignedDuration::from_mins(1));
+                    return Err(DeliveryError::ConversationUnknown { after });
+                }
+                self.consumers.presume_foreign(account, &event.conversation, attempt.now).await?;
                 Ok(Delivered::Nothing("another channel's"))
             }
         }
@@ -192,8 +199,9 @@ impl DeliverToChannel {
     ) -> Result<Delivered, DeliveryError> {
         let who = match self.consumers.conversation_owner(account, &state.conversation).await? {
             Some(ConversationOwner::Ours(consumer)) => Some(consumer),
-            // Foreign may be a guess, made when a text had to wait for too long: the consumer's name settles it.
-            Some(ConversationOwner::Foreign) | None => match &state.consumer {
+            Some(ConversationOwner::Foreign) => return Ok(Delivered::Nothing("another channel's")),
+            // A guess, made when a text had to wait for too long: the consumer's name settles it.
+            Some(ConversationOwner::PresumedForeign) | None => match &state.consumer {
                 Some(id) => self.consumers.consumer_by_lp_id(account, id).await?,
                 None => return Ok(Delivered::Nothing("conversation without a consumer")),
             },

@@ -157,7 +157,11 @@ fn queue_message(
             };
             (group(event.conversation.as_str()), deduplication)
         }
-        Ok(Change::Conversation(state)) => (group(state.conversation.as_str()), whole("conversation")),
+        // A group of its own: an agent's text may be waiting in the conversation's for just this news.
+        Ok(Change::Conversation(state)) => (
+            digest([account.as_str().as_bytes(), state.conversation.as_str().as_bytes(), b"state"]),
+            whole("conversation"),
+        ),
         Err(_) => (whole("unreadable"), whole("unreadable")),
     };
     let task = ToChannel::LiveEngageChangeV1 {

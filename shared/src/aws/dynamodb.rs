@@ -35,6 +35,10 @@ const REMEMBER_MESSAGE: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How long a conversation of another channel is remembered as such.
 const REMEMBER_FOREIGN: SignedDuration = SignedDuration::from_hours(24);
 
+/// Values of the attribute `foreign`.
+const FOREIGN: &str = "known";
+const PRESUMED: &str = "presumed";
+
 type Item = HashMap<String, AttributeValue>;
 
 /// The store.
@@ -80,6 +84,31 @@ impl DynamoDbStore {
             .build()
             .map_err(|_| StoreError::Unreadable { what: "pointer" })?;
         Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+impl DynamoDbStore {
+    async fn put_foreign(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        certainty: &str,
+        condition: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let update = self
+            .update(&Key::Conversation(account.clone(), conversation.clone()))
+            .update_expression("SET #foreign = :certainty, expires_at = :expires")
+            .condition_expression(condition)
+            .expression_attribute_names("#foreign", "foreign")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_values(":certainty", text(certainty))
+            .expression_attribute_values(":expires", seconds(now, REMEMBER_FOREIGN));
+        match owned(update.send().await) {
+            // More is known already.
+            Err(StoreError::LeaseLost) => Ok(()),
+            other => other,
+        }
     }
 }
 
@@ -141,7 +170,8 @@ impl Consumers for DynamoDbStore {
         conversation: &ConversationId,
     ) -> Result<Option<ConversationOwner>, StoreError> {
         match self.get(&Key::Conversation(account.clone(), conversation.clone())).await? {
-            Some(item) if item.contains_key("foreign") => Ok(Some(ConversationOwner::Foreign)),
+            Some(item) if is_text(&item, "foreign", FOREIGN) => Ok(Some(ConversationOwner::Foreign)),
+            Some(item) if is_text(&item, "foreign", PRESUMED) => Ok(Some(ConversationOwner::PresumedForeign)),
             Some(item) => Ok(Some(ConversationOwner::Ours(consumer_ref(&item)?))),
             None => Ok(None),
         }
@@ -153,21 +183,17 @@ impl Consumers for DynamoDbStore {
         conversation: &ConversationId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let result = self
-            .update(&Key::Conversation(account.clone(), conversation.clone()))
-            .update_expression("SET #foreign = :yes, expires_at = :expires")
-            .condition_expression("attribute_not_exists(#user)")
-            .expression_attribute_names("#foreign", "foreign")
-            .expression_attribute_names("#user", "user")
-            .expression_attribute_values(":yes", AttributeValue::Bool(true))
-            .expression_attribute_values(":expires", seconds(now, REMEMBER_FOREIGN))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(()),
-            Err(error) if is_condition(&error) => Ok(()),
-            Err(error) => Err(unavailable(&error)),
-        }
+        self.put_foreign(account, conversation, FOREIGN, "attribute_not_exists(#user)", now).await
+    }
+
+    async fn presume_foreign(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let nothing_known = "attribute_not_exists(#user) AND attribute_not_exists(#foreign)";
+        self.put_foreign(account, conversation, PRESUMED, nothing_known, now).await
     }
 }
 

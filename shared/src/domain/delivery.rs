@@ -47,6 +47,8 @@ pub enum ConversationOwner {
     Ours(ConsumerRef),
     /// Another channel's: an account's webhooks carry every conversation of the account.
     Foreign,
+    /// Taken for another channel's, because nothing told for minutes that it is ours. News of the conversation may still tell.
+    PresumedForeign,
 }
 
 /// A step of a message that is done: one part of a text sent, with the other side's id for it.

@@ -68,8 +68,16 @@ pub trait Consumers: Send + Sync {
         conversation: &ConversationId,
     ) -> Result<Option<ConversationOwner>, StoreError>;
 
-    /// Notes that a conversation is another channel's, unless it is known to be ours. Forgotten after a day at `now`.
+    /// Notes that a conversation can only be another channel's, unless it is known to be ours. Forgotten after a day at `now`.
     async fn mark_foreign(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Notes that a conversation seems to be another channel's, unless something is known of it. Forgotten after a day at `now`.
+    async fn presume_foreign(
         &self,
         account: &AccountId,
         conversation: &ConversationId,

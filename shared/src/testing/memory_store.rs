@@ -103,7 +103,22 @@ impl Consumers for MemoryStore {
         _now: Timestamp,
     ) -> Result<(), StoreError> {
         let key = (account.clone(), conversation.clone());
-        self.state().conversations.entry(key).or_insert(ConversationOwner::Foreign);
+        let mut state = self.state();
+        let owner = state.conversations.entry(key).or_insert(ConversationOwner::Foreign);
+        if *owner == ConversationOwner::PresumedForeign {
+            *owner = ConversationOwner::Foreign;
+        }
+        Ok(())
+    }
+
+    async fn presume_foreign(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        _now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = (account.clone(), conversation.clone());
+        self.state().conversations.entry(key).or_insert(ConversationOwner::PresumedForeign);
         Ok(())
     }
 }

@@ -126,12 +126,18 @@ async fn of_many_racing_openers_one_is_first<S: Consumers + 'static>(store: &Arc
 
 async fn a_foreign_mark_never_hides_an_own_conversation(store: &dyn Consumers) {
     let (account, id) = (account(), conversation("c4"));
+    store.presume_foreign(&account, &id, at(0)).await.unwrap();
+    let presumed = Some(ConversationOwner::PresumedForeign);
+    assert_eq!(store.conversation_owner(&account, &id).await.unwrap(), presumed);
     store.mark_foreign(&account, &id, at(0)).await.unwrap();
-    assert_eq!(store.conversation_owner(&account, &id).await.unwrap(), Some(ConversationOwner::Foreign));
+    store.presume_foreign(&account, &id, at(0)).await.unwrap();
+    let foreign = Some(ConversationOwner::Foreign);
+    assert_eq!(store.conversation_owner(&account, &id).await.unwrap(), foreign, "knowing outlives presuming");
     let mut consumer = new_consumer("+4");
     consumer.attach(&id, at(0));
     store.save_consumer(&consumer).await.unwrap();
     store.mark_foreign(&account, &id, at(1)).await.unwrap();
+    store.presume_foreign(&account, &id, at(1)).await.unwrap();
     let ours = Some(ConversationOwner::Ours(who("+4")));
     assert_eq!(store.conversation_owner(&account, &id).await.unwrap(), ours);
 }
