@@ -4,7 +4,12 @@ use std::{io::Write as _, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use connector_lab::{Lab, LabOptions, headless};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::{
+    Layer as _,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 /// LiveEngage connector: the lab on this machine.
 #[derive(Debug, Parser)]
@@ -69,11 +74,11 @@ impl LabArguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Command::Lab(arguments) = Cli::parse().command.unwrap_or(Command::Lab(LabArguments::default()));
-    tracing_subscriber::fmt()
-        .with_max_level(arguments.log.unwrap_or(LevelFilter::WARN))
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
+    // The stand-ins warn of every condition that fails, and conditions are meant to fail.
+    let level = arguments.log.unwrap_or(LevelFilter::WARN);
+    let ours = Targets::new().with_target("connector", level).with_target("connector_lab", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
     let lab = match Lab::start(arguments.options()).await {
         Ok(lab) => lab,
         Err(error) => {

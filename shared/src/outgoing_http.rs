@@ -61,7 +61,8 @@ impl Http for ReqwestHttp {
             .and_then(|value| value.trim().parse::<u32>().ok())
             .map(|seconds| SignedDuration::from_secs(i64::from(seconds)));
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| HttpFailure::Unanswered)? {
+        // The status is the answer: a success whose body breaks off must not be taken for no answer and be repeated.
+        while let Ok(Some(chunk)) = response.chunk().await {
             body.extend_from_slice(&chunk);
             if body.len() > LONGEST_REPLY {
                 body.clear();

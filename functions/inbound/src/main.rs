@@ -9,7 +9,7 @@ use lambda_http::{Error, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::init_logs();
-    let config = config::InboundConfig::read(&config::ProcessEnvironment)?;
-    let function = lambda::inbound(&config, &aws::sdk_config(aws::Patience::EntryPoint).await).await?;
+    let config = lambda::started(config::InboundConfig::read(&config::ProcessEnvironment))?;
+    let function = lambda::started(lambda::inbound(&config, &aws::sdk_config(aws::Patience::EntryPoint).await).await)?;
     run(service_fn(|request| function.handle(request))).await
 }

@@ -9,7 +9,8 @@ use lambda_runtime::{Error, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::init_logs();
-    let config = config::ToLiveEngageConfig::read(&config::ProcessEnvironment)?;
-    let function = lambda::to_liveengage(&config, &aws::sdk_config(aws::Patience::Worker).await).await?;
+    let config = lambda::started(config::ToLiveEngageConfig::read(&config::ProcessEnvironment))?;
+    let function =
+        lambda::started(lambda::to_liveengage(&config, &aws::sdk_config(aws::Patience::Worker).await).await)?;
     run(service_fn(|event| function.handle(event))).await
 }

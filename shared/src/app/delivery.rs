@@ -5,11 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::{error::DeliveryError, task::digest};
 use crate::{
     domain::{
-        delivery::{Begin, Lease, MessageKey, Parked},
+        delivery::{Begin, Lease, MessageKey, Parked, Step},
         id::{ConversationId, LineId, Owner},
         retry::{Disposition, RETRY_FOR, wait_after},
     },
-    port::Messages,
+    port::{Clock, Messages},
 };
 
 /// One attempt at one queue message.
@@ -23,6 +23,22 @@ pub struct Attempt {
     pub deadline: Timestamp,
     /// How often the message has been received, this time included.
     pub received: u32,
+}
+
+/// The longest that one call to a channel takes, and a write to note it.
+pub(super) const CHANNEL_CALL: SignedDuration = SignedDuration::from_secs(10);
+
+/// The longest that one call to LiveEngage takes, with the hosts and the token asked for before it, and a write to note it.
+pub(super) const LIVEENGAGE_CALL: SignedDuration = SignedDuration::from_secs(26);
+
+impl Attempt {
+    /// Whether there is time for one more call, which takes `needed` at the longest.
+    ///
+    /// # Errors
+    /// [`DeliveryError::OutOfTime`]: a function that is stopped in mid-call leaves a doubt behind, so the rest is for the next one.
+    pub(super) fn check_time(&self, clock: &dyn Clock, needed: SignedDuration) -> Result<(), DeliveryError> {
+        if self.deadline.duration_since(clock.now()) < needed { Err(DeliveryError::OutOfTime) } else { Ok(()) }
+    }
 }
 
 /// The message must come again, after this time.
@@ -52,9 +68,11 @@ pub struct About {
     pub correlation: String,
     /// When the connector took the message over.
     pub accepted_at: Option<Timestamp>,
+    /// How often it was started, once it is: what the retry ladder counts.
+    pub attempts: Option<u32>,
 }
 
-/// Takes the lease on a message.
+/// Takes the lease on a message: the lease and the steps done before, or `None` for a message that is done with.
 ///
 /// # Errors
 /// [`DeliveryError::Busy`] when somebody else has it.
@@ -62,16 +80,22 @@ pub(super) async fn begin(
     messages: &dyn Messages,
     message: MessageKey,
     attempt: &Attempt,
-) -> Result<(Lease, Begin), DeliveryError> {
+    about: &mut About,
+) -> Result<Option<(Lease, Vec<Step>)>, DeliveryError> {
     let lease = Lease { message, owner: attempt.owner.clone() };
-    let begin = messages.begin(&lease, attempt.now, attempt.deadline).await?;
-    if let Begin::Busy { until } = begin {
+    match messages.begin(&lease, attempt.now, attempt.deadline).await? {
+        Begin::Started { steps, attempts } => {
+            about.attempts = Some(attempts);
+            Ok(Some((lease, steps)))
+        }
+        Begin::Done => Ok(None),
         // Rarely more than a second or two: the other one is at work, or has died and its lease runs out.
-        let left = until.duration_since(attempt.now);
-        let after = left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(30));
-        return Err(DeliveryError::Busy { what: "the message", after });
+        Begin::Busy { until } => {
+            let left = until.duration_since(attempt.now);
+            let after = left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(30));
+            Err(DeliveryError::Busy { what: "the message", after })
+        }
     }
-    Ok((lease, begin))
 }
 
 /// Ends an attempt: a success is logged; a failure is retried later, or kept for a person when retrying can't help or has gone
@@ -86,11 +110,12 @@ pub(super) async fn end(
 ) -> Result<(), ComeAgain> {
     let (correlation, line) = (about.correlation.as_str(), about.line.as_ref().map(LineId::as_str));
     let conversation = about.conversation.as_ref().map(ConversationId::as_str);
+    let attempts = about.attempts.unwrap_or(attempt.received);
     let error = match result {
         Ok(Delivered::Sent) => {
             // Before this attempt: how long its own calls took is in the function's duration.
             let waited_ms = about.accepted_at.map(|at| attempt.now.duration_since(at).as_millis() as i64);
-            tracing::info!(correlation, line, conversation, waited_ms, attempt = attempt.received, "delivered");
+            tracing::info!(correlation, line, conversation, waited_ms, attempt = attempts, "delivered");
             return Ok(());
         }
         Ok(Delivered::Nothing(reason)) => {
@@ -101,17 +126,13 @@ pub(super) async fn end(
     };
     let age = about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
     let after = match error.disposition() {
-        Disposition::Retry { after } if age < RETRY_FOR => Some(wait_after(attempt.received, after)),
+        Disposition::Retry { after } if age < RETRY_FOR => Some(wait_after(attempts, after)),
         Disposition::Again { after } if age < RETRY_FOR => Some(after),
-        Disposition::Drop => {
-            tracing::info!(correlation, line, conversation, %error, "dropped");
-            return Ok(());
-        }
         Disposition::Retry { .. } | Disposition::Again { .. } | Disposition::Park => None,
     };
     let lease = Lease { message: key.clone(), owner: attempt.owner.clone() };
     if let Some(after) = after {
-        tracing::warn!(correlation, line, conversation, %error, attempt = attempt.received, retry_in_s = after.as_secs(), "not delivered yet");
+        tracing::warn!(correlation, line, conversation, %error, attempt = attempts, retry_in_s = after.as_secs(), "not delivered yet");
         if !matches!(error, DeliveryError::Busy { what: "the message", .. }) {
             // The lease runs out by itself should this fail.
             let _ = messages.release(&lease).await;
@@ -142,15 +163,14 @@ pub(super) async fn park_unreadable(
     messages: &dyn Messages,
     attempt: &Attempt,
     task: &str,
-    what: String,
+    what: &'static str,
 ) -> Result<(), ComeAgain> {
     let key = MessageKey::ByDigest { digest: digest([task.as_bytes()]) };
-    match begin(messages, key.clone(), attempt).await {
-        Ok((_, Begin::Done)) => Ok(()),
-        Ok(_) => {
-            let error = DeliveryError::Unsupported { content: what };
-            end(messages, &key, attempt, &About::default(), task, Err(error)).await
-        }
-        Err(error) => end(messages, &key, attempt, &About::default(), task, Err(error)).await,
-    }
+    let mut about = About::default();
+    let result = match begin(messages, key.clone(), attempt, &mut about).await {
+        Ok(None) => Ok(Delivered::Nothing("parked before")),
+        Ok(Some(_)) => Err(DeliveryError::UnreadableTask { what }),
+        Err(error) => Err(error),
+    };
+    end(messages, &key, attempt, &about, task, result).await
 }

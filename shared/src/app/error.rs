@@ -64,6 +64,9 @@ pub enum DeliveryError {
         /// When to look again.
         after: SignedDuration,
     },
+    /// The function is about to be stopped: what is done is noted, and the rest comes again at once.
+    #[error("no time is left for another call")]
+    OutOfTime,
     /// Too many writers at once on one consumer's record.
     #[error("the consumer's record changed again and again")]
     Contended,
@@ -76,6 +79,12 @@ pub enum DeliveryError {
     /// A change of a known type that can't be read.
     #[error(transparent)]
     Unreadable(#[from] UnreadableChange),
+    /// A queue message, or a notification, that this version can't read at all.
+    #[error("{what} can't be read")]
+    UnreadableTask {
+        /// What it is.
+        what: &'static str,
+    },
     /// A kind of content that the connector can't carry yet.
     #[error("{content} can't be carried to this channel")]
     Unsupported {
@@ -99,8 +108,9 @@ impl DeliveryError {
                 Disposition::RETRY
             }
             Self::Busy { after, .. } | Self::ConversationUnknown { after } => Disposition::Again { after: *after },
+            Self::OutOfTime => Disposition::Again { after: SignedDuration::ZERO },
             Self::Contended => Disposition::Again { after: SignedDuration::from_secs(1) },
-            Self::Unreadable(_) | Self::Unsupported { .. } => Disposition::Park,
+            Self::Unreadable(_) | Self::UnreadableTask { .. } | Self::Unsupported { .. } => Disposition::Park,
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     registry::Lines,
-    task::{ToLiveEngage, digest},
+    task::{ToLiveEngage, digest, to_body},
 };
 use crate::{
     channel::{Answer, ChannelRequest, Refusal, Unreadable},
@@ -126,7 +126,7 @@ fn queue_message(
         event: event.clone(),
     };
     Ok(QueueMessage {
-        body: serde_json::to_string(&task)?,
+        body: to_body(&task)?,
         group: group(line, &event.user),
         deduplication: digest([line.as_str().as_bytes(), event.id.as_str().as_bytes()]),
     })

@@ -12,3 +12,6 @@ pub mod to_liveengage;
 pub mod token_refresh;
 pub mod tokens;
 pub mod webhook;
+
+#[cfg(test)]
+mod tests;

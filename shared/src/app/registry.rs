@@ -26,6 +26,10 @@ pub const FRESH_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// How often at the most a failed verification makes a secret be read again: strangers can cause failures.
 pub const REREAD_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
+/// How long after a rotation the secret before it is still believed. Secrets Manager keeps it until the next rotation, and one that was
+/// rotated because it leaked must not be good for ever.
+pub const PREVIOUS_FOR: SignedDuration = SignedDuration::from_hours(24);
+
 /// A secret that a function can't start or work with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
@@ -186,7 +190,8 @@ impl<T: Registered> Registry<T> {
         let current =
             T::parse(id, &versions.current).map_err(|wrong| RegistryError::Wrong { secret: name.clone(), wrong })?;
         // A previous version that can't be read any more verifies nothing, and that is all it is for.
-        let previous = versions.previous.and_then(|secret| T::parse(id, &secret).ok());
+        let in_rotation = versions.current_since.is_none_or(|since| now.duration_since(since) < PREVIOUS_FOR);
+        let previous = versions.previous.filter(|_| in_rotation).and_then(|secret| T::parse(id, &secret).ok());
         let versions = Arc::new(Versions { current, previous });
         let known = Known { versions: Arc::clone(&versions), read_at: now, failed_at: None };
         self.lock().insert(id.clone(), known);

@@ -49,13 +49,38 @@ pub enum ToChannel {
         /// The change.
         change: Value,
     },
+    /// A signed notification that can't be read: the worker keeps it for a person.
+    #[serde(rename = "unreadable_notification_v1")]
+    UnreadableNotificationV1 {
+        /// The account.
+        account: AccountId,
+        /// Follows it through the logs.
+        correlation: CorrelationId,
+        /// The body in Base64: it may be anything.
+        body: String,
+    },
 }
 
 impl std::fmt::Debug for ToChannel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self::LiveEngageChangeV1 { account, correlation, notification, .. } = self;
-        write!(f, "LiveEngageChangeV1({account} {correlation} {notification:?})")
+        match self {
+            Self::LiveEngageChangeV1 { account, correlation, notification, .. } => {
+                write!(f, "LiveEngageChangeV1({account} {correlation} {notification:?})")
+            }
+            Self::UnreadableNotificationV1 { account, correlation, .. } => {
+                write!(f, "UnreadableNotificationV1({account} {correlation})")
+            }
+        }
     }
+}
+
+/// A task as the body of a queue message. SQS refuses two characters that JSON allows, U+FFFE and U+FFFF; in JSON they can only
+/// stand inside strings, where they can be escaped.
+///
+/// # Errors
+/// Never for these types; the signature is serde's.
+pub fn to_body(task: &impl Serialize) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string(task)?.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff"))
 }
 
 /// A SHA-256 over parts, in hex: a queue's group or deduplication id (at most 128 characters, no personal data in clear), or
@@ -89,6 +114,14 @@ mod tests {
         });
         let task: ToChannel = serde_json::from_value(outbound.clone()).unwrap();
         assert_eq!(serde_json::to_value(&task).unwrap(), outbound);
+    }
+
+    #[test]
+    fn characters_that_sqs_refuses_are_escaped() {
+        let change = json!({"message": "a\u{fffe}b\u{ffff}c 😀"});
+        let body = to_body(&change).unwrap();
+        assert!(!body.contains(['\u{fffe}', '\u{ffff}']));
+        assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), change);
     }
 
     #[test]

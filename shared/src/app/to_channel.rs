@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
-    delivery::{About, Attempt, ComeAgain, Delivered, begin, end, park_unreadable},
+    delivery::{About, Attempt, CHANNEL_CALL, ComeAgain, Delivered, begin, end, park_unreadable},
     error::DeliveryError,
     registry::Lines,
     task::{ToChannel, digest},
@@ -17,14 +17,14 @@ use super::{
 };
 use crate::{
     domain::{
-        delivery::{Begin, ConsumerRef, ConversationOwner, MessageKey, Step},
+        delivery::{ConsumerRef, ConversationOwner, MessageKey, Step},
         id::AccountId,
         message::{OutboundContent, OutboundMessage},
     },
     liveengage::notification::{
         self, Audience, Change, ConversationChange, DialogEvent, EventKind, NotificationType, Role,
     },
-    port::{Consumers, Http, Messages},
+    port::{Clock, Consumers, Http, Messages},
 };
 
 /// How long an agent's message waits for its conversation to be known; after this it is taken for another channel's.
@@ -40,6 +40,7 @@ pub struct DeliverToChannel {
     http: Arc<dyn Http>,
     consumers: Arc<dyn Consumers>,
     messages: Arc<dyn Messages>,
+    clock: Arc<dyn Clock>,
 }
 
 impl std::fmt::Debug for DeliverToChannel {
@@ -55,8 +56,9 @@ impl DeliverToChannel {
         http: Arc<dyn Http>,
         consumers: Arc<dyn Consumers>,
         messages: Arc<dyn Messages>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { lines, http, consumers, messages }
+        Self { lines, http, consumers, messages, clock }
     }
 
     /// Works on one queue message. An agent's text costs five outside calls: whose conversation, lease, the channel, the step,
@@ -65,24 +67,23 @@ impl DeliverToChannel {
     /// # Errors
     /// [`ComeAgain`] when the message must stay in the queue.
     pub async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
-        let ToChannel::LiveEngageChangeV1 { account, correlation, accepted_at, notification, change } =
-            match serde_json::from_str::<ToChannel>(task) {
-                Ok(task) => task,
-                Err(_) => {
-                    return park_unreadable(
-                        &*self.messages,
-                        attempt,
-                        task,
-                        "a queue message of another form".to_owned(),
-                    )
-                    .await;
-                }
-            };
+        let (account, correlation, accepted_at, notification, change) = match serde_json::from_str::<ToChannel>(task) {
+            Ok(ToChannel::LiveEngageChangeV1 { account, correlation, accepted_at, notification, change }) => {
+                (account, correlation, accepted_at, notification, change)
+            }
+            Ok(ToChannel::UnreadableNotificationV1 { .. }) => {
+                return park_unreadable(&*self.messages, attempt, task, "a notification of LiveEngage").await;
+            }
+            Err(_) => {
+                return park_unreadable(&*self.messages, attempt, task, "a queue message of another form").await;
+            }
+        };
         let mut about = About {
             line: None,
             conversation: None,
             correlation: correlation.as_str().to_owned(),
             accepted_at: Some(accepted_at),
+            attempts: None,
         };
         let key = key(&account, notification, &change);
         let result = self.deliver(&account, notification, &change, &key, accepted_at, attempt, &mut about).await;
@@ -108,9 +109,9 @@ impl DeliverToChannel {
             }
             Ok(Change::Unknown) => return Ok(Delivered::Nothing("unknown change")),
             Err(unreadable) => {
-                return match begin(&*self.messages, key.clone(), attempt).await? {
-                    (_, Begin::Done) => Ok(Delivered::Nothing("parked before")),
-                    _ => Err(unreadable.into()),
+                return match begin(&*self.messages, key.clone(), attempt, about).await? {
+                    None => Ok(Delivered::Nothing("parked before")),
+                    Some(_) => Err(unreadable.into()),
                 };
             }
         };
@@ -121,12 +122,19 @@ impl DeliverToChannel {
             (_, _, EventKind::AcceptStatus | EventKind::ChatState | EventKind::Unknown(_)) => {
                 return Ok(Delivered::Nothing("not content"));
             }
-            (Role::Brand, Audience::All, EventKind::Text(_) | EventKind::OtherContent(_) | EventKind::RichContent) => {}
+            (
+                Role::Brand | Role::Unsaid,
+                Audience::All,
+                EventKind::Text(_) | EventKind::OtherContent(_) | EventKind::RichContent,
+            ) => {}
         }
         match self.consumers.conversation_owner(account, &event.conversation).await? {
             Some(ConversationOwner::Ours(consumer)) => {
                 about.line = Some(consumer.line.clone());
-                self.forward(&consumer, &event, key, attempt).await
+                if event.role == Role::Unsaid && self.is_by(&consumer, event.originator.as_deref()).await? {
+                    return Ok(Delivered::Nothing("echo"));
+                }
+                self.forward(&consumer, &event, key, attempt, about).await
             }
             Some(ConversationOwner::Foreign | ConversationOwner::PresumedForeign) => {
                 Ok(Delivered::Nothing("another channel's"))
@@ -139,9 +147,21 @@ impl DeliverToChannel {
                     return Err(DeliveryError::ConversationUnknown { after });
                 }
                 self.consumers.presume_foreign(account, &event.conversation, attempt.now).await?;
+                tracing::warn!(
+                    correlation = about.correlation,
+                    conversation = %event.conversation,
+                    count = 1,
+                    "nobody claims this conversation: taken for another channel's"
+                );
                 Ok(Delivered::Nothing("another channel's"))
             }
         }
+    }
+
+    /// Whether this originator is the consumer.
+    async fn is_by(&self, consumer: &ConsumerRef, originator: Option<&str>) -> Result<bool, DeliveryError> {
+        let identity = self.consumers.consumer(consumer).await?.and_then(|consumer| consumer.identity);
+        Ok(identity.is_some_and(|identity| Some(identity.lp_consumer_id.as_str()) == originator))
     }
 
     /// Sends a text, call by call, and notes every one of them.
@@ -151,13 +171,10 @@ impl DeliverToChannel {
         event: &DialogEvent,
         key: &MessageKey,
         attempt: &Attempt,
+        about: &mut About,
     ) -> Result<Delivered, DeliveryError> {
-        let (lease, mut steps) = match begin(&*self.messages, key.clone(), attempt).await? {
-            (_, Begin::Done) => return Ok(Delivered::Nothing("delivered before")),
-            (lease, Begin::Started { steps }) => (lease, steps),
-            (_, Begin::Busy { .. }) => {
-                return Err(DeliveryError::Busy { what: "the message", after: SignedDuration::from_secs(1) });
-            }
+        let Some((lease, mut steps)) = begin(&*self.messages, key.clone(), attempt, about).await? else {
+            return Ok(Delivered::Nothing("delivered before"));
         };
         let text = match &event.kind {
             EventKind::Text(text) => text.clone(),
@@ -179,6 +196,7 @@ impl DeliverToChannel {
             let done: Vec<_> =
                 steps.iter().map(|step| crate::channel::Receipt { provider_id: step.reference.clone() }).collect();
             let Some(call) = line.next_call(&message, &done)? else { break };
+            attempt.check_time(&*self.clock, CHANNEL_CALL)?;
             let name = call.name;
             let reply = self.http.call(call).await.map_err(|failure| DeliveryError::Http { call: name, failure })?;
             let receipt = line.receipt(&reply)?;
@@ -197,12 +215,12 @@ impl DeliverToChannel {
         state: &ConversationChange,
         now: Timestamp,
     ) -> Result<Delivered, DeliveryError> {
-        let who = match self.consumers.conversation_owner(account, &state.conversation).await? {
-            Some(ConversationOwner::Ours(consumer)) => Some(consumer),
+        let (presumed, who) = match self.consumers.conversation_owner(account, &state.conversation).await? {
+            Some(ConversationOwner::Ours(consumer)) => (false, Some(consumer)),
             Some(ConversationOwner::Foreign) => return Ok(Delivered::Nothing("another channel's")),
             // A guess, made when a text had to wait for too long: the consumer's name settles it.
-            Some(ConversationOwner::PresumedForeign) | None => match &state.consumer {
-                Some(id) => self.consumers.consumer_by_lp_id(account, id).await?,
+            owner @ (Some(ConversationOwner::PresumedForeign) | None) => match &state.consumer {
+                Some(id) => (owner.is_some(), self.consumers.consumer_by_lp_id(account, id).await?),
                 None => return Ok(Delivered::Nothing("conversation without a consumer")),
             },
         };
@@ -211,6 +229,13 @@ impl DeliverToChannel {
             self.consumers.mark_foreign(account, &state.conversation, now).await?;
             return Ok(Delivered::Nothing("another channel's"));
         };
+        if presumed {
+            tracing::error!(
+                conversation = %state.conversation,
+                count = 1,
+                "a conversation that was taken for another channel's is ours: texts in it were not delivered"
+            );
+        }
         update(
             &*self.consumers,
             &who,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::{
-    delivery::{About, Attempt, ComeAgain, Delivered, begin, end, park_unreadable},
+    delivery::{About, Attempt, ComeAgain, Delivered, LIVEENGAGE_CALL, begin, end, park_unreadable},
     error::DeliveryError,
     liveengage_client::{Caller, LiveEngage},
     registry::Lines,
@@ -18,12 +18,12 @@ use super::{
 use crate::{
     domain::{
         conversation::{Change, Consumer, ConsumerToken, Reserve},
-        delivery::{Begin, ConsumerRef, Lease, MessageKey, Step},
+        delivery::{ConsumerRef, Lease, MessageKey, Step},
         id::{ConversationId, LineId},
         message::{InboundContent, InboundEvent},
     },
     liveengage::{LiveEngageError, messaging::text_pieces},
-    port::{Consumers, Messages, Saved},
+    port::{Clock, Consumers, Messages, Saved},
 };
 
 /// How often a save is tried when others write the same record: they are one webhook worker and one inbound worker at most.
@@ -36,6 +36,7 @@ pub struct DeliverToLiveEngage {
     liveengage: Arc<LiveEngage>,
     consumers: Arc<dyn Consumers>,
     messages: Arc<dyn Messages>,
+    clock: Arc<dyn Clock>,
 }
 
 impl std::fmt::Debug for DeliverToLiveEngage {
@@ -51,8 +52,9 @@ impl DeliverToLiveEngage {
         liveengage: Arc<LiveEngage>,
         consumers: Arc<dyn Consumers>,
         messages: Arc<dyn Messages>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { lines, liveengage, consumers, messages }
+        Self { lines, liveengage, consumers, messages, clock }
     }
 
     /// Works on one queue message. In the steady state four outside calls: lease, consumer, SEND, finish (and one more to note
@@ -61,21 +63,19 @@ impl DeliverToLiveEngage {
     /// # Errors
     /// [`ComeAgain`] when the message must stay in the queue.
     pub async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
-        let ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, event } = match serde_json::from_str::<
-            ToLiveEngage,
-        >(task)
-        {
-            Ok(task) => task,
-            Err(_) => {
-                return park_unreadable(&*self.messages, attempt, task, "a queue message of another form".to_owned())
-                    .await;
-            }
-        };
+        let ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, event } =
+            match serde_json::from_str::<ToLiveEngage>(task) {
+                Ok(task) => task,
+                Err(_) => {
+                    return park_unreadable(&*self.messages, attempt, task, "a queue message of another form").await;
+                }
+            };
         let mut about = About {
             line: Some(line.clone()),
             conversation: None,
             correlation: correlation.as_str().to_owned(),
             accepted_at: Some(accepted_at),
+            attempts: None,
         };
         let key = MessageKey::FromChannel { line: line.clone(), id: event.id.clone() };
         let result = self.deliver(&line, &event, &key, attempt, &mut about).await;
@@ -93,12 +93,8 @@ impl DeliverToLiveEngage {
         let settings =
             self.lines.get(line, attempt.now).await.ok_or_else(|| DeliveryError::UnknownLine { line: line.clone() })?;
         let settings = &settings.current;
-        let (lease, steps) = match begin(&*self.messages, key.clone(), attempt).await? {
-            (_, Begin::Done) => return Ok(Delivered::Nothing("delivered before")),
-            (lease, Begin::Started { steps }) => (lease, steps),
-            (_, Begin::Busy { .. }) => {
-                return Err(DeliveryError::Busy { what: "the message", after: SignedDuration::from_secs(1) });
-            }
+        let Some((lease, steps)) = begin(&*self.messages, key.clone(), attempt, about).await? else {
+            return Ok(Delivered::Nothing("delivered before"));
         };
         let text = match &event.content {
             InboundContent::Text { text } => text.as_str().to_owned(),
@@ -151,6 +147,7 @@ impl Way<'_> {
             let (Some(identity), Some(conversation)) = (&consumer.identity, consumer.open_conversation()) else {
                 return Err(DeliveryError::Contended);
             };
+            self.attempt.check_time(&*self.worker.clock, LIVEENGAGE_CALL)?;
             let request_id = self.request_id(&format!("send {index}"));
             let sent = self
                 .worker
@@ -178,6 +175,7 @@ impl Way<'_> {
         for _ in 0..SAVE_ATTEMPTS {
             let mut consumer = self.load().await?;
             if consumer.identity.is_none() {
+                self.attempt.check_time(&*self.worker.clock, LIVEENGAGE_CALL)?;
                 let name = self.settings.ext_consumer_id(&self.who.user)?;
                 consumer.identity = Some(self.worker.liveengage.identify(self.caller(), &name).await?);
                 // Saved before anything is opened, with the pointer from lp_consumer_id: the webhook that tells of a new
@@ -185,6 +183,9 @@ impl Way<'_> {
                 if self.save(&mut consumer).await? == Saved::Conflict {
                     continue;
                 }
+            }
+            if consumer.open_conversation().is_none() {
+                self.attempt.check_time(&*self.worker.clock, LIVEENGAGE_CALL)?;
             }
             match consumer.reserve(&self.attempt.owner, self.attempt.now, self.attempt.deadline) {
                 Reserve::Open(_) => return Ok(consumer),
@@ -241,9 +242,11 @@ impl Way<'_> {
     }
 
     async fn load(&self) -> Result<Consumer, DeliveryError> {
-        Ok(self.worker.consumers.consumer(self.who).await?.unwrap_or_else(|| {
+        let mut consumer = self.worker.consumers.consumer(self.who).await?.unwrap_or_else(|| {
             Consumer::new(self.who.line.clone(), self.who.user.clone(), self.settings.account.clone())
-        }))
+        });
+        consumer.move_to(&self.settings.account);
+        Ok(consumer)
     }
 
     async fn save(&self, consumer: &mut Consumer) -> Result<Saved, DeliveryError> {

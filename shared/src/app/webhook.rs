@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::HeaderMap;
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use super::{
     registry::{Accounts, Versions},
     settings::Account,
-    task::{ToChannel, digest},
+    task::{ToChannel, digest, to_body},
 };
 use crate::{
     domain::id::{AccountId, CorrelationId},
@@ -31,10 +32,11 @@ pub enum Outcome {
         /// Changes of unknown types, acknowledged and left out.
         ignored: usize,
     },
+    /// It is signed, and no notification: queued whole, for the worker to keep for a person. 200 all the same: LiveEngage would send
+    /// it again for days, and hold back every other event of the app install meanwhile.
+    Unreadable(notification::NotANotification),
     /// It is not believed. 401.
     Refused(Refusal),
-    /// It is signed, and no notification. 400.
-    Unreadable(notification::NotANotification),
     /// The queue did not take all of it. 500: with a retention time configured, LiveEngage sends it again.
     NotQueued(String),
 }
@@ -72,7 +74,12 @@ impl AcceptWebhook {
         };
         let (kind, changes) = match notification::split(body) {
             Ok(parts) => parts,
-            Err(error) => return Outcome::Unreadable(error),
+            Err(error) => {
+                return match self.keep_unreadable(account, body, correlation).await {
+                    Ok(()) => Outcome::Unreadable(error),
+                    Err(code) => Outcome::NotQueued(code),
+                };
+            }
         };
         let Some(kind) = kind else { return Outcome::Accepted { queued: 0, ignored: changes.len().max(1) } };
         let (mut messages, mut ignored) = (Vec::new(), 0);
@@ -90,6 +97,23 @@ impl AcceptWebhook {
             return Outcome::NotQueued(error.code);
         }
         Outcome::Accepted { queued, ignored }
+    }
+
+    async fn keep_unreadable(
+        &self,
+        account: AccountId,
+        body: &Bytes,
+        correlation: &CorrelationId,
+    ) -> Result<(), String> {
+        let name = digest([account.as_str().as_bytes(), body]);
+        let task = ToChannel::UnreadableNotificationV1 {
+            account,
+            correlation: correlation.clone(),
+            body: STANDARD.encode(body),
+        };
+        let body = to_body(&task).map_err(|error| error.to_string())?;
+        let message = QueueMessage { body, group: name.clone(), deduplication: name };
+        self.to_channel.send(vec![message]).await.map_err(|error| error.code)
     }
 
     async fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<AccountId, Refusal> {
@@ -171,5 +195,5 @@ fn queue_message(
         notification: kind,
         change,
     };
-    Ok(Some(QueueMessage { body: serde_json::to_string(&task)?, group, deduplication }))
+    Ok(Some(QueueMessage { body: to_body(&task)?, group, deduplication }))
 }

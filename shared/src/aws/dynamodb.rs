@@ -202,7 +202,9 @@ impl Messages for DynamoDbStore {
     async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError> {
         let result = self
             .update(&Key::Message(lease.message.clone()))
-            .update_expression("SET #status = :working, #owner = :me, lease_until = :until, expires_at = :expires")
+            .update_expression(
+                "SET #status = :working, #owner = :me, lease_until = :until, expires_at = :expires ADD attempts :one",
+            )
             .condition_expression(
                 "attribute_not_exists(pk) OR (#status = :working AND (lease_until <= :now OR #owner = :me))",
             )
@@ -213,18 +215,21 @@ impl Messages for DynamoDbStore {
             .expression_attribute_values(":now", millis(now))
             .expression_attribute_values(":until", millis(until))
             .expression_attribute_values(":expires", seconds(now, REMEMBER_MESSAGE))
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match result {
             Ok(output) => {
-                let steps = match output.attributes.and_then(|mut item| item.remove("steps")) {
+                let mut item = output.attributes.unwrap_or_default();
+                let attempts = number(&item, "attempts").and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
+                let steps = match item.remove("steps") {
                     Some(steps) => from_attribute_value(steps)
                         .map_err(|_| StoreError::Unreadable { what: "the steps of a message" })?,
                     None => vec![],
                 };
-                Ok(Begin::Started { steps })
+                Ok(Begin::Started { steps, attempts })
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match failed.item() {
@@ -297,6 +302,8 @@ impl Messages for DynamoDbStore {
             .table_name(&self.table)
             .item(PK, text(parked_pk(parked.line.as_ref())))
             .item(SK, text(parked_sk(parked.at, &lease.message)))
+            // Whoever sends it again must forget that it is done with: this names the item to delete.
+            .item("message_pk", text(key.pk()))
             .item("record", record)
             .build()
             .map_err(|_| unwritable())?;

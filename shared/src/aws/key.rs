@@ -2,6 +2,8 @@
 //!
 //! Parts are joined by `#`; a `#` or `%` inside a part is percent-encoded, so that no two records can share a key.
 
+use sha2::{Digest, Sha256};
+
 use crate::domain::{
     delivery::{ConsumerRef, MessageKey},
     id::{AccountId, ConversationId, DialogId, LineId, LpConsumerId, ProviderMessageId, Sequence},
@@ -92,8 +94,9 @@ pub fn parked_pk(line: Option<&LineId>) -> String {
 
 /// The sort key of a parked message: by time, then by message.
 pub fn parked_sk(at: jiff::Timestamp, message: &MessageKey) -> String {
-    // Fixed width, so that the text order is the order of time.
-    format!("{:015}#{}", at.as_millisecond(), encode(&Key::Message(message.clone()).pk()))
+    // Fixed width, so that the text order is the order of time; a digest, because a sort key has at most 1024 bytes.
+    let name = Sha256::digest(Key::Message(message.clone()).pk());
+    format!("{:015}#{}", at.as_millisecond(), hex::encode(name))
 }
 
 fn join(kind: &str, parts: &[&str]) -> String {
@@ -166,6 +169,13 @@ mod tests {
             let sk = |ms| parked_sk(jiff::Timestamp::from_millisecond(ms).unwrap(), &message);
             prop_assert_eq!(a.cmp(&b), sk(a).cmp(&sk(b)));
         }
+    }
+
+    #[test]
+    fn the_longest_sort_key_fits_into_dynamodbs_1024_bytes() {
+        let id = ProviderMessageId::new("#".repeat(256)).unwrap();
+        let message = MessageKey::FromChannel { line: LineId::new("l".repeat(64)).unwrap(), id };
+        assert!(parked_sk(jiff::Timestamp::MAX, &message).len() <= 1024);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The queues in SQS.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use aws_sdk_sqs::{
     Client,
@@ -64,15 +66,17 @@ impl Queue for SqsQueue {
     }
 }
 
-/// How many of the first messages fit into one call: at least one.
+/// How many of the first messages fit into one call: at least one, and no two of one group. SQS can take a later entry of a call
+/// and refuse an earlier one; sent again, the earlier one would stand behind.
 fn batch_length(messages: &[QueueMessage]) -> usize {
     let mut bytes = 0;
+    let mut groups = HashSet::new();
     let fitting = messages
         .iter()
         .take(BATCH)
         .take_while(|message| {
             bytes += message.body.len();
-            bytes <= BATCH_BYTES
+            bytes <= BATCH_BYTES && groups.insert(message.group.as_str())
         })
         .count();
     fitting.max(1)
@@ -109,7 +113,12 @@ mod tests {
     fn messages(sizes: &[usize]) -> Vec<QueueMessage> {
         sizes
             .iter()
-            .map(|size| QueueMessage { body: "x".repeat(*size), group: String::new(), deduplication: String::new() })
+            .enumerate()
+            .map(|(n, size)| QueueMessage {
+                body: "x".repeat(*size),
+                group: n.to_string(),
+                deduplication: String::new(),
+            })
             .collect()
     }
 
@@ -119,5 +128,13 @@ mod tests {
         assert_eq!(batch_length(&messages(&[100_000, 100_000, 100_000])), 2);
         assert_eq!(batch_length(&messages(&[300_000, 1])), 1);
         assert_eq!(batch_length(&messages(&[1])), 1);
+    }
+
+    #[test]
+    fn a_call_never_takes_two_messages_of_one_group() {
+        let mut messages = messages(&[1; 5]);
+        messages[2].group = messages[0].group.clone();
+        assert_eq!(batch_length(&messages), 2);
+        assert_eq!(batch_length(&messages[2..]), 3);
     }
 }

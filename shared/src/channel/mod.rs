@@ -74,7 +74,10 @@ pub trait Line: Send + Sync + fmt::Debug {
     fn receipt(&self, reply: &HttpReply) -> Result<Receipt, SendFailure>;
 }
 
-/// What a channel can do, as data: the use cases decide by these and not by a channel's name.
+/// What a channel can do, as data.
+///
+/// A use case that must know decides by these and never by a channel's name. Texts alone need none of them: a [`Line`] splits
+/// them itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
     /// The longest text in one message, in the channel's unit; longer ones are split.

@@ -119,6 +119,15 @@ impl Consumer {
         Self { line, user, account, identity: None, conversation: Conversation::None, version: 0 }
     }
 
+    /// The line feeds another account from now on: what the old account knew of the person is of no use there.
+    pub fn move_to(&mut self, account: &AccountId) {
+        if self.account != *account {
+            self.account = account.clone();
+            self.identity = None;
+            self.conversation = Conversation::None;
+        }
+    }
+
     /// The open conversation, if there is one.
     pub fn open_conversation(&self) -> Option<&ConversationId> {
         match &self.conversation {
@@ -183,7 +192,8 @@ impl Consumer {
             Conversation::Opening { previous: Some(known), .. } if known == id => Change::Unchanged,
             Conversation::Open { id: known, as_of: seen } if known == id && *seen >= as_of => Change::Unchanged,
             Conversation::Open { id: known, as_of: seen } if known != id && *seen >= as_of => Change::Unchanged,
-            Conversation::Closed { as_of: seen, .. } if *seen >= as_of => Change::Unchanged,
+            // Not `>=`: news without a time, as older documentation shows it, must still be able to open a new one.
+            Conversation::Closed { as_of: seen, .. } if *seen > as_of => Change::Unchanged,
             _ => {
                 self.conversation = Conversation::Open { id: id.clone(), as_of };
                 Change::Changed

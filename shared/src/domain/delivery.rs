@@ -65,6 +65,8 @@ pub enum Begin {
     Started {
         /// The steps, in order.
         steps: Vec<Step>,
+        /// How often the message has been started, this time included. Waiting behind another one doesn't count.
+        attempts: u32,
     },
     /// It was delivered or parked before.
     Done,

@@ -17,8 +17,6 @@ pub enum Disposition {
     },
     /// Repeating would fail again: keep the message with the reason, for a person.
     Park,
-    /// There is nothing to deliver.
-    Drop,
 }
 
 impl Disposition {

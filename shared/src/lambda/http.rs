@@ -61,8 +61,8 @@ impl WebhookFunction {
                 StatusCode::UNAUTHORIZED
             }
             webhook::Outcome::Unreadable(reason) => {
-                tracing::warn!(%correlation, %reason, count = 1, "LiveEngage webhook unreadable");
-                StatusCode::BAD_REQUEST
+                tracing::error!(%correlation, %reason, count = 1, "LiveEngage webhook unreadable; it is kept");
+                StatusCode::OK
             }
             webhook::Outcome::NotQueued(code) => {
                 tracing::error!(%correlation, code, count = 1, "LiveEngage webhook not queued; LiveEngage will send it again");

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
     app::{
         inbound::AcceptChannelRequest,
         liveengage_client::LiveEngage,
-        registry::{Registered, Registry, RegistryError},
+        registry::{Accounts, Lines, Registered, Registry, RegistryError},
         to_channel::DeliverToChannel,
         to_liveengage::DeliverToLiveEngage,
         token_refresh::RefreshTokens,
         webhook::AcceptWebhook,
     },
     aws::{DynamoDbStore, SecretsManager, SqsQueue},
+    domain::id::{AccountId, LineId},
     outgoing_http::{self, ReqwestHttp},
     port::{Clock, SystemClock},
 };
@@ -37,14 +39,41 @@ pub enum StartError {
     /// A secret.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// A line feeds an account that the deployment doesn't have.
+    #[error("the secret of the line {line}: account_id: {account} is not in CONNECTOR_ACCOUNTS")]
+    LineWithoutAccount {
+        /// The line.
+        line: LineId,
+        /// The account that its secret names.
+        account: AccountId,
+    },
     /// The HTTP client.
     #[error("the HTTP client can't be made: {0}")]
     Http(reqwest::Error),
 }
 
-/// Logs go to standard output as Lambda's advanced logging controls say: JSON, and the level of `AWS_LAMBDA_LOG_LEVEL`.
+/// Logs go to standard output as JSON, one object a line.
+///
+/// They have the fields `timestamp` and `level` that Lambda's log level filter
+/// reads (without them every line counts as INFO), at the level of `AWS_LAMBDA_LOG_LEVEL`, INFO without it.
+///
+/// A panic is logged by its place only: its message can quote what was being worked on.
 pub fn init_logs() {
-    lambda_runtime::tracing::init_default_subscriber();
+    let level = config::Environment::get(&config::ProcessEnvironment, "AWS_LAMBDA_LOG_LEVEL");
+    let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    tracing_subscriber::fmt().json().with_max_level(level).with_target(false).init();
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, count = 1, "panic");
+    }));
+}
+
+/// Logs why a function doesn't start: what `main` returns is printed without a level, and Lambda may filter it out.
+///
+/// # Errors
+/// The one that was handed in.
+pub fn started<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, E> {
+    result.inspect_err(|error| tracing::error!(%error, count = 1, "the function doesn't start"))
 }
 
 /// Starts `webhook`.
@@ -72,12 +101,13 @@ pub async fn inbound(config: &config::InboundConfig, aws: &SdkConfig) -> Result<
 /// # Errors
 /// [`StartError`].
 pub async fn to_liveengage(config: &config::ToLiveEngageConfig, aws: &SdkConfig) -> Result<QueueFunction, StartError> {
-    let accounts = registry(&config.accounts, aws).await?;
-    let lines = registry(&config.lines, aws).await?;
+    let (accounts, lines) = futures::try_join!(registry(&config.accounts, aws), registry(&config.lines, aws))?;
+    check_accounts(&accounts, &lines).await?;
     let store = Arc::new(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(aws), &config.table));
     let http = Arc::new(ReqwestHttp::new(outgoing_http::client().map_err(StartError::Http)?));
     let liveengage = Arc::new(LiveEngage::new(accounts, Arc::<DynamoDbStore>::clone(&store), http));
-    let worker = DeliverToLiveEngage::new(lines, liveengage, Arc::<DynamoDbStore>::clone(&store), store);
+    let worker =
+        DeliverToLiveEngage::new(lines, liveengage, Arc::<DynamoDbStore>::clone(&store), store, Arc::new(SystemClock));
     let queue = SqsQueue::new(aws_sdk_sqs::Client::new(aws), &config.to_liveengage_queue_url);
     Ok(QueueFunction::new(Arc::new(worker), Arc::new(queue), Arc::new(SystemClock)))
 }
@@ -90,7 +120,7 @@ pub async fn to_channel(config: &config::ToChannelConfig, aws: &SdkConfig) -> Re
     let lines = registry(&config.lines, aws).await?;
     let store = Arc::new(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(aws), &config.table));
     let http = Arc::new(ReqwestHttp::new(outgoing_http::client().map_err(StartError::Http)?));
-    let worker = DeliverToChannel::new(lines, http, Arc::<DynamoDbStore>::clone(&store), store);
+    let worker = DeliverToChannel::new(lines, http, Arc::<DynamoDbStore>::clone(&store), store, Arc::new(SystemClock));
     let queue = SqsQueue::new(aws_sdk_sqs::Client::new(aws), &config.to_channel_queue_url);
     Ok(QueueFunction::new(Arc::new(worker), Arc::new(queue), Arc::new(SystemClock)))
 }
@@ -108,6 +138,19 @@ pub async fn token_refresh(
     let http = Arc::new(ReqwestHttp::new(outgoing_http::client().map_err(StartError::Http)?));
     let liveengage = Arc::new(LiveEngage::new(Arc::clone(&accounts), store, http));
     Ok(TokenRefreshFunction::new(RefreshTokens::new(accounts, liveengage), Arc::new(SystemClock)))
+}
+
+/// Every line must feed an account of this deployment: its texts would be taken over and could never be delivered.
+async fn check_accounts(accounts: &Accounts, lines: &Lines) -> Result<(), StartError> {
+    let (known, now) = (accounts.ids(), SystemClock.now());
+    for line in lines.ids() {
+        if let Some(versions) = lines.get(&line, now).await
+            && !known.contains(&versions.current.account)
+        {
+            return Err(StartError::LineWithoutAccount { line, account: versions.current.account.clone() });
+        }
+    }
+    Ok(())
 }
 
 async fn registry<T: Registered>(

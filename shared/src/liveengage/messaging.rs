@@ -120,6 +120,16 @@ impl Element {
         }
     }
 
+    /// The status that the element stands for when it is not OK: its numeric code, else 400.
+    fn status(&self) -> http::StatusCode {
+        self.code
+            .as_deref()
+            .and_then(|code| code.parse::<u16>().ok())
+            .filter(|code| (400..600).contains(code))
+            .and_then(|code| http::StatusCode::from_u16(code).ok())
+            .unwrap_or(http::StatusCode::BAD_REQUEST)
+    }
+
     fn message(&self) -> Option<&str> {
         self.body.get("msg").and_then(Value::as_str).or_else(|| self.body.as_str())
     }
@@ -145,7 +155,7 @@ pub fn open_answer(reply: &HttpReply) -> Result<ConversationId, LiveEngageError>
         && (reply.status.is_success() || reply.status == http::StatusCode::BAD_REQUEST)
     {
         let mut reply = reply.clone();
-        reply.status = http::StatusCode::BAD_REQUEST;
+        reply.status = failed.status();
         return Err(classify(CONVERSATION, &reply, Some(failed.message().unwrap_or_default())));
     }
     if !reply.status.is_success() {
@@ -221,7 +231,7 @@ pub fn send_answer(reply: &HttpReply) -> Result<Option<Sequence>, LiveEngageErro
         && !element.is_ok()
     {
         let mut reply = reply.clone();
-        reply.status = http::StatusCode::BAD_REQUEST;
+        reply.status = element.status();
         return Err(classify(SEND, &reply, element.message()));
     }
     let answer: SendAnswer = serde_json::from_slice(&reply.body).unwrap_or_default();
@@ -321,6 +331,18 @@ mod tests {
         for status in [400, 200] {
             assert_eq!(open_answer(&reply(status, &answer)), Err(LiveEngageError::AlreadyOpen { call: CONVERSATION }));
         }
+    }
+
+    #[test]
+    fn an_elements_own_number_counts_inside_a_200() {
+        let answer = |code: u16| json!([{"code": 200, "body": {}}, {"code": code, "body": {"msg": "x"}}]);
+        assert!(matches!(
+            open_answer(&reply(200, &answer(503))),
+            Err(LiveEngageError::Unavailable { status: 503, .. })
+        ));
+        assert!(matches!(open_answer(&reply(200, &answer(429))), Err(LiveEngageError::RateLimited { .. })));
+        let sent = json!({"code": 401, "body": {"title": "Invalid AppJWT", "errorCode": 40102}});
+        assert!(matches!(send_answer(&reply(200, &sent)), Err(LiveEngageError::AppJwtRefused { .. })));
     }
 
     #[test]

@@ -59,7 +59,9 @@ struct Envelope {
 /// # Errors
 /// [`NotANotification`].
 pub fn split(body: &[u8]) -> Result<(Option<NotificationType>, Vec<Value>), NotANotification> {
-    let value: Value = serde_json::from_slice(body).map_err(|_| NotANotification::NotJson)?;
+    let value: Value = serde_json::from_slice(body)
+        .or_else(|_| serde_json::from_slice(&without_halves(body)))
+        .map_err(|_| NotANotification::NotJson)?;
     let envelope: Envelope = serde_json::from_value(value).map_err(|_| NotANotification::NoType)?;
     let mut inner = envelope.body;
     // One documented form has the type inside the body.
@@ -84,6 +86,37 @@ pub fn split(body: &[u8]) -> Result<(Option<NotificationType>, Vec<Value>), NotA
         })
         .collect();
     Ok((NotificationType::from_name(&name), changes))
+}
+
+/// The body with every half of a surrogate pair (an emoji that somebody cut in two) replaced by the replacement character:
+/// JavaScript writes such halves as `\\ud83d`, and JSON readers other than JavaScript's refuse the whole body.
+fn without_halves(body: &[u8]) -> Vec<u8> {
+    let unit = |at: usize| {
+        let escape = body.get(at..at + 6)?;
+        if escape.get(..2)? != b"\\u" {
+            return None;
+        }
+        u16::from_str_radix(std::str::from_utf8(escape.get(2..)?).ok()?, 16).ok()
+    };
+    let mut whole = Vec::with_capacity(body.len());
+    let mut at = 0;
+    while let Some(&byte) = body.get(at) {
+        let length = match (byte, unit(at)) {
+            (b'\\', Some(0xD800..=0xDBFF)) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => 12,
+            (b'\\', Some(0xD800..=0xDFFF)) => {
+                whole.extend_from_slice(b"\\ufffd");
+                at += 6;
+                continue;
+            }
+            (b'\\', Some(_)) => 6,
+            // Two, so that an escaped backslash does not begin another escape.
+            (b'\\', None) => 2,
+            _ => 1,
+        };
+        whole.extend_from_slice(body.get(at..at + length).unwrap_or(body.get(at..).unwrap_or_default()));
+        at += length;
+    }
+    whole
 }
 
 /// One change, understood.
@@ -116,6 +149,8 @@ pub struct DialogEvent {
     pub sequence: Option<Sequence>,
     /// Who did it.
     pub role: Role,
+    /// The participant who did it, where that is said: the consumer's `lp_consumer_id` for an echo.
+    pub originator: Option<String>,
     /// Who may see it.
     pub audience: Audience,
     /// What it was.
@@ -129,6 +164,8 @@ pub enum Role {
     Consumer,
     /// Anybody else: agents, bots, managers, the controller, and roles that don't exist yet.
     Brand,
+    /// The notification doesn't say: only the originator's id tells.
+    Unsaid,
 }
 
 /// Who may see an event.
@@ -188,6 +225,13 @@ struct EventWire {
     sequence: Option<i64>,
     #[serde(default, deserialize_with = "tolerant::lenient")]
     originator_metadata: Option<OriginatorWire>,
+    #[serde(default, deserialize_with = "tolerant::lenient_text")]
+    originator_id: Option<String>,
+    // Two spellings of older texts.
+    #[serde(default, rename = "originatorPId", deserialize_with = "tolerant::lenient_text")]
+    originator_p_id: Option<String>,
+    #[serde(default, rename = "originatorPid", deserialize_with = "tolerant::lenient_text")]
+    originator_pid: Option<String>,
     #[serde(default, deserialize_with = "tolerant::lenient")]
     conversation_id: Option<ConversationId>,
     #[serde(default, deserialize_with = "tolerant::lenient")]
@@ -200,6 +244,8 @@ struct EventWire {
 
 #[derive(Deserialize)]
 struct OriginatorWire {
+    #[serde(default, deserialize_with = "tolerant::lenient_text")]
+    id: Option<String>,
     #[serde(default, deserialize_with = "tolerant::lenient_text")]
     role: Option<String>,
 }
@@ -232,14 +278,17 @@ fn read_event(change: &Value) -> Result<Change, UnreadableChange> {
         }
         (None, None) => return Err(UnreadableChange { field: "dialogId" }),
     };
+    let (named, role) = wire.originator_metadata.map_or((None, None), |originator| (originator.id, originator.role));
     Ok(Change::Event(DialogEvent {
         conversation,
         dialog,
         sequence: wire.sequence.and_then(|n| u64::try_from(n).ok()).map(Sequence),
-        role: match wire.originator_metadata.and_then(|originator| originator.role).as_deref() {
+        role: match role.as_deref() {
             Some("CONSUMER") => Role::Consumer,
-            _ => Role::Brand,
+            Some(_) => Role::Brand,
+            None => Role::Unsaid,
         },
+        originator: named.or(wire.originator_id).or(wire.originator_p_id).or(wire.originator_pid),
         audience: match wire.message_audience.as_deref() {
             None | Some("ALL") => Audience::All,
             Some(_) => Audience::Private,
@@ -272,6 +321,8 @@ struct DetailsWire {
     stage: Option<String>,
     #[serde(default, deserialize_with = "tolerant::lenient_number")]
     meta_data_last_update_ts: Option<i64>,
+    #[serde(default, deserialize_with = "tolerant::lenient_number")]
+    start_ts: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -307,7 +358,9 @@ fn read_conversation(change: &Value) -> Result<Change, UnreadableChange> {
         consumer,
         as_of: details
             .meta_data_last_update_ts
-            .or(wire.last_update_time)
+            .or(wire.last_update_time.filter(|ms| *ms > 0))
+            // The only time that every documented sample has.
+            .or(details.start_ts)
             .and_then(|ms| Timestamp::from_millisecond(ms).ok())
             .unwrap_or(Timestamp::UNIX_EPOCH),
     }))
@@ -375,6 +428,18 @@ mod tests {
     }
 
     #[test]
+    fn without_a_role_the_originator_is_told_in_any_spelling() {
+        for spelling in ["originatorId", "originatorPId", "originatorPid"] {
+            let mut change = agent_text();
+            change["originatorMetadata"].take();
+            change["originatorId"].take();
+            change[spelling] = json!("lp1");
+            let event = event(change);
+            assert_eq!((event.role, event.originator.as_deref()), (Role::Unsaid, Some("lp1")));
+        }
+    }
+
+    #[test]
     fn other_events_are_carried_by_their_type() {
         for (wire, kind) in [
             (
@@ -437,6 +502,14 @@ mod tests {
     }
 
     #[test]
+    fn the_start_stands_in_for_a_missing_time_of_the_state() {
+        let mut change = conversation_change("OPEN", None);
+        change["result"]["conversationDetails"]["metaDataLastUpdateTs"].take();
+        change["result"]["conversationDetails"]["startTs"] = json!(1_772_600_000_000_i64);
+        assert_eq!(conversation(change).as_of.as_millisecond(), 1_772_600_000_000);
+    }
+
+    #[test]
     fn a_notification_is_split_into_all_its_changes() {
         let split = |body: Value| split(body.to_string().as_bytes());
         let (kind, changes) = split(json!({"kind": "notification", "type": "ms.MessagingEventNotification", "body": {"changes": [{"a": 1}, {"b": 2}]}})).unwrap();
@@ -458,6 +531,22 @@ mod tests {
         assert_eq!(split(json!({"body": {}})), Err(NotANotification::NoType));
         assert_eq!(split(json!("text")), Err(NotANotification::NoType));
         assert_eq!(super::split(b"{"), Err(NotANotification::NotJson));
+    }
+
+    #[test]
+    fn half_an_emoji_does_not_make_a_notification_unreadable() {
+        let body = |message: &str| {
+            format!(r#"{{"type":"ms.MessagingEventNotification","body":{{"changes":[{{"message":"{message}"}}]}}}}"#)
+        };
+        for (wire, text) in [
+            (r"half \ud83d", "half \u{fffd}"),
+            (r"\ude00 other half", "\u{fffd} other half"),
+            (r"\ud83d\ud83d\ude00", "\u{fffd}😀"),
+            (r"\\ud83d is no escape, \ud83d is", "\\ud83d is no escape, \u{fffd} is"),
+        ] {
+            let (_, changes) = split(body(wire).as_bytes()).unwrap();
+            assert_eq!(changes[0]["message"], text, "{wire}");
+        }
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
@@ -503,6 +592,17 @@ mod tests {
             }
             let _ = read(NotificationType::MessagingEvent, &value);
             let _ = read(NotificationType::ConversationChange, &value);
+        }
+
+        #[test]
+        fn good_json_is_left_as_it_is_by_the_mending(value in any_json()) {
+            let json = value.to_string();
+            prop_assert_eq!(without_halves(json.as_bytes()), json.into_bytes());
+        }
+
+        #[test]
+        fn no_bytes_make_the_mending_panic(body in prop::collection::vec(prop::sample::select(b"\\ud8Dcf0\"{".to_vec()), 0..40)) {
+            let _ = without_halves(&body);
         }
     }
 }

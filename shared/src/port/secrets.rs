@@ -1,6 +1,7 @@
 //! Long-lived secrets.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 /// The live versions of one secret: during a rotation there are two.
@@ -8,7 +9,9 @@ use secrecy::SecretString;
 pub struct SecretVersions {
     /// The current one: what outgoing calls use.
     pub current: SecretString,
-    /// The one before, if there is one: still believed on incoming requests.
+    /// Since when the current one is, where that is known.
+    pub current_since: Option<Timestamp>,
+    /// The one before, if there is one: still believed on incoming requests for a day.
     pub previous: Option<SecretString>,
 }
 

@@ -24,6 +24,7 @@ struct Message {
     owner: Owner,
     until: Timestamp,
     steps: Vec<Step>,
+    attempts: u32,
 }
 
 #[derive(Debug, Default)]
@@ -135,12 +136,13 @@ impl Messages for MemoryStore {
             Some(message) => {
                 message.owner = lease.owner.clone();
                 message.until = until;
-                Ok(Begin::Started { steps: message.steps.clone() })
+                message.attempts += 1;
+                Ok(Begin::Started { steps: message.steps.clone(), attempts: message.attempts })
             }
             None => {
-                let message = Message { done: false, owner: lease.owner.clone(), until, steps: vec![] };
+                let message = Message { done: false, owner: lease.owner.clone(), until, steps: vec![], attempts: 1 };
                 state.messages.insert(lease.message.clone(), message);
-                Ok(Begin::Started { steps: vec![] })
+                Ok(Begin::Started { steps: vec![], attempts: 1 })
             }
         }
     }
@@ -181,6 +183,7 @@ impl Messages for MemoryStore {
             owner: lease.owner.clone(),
             until: parked.at,
             steps: vec![],
+            attempts: 0,
         });
         if message.owner != lease.owner && (message.done || message.until > parked.at) {
             return Err(StoreError::LeaseLost);

@@ -80,7 +80,15 @@ impl MemorySecrets {
     pub fn put(&self, name: &str, json: &serde_json::Value) {
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         let previous = secrets.remove(name).map(|versions| versions.current);
-        secrets.insert(name.to_owned(), SecretVersions { current: SecretString::from(json.to_string()), previous });
+        let current = SecretString::from(json.to_string());
+        secrets.insert(name.to_owned(), SecretVersions { current, current_since: None, previous });
+    }
+
+    /// Dates the current version of a secret.
+    pub fn date(&self, name: &str, since: Timestamp) {
+        if let Some(versions) = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
+            versions.current_since = Some(since);
+        }
     }
 
     /// How often any secret was read.

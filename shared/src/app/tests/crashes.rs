@@ -11,7 +11,7 @@ use super::{
         Moment::{self, After, Before},
     },
     world::{
-        ANNA, CONVERSATION, Fault, SEND, SMS, World, agent_says, again, attempt, conversation_change, conversation_id,
+        ANNA, CONVERSATION, Fault, SEND, SMS, World, again, agent_says, attempt, conversation_change, conversation_id,
         from_person,
     },
 };
@@ -99,11 +99,11 @@ async fn a_message_after_the_end_of_its_conversation_survives_any_death() {
 
 #[tokio::test]
 async fn a_long_text_survives_any_death_and_goes_on_where_it_stopped() {
-    let text = format!("{}{}", "a".repeat(3800), "b".repeat(10));
+    let text = format!("{}{}", "a".repeat(3800), "b".repeat(20));
     let (doubled, _) = to_liveengage(
         async || World::talking(ANNA).await,
         &from_person("mo-2", ANNA, &text),
-        &["a".repeat(3800).as_str(), "b".repeat(10).as_str()],
+        &["a".repeat(3800).as_str(), "b".repeat(20).as_str()],
     )
     .await;
     assert_eq!(doubled, DeadAt::from([(SEND, After), ("step_done", Before), ("finish", Before)]));
@@ -111,7 +111,7 @@ async fn a_long_text_survives_any_death_and_goes_on_where_it_stopped() {
 
 #[tokio::test]
 async fn an_agents_text_in_two_messages_survives_any_death() {
-    let (first, second) = ("a".repeat(1530), "b".repeat(10));
+    let (first, second) = ("a".repeat(1520), "b".repeat(20));
     let task = agent_says("c1", 4, &format!("{first}{second}"));
     let mut doubled = DeadAt::new();
     for death in deaths() {

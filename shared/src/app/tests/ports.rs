@@ -130,6 +130,15 @@ impl Consumers for Ports {
     ) -> Result<(), StoreError> {
         self.outside("mark_foreign", self.store.mark_foreign(account, conversation, now)).await
     }
+
+    async fn presume_foreign(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.outside("presume_foreign", self.store.presume_foreign(account, conversation, now)).await
+    }
 }
 
 #[async_trait]

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use super::{
     ports::Ports,
-    world::{ANNA, CONVERSATION, SEND, SENTINEL, World, Workers, account, attempt, from_person, owner},
+    world::{ANNA, CONVERSATION, SEND, SENTINEL, Workers, World, account, attempt, from_person, owner},
 };
 use crate::{
     app::{

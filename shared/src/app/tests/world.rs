@@ -273,8 +273,9 @@ impl World {
                 liveengage,
                 Arc::<S>::clone(&store),
                 Arc::<S>::clone(&store),
+                early(),
             ),
-            to_channel: DeliverToChannel::new(Arc::clone(&self.lines), http, Arc::<S>::clone(&store), store),
+            to_channel: DeliverToChannel::new(Arc::clone(&self.lines), http, Arc::<S>::clone(&store), store, early()),
         }
     }
 
@@ -293,7 +294,12 @@ impl World {
     /// Makes the conversation `c1` of `user` by a first text, and forgets the calls' traces on the other side.
     pub(super) async fn talking(user: &str) -> Self {
         let world = Self::new().await;
-        world.workers().to_liveengage.work(&from_person("mo-hello", user, "hello"), &attempt("hello", 0)).await.unwrap();
+        world
+            .workers()
+            .to_liveengage
+            .work(&from_person("mo-hello", user, "hello"), &attempt("hello", 0))
+            .await
+            .unwrap();
         let consumer = world.consumer(user).await;
         assert!(matches!(consumer.conversation, Conversation::Open { .. }));
         let mut other = world.other();
@@ -355,10 +361,16 @@ pub(super) fn agent_says(conversation: &str, sequence: u64, text: &str) -> Strin
     change("ms.MessagingEventNotification", 0, &event(conversation, sequence, "ASSIGNED_AGENT", "ALL", &content))
 }
 
+/// A clock before every deadline: these tests are not about running out of time.
+fn early() -> Arc<dyn crate::port::Clock> {
+    Arc::new(crate::testing::ManualClock::at(Timestamp::UNIX_EPOCH))
+}
+
 /// The state of a conversation, as of `as_of`.
 pub(super) fn conversation_change(id: &str, consumer: Option<&str>, stage: &str, as_of: i64) -> String {
     let participants: Vec<_> = consumer.iter().map(|id| json!({"id": id, "role": "CONSUMER"})).collect();
-    let details = json!({"participants": participants, "stage": stage, "metaDataLastUpdateTs": at(as_of).as_millisecond()});
+    let details =
+        json!({"participants": participants, "stage": stage, "metaDataLastUpdateTs": at(as_of).as_millisecond()});
     let state = json!({"type": "UPSERT", "result": {"convId": id, "conversationDetails": details}});
     change("cqm.ExConversationChangeNotification", 0, &state)
 }

@@ -126,7 +126,7 @@ struct RefusedError {
 /// Reads the answer to a send. Any 2xx is acceptance, also when its body can't be read: repeating would double the message.
 ///
 /// # Errors
-/// [`SendFailure`] by status: 429 and 5xx later, 401 and 403 credentials, 422 unreachable, other 4xx refused.
+/// [`SendFailure`] by status: 404, 405, 408, 410, 425, 429 and 5xx later, 401 and 403 credentials, 422 unreachable, other 4xx refused.
 pub fn read_receipt(reply: &HttpReply) -> Result<Receipt, SendFailure> {
     let status = reply.status.as_u16();
     let code = || {
@@ -141,7 +141,8 @@ pub fn read_receipt(reply: &HttpReply) -> Result<Receipt, SendFailure> {
         200..=299 => Ok(Receipt {
             provider_id: serde_json::from_slice::<Accepted>(&reply.body).ok().and_then(|accepted| accepted.id),
         }),
-        429 | 500..=599 => Err(SendFailure::Later { status, after: reply.retry_after }),
+        // A wrong address, or a gateway that is being deployed: no fault of the message, and mended within its hours.
+        404 | 405 | 408 | 410 | 425 | 429 | 500..=599 => Err(SendFailure::Later { status, after: reply.retry_after }),
         401 | 403 => Err(SendFailure::Credentials { status }),
         422 => Err(SendFailure::Unreachable { status, code: code() }),
         400..=499 => Err(SendFailure::Refused { status, code: code() }),

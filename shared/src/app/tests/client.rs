@@ -1,0 +1,160 @@
+//! The LiveEngage client: hosts and tokens when the services around it fail.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::world::{
+    ANNA, CONVERSATION, DOMAIN_API, Fault, SEND, SENTINEL, World, account, again, at, attempt, from_person, owner,
+};
+use crate::{
+    app::{
+        error::DeliveryError,
+        liveengage_client::{Caller, LiveEngage},
+    },
+    domain::id::{AccountId, Owner},
+    liveengage::sentinel::AppJwt,
+    port::{StoreError, Tokens},
+    testing::{MemoryStore, ScriptedHttp},
+};
+
+/// A store in which somebody else renews the token in the moment before the lease on it is asked for.
+struct RenewedMeanwhile(Arc<MemoryStore>, AppJwt);
+
+#[async_trait]
+impl Tokens for RenewedMeanwhile {
+    async fn token(&self, account: &AccountId) -> Result<Option<AppJwt>, StoreError> {
+        self.0.token(account).await
+    }
+    async fn lease_token(
+        &self,
+        account: &AccountId,
+        asking: &Owner,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        assert!(self.0.lease_token(account, &owner("faster"), now, until).await?);
+        self.0.save_token(account, &owner("faster"), &self.1).await?;
+        self.0.lease_token(account, asking, now, until).await
+    }
+    async fn save_token(&self, account: &AccountId, owner: &Owner, token: &AppJwt) -> Result<(), StoreError> {
+        self.0.save_token(account, owner, token).await
+    }
+    async fn release_token(&self, account: &AccountId, owner: &Owner) -> Result<(), StoreError> {
+        self.0.release_token(account, owner).await
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_somebody_renewed_in_the_last_moment_is_not_renewed_again() {
+    let world = World::new().await;
+    let fresh = AppJwt::new("from-somebody-else", at(3600));
+    let store = Arc::new(RenewedMeanwhile(Arc::clone(&world.store), fresh.clone()));
+    let client = LiveEngage::new(Arc::clone(&world.accounts), store, Arc::<ScriptedHttp>::clone(&world.http));
+    let (account, me) = (account(), owner("slow"));
+    let caller = Caller { account: &account, owner: &me, now: at(0) };
+    assert_eq!(client.keep_token_fresh(caller, SignedDuration::ZERO).await, Ok(fresh));
+    assert_eq!(world.count(SENTINEL), 0);
+    // The lease was given back.
+    assert!(world.store.lease_token(&account, &owner("next"), at(0), at(20)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_refused_token_is_replaced_and_the_call_repeated_once() {
+    let world = World::talking(ANNA).await;
+    world
+        .fault(SEND, Fault::Answer(401, json!({"code": 401, "body": {"title": "Invalid AppJWT", "errorCode": 40102}})));
+    world.workers().to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", 1)).await.unwrap();
+    // One of each for the first message of the conversation.
+    assert_eq!((world.count(SENTINEL), world.count(SEND)), (2, 3));
+    assert_eq!(world.other().texts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_due_token_outlives_a_failing_sentinel() {
+    let world = World::talking(ANNA).await;
+    // The token lives ten hours: here it is due, and good for two minutes more.
+    let second = 36_000 - 120;
+    world.fault(SENTINEL, Fault::NotSent);
+    world.workers().to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", second)).await.unwrap();
+    assert_eq!(world.count(SENTINEL), 2);
+    // Once it has ended, there is nothing to go on with.
+    world.fault(SENTINEL, Fault::NotSent);
+    let late = world.workers().to_liveengage.work(&from_person("mo-3", ANNA, "three"), &attempt("b", 36_001)).await;
+    assert_eq!(late, again(5));
+}
+
+#[tokio::test]
+async fn while_the_domain_api_is_down_the_last_hosts_are_used_and_it_is_asked_once_a_minute() {
+    let world = World::new().await;
+    let workers = world.workers();
+    workers.to_liveengage.work(&from_person("mo-1", ANNA, "one"), &attempt("a", 0)).await.unwrap();
+    let down = || {
+        for _ in 0..9 {
+            world.fault(DOMAIN_API, Fault::NotSent);
+        }
+    };
+    down();
+    for (second, asked) in [(599, 1), (600, 2), (659, 2), (660, 3)] {
+        let task = from_person(&format!("mo-{second}"), ANNA, "more");
+        workers.to_liveengage.work(&task, &attempt(second, second)).await.unwrap();
+        assert_eq!(world.count(DOMAIN_API), asked, "at {second}");
+    }
+    assert_eq!(world.other().texts.len(), 5);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_list_of_hosts_delays_the_message_and_does_not_park_it() {
+    for (call, status, body) in [
+        (DOMAIN_API, 200, json!("<html>maintenance</html>")),
+        (DOMAIN_API, 404, json!({})),
+        (SENTINEL, 200, json!("<html>maintenance</html>")),
+        ("LiveEngage IDP", 201, json!({"token": "opaque"})),
+        (CONVERSATION, 200, json!("<html>maintenance</html>")),
+        (SEND, 404, json!("<html>moved</html>")),
+    ] {
+        let world = World::new().await;
+        world.fault(call, Fault::Answer(status, body));
+        let workers = world.workers();
+        let task = from_person("mo-1", ANNA, "one");
+        assert_eq!(workers.to_liveengage.work(&task, &attempt("a", 0)).await, again(5), "{call}");
+        workers.insist(&world, &task, 5).await;
+        assert_eq!(world.other().texts, [("c1".to_owned(), "one".to_owned())], "{call}");
+        assert!(world.store.parked().is_empty(), "{call}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_moved_is_found_again() {
+    let world = World::new().await;
+    let workers = world.workers();
+    workers.to_liveengage.work(&from_person("mo-1", ANNA, "one"), &attempt("a", 0)).await.unwrap();
+    world.fault(SEND, Fault::NotSent);
+    let task = from_person("mo-2", ANNA, "two");
+    assert_eq!(workers.to_liveengage.work(&task, &attempt("b", 10)).await, again(5));
+    assert_eq!(world.count(DOMAIN_API), 1);
+    workers.to_liveengage.work(&task, &attempt("c", 15)).await.unwrap();
+    assert_eq!(world.count(DOMAIN_API), 2);
+}
+
+#[tokio::test]
+async fn a_service_that_the_account_does_not_have_is_named() {
+    let world = World::new().await;
+    world.fault(DOMAIN_API, Fault::Answer(200, json!({"service": "idp", "baseURI": "idp.liveengage.example"})));
+    let workers = world.workers();
+    let client = LiveEngage::new(
+        Arc::clone(&world.accounts),
+        Arc::<MemoryStore>::clone(&world.store),
+        Arc::<ScriptedHttp>::clone(&world.http),
+    );
+    let (account, me) = (account(), owner("me"));
+    let caller = Caller { account: &account, owner: &me, now: at(0) };
+    let error = client.keep_token_fresh(caller, SignedDuration::ZERO).await.unwrap_err();
+    assert!(matches!(error, DeliveryError::LiveEngage(_)));
+    assert_eq!(error.to_string(), "the account has no service sentinel: LivePerson must enable it");
+    // A person can have it enabled within the hours that a message is tried.
+    world.fault(DOMAIN_API, Fault::Answer(200, json!({"baseURIs": []})));
+    assert_eq!(workers.to_liveengage.work(&from_person("mo-1", ANNA, "one"), &attempt("a", 0)).await, again(5));
+}

@@ -1,0 +1,247 @@
+//! A person's text finds its conversation, whatever order the answers and the webhooks come in.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::world::{
+    ANNA, CONVERSATION, Fault, SEND, World, again, agent_says, at, attempt, conversation_change, conversation_id,
+    from_person, reply,
+};
+use crate::{
+    app::to_channel::DeliverToChannel,
+    domain::{
+        conversation::Conversation,
+        http::{HttpCall, HttpFailure, HttpReply},
+        retry::RETRY_FOR,
+    },
+    port::Http,
+    testing::{MemoryStore, ScriptedHttp},
+};
+
+fn texts(world: &World) -> Vec<(String, String)> {
+    world.other().texts.clone()
+}
+
+fn one(conversation: &str, text: &str) -> Vec<(String, String)> {
+    vec![(conversation.to_owned(), text.to_owned())]
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_conversation_is_mended_by_the_webhook() {
+    let world = World::new().await;
+    world.fault(CONVERSATION, Fault::LoseAnswer);
+    let task = from_person("mo-1", ANNA, "one");
+    let workers = world.workers();
+    assert_eq!(workers.to_liveengage.work(&task, &attempt("first", 0)).await, again(5));
+    assert_eq!(texts(&world), []);
+    world.hear_news(3).await;
+    workers.to_liveengage.work(&task, &attempt("second", 5)).await.unwrap();
+    assert_eq!(texts(&world), one("c1", "one"));
+    assert_eq!(world.count(CONVERSATION), 1);
+}
+
+#[tokio::test]
+async fn already_open_is_tried_until_the_webhook_tells_which() {
+    let world = World::new().await;
+    world.fault(CONVERSATION, Fault::LoseAnswer);
+    let task = from_person("mo-1", ANNA, "one");
+    let workers = world.workers();
+    assert_eq!(workers.to_liveengage.work(&task, &attempt("first", 0)).await, again(5));
+    // The webhook is late: LiveEngage says that there is a conversation, and not which.
+    for (second, wait) in [(5, 10), (15, 15), (30, 30)] {
+        assert_eq!(workers.to_liveengage.work(&task, &attempt(second, second)).await, again(wait));
+    }
+    assert_eq!((texts(&world), world.count(SEND)), (vec![], 0));
+    world.hear_news(45).await;
+    workers.to_liveengage.work(&task, &attempt("last", 60)).await.unwrap();
+    assert_eq!(texts(&world), one("c1", "one"));
+    assert_eq!(world.other().conversations.len(), 1);
+}
+
+/// LiveEngage whose webhook of a new conversation is worked on before the answer to CONVERSATION is there.
+struct Overtaken {
+    http: Arc<ScriptedHttp>,
+    news: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    worker: OnceLock<DeliverToChannel>,
+}
+
+#[async_trait]
+impl Http for Overtaken {
+    async fn call(&self, call: HttpCall) -> Result<HttpReply, HttpFailure> {
+        let reply = self.http.call(call).await;
+        for news in (self.news)() {
+            self.worker.get().unwrap().work(&news, &attempt("webhook", 1)).await.unwrap();
+        }
+        reply
+    }
+}
+
+async fn overtaken(answer_lost: bool) -> Arc<World> {
+    let world = Arc::new(World::new().await);
+    if answer_lost {
+        world.fault(CONVERSATION, Fault::LoseAnswer);
+    }
+    let behind = Arc::clone(&world);
+    let http = Arc::new(Overtaken {
+        http: Arc::clone(&world.http),
+        news: Box::new(move || std::mem::take(&mut behind.other().news)),
+        worker: OnceLock::new(),
+    });
+    let workers = world.workers_over(Arc::<MemoryStore>::clone(&world.store), Arc::<Overtaken>::clone(&http));
+    http.worker.set(world.workers().to_channel).unwrap();
+    workers.to_liveengage.work(&from_person("mo-1", ANNA, "one"), &attempt("first", 0)).await.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn a_webhook_may_overtake_the_answer() {
+    let world = overtaken(false).await;
+    assert_eq!(texts(&world), one("c1", "one"));
+    assert_eq!(world.count(CONVERSATION), 1);
+}
+
+#[tokio::test]
+async fn a_webhook_that_overtakes_a_lost_answer_saves_the_attempt() {
+    let world = overtaken(true).await;
+    assert_eq!(texts(&world), one("c1", "one"));
+    assert_eq!(world.count(CONVERSATION), 1);
+}
+
+#[tokio::test]
+async fn a_text_into_a_closed_conversation_goes_once_into_a_new_one() {
+    let world = World::talking(ANNA).await;
+    world.other().close("c1");
+    let workers = world.workers();
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", 100)).await.unwrap();
+    assert_eq!(texts(&world), one("c2", "two"));
+    // The late news of the first conversation's end changes nothing.
+    workers.to_channel.work(&conversation_change("c1", None, "CLOSE", 99), &attempt("news", 101)).await.unwrap();
+    assert_eq!(world.consumer(ANNA).await.open_conversation(), Some(&conversation_id("c2")));
+}
+
+#[tokio::test]
+async fn after_a_known_end_the_next_text_opens_at_once() {
+    let world = World::talking(ANNA).await;
+    world.other().close("c1");
+    let workers = world.workers();
+    workers.to_channel.work(&conversation_change("c1", None, "CLOSE", 50), &attempt("news", 51)).await.unwrap();
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", 100)).await.unwrap();
+    assert_eq!(texts(&world), one("c2", "two"));
+    // One SEND for hello, one for this text: none into the conversation that is known to have ended.
+    assert_eq!(world.count(SEND), 2);
+}
+
+#[tokio::test]
+async fn a_conversation_that_was_taken_for_a_foreign_one_is_found_again() {
+    let world = World::new().await;
+    world.fault(CONVERSATION, Fault::LoseAnswer);
+    let workers = world.workers();
+    let task = from_person("mo-1", ANNA, "one");
+    assert_eq!(workers.to_liveengage.work(&task, &attempt("first", 0)).await, again(5));
+    // The controller's greeting is there; the notification of the conversation itself comes after more than five minutes.
+    workers.to_channel.work(&agent_says("c1", 0, "welcome"), &attempt("greeting", 301)).await.unwrap();
+    world.hear_news(330).await;
+    workers.to_liveengage.work(&task, &attempt("second", 335)).await.unwrap();
+    assert_eq!(texts(&world), one("c1", "one"));
+}
+
+#[tokio::test]
+async fn a_refused_consumer_token_is_replaced_once() {
+    let world = World::talking(ANNA).await;
+    let refused = json!({"code": 401, "body": {"title": "Invalid ConsumerJWS", "errorCode": 40103}});
+    world.fault(SEND, Fault::Answer(401, refused.clone()));
+    let workers = world.workers();
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", 100)).await.unwrap();
+    assert_eq!(texts(&world), one("c1", "two"));
+    assert_eq!(world.count("LiveEngage IDP"), 2);
+
+    world.fault(SEND, Fault::Answer(401, refused.clone()));
+    world.fault(SEND, Fault::Answer(401, refused));
+    assert_eq!(workers.to_liveengage.work(&from_person("mo-3", ANNA, "three"), &attempt("b", 200)).await, again(5));
+}
+
+#[tokio::test]
+async fn a_repeated_message_is_delivered_once() {
+    let world = World::new().await;
+    let task = from_person("mo-1", ANNA, "one");
+    for process in 0..3 {
+        world.workers().to_liveengage.work(&task, &attempt(process, process * 400)).await.unwrap();
+    }
+    assert_eq!(texts(&world), one("c1", "one"));
+}
+
+#[tokio::test]
+async fn a_message_is_parked_after_twelve_hours_and_not_before() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    let task = from_person("mo-2", ANNA, "two");
+    let hours = RETRY_FOR.as_secs();
+    for (second, expected) in [(0, again(5)), (hours - 1, again(10)), (hours, Ok(()))] {
+        world.fault(SEND, Fault::Answer(503, json!({})));
+        assert_eq!(workers.to_liveengage.work(&task, &attempt(second, second)).await, expected, "{second}");
+    }
+    let parked = world.store.parked();
+    assert_eq!(parked.len(), 1);
+    assert_eq!(parked[0].reason, "LiveEngage SEND: unavailable (HTTP 503)");
+    assert_eq!((parked[0].at, &parked[0].task), (at(hours), &task));
+    // What comes after it is not held up.
+    workers.to_liveengage.work(&from_person("mo-3", ANNA, "three"), &attempt("next", hours + 1)).await.unwrap();
+    assert_eq!(texts(&world), one("c1", "three"));
+}
+
+#[tokio::test]
+async fn a_text_that_liveengage_refuses_is_parked_at_once_and_the_next_goes() {
+    let world = World::talking(ANNA).await;
+    world.fault(SEND, Fault::Answer(400, json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request"}})));
+    let workers = world.workers();
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", 1)).await.unwrap();
+    workers.to_liveengage.work(&from_person("mo-3", ANNA, "three"), &attempt("b", 2)).await.unwrap();
+    assert_eq!(world.store.parked()[0].reason, "LiveEngage SEND: refused (HTTP 400, code BAD_REQUEST)");
+    assert_eq!(texts(&world), one("c1", "three"));
+}
+
+#[tokio::test]
+async fn a_failed_opening_gives_its_lease_back() {
+    for fault in [Fault::NotSent, Fault::Answer(503, json!({}))] {
+        let world = World::new().await;
+        world.fault(CONVERSATION, fault);
+        let workers = world.workers();
+        assert_eq!(workers.to_liveengage.work(&from_person("mo-1", ANNA, "one"), &attempt("a", 0)).await, again(5));
+        assert_eq!(world.consumer(ANNA).await.conversation, Conversation::None);
+        // Another message of the same person needn't wait for the end of the lease.
+        workers.to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("b", 1)).await.unwrap();
+        assert_eq!(texts(&world), one("c1", "two"));
+    }
+}
+
+#[tokio::test]
+async fn a_retry_after_of_liveengage_is_kept_to() {
+    let world = World::talking(ANNA).await;
+    let http = Arc::new(ScriptedHttp::new({
+        let behind = Arc::clone(&world.http);
+        move |call| match call.name {
+            SEND => Ok(HttpReply { retry_after: Some(SignedDuration::from_secs(77)), ..reply(429, &json!({})) }),
+            _ => behind.call(call.clone()).now_or_never().unwrap(),
+        }
+    }));
+    let workers = world.workers_over(Arc::<MemoryStore>::clone(&world.store), http);
+    let result = workers.to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", 1)).await;
+    assert_eq!(result, again(77));
+}
+
+#[tokio::test]
+async fn a_queue_message_of_another_form_is_kept_for_a_person() {
+    let world = World::new().await;
+    let workers = world.workers();
+    for task in ["{\"task\":\"channel_event_v9\"}", "not json"] {
+        workers.to_liveengage.work(task, &attempt("a", 0)).await.unwrap();
+        workers.to_liveengage.work(task, &attempt("b", 60)).await.unwrap();
+    }
+    let parked: Vec<_> = world.store.parked().into_iter().map(|parked| parked.task).collect();
+    assert_eq!(parked, ["{\"task\":\"channel_event_v9\"}", "not json"], "once each");
+    assert!(world.calls().is_empty());
+}

@@ -1,0 +1,141 @@
+//! The two entry points: what is queued, under which group and deduplication id.
+
+use std::{collections::HashSet, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderValue, Method};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::world::{ANNA, BEN, World, at, event, line, line_secret, who};
+use crate::{
+    app::{
+        inbound::{self, AcceptChannelRequest},
+        webhook::{self, AcceptWebhook},
+    },
+    channel::{ChannelRequest, Refusal},
+    domain::id::CorrelationId,
+    port::QueueMessage,
+    testing::MemoryQueue,
+};
+
+fn correlation(text: &str) -> CorrelationId {
+    CorrelationId::new(text).unwrap()
+}
+
+fn signed(secret: &str, body: &str, signed_at: Timestamp) -> ChannelRequest {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(format!("{body}.nonce.{}", signed_at.as_second()).as_bytes());
+    let mut headers = HeaderMap::new();
+    let mut put = |name: &'static str, value: String| headers.insert(name, HeaderValue::from_str(&value).unwrap());
+    put("x-sinch-webhook-signature", STANDARD.encode(mac.finalize().into_bytes()));
+    put("x-sinch-webhook-signature-nonce", "nonce".to_owned());
+    put("x-sinch-webhook-signature-timestamp", signed_at.as_second().to_string());
+    ChannelRequest { method: Method::POST, headers, query: vec![], body: body.to_owned().into() }
+}
+
+fn sms(id: &str, from: &str, text: &str) -> String {
+    json!({"id": id, "from": from, "to": "+493023125042", "text": text}).to_string()
+}
+
+async fn notify(world: &World, request: &str, changes: &[Value]) -> Vec<QueueMessage> {
+    let body = json!({"type": "ms.MessagingEventNotification", "body": {"changes": changes}}).to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"client-s3cret").unwrap();
+    mac.update(body.as_bytes());
+    let signature = format!("sha256={}", STANDARD.encode(mac.finalize().into_bytes()));
+    let mut headers = HeaderMap::new();
+    headers.insert("x-liveperson-account-id", HeaderValue::from_static("72419083"));
+    headers.insert("x-liveperson-client-id", HeaderValue::from_static("5b8e1f40"));
+    headers.insert("x-liveperson-signature", HeaderValue::from_str(&signature).unwrap());
+    let queue = Arc::new(MemoryQueue::default());
+    let accept = AcceptWebhook::new(Arc::clone(&world.accounts), Arc::<MemoryQueue>::clone(&queue));
+    let outcome = accept.accept(&headers, &Bytes::from(body), &correlation(request), at(0)).await;
+    assert!(matches!(outcome, webhook::Outcome::Accepted { .. }), "{outcome:?}");
+    queue.sent()
+}
+
+fn text(conversation: &str, sequence: u64, text: &str) -> Value {
+    let content = json!({"type": "ContentEvent", "contentType": "text/plain", "message": text});
+    event(conversation, sequence, "ASSIGNED_AGENT", "ALL", &content)
+}
+
+#[tokio::test]
+async fn a_repeated_notification_has_the_same_deduplication_ids() {
+    let world = World::new().await;
+    let changes = [text("c1", 1, "a"), text("c1", 2, "a"), text("c2", 1, "a")];
+    let (first, again) = (notify(&world, "r1", &changes).await, notify(&world, "r2", &changes).await);
+    let ids = |messages: &[QueueMessage]| messages.iter().map(|m| m.deduplication.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&first), ids(&again));
+    assert_eq!(ids(&first).iter().collect::<HashSet<_>>().len(), 3, "three events, three ids");
+    // Other things of the same number are other events.
+    let read = event("c1", 1, "ASSIGNED_AGENT", "ALL", &json!({"type": "AcceptStatusEvent", "status": "READ"}));
+    assert_ne!(notify(&world, "r3", &[read]).await[0].deduplication, first[0].deduplication);
+}
+
+#[tokio::test]
+async fn typing_is_never_deduplicated_between_notifications() {
+    let world = World::new().await;
+    let typing = event("c1", 0, "ASSIGNED_AGENT", "ALL", &json!({"type": "ChatStateEvent", "chatState": "COMPOSING"}));
+    let (first, again) = (
+        notify(&world, "r1", &[typing.clone(), typing.clone()]).await,
+        notify(&world, "r2", std::slice::from_ref(&typing)).await,
+    );
+    let ids: HashSet<_> = first.iter().chain(&again).map(|message| &message.deduplication).collect();
+    assert_eq!(ids.len(), 3);
+}
+
+#[tokio::test]
+async fn a_conversation_is_one_group_in_order() {
+    let world = World::new().await;
+    let sent = notify(&world, "r1", &[text("c1", 1, "a"), text("c2", 1, "b"), text("c1", 2, "c")]).await;
+    assert_eq!(sent[0].group, sent[2].group);
+    assert_ne!(sent[0].group, sent[1].group);
+    let texts: Vec<_> = sent
+        .iter()
+        .map(|message| {
+            let task: Value = serde_json::from_str(&message.body).unwrap();
+            task["change"]["event"]["message"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(texts, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_person_is_one_group_and_no_queue_field_shows_a_number() {
+    let world = World::new().await;
+    let queue = Arc::new(MemoryQueue::default());
+    let accept = AcceptChannelRequest::new(Arc::clone(&world.lines), Arc::<MemoryQueue>::clone(&queue));
+    for (id, from) in [("mo-1", ANNA), ("mo-2", BEN), ("mo-3", ANNA), ("mo-1", ANNA)] {
+        let request = signed("webhook-s3cret", &sms(id, from, "hi"), at(0));
+        let outcome = accept.accept("sms-main", &request, &correlation(id), at(0)).await;
+        assert!(matches!(outcome, inbound::Outcome::Accepted { queued: 1, .. }), "{outcome:?}");
+    }
+    let sent = queue.sent();
+    assert_eq!(sent[0].group, sent[2].group);
+    assert_ne!(sent[0].group, sent[1].group);
+    assert_eq!(sent[0].group, inbound::group(&line(), &who(ANNA).user));
+    assert_eq!(sent[0].deduplication, sent[3].deduplication, "the same message");
+    for message in &sent {
+        let shown = format!("{message:?}");
+        assert!(!shown.contains("4917") && !shown.contains("hi"), "{shown}");
+        assert!(!message.group.contains("4917") && !message.deduplication.contains("mo-"));
+    }
+}
+
+#[tokio::test]
+async fn a_stale_request_is_called_stale_also_while_two_secrets_are_live() {
+    let world = World::new().await;
+    world.secrets.put("connector/line/sms-main", &line_secret("newer-s3cret"));
+    assert!(world.lines.get(&line(), at(300)).await.unwrap().previous.is_some());
+    let accept = AcceptChannelRequest::new(Arc::clone(&world.lines), Arc::new(MemoryQueue::default()));
+    let reads = world.secrets.reads();
+    for secret in ["newer-s3cret", "webhook-s3cret"] {
+        let request = signed(secret, &sms("mo-1", ANNA, "hi"), at(0));
+        let outcome = accept.accept("sms-main", &request, &correlation("r"), at(599)).await;
+        assert_eq!(outcome, inbound::Outcome::Refused(Refusal::Stale), "{secret}");
+    }
+    assert_eq!(world.secrets.reads(), reads, "an old request is no sign of a newer secret");
+}

@@ -1,0 +1,110 @@
+//! Secrets that are rotated, missing or wrong, and how often they are read.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::world::{account, account_secret, at, line, line_secret};
+use crate::{
+    app::registry::{Accounts, Lines},
+    domain::id::AccountId,
+    port::{SecretVersions, Secrets, SecretsError},
+    testing::MemorySecrets,
+};
+
+const NAME: &str = "connector/account/72419083";
+
+/// Secrets that stop answering.
+#[derive(Default)]
+struct Flaky {
+    secrets: MemorySecrets,
+    down: AtomicBool,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Secrets for Flaky {
+    async fn versions(&self, name: &str) -> Result<SecretVersions, SecretsError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.down.load(Ordering::SeqCst) {
+            return Err(SecretsError::Unavailable { name: name.to_owned(), code: "ThrottlingException".to_owned() });
+        }
+        self.secrets.versions(name).await
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_read_every_five_minutes_and_an_unknown_id_never() {
+    let secrets = Arc::new(MemorySecrets::default());
+    secrets.put(NAME, &account_secret("one"));
+    let accounts =
+        Accounts::load(Arc::<MemorySecrets>::clone(&secrets), "connector", &[account()], at(0)).await.unwrap();
+    for (second, reads) in [(0, 1), (299, 1), (300, 2), (599, 2), (600, 3)] {
+        assert!(accounts.get(&account(), at(second)).await.is_some());
+        assert_eq!(secrets.reads(), reads, "at {second}");
+    }
+    let stranger = AccountId::new("99999999").unwrap();
+    assert!(accounts.get(&stranger, at(601)).await.is_none());
+    assert!(accounts.get_after_failure(&stranger, at(5000)).await.is_none());
+    assert_eq!(secrets.reads(), 3);
+}
+
+#[tokio::test]
+async fn while_secrets_cannot_be_read_the_last_good_version_serves_and_they_are_asked_once_a_minute() {
+    let secrets = Arc::new(Flaky::default());
+    secrets.secrets.put(NAME, &account_secret("one"));
+    let accounts = Accounts::load(Arc::<Flaky>::clone(&secrets), "connector", &[account()], at(0)).await.unwrap();
+    secrets.down.store(true, Ordering::SeqCst);
+    // Strangers with wrong signatures, many a second.
+    for second in [60, 60, 60, 61, 100, 119] {
+        assert!(accounts.get_after_failure(&account(), at(second)).await.is_some());
+    }
+    assert_eq!(secrets.asked.load(Ordering::SeqCst), 2);
+    // And requests of LiveEngage when the secret is due.
+    for second in [400, 400, 401, 459] {
+        assert!(accounts.get(&account(), at(second)).await.is_some());
+        assert!(accounts.get_after_failure(&account(), at(second)).await.is_some());
+    }
+    assert_eq!(secrets.asked.load(Ordering::SeqCst), 3);
+    secrets.down.store(false, Ordering::SeqCst);
+    secrets.secrets.put(NAME, &account_secret("two"));
+    let versions = accounts.get(&account(), at(460)).await.unwrap();
+    assert!(versions.previous.is_some(), "read again as soon as it can be");
+}
+
+#[tokio::test]
+async fn a_function_does_not_start_without_its_secrets_and_says_which() {
+    let secrets = Arc::new(MemorySecrets::default());
+    let load = async || Accounts::load(Arc::<MemorySecrets>::clone(&secrets), "connector", &[account()], at(0)).await;
+    assert_eq!(load().await.unwrap_err().to_string(), format!("there is no secret named {NAME}"));
+    for (field, value, error) in [
+        ("client_secret", json!(null), "client_secret: has the wrong type or form"),
+        ("domain_api", json!("ftp://canary"), "domain_api: must be an https URL (http only for loopback)"),
+        ("clientsecret", json!("canary"), "clientsecret: unknown field `clientsecret`"),
+    ] {
+        let mut secret = account_secret("canary");
+        secret[field] = value;
+        secrets.put(NAME, &secret);
+        let shown = load().await.unwrap_err().to_string();
+        assert!(shown.starts_with(&format!("the secret {NAME}: {error}")), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+    secrets.put(NAME, &json!({"account_id": "72419083", "client_id": "x"}));
+    assert_eq!(
+        load().await.unwrap_err().to_string(),
+        format!("the secret {NAME}: the secret: missing field `client_secret`")
+    );
+
+    let mut secret = line_secret("canary");
+    secret["sms"]["send_url"] = json!("http://gateway.example");
+    secrets.put("connector/line/sms-main", &secret);
+    let error = Lines::load(Arc::<MemorySecrets>::clone(&secrets), "connector", &[line()], at(0)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the secret connector/line/sms-main: sms.send_url: must be an https URL (http only for loopback)"
+    );
+}
