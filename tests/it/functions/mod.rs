@@ -1,0 +1,267 @@
+//! The functions, called with what API Gateway, SQS and the scheduler send, over ports in memory.
+
+mod inbound;
+mod logs;
+mod webhook;
+mod workers;
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use connector::{
+    app::{
+        inbound::AcceptChannelRequest,
+        liveengage_client::LiveEngage,
+        registry::{Accounts, Lines, Registry},
+        to_channel::DeliverToChannel,
+        to_liveengage::DeliverToLiveEngage,
+        token_refresh::RefreshTokens,
+        webhook::AcceptWebhook,
+    },
+    domain::{
+        http::{HttpCall, HttpFailure, HttpReply},
+        id::{AccountId, LineId},
+    },
+    lambda::{InboundFunction, QueueFunction, TokenRefreshFunction, WebhookFunction},
+    port::{Postpone, QueueError},
+    testing::{ManualClock, MemoryQueue, MemorySecrets, MemoryStore, ScriptedHttp},
+};
+use http::StatusCode;
+use jiff::SignedDuration;
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::{Value, json};
+
+use crate::events::{self, ACCOUNT, LINE, LP_CONSUMER};
+
+const ACCOUNT_SECRET: &str = "connector/account/72419083";
+const LINE_SECRET: &str = "connector/line/sms-main";
+
+/// What `Postpone` was told.
+#[derive(Default)]
+struct Postponed(Mutex<Vec<(String, i64)>>);
+
+#[async_trait]
+impl Postpone for Postponed {
+    async fn postpone(&self, messages: Vec<(String, SignedDuration)>) -> Result<(), QueueError> {
+        self.0.lock().unwrap().extend(messages.into_iter().map(|(receipt, after)| (receipt, after.as_secs())));
+        Ok(())
+    }
+}
+
+/// The connector in one process, at the time of the fixtures.
+struct Deployment {
+    secrets: Arc<MemorySecrets>,
+    clock: Arc<ManualClock>,
+    queue: Arc<MemoryQueue>,
+    store: Arc<MemoryStore>,
+    http: Arc<ScriptedHttp>,
+    postponed: Arc<Postponed>,
+    accounts: Arc<Accounts>,
+    lines: Arc<Lines>,
+}
+
+impl Deployment {
+    /// With a LiveEngage and a gateway that take everything.
+    async fn new() -> Self {
+        Self::answering(|call| Ok(accept(call))).await
+    }
+
+    async fn answering(answer: impl Fn(&HttpCall) -> Result<HttpReply, HttpFailure> + Send + Sync + 'static) -> Self {
+        let secrets = Arc::new(MemorySecrets::default());
+        secrets.put(ACCOUNT_SECRET, &events::account_secret());
+        secrets.put(LINE_SECRET, &events::line_secret());
+        let (account, line) = (AccountId::new(ACCOUNT).unwrap(), LineId::new(LINE).unwrap());
+        let as_port = || Arc::<MemorySecrets>::clone(&secrets);
+        Self {
+            accounts: Arc::new(Registry::load(as_port(), "connector", &[account], events::now()).await.unwrap()),
+            lines: Arc::new(Registry::load(as_port(), "connector", &[line], events::now()).await.unwrap()),
+            secrets,
+            clock: Arc::new(ManualClock::at(events::now())),
+            queue: Arc::default(),
+            store: Arc::default(),
+            http: Arc::new(ScriptedHttp::new(answer)),
+            postponed: Arc::default(),
+        }
+    }
+
+    fn webhook(&self) -> WebhookFunction {
+        let queue = Arc::<MemoryQueue>::clone(&self.queue);
+        WebhookFunction::new(
+            AcceptWebhook::new(Arc::clone(&self.accounts), queue),
+            Arc::<ManualClock>::clone(&self.clock),
+        )
+    }
+
+    fn inbound(&self) -> InboundFunction {
+        let queue = Arc::<MemoryQueue>::clone(&self.queue);
+        InboundFunction::new(
+            AcceptChannelRequest::new(Arc::clone(&self.lines), queue),
+            Arc::<ManualClock>::clone(&self.clock),
+        )
+    }
+
+    fn liveengage(&self) -> Arc<LiveEngage> {
+        Arc::new(LiveEngage::new(
+            Arc::clone(&self.accounts),
+            Arc::<MemoryStore>::clone(&self.store),
+            Arc::<ScriptedHttp>::clone(&self.http),
+        ))
+    }
+
+    fn to_liveengage(&self) -> QueueFunction {
+        let store = || Arc::<MemoryStore>::clone(&self.store);
+        let worker = DeliverToLiveEngage::new(
+            Arc::clone(&self.lines),
+            self.liveengage(),
+            store(),
+            store(),
+            Arc::<ManualClock>::clone(&self.clock),
+        );
+        QueueFunction::new(
+            Arc::new(worker),
+            Arc::<Postponed>::clone(&self.postponed),
+            Arc::<ManualClock>::clone(&self.clock),
+        )
+    }
+
+    fn to_channel(&self) -> QueueFunction {
+        let store = || Arc::<MemoryStore>::clone(&self.store);
+        let http = Arc::<ScriptedHttp>::clone(&self.http);
+        let worker = DeliverToChannel::new(
+            Arc::clone(&self.lines),
+            http,
+            store(),
+            store(),
+            Arc::<ManualClock>::clone(&self.clock),
+        );
+        QueueFunction::new(
+            Arc::new(worker),
+            Arc::<Postponed>::clone(&self.postponed),
+            Arc::<ManualClock>::clone(&self.clock),
+        )
+    }
+
+    fn token_refresh(&self) -> TokenRefreshFunction {
+        TokenRefreshFunction::new(
+            RefreshTokens::new(Arc::clone(&self.accounts), self.liveengage()),
+            Arc::<ManualClock>::clone(&self.clock),
+        )
+    }
+
+    /// The status of an HTTP event, and its body.
+    async fn call_webhook(&self, event: &Value) -> (u16, String) {
+        answer(self.webhook().handle(request(event)).await.unwrap())
+    }
+
+    async fn call_inbound(&self, event: &Value) -> (u16, String) {
+        answer(self.inbound().handle(request(event)).await.unwrap())
+    }
+
+    /// The ids of a batch's messages that must come again.
+    async fn run(&self, function: &QueueFunction, event: &Value) -> Vec<String> {
+        let response = function
+            .handle(LambdaEvent::new(serde_json::from_value(event.clone()).unwrap(), self.context()))
+            .await
+            .unwrap();
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    /// An invocation that may take the minute of a worker.
+    fn context(&self) -> Context {
+        use connector::port::Clock;
+        let mut context = Context::default();
+        context.request_id = format!("invocation-{}", self.clock.now().as_second());
+        context.deadline = u64::try_from(self.clock.now().as_millisecond() + 60_000).unwrap();
+        context
+    }
+
+    fn postponed(&self) -> Vec<(String, i64)> {
+        std::mem::take(&mut self.postponed.0.lock().unwrap())
+    }
+
+    fn calls(&self) -> Vec<&'static str> {
+        self.http.calls().iter().map(|call| call.name).collect()
+    }
+
+    /// The JSON bodies of the calls of this name.
+    fn bodies(&self, name: &str) -> Vec<Value> {
+        let calls = self.http.calls();
+        calls.iter().filter(|call| call.name == name).map(|call| serde_json::from_slice(&call.body).unwrap()).collect()
+    }
+
+    /// The tasks in the queue.
+    fn tasks(&self) -> Vec<Value> {
+        self.queue.sent().iter().map(|message| serde_json::from_str(&message.body).unwrap()).collect()
+    }
+}
+
+fn request(event: &Value) -> lambda_http::Request {
+    lambda_http::request::from_str(&event.to_string()).unwrap()
+}
+
+fn answer(response: lambda_http::Response<lambda_http::Body>) -> (u16, String) {
+    let status = response.status().as_u16();
+    (status, String::from_utf8(response.into_body().as_ref().to_vec()).unwrap())
+}
+
+/// An answer without a body: a refusal tells nothing.
+fn empty(status: u16) -> (u16, String) {
+    (status, String::new())
+}
+
+fn reply(status: u16, body: &Value) -> HttpReply {
+    HttpReply { status: StatusCode::from_u16(status).unwrap(), retry_after: None, body: body.to_string().into() }
+}
+
+/// LiveEngage and the gateway on a good day. Every consumer is Anna to LivePerson unless the request says otherwise.
+fn accept(call: &HttpCall) -> HttpReply {
+    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    match call.name {
+        "LiveEngage Domain API" => reply(
+            200,
+            &json!({"baseURIs": [
+                {"service": "asyncMessagingEnt", "baseURI": "msg.liveengage.example"},
+                {"service": "sentinel", "baseURI": "sentinel.liveengage.example"},
+                {"service": "idp", "baseURI": "idp.liveengage.example"},
+            ]}),
+        ),
+        "LiveEngage Sentinel" => reply(200, &json!({"access_token": "events-app-jwt", "expires_in": 3600})),
+        "LiveEngage IDP" => {
+            let ext = body["ext_consumer_id"].as_str().unwrap();
+            let claims = URL_SAFE_NO_PAD.encode(json!({"lp_consumer_id": format!("lp-{ext}")}).to_string());
+            reply(201, &json!({"token": format!("e30.{claims}.c2ln")}))
+        }
+        "LiveEngage CONVERSATION" => {
+            // One conversation per consumer: its id follows from the token.
+            let token = call.headers["x-lp-on-behalf"].to_str().unwrap();
+            let id = format!("conversation-of-{}", &token[token.len() - 12..token.len() - 6]);
+            reply(200, &json!([{"code": "OK", "body": {}}, {"code": "OK", "body": {"conversationId": id}}]))
+        }
+        "LiveEngage SEND" => reply(200, &json!({"code": "OK", "body": {"sequence": 1}})),
+        "SMS gateway send" => reply(201, &json!({"id": "mt-1"})),
+        other => panic!("an unknown call: {other}"),
+    }
+}
+
+/// Notes Anna as the workers would have, before any conversation.
+async fn know_anna(store: &MemoryStore) {
+    use connector::{
+        domain::{
+            conversation::{Consumer, ConsumerToken, Identity},
+            id::{ChannelUserId, ExtConsumerId, LpConsumerId},
+        },
+        port::Consumers,
+    };
+    let mut consumer = Consumer::new(
+        LineId::new(LINE).unwrap(),
+        ChannelUserId::new(events::ANNA).unwrap(),
+        AccountId::new(ACCOUNT).unwrap(),
+    );
+    consumer.identity = Some(Identity {
+        ext_consumer_id: ExtConsumerId::new("ext-anna").unwrap(),
+        lp_consumer_id: LpConsumerId::new(LP_CONSUMER).unwrap(),
+        token: ConsumerToken::new("events-consumer-jws"),
+    });
+    store.save_consumer(&consumer).await.unwrap();
+}
