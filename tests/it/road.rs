@@ -6,7 +6,7 @@ use std::{future::Future, time::Duration};
 
 use connector_lab::{
     LINE, Lab, LabOptions, headless,
-    liveengage::{ConversationView, Role, Service, Speaker},
+    liveengage::{AcceptStatus, ConversationView, Role, Service, Speaker},
     sms_gateway::{Direction, MessageState, WebhookAnswer},
 };
 use http::{HeaderMap, StatusCode};
@@ -222,13 +222,31 @@ async fn a_gateway_outage_delays_answers_and_loses_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_the_gateway_refuses_does_not_hold_up_the_next_one() {
+async fn a_message_that_the_gateway_refuses_is_marked_at_the_desk_and_does_not_hold_up_the_next_one() {
     let lab = lab().await;
     let conversation = opened(&lab, PHONE).await;
     lab.gateway().fail_next(StatusCode::BAD_REQUEST, HeaderMap::new(), r#"{"error":{"code":"blocked_words"}}"#);
     lab.liveengage().say(&conversation, "refused").unwrap();
     lab.liveengage().say(&conversation, "next").unwrap();
     assert_eq!(received(&lab, PHONE, 1).await, ["next"]);
+    let conversations = desk(&lab, "the agent is told", |all| {
+        consumer_texts(&all[0]).iter().any(|text| text.contains("Not delivered"))
+    })
+    .await;
+    let told = "[Not delivered: the channel refuses the message (HTTP 400, code blocked_words)]";
+    assert_eq!(consumer_texts(&conversations[0]), ["hello", told]);
+    let refused = conversations[0].transcript.iter().find(|line| line.text == "refused").unwrap();
+    assert_eq!(refused.statuses, [AcceptStatus::Nack]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_liveengage_refuses_is_answered_on_the_phone() {
+    let lab = lab().await;
+    opened(&lab, PHONE).await;
+    lab.liveengage().fail_next(Service::Send, StatusCode::FORBIDDEN, "");
+    lab.gateway().consumer_sends(PHONE, "not for you").unwrap();
+    let told = "Sorry, your message could not be delivered. Please try again later.";
+    assert_eq!(received(&lab, PHONE, 1).await, [told]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,11 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::{error::DeliveryError, task::digest};
 use crate::{
     domain::{
-        delivery::{Begin, Lease, MessageKey, Parked, Step},
-        id::{ConversationId, LineId, Owner},
+        delivery::{Begin, ConsumerRef, Lease, MessageKey, Parked, Step},
+        id::{ConversationId, DialogId, LineId, Owner, Sequence},
         retry::{Disposition, RETRY_FOR, wait_after},
     },
-    port::{Clock, Messages},
+    port::{Clock, Messages, Queue, QueueMessage},
 };
 
 /// One attempt at one queue message.
@@ -70,6 +70,18 @@ pub struct About {
     pub accepted_at: Option<Timestamp>,
     /// How often it was started, once it is: what the retry ladder counts.
     pub attempts: Option<u32>,
+    /// The person at the channel's end, where they are known.
+    pub person: Option<ConsumerRef>,
+    /// The place in the dialog, of a message of LiveEngage.
+    pub place: Option<(DialogId, Option<Sequence>)>,
+}
+
+/// How the one who wrote a message is told that it was not delivered: the other worker carries the news.
+pub(super) struct Telling<'a> {
+    /// The other worker's queue.
+    pub(super) queue: &'a dyn Queue,
+    /// The news, for the reason as a sentence part. `None` where nobody can be told.
+    pub(super) news: &'a (dyn Fn(&str) -> Option<QueueMessage> + Sync),
 }
 
 /// Takes the lease on a message: the lease and the steps done before, or `None` for a message that is done with.
@@ -107,6 +119,7 @@ pub(super) async fn end(
     about: &About,
     task: &str,
     result: Result<Delivered, DeliveryError>,
+    telling: Option<Telling<'_>>,
 ) -> Result<(), ComeAgain> {
     let (correlation, line) = (about.correlation.as_str(), about.line.as_ref().map(LineId::as_str));
     let conversation = about.conversation.as_ref().map(ConversationId::as_str);
@@ -138,6 +151,15 @@ pub(super) async fn end(
             let _ = messages.release(&lease).await;
         }
         return Err(ComeAgain { after });
+    }
+    // Told first: should this die in between, the next attempt tells again, and the news is recognised.
+    if let Some(telling) = telling
+        && let Some(news) = (telling.news)(&error.to_string())
+        && let Err(queue_error) = telling.queue.send(vec![news]).await
+    {
+        tracing::error!(correlation, line, conversation, %error, %queue_error, "nobody can be told of a message that is to be parked; it stays in the queue");
+        let _ = messages.release(&lease).await;
+        return Err(ComeAgain { after: wait_after(attempts, None) });
     }
     let parked = Parked {
         at: attempt.now,
@@ -172,5 +194,5 @@ pub(super) async fn park_unreadable(
         Ok(Some(_)) => Err(DeliveryError::UnreadableTask { what }),
         Err(error) => Err(error),
     };
-    end(messages, &key, attempt, &about, task, result).await
+    end(messages, &key, attempt, &about, task, result, None).await
 }

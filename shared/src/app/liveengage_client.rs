@@ -104,7 +104,7 @@ impl LiveEngage {
         .await
     }
 
-    /// Publishes a text in the conversation's main dialog.
+    /// Publishes a text in a dialog.
     ///
     /// # Errors
     /// [`DeliveryError`].
@@ -113,16 +113,39 @@ impl LiveEngage {
         caller: Caller<'_>,
         consumer: &ConsumerToken,
         request_id: &str,
-        conversation: &ConversationId,
+        (conversation, dialog): (&ConversationId, &DialogId),
         text: &str,
     ) -> Result<Option<Sequence>, DeliveryError> {
-        let dialog = DialogId::main_of(conversation);
         self.authorised(
             caller,
             Service::Messaging,
             |host, app_jwt| {
                 let credentials = Credentials { account: caller.account, app_jwt, consumer };
-                messaging::text_request(host, credentials, request_id, conversation, &dialog, text)
+                messaging::text_request(host, credentials, request_id, conversation, dialog, text)
+            },
+            messaging::send_answer,
+        )
+        .await
+    }
+
+    /// Tells that a message did not reach the consumer.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub async fn send_not_received(
+        &self,
+        caller: Caller<'_>,
+        consumer: &ConsumerToken,
+        request_id: &str,
+        (conversation, dialog): (&ConversationId, &DialogId),
+        sequence: Sequence,
+    ) -> Result<Option<Sequence>, DeliveryError> {
+        self.authorised(
+            caller,
+            Service::Messaging,
+            |host, app_jwt| {
+                let credentials = Credentials { account: caller.account, app_jwt, consumer };
+                messaging::not_received_request(host, credentials, request_id, conversation, dialog, sequence)
             },
             messaging::send_answer,
         )

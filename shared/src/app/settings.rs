@@ -9,6 +9,7 @@ use crate::{
     channel::{self, Line},
     domain::{
         id::{AccountId, AppInstallId, ChannelUserId, ExtConsumerId, LineId},
+        message::MessageText,
         settings::{WrongField, is_empty, is_https_or_loopback, read},
     },
     liveengage::{domain_api, messaging::Routing, signature::Algorithms},
@@ -78,6 +79,8 @@ pub struct LineSettings {
     pub account: AccountId,
     /// How its new conversations are routed.
     pub routing: Routing,
+    /// What a person is told when their message can't be delivered, `None` to tell them nothing.
+    pub not_delivered_notice: Option<MessageText>,
     /// The line on its channel.
     pub line: Box<dyn Line>,
     channel: &'static str,
@@ -92,9 +95,15 @@ struct LineWire {
     consumer_id_key: SecretString,
     #[serde(default)]
     routing: Routing,
+    #[serde(default)]
+    not_delivered_notice: Option<String>,
 }
 
-const LINE_FIELDS: [&str; 5] = ["line_id", "account_id", "channel", "consumer_id_key", "routing"];
+/// What a person is told unless the line says otherwise.
+const NOT_DELIVERED: &str = "Sorry, your message could not be delivered. Please try again later.";
+
+const LINE_FIELDS: [&str; 6] =
+    ["line_id", "account_id", "channel", "consumer_id_key", "routing", "not_delivered_notice"];
 
 /// The least length of `consumer_id_key`: half of the 64 hex digits that the README's `openssl rand -hex 32` prints.
 const SHORTEST_KEY: usize = 32;
@@ -130,6 +139,9 @@ impl LineSettings {
             id: wire.line_id,
             account: wire.account_id,
             routing: wire.routing,
+            not_delivered_notice: Some(wire.not_delivered_notice.unwrap_or_else(|| NOT_DELIVERED.to_owned()))
+                .filter(|notice| !notice.trim().is_empty())
+                .map(MessageText::new),
             line,
             channel: channel.name(),
             consumer_id_key: wire.consumer_id_key,
@@ -235,6 +247,17 @@ mod tests {
             secret[field] = value;
             assert_eq!(read_line(&secret).unwrap_err().to_string(), error);
         }
+    }
+
+    #[test]
+    fn the_notice_has_a_default_and_can_be_switched_off() {
+        let notice = |secret: &Value| read_line(secret).unwrap().not_delivered_notice;
+        assert_eq!(notice(&line()), Some(MessageText::new(NOT_DELIVERED)));
+        let mut secret = line();
+        secret["not_delivered_notice"] = json!("Leider nicht zugestellt.");
+        assert_eq!(notice(&secret), Some(MessageText::new("Leider nicht zugestellt.")));
+        secret["not_delivered_notice"] = json!(" ");
+        assert_eq!(notice(&secret), None);
     }
 
     #[test]

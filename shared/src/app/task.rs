@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     domain::{
-        id::{AccountId, CorrelationId, LineId},
-        message::InboundEvent,
+        id::{AccountId, ChannelUserId, ConversationId, CorrelationId, DialogId, LineId, ProviderMessageId, Sequence},
+        message::{InboundEvent, MessageText},
     },
     liveengage::notification::NotificationType,
 };
@@ -28,6 +28,26 @@ pub enum ToLiveEngage {
         accepted_at: Timestamp,
         /// What it was.
         event: InboundEvent,
+    },
+    /// An agent's message did not reach the person: the agent is to know.
+    #[serde(rename = "undelivered_v1")]
+    UndeliveredV1 {
+        /// The line that it was for.
+        line: LineId,
+        /// The person that it was for.
+        user: ChannelUserId,
+        /// Follows the message through the logs.
+        correlation: CorrelationId,
+        /// When it was given up.
+        accepted_at: Timestamp,
+        /// The conversation that it was said in.
+        conversation: ConversationId,
+        /// The dialog that it was said in.
+        dialog: DialogId,
+        /// Its number, if it has one.
+        sequence: Option<Sequence>,
+        /// Why, as a sentence part for the agent.
+        reason: String,
     },
 }
 
@@ -59,6 +79,22 @@ pub enum ToChannel {
         /// The body in Base64: it may be anything.
         body: String,
     },
+    /// A person's message did not reach LiveEngage: the person is to know.
+    #[serde(rename = "notice_v1")]
+    NoticeV1 {
+        /// The line that the person wrote to.
+        line: LineId,
+        /// The person.
+        user: ChannelUserId,
+        /// Follows the message through the logs.
+        correlation: CorrelationId,
+        /// When it was given up.
+        accepted_at: Timestamp,
+        /// Names the message that it is about.
+        about: ProviderMessageId,
+        /// What the person is told.
+        text: MessageText,
+    },
 }
 
 impl std::fmt::Debug for ToChannel {
@@ -70,6 +106,7 @@ impl std::fmt::Debug for ToChannel {
             Self::UnreadableNotificationV1 { account, correlation, .. } => {
                 write!(f, "UnreadableNotificationV1({account} {correlation})")
             }
+            Self::NoticeV1 { line, correlation, .. } => write!(f, "NoticeV1({line} {correlation})"),
         }
     }
 }

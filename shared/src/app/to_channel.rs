@@ -9,22 +9,23 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
-    delivery::{About, Attempt, CHANNEL_CALL, ComeAgain, Delivered, begin, end, park_unreadable},
+    delivery::{About, Attempt, CHANNEL_CALL, ComeAgain, Delivered, Telling, begin, end, park_unreadable},
     error::DeliveryError,
+    inbound,
     registry::Lines,
-    task::{ToChannel, digest},
+    task::{ToChannel, ToLiveEngage, digest, to_body},
     to_liveengage::update,
 };
 use crate::{
     domain::{
         delivery::{ConsumerRef, ConversationOwner, MessageKey, Step},
-        id::AccountId,
+        id::{AccountId, CorrelationId},
         message::{OutboundContent, OutboundMessage},
     },
     liveengage::notification::{
         self, Audience, Change, ConversationChange, DialogEvent, EventKind, NotificationType, Role,
     },
-    port::{Clock, Consumers, Http, Messages},
+    port::{Clock, Consumers, Http, Messages, Queue, QueueMessage},
 };
 
 /// How long an agent's message waits for its conversation to be known; after this it is taken for another channel's.
@@ -40,6 +41,7 @@ pub struct DeliverToChannel {
     http: Arc<dyn Http>,
     consumers: Arc<dyn Consumers>,
     messages: Arc<dyn Messages>,
+    to_liveengage: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
 }
 
@@ -50,15 +52,16 @@ impl std::fmt::Debug for DeliverToChannel {
 }
 
 impl DeliverToChannel {
-    /// Delivers for `lines`.
+    /// Delivers for `lines`; who can't be delivered for is told over the queue to LiveEngage.
     pub fn new(
         lines: Arc<Lines>,
         http: Arc<dyn Http>,
         consumers: Arc<dyn Consumers>,
         messages: Arc<dyn Messages>,
+        to_liveengage: Arc<dyn Queue>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { lines, http, consumers, messages, clock }
+        Self { lines, http, consumers, messages, to_liveengage, clock }
     }
 
     /// Works on one queue message. An agent's text costs five outside calls: whose conversation, lease, the channel, the step,
@@ -71,6 +74,21 @@ impl DeliverToChannel {
             Ok(ToChannel::LiveEngageChangeV1 { account, correlation, accepted_at, notification, change }) => {
                 (account, correlation, accepted_at, notification, change)
             }
+            Ok(ToChannel::NoticeV1 { line, user, correlation, accepted_at, about, text }) => {
+                let key = MessageKey::ByDigest {
+                    digest: digest([b"notice".as_slice(), line.as_str().as_bytes(), about.as_str().as_bytes()]),
+                };
+                let mut about = About {
+                    line: Some(line.clone()),
+                    correlation: correlation.as_str().to_owned(),
+                    accepted_at: Some(accepted_at),
+                    ..About::default()
+                };
+                let content = OutboundContent::Text { text };
+                let result = self.send(&ConsumerRef { line, user }, content, &key, attempt, &mut about).await;
+                // Nobody is told that nobody could be told: it is parked.
+                return end(&*self.messages, &key, attempt, &about, task, result, None).await;
+            }
             Ok(ToChannel::UnreadableNotificationV1 { .. }) => {
                 return park_unreadable(&*self.messages, attempt, task, "a notification of LiveEngage").await;
             }
@@ -78,16 +96,13 @@ impl DeliverToChannel {
                 return park_unreadable(&*self.messages, attempt, task, "a queue message of another form").await;
             }
         };
-        let mut about = About {
-            line: None,
-            conversation: None,
-            correlation: correlation.as_str().to_owned(),
-            accepted_at: Some(accepted_at),
-            attempts: None,
-        };
+        let mut about =
+            About { correlation: correlation.as_str().to_owned(), accepted_at: Some(accepted_at), ..About::default() };
         let key = key(&account, notification, &change);
         let result = self.deliver(&account, notification, &change, &key, accepted_at, attempt, &mut about).await;
-        end(&*self.messages, &key, attempt, &about, task, result).await
+        let news = |reason: &str| undelivered(&about, &correlation, reason, attempt);
+        let telling = Telling { queue: &*self.to_liveengage, news: &news };
+        end(&*self.messages, &key, attempt, &about, task, result, Some(telling)).await
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one queue message, taken apart by the caller")]
@@ -131,6 +146,8 @@ impl DeliverToChannel {
         match self.consumers.conversation_owner(account, &event.conversation).await? {
             Some(ConversationOwner::Ours(consumer)) => {
                 about.line = Some(consumer.line.clone());
+                about.person = Some(consumer.clone());
+                about.place = Some((event.dialog.clone(), event.sequence));
                 if event.role == Role::Unsaid && self.is_by(&consumer, event.originator.as_deref()).await? {
                     return Ok(Delivered::Nothing("echo"));
                 }
@@ -164,7 +181,7 @@ impl DeliverToChannel {
         Ok(identity.is_some_and(|identity| Some(identity.lp_consumer_id.as_str()) == originator))
     }
 
-    /// Sends a text, call by call, and notes every one of them.
+    /// Sends what was said.
     async fn forward(
         &self,
         consumer: &ConsumerRef,
@@ -173,15 +190,44 @@ impl DeliverToChannel {
         attempt: &Attempt,
         about: &mut About,
     ) -> Result<Delivered, DeliveryError> {
-        let Some((lease, mut steps)) = begin(&*self.messages, key.clone(), attempt, about).await? else {
-            return Ok(Delivered::Nothing("delivered before"));
-        };
         let text = match &event.kind {
             EventKind::Text(text) => text.clone(),
-            EventKind::OtherContent(content) => return Err(DeliveryError::Unsupported { content: content.clone() }),
-            EventKind::RichContent | EventKind::AcceptStatus | EventKind::ChatState | EventKind::Unknown(_) => {
-                return Err(DeliveryError::Unsupported { content: "structured content".to_owned() });
+            EventKind::OtherContent(content) => {
+                return self.refuse(key, attempt, about, DeliveryError::Unsupported { content: content.clone() }).await;
             }
+            EventKind::RichContent | EventKind::AcceptStatus | EventKind::ChatState | EventKind::Unknown(_) => {
+                let error = DeliveryError::Unsupported { content: "structured content".to_owned() };
+                return self.refuse(key, attempt, about, error).await;
+            }
+        };
+        self.send(consumer, OutboundContent::Text { text }, key, attempt, about).await
+    }
+
+    /// Fails a message that was not failed before.
+    async fn refuse(
+        &self,
+        key: &MessageKey,
+        attempt: &Attempt,
+        about: &mut About,
+        error: DeliveryError,
+    ) -> Result<Delivered, DeliveryError> {
+        match begin(&*self.messages, key.clone(), attempt, about).await? {
+            None => Ok(Delivered::Nothing("parked before")),
+            Some(_) => Err(error),
+        }
+    }
+
+    /// Sends content to a person, call by call, and notes every one of them.
+    async fn send(
+        &self,
+        consumer: &ConsumerRef,
+        content: OutboundContent,
+        key: &MessageKey,
+        attempt: &Attempt,
+        about: &mut About,
+    ) -> Result<Delivered, DeliveryError> {
+        let Some((lease, mut steps)) = begin(&*self.messages, key.clone(), attempt, about).await? else {
+            return Ok(Delivered::Nothing("delivered before"));
         };
         let settings = self
             .lines
@@ -191,7 +237,7 @@ impl DeliverToChannel {
         let line = &settings.current.line;
         let mut reference = key_digest(key);
         reference.truncate(32);
-        let message = OutboundMessage { to: consumer.user.clone(), reference, content: OutboundContent::Text { text } };
+        let message = OutboundMessage { to: consumer.user.clone(), reference, content };
         loop {
             let done: Vec<_> =
                 steps.iter().map(|step| crate::channel::Receipt { provider_id: step.reference.clone() }).collect();
@@ -251,6 +297,25 @@ impl DeliverToChannel {
         .await?;
         Ok(Delivered::Nothing(if state.closed { "conversation closed" } else { "conversation open" }))
     }
+}
+
+/// The news for an agent that their message did not reach the person, in the person's own queue group.
+fn undelivered(about: &About, correlation: &CorrelationId, reason: &str, attempt: &Attempt) -> Option<QueueMessage> {
+    let (person, (dialog, sequence)) = (about.person.clone()?, about.place.clone()?);
+    let place = sequence.map_or_else(|| about.correlation.clone(), |sequence| sequence.0.to_string());
+    let deduplication = digest([b"undelivered".as_slice(), dialog.as_str().as_bytes(), place.as_bytes()]);
+    let group = inbound::group(&person.line, &person.user);
+    let task = ToLiveEngage::UndeliveredV1 {
+        line: person.line,
+        user: person.user,
+        correlation: correlation.clone(),
+        accepted_at: attempt.now,
+        conversation: about.conversation.clone()?,
+        dialog,
+        sequence,
+        reason: reason.to_owned(),
+    };
+    Some(QueueMessage { body: to_body(&task).ok()?, group, deduplication })
 }
 
 /// Names the message: content by its place in the dialog, anything else by its bytes.

@@ -8,22 +8,22 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::{
-    delivery::{About, Attempt, ComeAgain, Delivered, LIVEENGAGE_CALL, begin, end, park_unreadable},
+    delivery::{About, Attempt, ComeAgain, Delivered, LIVEENGAGE_CALL, Telling, begin, end, park_unreadable},
     error::DeliveryError,
     liveengage_client::{Caller, LiveEngage},
     registry::Lines,
     settings::LineSettings,
-    task::{ToLiveEngage, digest},
+    task::{ToChannel, ToLiveEngage, digest, to_body},
 };
 use crate::{
     domain::{
         conversation::{Change, Consumer, ConsumerToken, Reserve},
         delivery::{ConsumerRef, Lease, MessageKey, Step},
-        id::{ConversationId, LineId},
-        message::{InboundContent, InboundEvent},
+        id::{ConversationId, CorrelationId, DialogId, LineId, Sequence},
+        message::{InboundContent, InboundEvent, MessageText},
     },
     liveengage::{LiveEngageError, messaging::text_pieces},
-    port::{Clock, Consumers, Messages, Saved},
+    port::{Clock, Consumers, Messages, Queue, QueueMessage, Saved},
 };
 
 /// How often a save is tried when others write the same record: they are one webhook worker and one inbound worker at most.
@@ -36,6 +36,7 @@ pub struct DeliverToLiveEngage {
     liveengage: Arc<LiveEngage>,
     consumers: Arc<dyn Consumers>,
     messages: Arc<dyn Messages>,
+    to_channel: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
 }
 
@@ -46,15 +47,16 @@ impl std::fmt::Debug for DeliverToLiveEngage {
 }
 
 impl DeliverToLiveEngage {
-    /// Delivers for `lines`.
+    /// Delivers for `lines`; who can't be delivered for is told over the queue to the channels.
     pub fn new(
         lines: Arc<Lines>,
         liveengage: Arc<LiveEngage>,
         consumers: Arc<dyn Consumers>,
         messages: Arc<dyn Messages>,
+        to_channel: Arc<dyn Queue>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { lines, liveengage, consumers, messages, clock }
+        Self { lines, liveengage, consumers, messages, to_channel, clock }
     }
 
     /// Works on one queue message. In the steady state four outside calls: lease, consumer, SEND, finish (and one more to note
@@ -63,23 +65,111 @@ impl DeliverToLiveEngage {
     /// # Errors
     /// [`ComeAgain`] when the message must stay in the queue.
     pub async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
-        let ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, event } =
-            match serde_json::from_str::<ToLiveEngage>(task) {
-                Ok(task) => task,
-                Err(_) => {
-                    return park_unreadable(&*self.messages, attempt, task, "a queue message of another form").await;
-                }
-            };
-        let mut about = About {
-            line: Some(line.clone()),
-            conversation: None,
-            correlation: correlation.as_str().to_owned(),
-            accepted_at: Some(accepted_at),
-            attempts: None,
+        match serde_json::from_str::<ToLiveEngage>(task) {
+            Ok(ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, event }) => {
+                let mut about = About {
+                    line: Some(line.clone()),
+                    correlation: correlation.as_str().to_owned(),
+                    accepted_at: Some(accepted_at),
+                    ..About::default()
+                };
+                let key = MessageKey::FromChannel { line: line.clone(), id: event.id.clone() };
+                let result = self.deliver(&line, &event, &key, attempt, &mut about).await;
+                let notice = match self.lines.get(&line, attempt.now).await {
+                    Some(settings) => settings.current.not_delivered_notice.clone(),
+                    None => None,
+                };
+                let news = |_: &str| notice_of(&line, &event, &correlation, notice.clone()?, attempt);
+                let telling = Telling { queue: &*self.to_channel, news: &news };
+                end(&*self.messages, &key, attempt, &about, task, result, Some(telling)).await
+            }
+            Ok(ToLiveEngage::UndeliveredV1 {
+                line,
+                user,
+                correlation,
+                accepted_at,
+                conversation,
+                dialog,
+                sequence,
+                reason,
+            }) => {
+                let mut about = About {
+                    line: Some(line.clone()),
+                    conversation: Some(conversation.clone()),
+                    correlation: correlation.as_str().to_owned(),
+                    accepted_at: Some(accepted_at),
+                    ..About::default()
+                };
+                let key = MessageKey::ByDigest {
+                    digest: digest([
+                        b"undelivered".as_slice(),
+                        line.as_str().as_bytes(),
+                        dialog.as_str().as_bytes(),
+                        sequence.map_or_else(|| correlation.as_str().to_owned(), |n| n.0.to_string()).as_bytes(),
+                    ]),
+                };
+                let undelivered = Undelivered {
+                    who: ConsumerRef { line, user },
+                    place: (&conversation, &dialog),
+                    sequence,
+                    reason: &reason,
+                };
+                let result = self.tell_agent(undelivered, &key, attempt, &mut about).await;
+                // Nobody is told that nobody could be told: it is parked.
+                end(&*self.messages, &key, attempt, &about, task, result, None).await
+            }
+            Err(_) => park_unreadable(&*self.messages, attempt, task, "a queue message of another form").await,
+        }
+    }
+
+    /// Marks the agent's message as not received, and says why in the conversation. A conversation that has ended has nobody to
+    /// tell: none is opened for this.
+    async fn tell_agent(
+        &self,
+        undelivered: Undelivered<'_>,
+        key: &MessageKey,
+        attempt: &Attempt,
+        about: &mut About,
+    ) -> Result<Delivered, DeliveryError> {
+        let Some((lease, steps)) = begin(&*self.messages, key.clone(), attempt, about).await? else {
+            return Ok(Delivered::Nothing("told before"));
         };
-        let key = MessageKey::FromChannel { line: line.clone(), id: event.id.clone() };
-        let result = self.deliver(&line, &event, &key, attempt, &mut about).await;
-        end(&*self.messages, &key, attempt, &about, task, result).await
+        let identity = self.consumers.consumer(&undelivered.who).await?.and_then(|record| {
+            let account = record.account;
+            record.identity.map(|identity| (account, identity))
+        });
+        let Some((account, identity)) = identity else {
+            self.messages.finish(&lease).await?;
+            return Ok(Delivered::Nothing("the consumer is not known any more"));
+        };
+        let caller = Caller { account: &account, owner: &attempt.owner, now: attempt.now };
+        let text = format!("[Not delivered: {}]", undelivered.reason);
+        for step in steps.len()..2 {
+            attempt.check_time(&*self.clock, LIVEENGAGE_CALL)?;
+            let mut request_id = digest([format!("{key:?} {step}").as_bytes()]);
+            request_id.truncate(32);
+            let sent = match (step, undelivered.sequence) {
+                (0, Some(sequence)) => {
+                    let (token, place) = (&identity.token, undelivered.place);
+                    self.liveengage.send_not_received(caller, token, &request_id, place, sequence).await
+                }
+                (0, None) => Ok(None),
+                _ => self.liveengage.send_text(caller, &identity.token, &request_id, undelivered.place, &text).await,
+            };
+            match sent {
+                Ok(sequence) => {
+                    let reference = sequence.map(|sequence| sequence.0.to_string());
+                    self.messages.step_done(&lease, step, &Step { reference }).await?;
+                }
+                Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) => {
+                    self.messages.finish(&lease).await?;
+                    return Ok(Delivered::Nothing("the conversation has ended"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.messages.finish(&lease).await?;
+        Ok(Delivered::Sent)
     }
 
     async fn deliver(
@@ -117,6 +207,37 @@ impl DeliverToLiveEngage {
     }
 }
 
+/// An agent's message that did not reach the person.
+struct Undelivered<'a> {
+    who: ConsumerRef,
+    place: (&'a ConversationId, &'a DialogId),
+    sequence: Option<Sequence>,
+    reason: &'a str,
+}
+
+/// The news for a person that their message was not delivered.
+fn notice_of(
+    line: &LineId,
+    event: &InboundEvent,
+    correlation: &CorrelationId,
+    text: MessageText,
+    attempt: &Attempt,
+) -> Option<QueueMessage> {
+    let task = ToChannel::NoticeV1 {
+        line: line.clone(),
+        user: event.user.clone(),
+        correlation: correlation.clone(),
+        accepted_at: attempt.now,
+        about: event.id.clone(),
+        text,
+    };
+    Some(QueueMessage {
+        body: to_body(&task).ok()?,
+        group: digest([b"notice".as_slice(), line.as_str().as_bytes(), event.user.as_str().as_bytes()]),
+        deduplication: digest([b"notice".as_slice(), line.as_str().as_bytes(), event.id.as_str().as_bytes()]),
+    })
+}
+
 /// The calls of one delivery.
 struct Way<'a> {
     worker: &'a DeliverToLiveEngage,
@@ -149,10 +270,11 @@ impl Way<'_> {
             };
             self.attempt.check_time(&*self.worker.clock, LIVEENGAGE_CALL)?;
             let request_id = self.request_id(&format!("send {index}"));
+            let dialog = DialogId::main_of(conversation);
             let sent = self
                 .worker
                 .liveengage
-                .send_text(self.caller(), &identity.token, &request_id, conversation, piece)
+                .send_text(self.caller(), &identity.token, &request_id, (conversation, &dialog), piece)
                 .await;
             match sent {
                 Ok(sequence) => return Ok((conversation.clone(), sequence.map(|sequence| sequence.0))),

@@ -86,6 +86,8 @@ pub struct ToLiveEngageConfig {
     pub table: String,
     /// Its own queue, to say when a message comes again.
     pub to_liveengage_queue_url: String,
+    /// The other queue, to tell people of what could not be delivered.
+    pub to_channel_queue_url: String,
 }
 
 /// The configuration of `to-channel`.
@@ -97,6 +99,8 @@ pub struct ToChannelConfig {
     pub table: String,
     /// Its own queue, to say when a message comes again.
     pub to_channel_queue_url: String,
+    /// The other queue, to tell agents of what could not be delivered.
+    pub to_liveengage_queue_url: String,
 }
 
 /// The configuration of `token-refresh`.
@@ -145,6 +149,7 @@ impl ToLiveEngageConfig {
             lines: lines(environment)?,
             table: variable(environment, TABLE)?,
             to_liveengage_queue_url: queue_url(environment, TO_LIVEENGAGE_QUEUE_URL)?,
+            to_channel_queue_url: queue_url(environment, TO_CHANNEL_QUEUE_URL)?,
         })
     }
 }
@@ -159,6 +164,7 @@ impl ToChannelConfig {
             lines: lines(environment)?,
             table: variable(environment, TABLE)?,
             to_channel_queue_url: queue_url(environment, TO_CHANNEL_QUEUE_URL)?,
+            to_liveengage_queue_url: queue_url(environment, TO_LIVEENGAGE_QUEUE_URL)?,
         })
     }
 }
@@ -242,6 +248,7 @@ mod tests {
             (LINES, "sms-main"),
             (TABLE, "t"),
             (TO_LIVEENGAGE_QUEUE_URL, "https://sqs.eu-central-1.amazonaws.com/1/q.fifo"),
+            (TO_CHANNEL_QUEUE_URL, "https://sqs.eu-central-1.amazonaws.com/1/r.fifo"),
         ] {
             let error = ToLiveEngageConfig::read(&environment(&pairs)).unwrap_err();
             assert_eq!(error.to_string(), format!("the environment variable {next} is not set"));

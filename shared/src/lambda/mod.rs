@@ -106,9 +106,11 @@ pub async fn to_liveengage(config: &config::ToLiveEngageConfig, aws: &SdkConfig)
     let store = Arc::new(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(aws), &config.table));
     let http = Arc::new(ReqwestHttp::new(outgoing_http::client().map_err(StartError::Http)?));
     let liveengage = Arc::new(LiveEngage::new(accounts, Arc::<DynamoDbStore>::clone(&store), http));
-    let worker =
-        DeliverToLiveEngage::new(lines, liveengage, Arc::<DynamoDbStore>::clone(&store), store, Arc::new(SystemClock));
-    let queue = SqsQueue::new(aws_sdk_sqs::Client::new(aws), &config.to_liveengage_queue_url);
+    let sqs = aws_sdk_sqs::Client::new(aws);
+    let other = Arc::new(SqsQueue::new(sqs.clone(), &config.to_channel_queue_url));
+    let messages = Arc::<DynamoDbStore>::clone(&store);
+    let worker = DeliverToLiveEngage::new(lines, liveengage, store, messages, other, Arc::new(SystemClock));
+    let queue = SqsQueue::new(sqs, &config.to_liveengage_queue_url);
     Ok(QueueFunction::new(Arc::new(worker), Arc::new(queue), Arc::new(SystemClock)))
 }
 
@@ -120,8 +122,11 @@ pub async fn to_channel(config: &config::ToChannelConfig, aws: &SdkConfig) -> Re
     let lines = registry(&config.lines, aws).await?;
     let store = Arc::new(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(aws), &config.table));
     let http = Arc::new(ReqwestHttp::new(outgoing_http::client().map_err(StartError::Http)?));
-    let worker = DeliverToChannel::new(lines, http, Arc::<DynamoDbStore>::clone(&store), store, Arc::new(SystemClock));
-    let queue = SqsQueue::new(aws_sdk_sqs::Client::new(aws), &config.to_channel_queue_url);
+    let sqs = aws_sdk_sqs::Client::new(aws);
+    let other = Arc::new(SqsQueue::new(sqs.clone(), &config.to_liveengage_queue_url));
+    let messages = Arc::<DynamoDbStore>::clone(&store);
+    let worker = DeliverToChannel::new(lines, http, store, messages, other, Arc::new(SystemClock));
+    let queue = SqsQueue::new(sqs, &config.to_channel_queue_url);
     Ok(QueueFunction::new(Arc::new(worker), Arc::new(queue), Arc::new(SystemClock)))
 }
 

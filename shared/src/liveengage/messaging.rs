@@ -191,6 +191,30 @@ pub fn text_request(
     Ok(call)
 }
 
+/// Tells LiveEngage that a message did not reach the consumer: an AcceptStatusEvent with the status `NACK` (Connector API, SEND
+/// page: "message not received").
+///
+/// # Errors
+/// [`LiveEngageError::Header`].
+pub fn not_received_request(
+    messaging: &Url,
+    credentials: Credentials<'_>,
+    request_id: &str,
+    conversation: &ConversationId,
+    dialog: &DialogId,
+    sequence: Sequence,
+) -> Result<HttpCall, LiveEngageError> {
+    let body = json!({
+        "kind": "req", "id": request_id, "type": "ms.PublishEvent",
+        "body": {
+            "dialogId": dialog.as_str(),
+            "conversationId": conversation.as_str(),
+            "event": {"type": "AcceptStatusEvent", "status": "NACK", "sequenceList": [sequence.0]},
+        },
+    });
+    call(SEND, messaging, "/send", credentials, &body)
+}
+
 /// Splits a text so that each piece fits into a SEND request, after JSON's escaping, between graphemes.
 pub fn text_pieces(text: &str) -> Vec<&str> {
     split(text, LONGEST_REQUEST - AROUND_TEXT, |piece| {
@@ -379,6 +403,21 @@ mod tests {
             json!({"kind": "req", "id": "r2", "type": "ms.PublishEvent", "body": {
                 "dialogId": "c1", "conversationId": "c1",
                 "event": {"type": "ContentEvent", "contentType": "text/plain", "message": "Grüße 😀"}}})
+        );
+    }
+
+    #[test]
+    fn a_message_that_was_not_received_is_named_by_its_sequence() {
+        let conversation = ConversationId::new("c1").unwrap();
+        let dialog = DialogId::main_of(&conversation);
+        let sample = Sample::new();
+        let call =
+            not_received_request(&host(), sample.credentials(), "r3", &conversation, &dialog, Sequence(7)).unwrap();
+        assert_eq!(
+            body(&call),
+            json!({"kind": "req", "id": "r3", "type": "ms.PublishEvent", "body": {
+                "dialogId": "c1", "conversationId": "c1",
+                "event": {"type": "AcceptStatusEvent", "status": "NACK", "sequenceList": [7]}}})
         );
     }
 

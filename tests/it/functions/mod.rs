@@ -116,6 +116,7 @@ impl Deployment {
             self.liveengage(),
             store(),
             store(),
+            Arc::<MemoryQueue>::clone(&self.queue),
             Arc::<ManualClock>::clone(&self.clock),
         );
         QueueFunction::new(
@@ -133,6 +134,7 @@ impl Deployment {
             http,
             store(),
             store(),
+            Arc::<MemoryQueue>::clone(&self.queue),
             Arc::<ManualClock>::clone(&self.clock),
         );
         QueueFunction::new(

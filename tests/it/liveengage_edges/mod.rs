@@ -15,7 +15,7 @@ use connector::{
     },
     domain::id::{AccountId, LineId, Owner},
     outgoing_http::{self, ReqwestHttp},
-    testing::{ManualClock, MemorySecrets, MemoryStore},
+    testing::{ManualClock, MemoryQueue, MemorySecrets, MemoryStore},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -152,6 +152,7 @@ impl Services {
             client,
             store(),
             store(),
+            Arc::new(MemoryQueue::default()),
             Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)),
         )
     }

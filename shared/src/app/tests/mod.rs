@@ -9,4 +9,5 @@ mod out_of_time;
 mod ports;
 mod races;
 mod secrets;
+mod telling;
 mod world;

@@ -15,7 +15,7 @@ use crate::{
     },
     domain::http::{HttpCall, HttpFailure, HttpReply},
     port::Http,
-    testing::{ManualClock, MemoryStore, ScriptedHttp},
+    testing::{ManualClock, MemoryQueue, MemoryStore, ScriptedHttp},
 };
 
 /// Every call takes twelve seconds of the sixty.
@@ -39,9 +39,10 @@ fn slow(world: &World, second: i64) -> (DeliverToLiveEngage, DeliverToChannel) {
     let store = || Arc::<MemoryStore>::clone(&world.store);
     let client = Arc::new(LiveEngage::new(Arc::clone(&world.accounts), store(), Arc::<Slow>::clone(&http)));
     let lines = || Arc::clone(&world.lines);
+    let news = || Arc::<MemoryQueue>::clone(&world.news);
     (
-        DeliverToLiveEngage::new(lines(), client, store(), store(), Arc::<ManualClock>::clone(&clock)),
-        DeliverToChannel::new(lines(), http, store(), store(), clock),
+        DeliverToLiveEngage::new(lines(), client, store(), store(), news(), Arc::<ManualClock>::clone(&clock)),
+        DeliverToChannel::new(lines(), http, store(), store(), news(), clock),
     )
 }
 

@@ -26,7 +26,7 @@ use crate::{
         id::{AccountId, ChannelUserId, ConversationId, LineId, Owner},
     },
     port::{Consumers, Http, Messages, Tokens},
-    testing::{MemorySecrets, MemoryStore, ScriptedHttp},
+    testing::{MemoryQueue, MemorySecrets, MemoryStore, ScriptedHttp},
 };
 
 pub(super) const DOMAIN_API: &str = "LiveEngage Domain API";
@@ -145,8 +145,9 @@ impl OtherSide {
                         &json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request, Conversation is close"}}),
                     );
                 }
-                let text = body["body"]["event"]["message"].as_str().unwrap().to_owned();
-                self.texts.push((id, text));
+                if let Some(text) = body["body"]["event"]["message"].as_str() {
+                    self.texts.push((id, text.to_owned()));
+                }
                 reply(200, &json!({"code": "OK", "body": {"sequence": self.texts.len()}}))
             }
             SMS => {
@@ -188,6 +189,8 @@ pub(super) struct World {
     pub(super) secrets: Arc<MemorySecrets>,
     pub(super) accounts: Arc<Accounts>,
     pub(super) lines: Arc<Lines>,
+    /// What the workers send each other, over both queues.
+    pub(super) news: Arc<MemoryQueue>,
     other: Arc<Mutex<OtherSide>>,
 }
 
@@ -226,6 +229,7 @@ impl World {
             secrets,
             accounts: Arc::new(accounts.unwrap()),
             lines: Arc::new(lines.unwrap()),
+            news: Arc::default(),
             other,
         }
     }
@@ -273,9 +277,17 @@ impl World {
                 liveengage,
                 Arc::<S>::clone(&store),
                 Arc::<S>::clone(&store),
+                Arc::<MemoryQueue>::clone(&self.news),
                 early(),
             ),
-            to_channel: DeliverToChannel::new(Arc::clone(&self.lines), http, Arc::<S>::clone(&store), store, early()),
+            to_channel: DeliverToChannel::new(
+                Arc::clone(&self.lines),
+                http,
+                Arc::<S>::clone(&store),
+                store,
+                Arc::<MemoryQueue>::clone(&self.news),
+                early(),
+            ),
         }
     }
 

@@ -1,0 +1,123 @@
+//! Who wrote a message that can't be delivered is told so: the agent in the conversation, the person on the phone.
+
+use serde_json::{Value, json};
+
+use super::world::{ANNA, Fault, SEND, SMS, World, agent_says, attempt, change, event, from_person, line_secret};
+
+const EVENTS: &str = "ms.MessagingEventNotification";
+
+/// The bodies of the SENDs so far, but for the ids of the requests.
+fn sends(world: &World) -> Vec<Value> {
+    let calls = world.http.calls();
+    calls
+        .iter()
+        .filter(|call| call.name == SEND)
+        .map(|call| serde_json::from_slice::<Value>(&call.body).unwrap()["body"].take())
+        .collect()
+}
+
+fn news(world: &World) -> Vec<String> {
+    world.news.sent().into_iter().map(|message| message.body).collect()
+}
+
+#[tokio::test]
+async fn an_agent_sees_that_and_why_a_message_did_not_reach_the_person() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    world.fault(SMS, Fault::Answer(422, json!({"error": {"code": "opted_out"}})));
+    workers.to_channel.work(&agent_says("c1", 4, "are you there?"), &attempt("a", 10)).await.unwrap();
+    let news = news(&world);
+    assert_eq!(news.len(), 1);
+    assert_eq!(world.store.parked().len(), 1);
+    for process in ["b", "c"] {
+        workers.to_liveengage.work(&news[0], &attempt(process, 100)).await.unwrap();
+    }
+    let told = sends(&world).split_off(1);
+    assert_eq!(
+        told,
+        [
+            json!({"conversationId": "c1", "dialogId": "c1",
+                "event": {"type": "AcceptStatusEvent", "status": "NACK", "sequenceList": [4]}}),
+            json!({"conversationId": "c1", "dialogId": "c1", "event": {"type": "ContentEvent", "contentType": "text/plain",
+                "message": "[Not delivered: the channel can't reach this person (HTTP 422, code opted_out)]"}}),
+        ],
+        "once, however often the news comes"
+    );
+}
+
+#[tokio::test]
+async fn an_agent_is_told_that_a_file_cannot_be_carried() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    let file = json!({"type": "ContentEvent", "contentType": "hosted/file", "message": {"relativePath": "/x"}});
+    let task = change(EVENTS, 0, &event("c1", 6, "ASSIGNED_AGENT", "ALL", &file));
+    workers.to_channel.work(&task, &attempt("a", 10)).await.unwrap();
+    workers.to_liveengage.work(&news(&world)[0], &attempt("b", 11)).await.unwrap();
+    let told = sends(&world).pop().unwrap();
+    assert_eq!(told["event"]["message"], "[Not delivered: hosted/file can't be carried to this channel]");
+}
+
+#[tokio::test]
+async fn nothing_is_opened_to_tell_of_a_conversation_that_has_ended() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    world.fault(SMS, Fault::Answer(400, json!({})));
+    workers.to_channel.work(&agent_says("c1", 4, "bye"), &attempt("a", 10)).await.unwrap();
+    world.other().close("c1");
+    workers.to_liveengage.work(&news(&world)[0], &attempt("b", 11)).await.unwrap();
+    assert_eq!(world.count(super::world::CONVERSATION), 1);
+}
+
+#[tokio::test]
+async fn a_person_is_told_in_the_lines_words_once() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    world.fault(SEND, Fault::Answer(400, json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request"}})));
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", 10)).await.unwrap();
+    let news = news(&world);
+    assert_eq!(news.len(), 1);
+    for process in ["b", "c"] {
+        workers.to_channel.work(&news[0], &attempt(process, 100)).await.unwrap();
+    }
+    assert_eq!(world.other().sms_texts(), ["Sorry, your message could not be delivered. Please try again later."]);
+}
+
+#[tokio::test]
+async fn a_line_can_choose_to_say_nothing() {
+    let world = World::talking(ANNA).await;
+    let mut secret = line_secret("webhook-s3cret");
+    secret["not_delivered_notice"] = json!("");
+    world.secrets.put("connector/line/sms-main", &secret);
+    let workers = world.workers();
+    world.fault(SEND, Fault::Answer(400, json!({})));
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", 1000)).await.unwrap();
+    assert!(news(&world).is_empty());
+    assert_eq!(world.store.parked().len(), 1);
+}
+
+#[tokio::test]
+async fn news_that_cannot_be_delivered_makes_no_news() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    world.fault(SMS, Fault::Answer(422, json!({})));
+    workers.to_channel.work(&agent_says("c1", 4, "hello?"), &attempt("a", 10)).await.unwrap();
+    world.fault(SEND, Fault::Answer(400, json!({})));
+    workers.to_liveengage.work(&news(&world)[0], &attempt("b", 11)).await.unwrap();
+    assert_eq!(news(&world).len(), 1);
+    assert_eq!(world.store.parked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_message_stays_in_the_queue_while_nobody_can_be_told() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    world.fault(SMS, Fault::Answer(422, json!({})));
+    world.fault(SMS, Fault::Answer(422, json!({})));
+    world.news.fail(true);
+    let task = agent_says("c1", 4, "hello?");
+    assert!(workers.to_channel.work(&task, &attempt("a", 10)).await.is_err());
+    assert!(world.store.parked().is_empty());
+    world.news.fail(false);
+    workers.to_channel.work(&task, &attempt("b", 20)).await.unwrap();
+    assert_eq!((world.store.parked().len(), news(&world).len()), (1, 1));
+}
