@@ -6,19 +6,20 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::{error::DeliveryError, registry::Accounts, tokens::AppJwts};
 use crate::{
     domain::{
         conversation::{ConsumerToken, Identity},
         http::{HttpCall, HttpReply},
-        id::{AccountId, ConversationId, DialogId, ExtConsumerId, Owner, Sequence},
+        id::{AccountId, ConversationId, ExtConsumerId, Owner, Sequence},
     },
     liveengage::{
         LiveEngageError,
         domain_api::{self, Directory, Service},
         idp,
-        messaging::{self, Credentials, Routing},
+        messaging::{self, Credentials, Event, Place, Routing},
         sentinel::AppJwt,
     },
     port::{Http, Tokens},
@@ -104,48 +105,25 @@ impl LiveEngage {
         .await
     }
 
-    /// Publishes a text in a dialog.
+    /// Publishes an event of the consumer.
     ///
     /// # Errors
     /// [`DeliveryError`].
-    pub async fn send_text(
+    pub async fn publish(
         &self,
         caller: Caller<'_>,
         consumer: &ConsumerToken,
         request_id: &str,
-        (conversation, dialog): (&ConversationId, &DialogId),
-        text: &str,
+        place: Place<'_>,
+        event: Event<'_>,
+        metadata: Option<&Value>,
     ) -> Result<Option<Sequence>, DeliveryError> {
         self.authorised(
             caller,
             Service::Messaging,
             |host, app_jwt| {
                 let credentials = Credentials { account: caller.account, app_jwt, consumer };
-                messaging::text_request(host, credentials, request_id, conversation, dialog, text)
-            },
-            messaging::send_answer,
-        )
-        .await
-    }
-
-    /// Tells that a message did not reach the consumer.
-    ///
-    /// # Errors
-    /// [`DeliveryError`].
-    pub async fn send_not_received(
-        &self,
-        caller: Caller<'_>,
-        consumer: &ConsumerToken,
-        request_id: &str,
-        (conversation, dialog): (&ConversationId, &DialogId),
-        sequence: Sequence,
-    ) -> Result<Option<Sequence>, DeliveryError> {
-        self.authorised(
-            caller,
-            Service::Messaging,
-            |host, app_jwt| {
-                let credentials = Credentials { account: caller.account, app_jwt, consumer };
-                messaging::not_received_request(host, credentials, request_id, conversation, dialog, sequence)
+                messaging::publish_request(host, credentials, request_id, place, event, metadata)
             },
             messaging::send_answer,
         )

@@ -140,7 +140,7 @@ impl DeliverToChannel {
             (
                 Role::Brand | Role::Unsaid,
                 Audience::All,
-                EventKind::Text(_) | EventKind::OtherContent(_) | EventKind::RichContent,
+                EventKind::Text(_) | EventKind::OtherContent(_) | EventKind::RichContent(_),
             ) => {}
         }
         match self.consumers.conversation_owner(account, &event.conversation).await? {
@@ -195,7 +195,7 @@ impl DeliverToChannel {
             EventKind::OtherContent(content) => {
                 return self.refuse(key, attempt, about, DeliveryError::Unsupported { content: content.clone() }).await;
             }
-            EventKind::RichContent | EventKind::AcceptStatus | EventKind::ChatState | EventKind::Unknown(_) => {
+            EventKind::RichContent(_) | EventKind::AcceptStatus | EventKind::ChatState | EventKind::Unknown(_) => {
                 let error = DeliveryError::Unsupported { content: "structured content".to_owned() };
                 return self.refuse(key, attempt, about, error).await;
             }

@@ -22,7 +22,10 @@ use crate::{
         id::{ConversationId, CorrelationId, DialogId, LineId, Sequence},
         message::{InboundContent, InboundEvent, MessageText},
     },
-    liveengage::{LiveEngageError, messaging::text_pieces},
+    liveengage::{
+        LiveEngageError,
+        messaging::{Event, Place, text_pieces},
+    },
     port::{Clock, Consumers, Messages, Queue, QueueMessage, Saved},
 };
 
@@ -110,7 +113,7 @@ impl DeliverToLiveEngage {
                 };
                 let undelivered = Undelivered {
                     who: ConsumerRef { line, user },
-                    place: (&conversation, &dialog),
+                    place: Place { conversation: &conversation, dialog: &dialog },
                     sequence,
                     reason: &reason,
                 };
@@ -148,13 +151,17 @@ impl DeliverToLiveEngage {
             attempt.check_time(&*self.clock, LIVEENGAGE_CALL)?;
             let mut request_id = digest([format!("{key:?} {step}").as_bytes()]);
             request_id.truncate(32);
-            let sent = match (step, undelivered.sequence) {
-                (0, Some(sequence)) => {
+            let event = match (step, undelivered.sequence) {
+                (0, Some(sequence)) => Some(Event::NotReceived(sequence)),
+                (0, None) => None,
+                _ => Some(Event::Text(&text)),
+            };
+            let sent = match event {
+                Some(event) => {
                     let (token, place) = (&identity.token, undelivered.place);
-                    self.liveengage.send_not_received(caller, token, &request_id, place, sequence).await
+                    self.liveengage.publish(caller, token, &request_id, place, event, None).await
                 }
-                (0, None) => Ok(None),
-                _ => self.liveengage.send_text(caller, &identity.token, &request_id, undelivered.place, &text).await,
+                None => Ok(None),
             };
             match sent {
                 Ok(sequence) => {
@@ -210,7 +217,7 @@ impl DeliverToLiveEngage {
 /// An agent's message that did not reach the person.
 struct Undelivered<'a> {
     who: ConsumerRef,
-    place: (&'a ConversationId, &'a DialogId),
+    place: Place<'a>,
     sequence: Option<Sequence>,
     reason: &'a str,
 }
@@ -271,10 +278,11 @@ impl Way<'_> {
             self.attempt.check_time(&*self.worker.clock, LIVEENGAGE_CALL)?;
             let request_id = self.request_id(&format!("send {index}"));
             let dialog = DialogId::main_of(conversation);
+            let place = Place { conversation, dialog: &dialog };
             let sent = self
                 .worker
                 .liveengage
-                .send_text(self.caller(), &identity.token, &request_id, (conversation, &dialog), piece)
+                .publish(self.caller(), &identity.token, &request_id, place, Event::Text(piece), None)
                 .await;
             match sent {
                 Ok(sequence) => return Ok((conversation.clone(), sequence.map(|sequence| sequence.0))),

@@ -165,7 +165,7 @@ fn queue_message(
             let name = match &event.kind {
                 EventKind::Unknown(_) => return Ok(None),
                 EventKind::Text(_) | EventKind::OtherContent(_) => "content",
-                EventKind::RichContent => "rich content",
+                EventKind::RichContent(_) => "rich content",
                 EventKind::AcceptStatus => "accept status",
                 EventKind::ChatState => "chat state",
             };

@@ -164,55 +164,61 @@ pub fn open_answer(reply: &HttpReply) -> Result<ConversationId, LiveEngageError>
     Err(LiveEngageError::Unreadable { call: CONVERSATION, what: "no conversationId in the second element" })
 }
 
-/// Publishes a text into a dialog. `request_id` is at most 64 characters.
+/// Where an event is published.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The conversation.
+    pub conversation: &'a ConversationId,
+    /// The dialog in it.
+    pub dialog: &'a DialogId,
+}
+
+/// What a connector publishes.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// A text of the consumer.
+    Text(&'a str),
+    /// An agent's message did not reach the consumer (`NACK`).
+    NotReceived(Sequence),
+    /// The consumer has chosen something that an agent's message offered (`ACTION`).
+    Chosen(Sequence),
+}
+
+/// Publishes an event. `request_id` is at most 64 characters; `metadata` stands beside the body: what belongs to the button that
+/// the consumer chose.
 ///
 /// # Errors
 /// [`LiveEngageError::Unsendable`] when the whole JSON is longer than [`LONGEST_REQUEST`].
-pub fn text_request(
+pub fn publish_request(
     messaging: &Url,
     credentials: Credentials<'_>,
     request_id: &str,
-    conversation: &ConversationId,
-    dialog: &DialogId,
-    text: &str,
+    place: Place<'_>,
+    event: Event<'_>,
+    metadata: Option<&Value>,
 ) -> Result<HttpCall, LiveEngageError> {
-    let body = json!({
+    let status = |status: &str, sequence: Sequence| json!({"type": "AcceptStatusEvent", "status": status, "sequenceList": [sequence.0]});
+    let event = match event {
+        Event::Text(text) => json!({"type": "ContentEvent", "contentType": "text/plain", "message": text}),
+        Event::NotReceived(sequence) => status("NACK", sequence),
+        Event::Chosen(sequence) => status("ACTION", sequence),
+    };
+    let mut body = json!({
         "kind": "req", "id": request_id, "type": "ms.PublishEvent",
         "body": {
-            "dialogId": dialog.as_str(),
-            "conversationId": conversation.as_str(),
-            "event": {"type": "ContentEvent", "contentType": "text/plain", "message": text},
+            "dialogId": place.dialog.as_str(),
+            "conversationId": place.conversation.as_str(),
+            "event": event,
         },
     });
+    if let (Some(metadata), Some(body)) = (metadata, body.as_object_mut()) {
+        body.insert("metadata".to_owned(), metadata.clone());
+    }
     let call = call(SEND, messaging, "/send", credentials, &body)?;
     if std::str::from_utf8(&call.body).map_or(0, |json| json.chars().count()) > LONGEST_REQUEST {
         return Err(LiveEngageError::Unsendable { call: SEND, what: "the request is longer than 5000 characters" });
     }
     Ok(call)
-}
-
-/// Tells LiveEngage that a message did not reach the consumer: an AcceptStatusEvent with the status `NACK` (Connector API, SEND
-/// page: "message not received").
-///
-/// # Errors
-/// [`LiveEngageError::Header`].
-pub fn not_received_request(
-    messaging: &Url,
-    credentials: Credentials<'_>,
-    request_id: &str,
-    conversation: &ConversationId,
-    dialog: &DialogId,
-    sequence: Sequence,
-) -> Result<HttpCall, LiveEngageError> {
-    let body = json!({
-        "kind": "req", "id": request_id, "type": "ms.PublishEvent",
-        "body": {
-            "dialogId": dialog.as_str(),
-            "conversationId": conversation.as_str(),
-            "event": {"type": "AcceptStatusEvent", "status": "NACK", "sequenceList": [sequence.0]},
-        },
-    });
-    call(SEND, messaging, "/send", credentials, &body)
 }
 
 /// Splits a text so that each piece fits into a SEND request, after JSON's escaping, between graphemes.
@@ -385,15 +391,10 @@ mod tests {
     #[test]
     fn a_text_is_one_object_with_dialog_and_conversation() {
         let conversation = ConversationId::new("c1").unwrap();
-        let call = text_request(
-            &host(),
-            Sample::new().credentials(),
-            "r2",
-            &conversation,
-            &DialogId::main_of(&conversation),
-            "Grüße 😀",
-        )
-        .unwrap();
+        let dialog = DialogId::main_of(&conversation);
+        let place = Place { conversation: &conversation, dialog: &dialog };
+        let call =
+            publish_request(&host(), Sample::new().credentials(), "r2", place, Event::Text("Grüße 😀"), None).unwrap();
         assert_eq!(
             call.url.as_str(),
             "https://va.msg.liveperson.net/api/account/72419083/messaging/consumer/conversation/send?v=3"
@@ -407,18 +408,24 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_was_not_received_is_named_by_its_sequence() {
+    fn a_status_names_the_message_and_metadata_stand_beside_the_body() {
         let conversation = ConversationId::new("c1").unwrap();
-        let dialog = DialogId::main_of(&conversation);
-        let sample = Sample::new();
-        let call =
-            not_received_request(&host(), sample.credentials(), "r3", &conversation, &dialog, Sequence(7)).unwrap();
-        assert_eq!(
-            body(&call),
-            json!({"kind": "req", "id": "r3", "type": "ms.PublishEvent", "body": {
-                "dialogId": "c1", "conversationId": "c1",
-                "event": {"type": "AcceptStatusEvent", "status": "NACK", "sequenceList": [7]}}})
-        );
+        let dialog = DialogId::new("d1").unwrap();
+        let place = Place { conversation: &conversation, dialog: &dialog };
+        let metadata = json!([{"type": "ExternalId", "id": "Yes-77"}]);
+        for (event, status, metadata) in
+            [(Event::NotReceived(Sequence(7)), "NACK", None), (Event::Chosen(Sequence(7)), "ACTION", Some(&metadata))]
+        {
+            let sample = Sample::new();
+            let call = publish_request(&host(), sample.credentials(), "r3", place, event, metadata).unwrap();
+            let mut expected = json!({"kind": "req", "id": "r3", "type": "ms.PublishEvent", "body": {
+                "dialogId": "d1", "conversationId": "c1",
+                "event": {"type": "AcceptStatusEvent", "status": status, "sequenceList": [7]}}});
+            if let Some(metadata) = metadata {
+                expected["metadata"] = metadata.clone();
+            }
+            assert_eq!(body(&call), expected);
+        }
     }
 
     #[test]
@@ -446,7 +453,9 @@ mod tests {
             let pieces = text_pieces(&text);
             prop_assert_eq!(pieces.concat(), text.clone());
             for piece in pieces {
-                let call = text_request(&host(), sample.credentials(), &"r".repeat(64), &conversation, &DialogId::main_of(&conversation), piece);
+                let dialog = DialogId::main_of(&conversation);
+                let place = Place { conversation: &conversation, dialog: &dialog };
+                let call = publish_request(&host(), sample.credentials(), &"r".repeat(64), place, Event::Text(piece), None);
                 prop_assert!(call.is_ok());
             }
         }

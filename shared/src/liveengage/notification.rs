@@ -155,6 +155,8 @@ pub struct DialogEvent {
     pub audience: Audience,
     /// What it was.
     pub kind: EventKind,
+    /// The quick replies that came with it, as they came.
+    pub quick_replies: Option<Value>,
 }
 
 /// Who did something in a dialog.
@@ -184,8 +186,8 @@ pub enum EventKind {
     Text(MessageText),
     /// A ContentEvent of another content type, by that type.
     OtherContent(String),
-    /// A RichContentEvent.
-    RichContent,
+    /// A RichContentEvent, with its content as it came: an object, or a string of JSON.
+    RichContent(Value),
     /// An AcceptStatusEvent.
     AcceptStatus,
     /// A ChatStateEvent.
@@ -262,7 +264,14 @@ fn read_event(change: &Value) -> Result<Change, UnreadableChange> {
                 EventKind::OtherContent(content_type.to_owned())
             }
         }
-        Some("RichContentEvent") => EventKind::RichContent,
+        // `content` in webhooks and samples, `message` in the documentation's schema.
+        Some("RichContentEvent") => EventKind::RichContent(
+            ["content", "message"]
+                .iter()
+                .find_map(|field| wire.event.get(field).filter(|content| !content.is_null()))
+                .cloned()
+                .unwrap_or_default(),
+        ),
         Some("AcceptStatusEvent") => EventKind::AcceptStatus,
         Some("ChatStateEvent") => EventKind::ChatState,
         Some(other) => EventKind::Unknown(other.to_owned()),
@@ -294,6 +303,7 @@ fn read_event(change: &Value) -> Result<Change, UnreadableChange> {
             Some(_) => Audience::Private,
         },
         kind,
+        quick_replies: wire.event.get("quickReplies").filter(|replies| !replies.is_null()).cloned(),
     }))
 }
 
@@ -446,7 +456,11 @@ mod tests {
                 json!({"type": "ContentEvent", "contentType": "hosted/file", "message": {"relativePath": "/x"}}),
                 EventKind::OtherContent("hosted/file".to_owned()),
             ),
-            (json!({"type": "RichContentEvent", "content": {}}), EventKind::RichContent),
+            (
+                json!({"type": "RichContentEvent", "content": {"type": "text"}}),
+                EventKind::RichContent(json!({"type": "text"})),
+            ),
+            (json!({"type": "RichContentEvent", "message": "{}"}), EventKind::RichContent(json!("{}"))),
             (json!({"type": "AcceptStatusEvent", "status": "READ", "sequenceList": [1]}), EventKind::AcceptStatus),
             (json!({"type": "ChatStateEvent", "chatState": "COMPOSING"}), EventKind::ChatState),
             (json!({"type": "HologramEvent"}), EventKind::Unknown("HologramEvent".to_owned())),
