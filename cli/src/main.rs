@@ -3,6 +3,7 @@
 use std::{io::Write as _, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use connector::liveengage::manifest::manifest;
 use connector_lab::{Lab, LabOptions, headless};
 use tracing_subscriber::{
     Layer as _,
@@ -23,6 +24,21 @@ struct Cli {
 enum Command {
     /// Start everything on this machine: simulators, AWS stand-ins, the five functions, and a page to try them. The default.
     Lab(LabArguments),
+    /// Print the manifest of the app install, for LivePerson: where the webhooks go and what the connector may do.
+    Manifest(ManifestArguments),
+}
+
+#[derive(Debug, Args)]
+struct ManifestArguments {
+    /// The stack's output LiveEngageWebhookUrl.
+    #[arg(long, value_name = "URL")]
+    webhook_url: String,
+    /// What agents see as the source of a conversation; unique in the account.
+    #[arg(long, default_value = "SMS connector")]
+    name: String,
+    /// What the app is for.
+    #[arg(long, default_value = "Connects a messaging channel to LiveEngage")]
+    description: String,
 }
 
 #[derive(Debug, Default, Args)]
@@ -73,7 +89,30 @@ impl LabArguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Lab(arguments) = Cli::parse().command.unwrap_or(Command::Lab(LabArguments::default()));
+    match Cli::parse().command.unwrap_or(Command::Lab(LabArguments::default())) {
+        Command::Lab(arguments) => lab(&arguments).await,
+        Command::Manifest(arguments) => print_manifest(&arguments),
+    }
+}
+
+fn print_manifest(arguments: &ManifestArguments) -> ExitCode {
+    let manifest = match arguments.webhook_url.parse() {
+        Ok(url) => manifest(&url, &arguments.name, &arguments.description).map_err(|error| error.to_string()),
+        Err(_) => Err("the webhook's address is not a URL".to_owned()),
+    };
+    match manifest {
+        Ok(manifest) => {
+            print(&format!("{manifest:#}\n"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "There is no manifest: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn lab(arguments: &LabArguments) -> ExitCode {
     // The stand-ins warn of every condition that fails, and conditions are meant to fail.
     let level = arguments.log.unwrap_or(LevelFilter::WARN);
     let ours = Targets::new().with_target("connector", level).with_target("connector_lab", level);

@@ -8,6 +8,7 @@ mod tolerant;
 
 pub mod domain_api;
 pub mod idp;
+pub mod manifest;
 pub mod messaging;
 pub mod notification;
 pub mod sentinel;
