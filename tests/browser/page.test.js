@@ -73,6 +73,7 @@ async function count(locator, expected, what) {
 test("a conversation from the first text to the next conversation", async (t) => {
   const question = "Hello 👋🏽 <b>is my parcel on its way?</b> Grüße, Zoë";
   const answer = "Good morning ☀️ Yes: it arrives today & before 17:00.";
+  const cardText = "Is <b>this</b> the right parcel?";
   const secondQuestion = "One more thing: can I pay by card? 💳";
 
   await t.test("the page connects", async () => {
@@ -102,12 +103,35 @@ test("a conversation from the first text to the next conversation", async (t) =>
     await shot("3-answered");
   });
 
+  await t.test("the agent sends a card from the menu, edited as JSON", async () => {
+    const dialog = part("card-dialog");
+    await part("card-menu").getByText("Send a card").click();
+    await shot("4-card-menu");
+    await part("card-templates").getByRole("button", { name: "Quick replies" }).click();
+    await dialog.waitFor();
+    const template = await part("card-json").inputValue();
+    await part("card-json").fill(template.slice(1));
+    await part("card-send").click();
+    assert.match(await part("card-error").innerText(), /no JSON/);
+    assert.equal(await part("card-json").getAttribute("aria-invalid"), "true");
+    await part("card-json").fill(template.replace("Has your parcel arrived?", cardText));
+    await shot("5-card");
+    await part("card-send").click();
+    await dialog.waitFor({ state: "hidden" });
+    await count(bubble("desk-messages", cardText), 1, "the card is at the desk once");
+    const choices = bubble("desk-messages", cardText).locator("[data-kind=quick_reply]");
+    assert.deepEqual(await choices.locator(".words").allInnerTexts(), ["Yes", "No"]);
+    assert.deepEqual(await choices.locator(".tag").allInnerTexts(), ["ExternalId: Yes-1234", "ExternalId: No-1234"]);
+    assert.equal(await part("card-menu").evaluate((menu) => menu.open), false);
+    await shot("6-card-sent");
+  });
+
   await t.test("the agent closes the conversation", async () => {
     await part("desk-close").click();
     await count(part("conversations").locator("[data-state=closed]").and(conversations()), 1, "it is closed");
     await page.waitForFunction(() => document.getElementById("desk-input").disabled);
     assert.equal(await part("desk-close").isDisabled(), true);
-    await shot("4-closed");
+    await shot("7-closed");
   });
 
   await t.test("the consumer's next text opens a second conversation", async () => {
@@ -119,7 +143,7 @@ test("a conversation from the first text to the next conversation", async (t) =>
     await count(bubble("desk-messages", question), 0, "the first conversation's text is not");
     await count(bubble("phone-messages", secondQuestion), 1, "the phone has everything in one thread");
     await count(bubble("phone-messages", question), 1, "the phone has everything in one thread");
-    await shot("5-second-conversation");
+    await shot("8-second-conversation");
   });
 
   await t.test("the first conversation can be read again", async () => {
@@ -147,7 +171,7 @@ test("a conversation from the first text to the next conversation", async (t) =>
     assert.ok(withText >= 1, "the filter also finds texts in the details");
     await lines.first().locator("summary").click();
     assert.match(await lines.first().locator("pre").innerText(), /is my parcel/);
-    await shot("6-filtered");
+    await shot("9-filtered");
     await part("wire-filter").fill("nothing has this");
     await count(lines, 0, "no line is left");
     await part("wire-filter").fill("");
@@ -158,8 +182,8 @@ test("a conversation from the first text to the next conversation", async (t) =>
     await page.emulateMedia({ colorScheme: "dark" });
     await part("conversations").locator("[data-state=open]").and(conversations()).last().getByRole("button").click();
     await count(bubble("desk-messages", secondQuestion), 1, "the second conversation is shown");
-    await shot("7-dark");
-    for (const [name, width, height] of [["8-tablet", 820, 1180], ["9-narrow", 390, 844]]) {
+    await shot("10-dark");
+    for (const [name, width, height] of [["11-tablet", 820, 1180], ["12-narrow", 390, 844]]) {
       await page.setViewportSize({ width, height });
       const overhang = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       assert.ok(overhang <= 0, `${name}: nothing sticks out sideways, but ${overhang} px do`);

@@ -1,10 +1,12 @@
 //! One conversation: its dialogs, participants and transcript, and the changes that webhooks tell of.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::event::{AcceptStatus, Audience, ChatState, Event, Role};
 use super::notification::{self, Change};
 use super::options::WebhookEvent;
+use super::structured_content;
+use super::view::Receipt;
 
 /// A change that the account's app install is to hear of.
 #[derive(Debug)]
@@ -78,8 +80,17 @@ pub(super) struct Line {
     pub(super) text: String,
     pub(super) at_ms: i64,
     pub(super) audience: Audience,
+    /// The quick replies, and the content of a card.
+    pub(super) rich: Option<Value>,
+    pub(super) metadata: Option<Value>,
     /// What the other side said about it.
-    pub(super) statuses: Vec<AcceptStatus>,
+    pub(super) receipts: Vec<Receipt>,
+}
+
+impl Line {
+    fn was_read(&self) -> bool {
+        self.receipts.iter().any(|receipt| receipt.status == AcceptStatus::Read)
+    }
 }
 
 /// An event on its way into a conversation.
@@ -220,35 +231,38 @@ impl Conversation {
     pub(super) fn unread_by_agent(&self) -> Vec<u64> {
         self.transcript
             .iter()
-            .filter(|line| line.role == Role::Consumer && !line.statuses.contains(&AcceptStatus::Read))
+            .filter(|line| line.role == Role::Consumer && !line.was_read())
             .map(|line| line.sequence)
             .collect()
     }
 
     fn note(&mut self, publication: &Publication, sequence: Option<u64>, now_ms: i64) {
         match &publication.event {
-            Event::Content { message, .. } => {
-                if publication.role == Role::Consumer {
-                    self.last_consumer_ms = now_ms;
+            Event::Content { message, quick_replies, .. } => {
+                let rich = quick_replies.as_ref().map(|replies| json!({ "quickReplies": replies }));
+                self.add_line(publication, sequence, now_ms, message.clone(), rich);
+            }
+            Event::RichContent { content, quick_replies } => {
+                let mut rich = json!({ "content": content });
+                if let (Some(rich), Some(replies)) = (rich.as_object_mut(), quick_replies) {
+                    rich.insert("quickReplies".to_owned(), replies.clone());
                 }
-                if let Some(sequence) = sequence {
-                    self.transcript.push(Line {
-                        dialog_id: publication.dialog_id.clone(),
-                        sequence,
-                        role: publication.role,
-                        text: message.clone(),
-                        at_ms: now_ms,
-                        audience: publication.audience,
-                        statuses: Vec::new(),
-                    });
-                }
+                let text = structured_content::summary(content, quick_replies.as_ref());
+                self.add_line(publication, sequence, now_ms, text, Some(rich));
             }
             Event::AcceptStatus { status, sequence_list } => {
-                for line in &mut self.transcript {
-                    let meant = line.dialog_id == publication.dialog_id && sequence_list.contains(&line.sequence);
-                    if meant && line.role != publication.role && !line.statuses.contains(status) {
-                        line.statuses.push(*status);
-                    }
+                let meant = |line: &&mut Line| {
+                    line.dialog_id == publication.dialog_id
+                        && line.role != publication.role
+                        && sequence_list.contains(&line.sequence)
+                };
+                for line in self.transcript.iter_mut().filter(meant) {
+                    line.receipts.push(Receipt {
+                        status: *status,
+                        sequence: sequence.unwrap_or_default(),
+                        metadata: publication.metadata.clone(),
+                        at_ms: now_ms,
+                    });
                 }
             }
             Event::ChatState { chat_state } => {
@@ -257,6 +271,31 @@ impl Conversation {
                 }
             }
         }
+    }
+
+    fn add_line(
+        &mut self,
+        publication: &Publication,
+        sequence: Option<u64>,
+        now_ms: i64,
+        text: String,
+        rich: Option<Value>,
+    ) {
+        if publication.role == Role::Consumer {
+            self.last_consumer_ms = now_ms;
+        }
+        let Some(sequence) = sequence else { return };
+        self.transcript.push(Line {
+            dialog_id: publication.dialog_id.clone(),
+            sequence,
+            role: publication.role,
+            text,
+            at_ms: now_ms,
+            audience: publication.audience,
+            rich,
+            metadata: publication.metadata.clone(),
+            receipts: Vec::new(),
+        });
     }
 
     fn originator(&self, role: Role) -> String {

@@ -1,5 +1,6 @@
 //! The agent's desk, as methods of the handle. There is one agent per account, who answers everything.
 
+use serde_json::Value;
 use tokio::sync::broadcast;
 
 use super::conversation::{Conversation, Outgoing, Publication, Refusal};
@@ -23,6 +24,9 @@ pub enum DeskError {
     /// The consumer of this conversation writes through the connector and cannot be played here.
     #[error("conversation {0} is not one of another channel")]
     NotForeign(String),
+    /// Structured content and quick replies are JSON objects; the name of the part that is none.
+    #[error("{0} must be a JSON object")]
+    NotAnObject(&'static str),
 }
 
 impl LiveEngageSimulator {
@@ -64,7 +68,7 @@ impl LiveEngageSimulator {
     /// # Errors
     /// The conversation is unknown or closed.
     pub fn say(&self, conversation_id: &str, text: &str) -> Result<u64, DeskError> {
-        self.say_to(conversation_id, text, Audience::All)
+        self.say_event(conversation_id, Event::text(text), Audience::All)
     }
 
     /// The agent leaves a note that only agents and managers may see. Returns its sequence number.
@@ -72,7 +76,40 @@ impl LiveEngageSimulator {
     /// # Errors
     /// The conversation is unknown or closed.
     pub fn say_privately(&self, conversation_id: &str, text: &str) -> Result<u64, DeskError> {
-        self.say_to(conversation_id, text, Audience::AgentsAndManagers)
+        self.say_event(conversation_id, Event::text(text), Audience::AgentsAndManagers)
+    }
+
+    /// The agent or a bot sends a text with quick replies below it: a `ContentEvent` with `quickReplies`, which is passed
+    /// on as it is, correct or not. Returns its sequence number.
+    ///
+    /// # Errors
+    /// The quick replies are no object, or the conversation is unknown or closed.
+    pub fn say_with_quick_replies(
+        &self,
+        conversation_id: &str,
+        text: &str,
+        quick_replies: Value,
+    ) -> Result<u64, DeskError> {
+        must_be_object(&quick_replies, "quick_replies")?;
+        self.say_event(conversation_id, Event::with_quick_replies(text, quick_replies), Audience::All)
+    }
+
+    /// The agent or a bot sends structured content: a `RichContentEvent` with `content` and `quickReplies`, which are
+    /// passed on as they are, correct or not. Returns its sequence number.
+    ///
+    /// # Errors
+    /// One of the two is no object, or the conversation is unknown or closed.
+    pub fn say_rich(
+        &self,
+        conversation_id: &str,
+        content: Value,
+        quick_replies: Option<Value>,
+    ) -> Result<u64, DeskError> {
+        must_be_object(&content, "content")?;
+        if let Some(quick_replies) = &quick_replies {
+            must_be_object(quick_replies, "quick_replies")?;
+        }
+        self.say_event(conversation_id, Event::RichContent { content, quick_replies }, Audience::All)
     }
 
     /// The agent begins to type, or stops.
@@ -115,9 +152,9 @@ impl LiveEngageSimulator {
         })
     }
 
-    fn say_to(&self, conversation_id: &str, text: &str, audience: Audience) -> Result<u64, DeskError> {
+    fn say_event(&self, conversation_id: &str, event: Event, audience: Audience) -> Result<u64, DeskError> {
         self.as_agent(conversation_id, |conversation, now_ms| {
-            let (sequence, out) = publish(conversation, Event::text(text), audience, now_ms)?;
+            let (sequence, out) = publish(conversation, event, audience, now_ms)?;
             Ok((sequence.unwrap_or_default(), vec![out]))
         })
     }
@@ -149,6 +186,10 @@ impl LiveEngageSimulator {
         // The desk acts on main dialogs, which every conversation has: the one possible refusal is that it is closed.
         changed.map(|changed| changed.result).map_err(|_| DeskError::Closed(conversation_id.to_owned()))
     }
+}
+
+fn must_be_object(value: &Value, name: &'static str) -> Result<(), DeskError> {
+    if value.is_object() { Ok(()) } else { Err(DeskError::NotAnObject(name)) }
 }
 
 /// Publishes in the main dialog, as the agent.

@@ -1,6 +1,7 @@
 //! The events of a conversation, in the form that the Send API takes and the webhooks carry.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::options::WebhookEvent;
 
@@ -64,7 +65,18 @@ pub(super) enum ContentType {
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub(super) enum Event {
     #[serde(rename = "ContentEvent")]
-    Content { message: String, content_type: ContentType },
+    Content {
+        message: String,
+        content_type: ContentType,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quick_replies: Option<Value>,
+    },
+    #[serde(rename = "RichContentEvent")]
+    RichContent {
+        content: Value,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quick_replies: Option<Value>,
+    },
     #[serde(rename = "AcceptStatusEvent")]
     AcceptStatus { status: AcceptStatus, sequence_list: Vec<u64> },
     #[serde(rename = "ChatStateEvent")]
@@ -73,7 +85,21 @@ pub(super) enum Event {
 
 impl Event {
     pub(super) fn text(message: &str) -> Self {
-        Self::Content { message: message.to_owned(), content_type: ContentType::TextPlain }
+        Self::Content { message: message.to_owned(), content_type: ContentType::TextPlain, quick_replies: None }
+    }
+
+    /// A text with choices below it.
+    pub(super) fn with_quick_replies(message: &str, quick_replies: Value) -> Self {
+        Self::Content {
+            message: message.to_owned(),
+            content_type: ContentType::TextPlain,
+            quick_replies: Some(quick_replies),
+        }
+    }
+
+    /// Whether it is something that agents and bots send, and consumers do not.
+    pub(super) fn is_structured(&self) -> bool {
+        matches!(self, Self::RichContent { .. } | Self::Content { quick_replies: Some(_), .. })
     }
 
     /// Content and accept events share the sequence of their dialog; chat states take no number.
@@ -84,6 +110,7 @@ impl Event {
     pub(super) fn webhook_event(&self) -> WebhookEvent {
         match self {
             Self::Content { .. } => WebhookEvent::Content,
+            Self::RichContent { .. } => WebhookEvent::RichContent,
             Self::AcceptStatus { .. } => WebhookEvent::AcceptStatus,
             Self::ChatState { .. } => WebhookEvent::ChatState,
         }

@@ -19,6 +19,7 @@ mod page_desk;
 mod sentinel;
 mod signature;
 mod simulator;
+mod structured_content;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -33,5 +34,5 @@ pub use foreign::Speaker;
 pub use options::{AccountOptions, LiveEngageOptions, StartError, WebhookEvent, WebhookSettings};
 pub use signature::SignatureForm;
 pub use simulator::LiveEngageSimulator;
-pub use view::{ConsumerView, ConversationView, DeskChange, TranscriptLine};
+pub use view::{ConsumerView, ConversationView, DeskChange, Receipt, TranscriptLine};
 pub use webhooks::{DeliveredWebhook, UnknownDelivery};

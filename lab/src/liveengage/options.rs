@@ -78,7 +78,9 @@ impl AccountOptions {
 pub enum WebhookEvent {
     /// `ms.MessagingEventNotification.ContentEvent`: a text, by any participant.
     Content,
-    /// `ms.MessagingEventNotification.AcceptStatusEvent`: delivered, read, refused.
+    /// `ms.MessagingEventNotification.RichContentEvent`: a card, by the agent or a bot.
+    RichContent,
+    /// `ms.MessagingEventNotification.AcceptStatusEvent`: delivered, read, refused, answered.
     AcceptStatus,
     /// `ms.MessagingEventNotification.ChatStateEvent`: typing and presence.
     ChatState,
@@ -88,12 +90,14 @@ pub enum WebhookEvent {
 
 impl WebhookEvent {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Content, Self::AcceptStatus, Self::ChatState, Self::ExConversation];
+    pub const ALL: [Self; 5] =
+        [Self::Content, Self::RichContent, Self::AcceptStatus, Self::ChatState, Self::ExConversation];
 
     /// The short name that the journal shows.
     pub fn name(self) -> &'static str {
         match self {
             Self::Content => "ContentEvent",
+            Self::RichContent => "RichContentEvent",
             Self::AcceptStatus => "AcceptStatusEvent",
             Self::ChatState => "ChatStateEvent",
             Self::ExConversation => "ExConversationChange",

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, Line};
 use super::event::{AcceptStatus, Audience, Role};
 use super::options::WebhookEvent;
 use super::world::State;
@@ -72,14 +72,33 @@ pub struct TranscriptLine {
     pub sequence: u64,
     /// Who said it.
     pub who: Role,
-    /// The text.
+    /// The text; of a card, its parts in words, a line each.
     pub text: String,
     /// When it was said, milliseconds since the epoch.
     pub at_ms: i64,
     /// Who may see it.
     pub audience: Audience,
+    /// What was structured about it: `content` as it was sent if it is a card, and `quickReplies` if it has any.
+    pub rich: Option<Value>,
+    /// The metadata that came beside it, an array that is not empty.
+    pub metadata: Option<Value>,
     /// What the other side said about it, each status once, in order.
     pub statuses: Vec<AcceptStatus>,
+    /// The same with what came along: each receipt that names this line, in order.
+    pub receipts: Vec<Receipt>,
+}
+
+/// One `AcceptStatusEvent` of the other side about a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    /// What it says.
+    pub status: AcceptStatus,
+    /// The receipt's own number in the dialog.
+    pub sequence: u64,
+    /// The metadata that came beside it, an array that is not empty: with `ACTION`, that of the element that was chosen.
+    pub metadata: Option<Value>,
+    /// When it came, milliseconds since the epoch.
+    pub at_ms: i64,
 }
 
 impl ConversationView {
@@ -104,19 +123,30 @@ impl ConversationView {
             consumer_is_typing: conversation.consumer_is_typing,
             started_at_ms: conversation.started_ms,
             ended_at_ms: conversation.ended.as_ref().map(|ended| ended.at_ms),
-            transcript: conversation
-                .transcript
-                .iter()
-                .map(|line| TranscriptLine {
-                    dialog_id: line.dialog_id.clone(),
-                    sequence: line.sequence,
-                    who: line.role,
-                    text: line.text.clone(),
-                    at_ms: line.at_ms,
-                    audience: line.audience,
-                    statuses: line.statuses.clone(),
-                })
-                .collect(),
+            transcript: conversation.transcript.iter().map(TranscriptLine::from).collect(),
+        }
+    }
+}
+
+impl From<&Line> for TranscriptLine {
+    fn from(line: &Line) -> Self {
+        let mut statuses = Vec::new();
+        for receipt in &line.receipts {
+            if !statuses.contains(&receipt.status) {
+                statuses.push(receipt.status);
+            }
+        }
+        Self {
+            dialog_id: line.dialog_id.clone(),
+            sequence: line.sequence,
+            who: line.role,
+            text: line.text.clone(),
+            at_ms: line.at_ms,
+            audience: line.audience,
+            rich: line.rich.clone(),
+            metadata: line.metadata.clone(),
+            statuses,
+            receipts: line.receipts.clone(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The page's JSON API: one state to read, three things to do.
+//! The page's JSON API: one state to read, four things to do.
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Shared;
-use super::view::{ActionError, BubbleView, DeskConversationView, Link, PhoneView};
+use super::view::{ActionError, BubbleView, DeskBubbleView, DeskConversationView, Link, PhoneView, RichMessage};
 
 /// Which phone and which conversation the browser has open.
 #[derive(Deserialize)]
@@ -34,6 +34,16 @@ struct AgentSays {
     text: String,
 }
 
+/// A card in `content`, with `quick_replies` or without; or a `text` with `quick_replies`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AgentSaysRich {
+    conversation: String,
+    content: Option<Value>,
+    quick_replies: Option<Value>,
+    text: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AgentCloses {
@@ -49,7 +59,7 @@ struct PageState<'a> {
     /// The transcript of the phone that was asked for; `null` when it is unknown.
     phone: Option<Vec<BubbleView>>,
     /// The transcript of the conversation that was asked for; `null` when it is unknown.
-    conversation: Option<Vec<BubbleView>>,
+    conversation: Option<Vec<DeskBubbleView>>,
 }
 
 pub(super) fn routes() -> Router<Shared> {
@@ -57,6 +67,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/api/state", get(state))
         .route("/api/phones/send", post(phone_sends))
         .route("/api/desk/say", post(agent_says))
+        .route("/api/desk/say_rich", post(agent_says_rich))
         .route("/api/desk/close", post(agent_closes))
 }
 
@@ -95,6 +106,24 @@ async fn agent_says(State(shared): State<Shared>, body: Result<Json<AgentSays>, 
         Ok(Json(AgentSays { conversation, text })) => done(shared.desk.say(&conversation, &text).await),
         Err(rejection) => error(rejection.status(), rejection.body_text()),
     }
+}
+
+async fn agent_says_rich(State(shared): State<Shared>, body: Result<Json<AgentSaysRich>, JsonRejection>) -> Response {
+    let Json(AgentSaysRich { conversation, content, quick_replies, text }) = match body {
+        Ok(said) => said,
+        Err(rejection) => return error(rejection.status(), rejection.body_text()),
+    };
+    let message = match (content, quick_replies, text) {
+        (Some(content), quick_replies, None) => RichMessage::Card { content, quick_replies },
+        (None, Some(quick_replies), Some(text)) => RichMessage::Text { text, quick_replies },
+        _ => {
+            return error(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "a structured message is a card in content, or a text with quick_replies, and not both",
+            );
+        }
+    };
+    done(shared.desk.say_rich(&conversation, message).await)
 }
 
 async fn agent_closes(State(shared): State<Shared>, body: Result<Json<AgentCloses>, JsonRejection>) -> Response {

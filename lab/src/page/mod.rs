@@ -1,7 +1,6 @@
 //! The web page: the consumer phone beside the agent desk, and the wire log below.
 //!
-//! One loopback server: the page itself (three embedded files, nothing from elsewhere), a small JSON API, and Server-Sent
-//! Events. The page knows the two sides as [`Phones`] and [`Desk`] only.
+//! One loopback server: the page itself (embedded files, nothing from elsewhere), a small JSON API, and Server-Sent Events. The page knows the two sides as [`Phones`] and [`Desk`] only.
 
 mod api;
 mod events;
@@ -26,7 +25,8 @@ use uuid::Uuid;
 use crate::journal::Journal;
 
 pub use self::view::{
-    ActionError, BubbleState, BubbleView, ConversationState, Desk, DeskConversationView, Link, PhoneView, Phones, Side,
+    ActionError, BubbleState, BubbleView, CardPartKind, CardPartView, ConversationState, Desk, DeskBubbleView,
+    DeskConversationView, Link, PhoneView, Phones, RichMessage, Side,
 };
 use crate::loopback::LoopbackServer;
 
@@ -116,17 +116,36 @@ impl Page {
     }
 }
 
+/// The page's own files: path, content type and text.
+const FILES: [(&str, &str, &str); 11] = [
+    ("/", "text/html; charset=utf-8", include_str!("index.html")),
+    ("/style.css", "text/css; charset=utf-8", include_str!("style.css")),
+    ("/icon.svg", "image/svg+xml", include_str!("icon.svg")),
+    ("/page.js", SCRIPT, include_str!("page.js")),
+    ("/dom.js", SCRIPT, include_str!("dom.js")),
+    ("/actions.js", SCRIPT, include_str!("actions.js")),
+    ("/bubbles.js", SCRIPT, include_str!("bubbles.js")),
+    ("/sides.js", SCRIPT, include_str!("sides.js")),
+    ("/cards.js", SCRIPT, include_str!("cards.js")),
+    ("/wire_log.js", SCRIPT, include_str!("wire_log.js")),
+    ("/card_templates.json", "application/json", include_str!("card_templates.json")),
+];
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 fn router(shared: Shared) -> Router {
     Router::new()
-        .route("/", get(|| async { file("text/html; charset=utf-8", include_str!("index.html")) }))
-        .route("/style.css", get(|| async { file("text/css; charset=utf-8", include_str!("style.css")) }))
-        .route("/page.js", get(|| async { file("text/javascript; charset=utf-8", include_str!("page.js")) }))
-        .route("/icon.svg", get(|| async { file("image/svg+xml", include_str!("icon.svg")) }))
+        .merge(files())
         .route("/api/events", get(events::events))
         .merge(api::routes())
         .fallback(api::not_found)
         .layer(middleware::from_fn(guard::same_origin))
         .with_state(shared)
+}
+
+fn files() -> Router<Shared> {
+    FILES.into_iter().fold(Router::new(), |router, (path, content_type, text)| {
+        router.route(path, get(move || async move { file(content_type, text) }))
+    })
 }
 
 fn file(content_type: &'static str, text: &'static str) -> impl IntoResponse {

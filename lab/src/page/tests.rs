@@ -16,6 +16,7 @@ const PHONE: &str = "+12025550143";
 #[derive(Default)]
 struct Fake {
     bubbles: Mutex<Vec<BubbleView>>,
+    rich: Mutex<Vec<RichMessage>>,
     closed: Mutex<bool>,
 }
 
@@ -60,8 +61,19 @@ impl Desk for Fake {
         vec![DeskConversationView { id, title, state, opened_at_ms: 1, last_text, messages: self.bubbles().len() }]
     }
 
-    async fn transcript(&self, conversation: &str) -> Option<Vec<BubbleView>> {
-        (conversation == "c1").then(|| self.bubbles())
+    async fn transcript(&self, conversation: &str) -> Option<Vec<DeskBubbleView>> {
+        let part = |text: &str| CardPartView {
+            kind: CardPartKind::QuickReply,
+            text: format!("{text}?"),
+            detail: None,
+            tags: Vec::new(),
+        };
+        let bubble = |bubble: BubbleView| DeskBubbleView {
+            card: vec![part(&bubble.text)],
+            tags: vec!["ExternalId: 7".to_owned()],
+            bubble,
+        };
+        (conversation == "c1").then(|| self.bubbles().into_iter().map(bubble).collect())
     }
 
     async fn say(&self, conversation: &str, text: &str) -> Result<(), ActionError> {
@@ -73,6 +85,14 @@ impl Desk for Fake {
             "broken" => Err(ActionError::Failed("the simulator is gone".to_owned())),
             _ => Err(ActionError::NotFound("no such conversation".to_owned())),
         }
+    }
+
+    async fn say_rich(&self, conversation: &str, message: RichMessage) -> Result<(), ActionError> {
+        if conversation != "c1" {
+            return Err(ActionError::NotFound("no such conversation".to_owned()));
+        }
+        self.rich.lock().unwrap().push(message);
+        Ok(())
     }
 
     async fn close(&self, _: &str) -> Result<(), ActionError> {
@@ -172,7 +192,14 @@ async fn the_page_is_self_contained_and_locked_down() {
         ("", "text/html; charset=utf-8"),
         ("style.css", "text/css; charset=utf-8"),
         ("page.js", "text/javascript; charset=utf-8"),
+        ("dom.js", "text/javascript; charset=utf-8"),
+        ("actions.js", "text/javascript; charset=utf-8"),
+        ("bubbles.js", "text/javascript; charset=utf-8"),
+        ("sides.js", "text/javascript; charset=utf-8"),
+        ("cards.js", "text/javascript; charset=utf-8"),
+        ("wire_log.js", "text/javascript; charset=utf-8"),
         ("icon.svg", "image/svg+xml"),
+        ("card_templates.json", "application/json"),
     ] {
         let response = lab.get(path).await;
         assert_eq!(response.status(), 200, "{path}");
@@ -181,6 +208,10 @@ async fn the_page_is_self_contained_and_locked_down() {
         let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         let text = response.text().await.unwrap().replace("http://www.w3.org/2000/svg", "");
+        // The templates are data: the addresses in them go to the consumer, and the browser opens none.
+        if path == "card_templates.json" {
+            continue;
+        }
         for foreign in ["http:", "https:", "//cdn", "innerHTML", "onclick=", "style=\"", "@import"] {
             assert!(!text.contains(foreign), "{path} has {foreign}");
         }
@@ -220,8 +251,45 @@ async fn the_state_has_the_lists_and_the_open_transcripts() {
         json!({ "id": "m0", "side": "consumer", "text": "<b>hi</b> 👋", "at_ms": 1, "sequence": 0, "state": null, "note": null })
     );
     assert_eq!(open["conversation"][1]["side"], "agent");
+    let choice = json!({ "kind": "quick_reply", "text": "hello?", "detail": null, "tags": [] });
+    assert_eq!(open["conversation"][1]["card"], json!([choice]));
+    assert_eq!(open["conversation"][1]["tags"], json!(["ExternalId: 7"]));
     assert_eq!(lab.state("?phone=%2B1&conversation=c9").await["phone"], Value::Null);
     assert_eq!(lab.get("api/state?fone=1").await.status(), 400);
+}
+
+#[tokio::test]
+async fn the_agent_sends_a_card_or_a_text_with_choices_and_nothing_between() {
+    let lab = Lab::start().await;
+    let (card, replies) = (json!({ "type": "text", "text": "hi" }), json!({ "type": "quickReplies", "replies": [] }));
+    let say = |body: Value| lab.post("api/desk/say_rich", body);
+    for body in [
+        json!({ "conversation": "c1", "content": card }),
+        json!({ "conversation": "c1", "content": card, "quick_replies": replies, "text": null }),
+        json!({ "conversation": "c1", "quick_replies": replies, "text": "Well?" }),
+    ] {
+        assert_eq!(say(body).await, (204, Value::Null));
+    }
+    let sent = [
+        RichMessage::Card { content: card.clone(), quick_replies: None },
+        RichMessage::Card { content: card.clone(), quick_replies: Some(replies.clone()) },
+        RichMessage::Text { text: "Well?".to_owned(), quick_replies: replies.clone() },
+    ];
+    assert_eq!(*lab.fake.rich.lock().unwrap(), sent);
+
+    for body in [
+        json!({ "conversation": "c1" }),
+        json!({ "conversation": "c1", "text": "only a text" }),
+        json!({ "conversation": "c1", "quick_replies": replies }),
+        json!({ "conversation": "c1", "content": card, "text": "both" }),
+    ] {
+        let (status, answer) = say(body).await;
+        assert_eq!(status, 422);
+        assert!(answer["error"]["message"].as_str().unwrap().contains("quick_replies"), "{answer}");
+    }
+    assert_eq!(say(json!({ "conversation": "c1", "content": card, "quickReplies": replies })).await.0, 422);
+    assert_eq!(say(json!({ "conversation": "c9", "content": card })).await.0, 404);
+    assert_eq!(lab.fake.rich.lock().unwrap().len(), sent.len());
 }
 
 #[tokio::test]

@@ -66,6 +66,8 @@ fn send(world: &World, call: &Call) -> Answer {
 
 fn publish(world: &World, call: &Call, consumer: &ConsumerIdentity, envelope: &Envelope) -> Answer {
     let event = envelope.body.get("event").and_then(|event| serde_json::from_value::<Event>(event.clone()).ok());
+    // Structured content is documented as something that agents and bots send; a connector that sends it is wrong.
+    let event = event.filter(|event| !event.is_structured());
     let (Some(event), Some(dialog_id)) = (event, envelope.text("dialogId")) else {
         return refuse(envelope, No::Malformed);
     };

@@ -4,6 +4,7 @@ mod delivery;
 mod desk;
 mod payloads;
 mod send_api;
+mod rich;
 mod services;
 
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,53 @@
+// What the person at the page does: requests that change something.
+import { element } from "./dom.js";
+import { refreshSoon } from "./sides.js";
+
+/** Answers whether it was done; if not, the reason is in `error`. */
+export async function act(error, path, body) {
+  try {
+    const response = await fetch(path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) {
+      const answer = await response.json().catch(() => null);
+      throw new Error(answer?.error?.message ?? `the lab answered ${response.status}`);
+    }
+    error.hidden = true;
+    refreshSoon();
+    return true;
+  } catch (problem) {
+    error.textContent = problem instanceof TypeError ? "The lab does not answer. Is it still running?" : problem.message;
+    error.hidden = false;
+    return false;
+  }
+}
+
+export function composer(side, path, bodyOf) {
+  let sent = Promise.resolve();
+  const form = element(`${side}-form`);
+  const input = element(`${side}-input`);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const text = input.value;
+    if (text.trim() === "") {
+      input.focus();
+      return;
+    }
+    // Emptied at once, so that Enter twice is not the same text twice; it comes back when it was not taken.
+    input.value = "";
+    input.focus();
+    const scroller = element(`${side}-messages`).parentElement;
+    scroller.scrollTop = scroller.scrollHeight;
+    // One after the other, so that two quick texts arrive in the order in which they were written.
+    const body = bodyOf(text);
+    sent = sent.then(() => act(element(`${side}-error`), path, body));
+    if (!(await sent) && input.value === "") input.value = text;
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+}
