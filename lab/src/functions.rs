@@ -43,8 +43,13 @@ pub enum FunctionsError {
     #[error(transparent)]
     Pump(#[from] PumpError),
     /// The API's port can't be opened.
-    #[error("the API can't listen on 127.0.0.1: {0}")]
-    Listen(#[from] std::io::Error),
+    #[error("the API can't listen on 127.0.0.1:{port}: {cause}")]
+    Listen {
+        /// The port.
+        port: u16,
+        /// What the operating system says.
+        cause: std::io::Error,
+    },
 }
 
 /// The running functions. They stop when this is dropped.
@@ -85,7 +90,9 @@ impl Functions {
         let mut schedule = JoinSet::new();
         schedule.spawn(run_schedule(refresh));
         Ok(Self {
-            api: ApiGateway::start(api_port, webhook, inbound).await?,
+            api: ApiGateway::start(api_port, webhook, inbound)
+                .await
+                .map_err(|cause| FunctionsError::Listen { port: api_port, cause })?,
             to_liveengage: pump(aws, TO_LIVEENGAGE, "to-liveengage", to_liveengage, journal)?,
             to_channel: pump(aws, TO_CHANNEL, "to-channel", to_channel, journal)?,
             _schedule: schedule,

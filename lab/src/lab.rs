@@ -67,8 +67,13 @@ pub enum LabError {
     #[error(transparent)]
     Functions(#[from] FunctionsError),
     /// The page.
-    #[error("the page can't listen on 127.0.0.1: {0}")]
-    Page(std::io::Error),
+    #[error("the page can't listen on 127.0.0.1:{port}: {cause}")]
+    Page {
+        /// The port.
+        port: u16,
+        /// What the operating system says.
+        cause: std::io::Error,
+    },
     /// An address can't be read.
     #[error(transparent)]
     Url(#[from] url::ParseError),
@@ -176,7 +181,7 @@ impl Lab {
             stream::select(gateway.changes(), desk_changes),
         )
         .await
-        .map_err(LabError::Page)?;
+        .map_err(|cause| LabError::Page { port: options.page_port, cause })?;
         Ok(Self { page, functions, gateway, liveengage, aws, journal })
     }
 

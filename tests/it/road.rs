@@ -10,6 +10,7 @@ use connector_lab::{
     sms_gateway::{Direction, MessageState, WebhookAnswer},
 };
 use http::{HeaderMap, StatusCode};
+use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PHONE: &str = "+4915155001";
@@ -290,4 +291,46 @@ async fn a_text_to_a_closed_line_of_the_gateway_shows_as_failed_on_the_phone() {
         messages.iter().any(|message| matches!(message.state, MessageState::Failed(_)))
     };
     soon("the phone shows the failure", lab.gateway().wait_for(PHONE, failed)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quick_replies_are_numbers_on_the_phone_and_a_click_at_the_desk() {
+    let lab = lab().await;
+    let conversation = opened(&lab, PHONE).await;
+    let reply = |title: &str, id: &str| {
+        json!({"type": "button", "title": title, "click": {
+            "actions": [{"type": "publishText", "text": format!("{title}!")}],
+            "metadata": [{"type": "ExternalId", "id": id}]}})
+    };
+    let replies =
+        json!({"type": "quickReplies", "itemsPerRow": 8, "replies": [reply("Yes", "y-1"), reply("No", "n-1")]});
+    let asked = lab.liveengage().say_with_quick_replies(&conversation, "Again?", replies).unwrap();
+    assert_eq!(received(&lab, PHONE, 1).await, ["Again?\n\n1. Yes\n2. No\n\nReply with a number."]);
+    soon("everything is delivered", lab.settled()).await;
+    lab.gateway().consumer_sends(PHONE, "2").unwrap();
+    let conversations = desk(&lab, "the answer is at the desk", |all| consumer_texts(&all[0]).contains(&"No!")).await;
+    let metadata = Some(json!([{"type": "ExternalId", "id": "n-1"}]));
+    let transcript = &conversations[0].transcript;
+    assert_eq!(transcript.iter().find(|line| line.text == "No!").unwrap().metadata, metadata);
+    let question = transcript.iter().find(|line| line.sequence == asked).unwrap();
+    let clicks: Vec<_> = question.receipts.iter().filter(|receipt| receipt.status == AcceptStatus::Action).collect();
+    assert_eq!(clicks.len(), 1);
+    assert_eq!(clicks[0].metadata, metadata);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_arrives_as_text_with_all_that_it_says() {
+    let lab = lab().await;
+    let conversation = opened(&lab, PHONE).await;
+    let card = json!({"type": "vertical", "elements": [
+        {"type": "text", "text": "Opening hours", "tag": "title"},
+        {"type": "image", "url": "https://shop.example/front.jpg", "caption": "The shop"},
+        {"type": "button", "title": "See the map", "click": {"actions": [{"type": "link", "uri": "https://shop.example/map"}]}},
+    ]});
+    lab.liveengage().say_rich(&conversation, card, None).unwrap();
+    let shown = received(&lab, PHONE, 1).await.concat();
+    for part in ["Opening hours", "The shop", "https://shop.example/front.jpg", "See the map: https://shop.example/map"]
+    {
+        assert!(shown.contains(part), "{shown}");
+    }
 }

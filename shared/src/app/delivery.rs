@@ -186,9 +186,9 @@ pub(super) async fn park_unreadable(
     attempt: &Attempt,
     task: &str,
     what: &'static str,
+    mut about: About,
 ) -> Result<(), ComeAgain> {
     let key = MessageKey::ByDigest { digest: digest([task.as_bytes()]) };
-    let mut about = About::default();
     let result = match begin(messages, key.clone(), attempt, &mut about).await {
         Ok(None) => Ok(Delivered::Nothing("parked before")),
         Ok(Some(_)) => Err(DeliveryError::UnreadableTask { what }),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    channel::{self, Line},
+    channel::{self, Line, text_floor::FloorOptions},
     domain::{
         id::{AccountId, AppInstallId, ChannelUserId, ExtConsumerId, LineId},
         message::MessageText,
@@ -81,6 +81,8 @@ pub struct LineSettings {
     pub routing: Routing,
     /// What a person is told when their message can't be delivered, `None` to tell them nothing.
     pub not_delivered_notice: Option<MessageText>,
+    /// The connector's own words in a message with choices.
+    pub wording: FloorOptions,
     /// The line on its channel.
     pub line: Box<dyn Line>,
     channel: &'static str,
@@ -97,13 +99,15 @@ struct LineWire {
     routing: Routing,
     #[serde(default)]
     not_delivered_notice: Option<String>,
+    #[serde(default)]
+    wording: FloorOptions,
 }
 
 /// What a person is told unless the line says otherwise.
 const NOT_DELIVERED: &str = "Sorry, your message could not be delivered. Please try again later.";
 
-const LINE_FIELDS: [&str; 6] =
-    ["line_id", "account_id", "channel", "consumer_id_key", "routing", "not_delivered_notice"];
+const LINE_FIELDS: [&str; 7] =
+    ["line_id", "account_id", "channel", "consumer_id_key", "routing", "not_delivered_notice", "wording"];
 
 /// The least length of `consumer_id_key`: half of the 64 hex digits that the README's `openssl rand -hex 32` prints.
 const SHORTEST_KEY: usize = 32;
@@ -142,6 +146,7 @@ impl LineSettings {
             not_delivered_notice: Some(wire.not_delivered_notice.unwrap_or_else(|| NOT_DELIVERED.to_owned()))
                 .filter(|notice| !notice.trim().is_empty())
                 .map(MessageText::new),
+            wording: wire.wording,
             line,
             channel: channel.name(),
             consumer_id_key: wire.consumer_id_key,

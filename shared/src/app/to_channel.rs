@@ -12,19 +12,24 @@ use super::{
     delivery::{About, Attempt, CHANNEL_CALL, ComeAgain, Delivered, Telling, begin, end, park_unreadable},
     error::DeliveryError,
     inbound,
-    registry::Lines,
+    registry::{Lines, Versions},
+    settings::LineSettings,
     task::{ToChannel, ToLiveEngage, digest, to_body},
     to_liveengage::update,
 };
 use crate::{
+    channel::text_floor,
     domain::{
+        conversation::Consumer,
         delivery::{ConsumerRef, ConversationOwner, MessageKey, Step},
         id::{AccountId, CorrelationId},
-        message::{OutboundContent, OutboundMessage},
+        menu::{ANSWERED_WITHIN, Menu},
+        message::{MessageText, OutboundContent, OutboundMessage},
     },
     liveengage::notification::{
         self, Audience, Change, ConversationChange, DialogEvent, EventKind, NotificationType, Role,
     },
+    liveengage::structured_content,
     port::{Clock, Consumers, Http, Messages, Queue, QueueMessage},
 };
 
@@ -64,8 +69,10 @@ impl DeliverToChannel {
         Self { lines, http, consumers, messages, to_liveengage, clock }
     }
 
-    /// Works on one queue message. An agent's text costs five outside calls: whose conversation, lease, the channel, the step,
-    /// finish. An echo costs none, another channel's message one.
+    /// Works on one queue message.
+    ///
+    /// An agent's text costs six outside calls: whose conversation, lease, the channel, the step, the menu that it may take
+    /// away, finish. An echo costs none, another channel's message one.
     ///
     /// # Errors
     /// [`ComeAgain`] when the message must stay in the queue.
@@ -85,15 +92,23 @@ impl DeliverToChannel {
                     ..About::default()
                 };
                 let content = OutboundContent::Text { text };
-                let result = self.send(&ConsumerRef { line, user }, content, &key, attempt, &mut about).await;
+                let result = self.send(&ConsumerRef { line, user }, content, None, &key, attempt, &mut about).await;
                 // Nobody is told that nobody could be told: it is parked.
                 return end(&*self.messages, &key, attempt, &about, task, result, None).await;
             }
-            Ok(ToChannel::UnreadableNotificationV1 { .. }) => {
-                return park_unreadable(&*self.messages, attempt, task, "a notification of LiveEngage").await;
+            Ok(ToChannel::UnreadableNotificationV1 { correlation, .. }) => {
+                let about = About { correlation: correlation.as_str().to_owned(), ..About::default() };
+                return park_unreadable(&*self.messages, attempt, task, "a notification of LiveEngage", about).await;
             }
             Err(_) => {
-                return park_unreadable(&*self.messages, attempt, task, "a queue message of another form").await;
+                return park_unreadable(
+                    &*self.messages,
+                    attempt,
+                    task,
+                    "a queue message of another form",
+                    About::default(),
+                )
+                .await;
             }
         };
         let mut about =
@@ -190,17 +205,59 @@ impl DeliverToChannel {
         attempt: &Attempt,
         about: &mut About,
     ) -> Result<Delivered, DeliveryError> {
-        let text = match &event.kind {
-            EventKind::Text(text) => text.clone(),
+        let content = match &event.kind {
+            EventKind::Text(text) if event.quick_replies.is_none() => {
+                let offer = Some(Offer { event, menu: None });
+                let content = OutboundContent::Text { text: text.clone() };
+                return self.send(consumer, content, offer, key, attempt, about).await;
+            }
+            EventKind::Text(_) => Value::Null,
+            EventKind::RichContent(content) => content.clone(),
             EventKind::OtherContent(content) => {
                 return self.refuse(key, attempt, about, DeliveryError::Unsupported { content: content.clone() }).await;
             }
-            EventKind::RichContent(_) | EventKind::AcceptStatus | EventKind::ChatState | EventKind::Unknown(_) => {
-                let error = DeliveryError::Unsupported { content: "structured content".to_owned() };
-                return self.refuse(key, attempt, about, error).await;
+            EventKind::AcceptStatus | EventKind::ChatState | EventKind::Unknown(_) => {
+                return Ok(Delivered::Nothing("not content"));
             }
         };
-        self.send(consumer, OutboundContent::Text { text }, key, attempt, about).await
+        let settings = self.settings(consumer, attempt).await?;
+        let (content, ignored) = structured_content::read(&content, event.quick_replies.as_ref());
+        if ignored.total() > 0 {
+            tracing::warn!(
+                correlation = about.correlation,
+                count = ignored.total(),
+                "parts of structured content are not known"
+            );
+        }
+        let floor = text_floor::render(&content, &settings.current.wording);
+        if floor.text.is_empty() && matches!(event.kind, EventKind::RichContent(_)) {
+            let error = DeliveryError::Unsupported { content: "structured content without any text".to_owned() };
+            return self.refuse(key, attempt, about, error).await;
+        }
+        let menu = event.sequence.filter(|_| !floor.choices.is_empty()).map(|sequence| Menu {
+            conversation: event.conversation.clone(),
+            dialog: event.dialog.clone(),
+            sequence,
+            until: attempt.now.checked_add(ANSWERED_WITHIN).unwrap_or(attempt.now),
+            choices: floor.choices,
+        });
+        // A text is plain: only what was offered with it was structured.
+        let text = match &event.kind {
+            EventKind::Text(text) if floor.text.is_empty() => text.as_str().to_owned(),
+            EventKind::Text(text) => format!("{}\n\n{}", text.as_str().trim_end(), floor.text),
+            _ => floor.text,
+        };
+        let content = OutboundContent::Text { text: MessageText::new(text) };
+        self.send(consumer, content, Some(Offer { event, menu }), key, attempt, about).await
+    }
+
+    async fn settings(
+        &self,
+        consumer: &ConsumerRef,
+        attempt: &Attempt,
+    ) -> Result<Arc<Versions<LineSettings>>, DeliveryError> {
+        let unknown = || DeliveryError::UnknownLine { line: consumer.line.clone() };
+        self.lines.get(&consumer.line, attempt.now).await.ok_or_else(unknown)
     }
 
     /// Fails a message that was not failed before.
@@ -222,6 +279,7 @@ impl DeliverToChannel {
         &self,
         consumer: &ConsumerRef,
         content: OutboundContent,
+        offer: Option<Offer<'_>>,
         key: &MessageKey,
         attempt: &Attempt,
         about: &mut About,
@@ -229,11 +287,7 @@ impl DeliverToChannel {
         let Some((lease, mut steps)) = begin(&*self.messages, key.clone(), attempt, about).await? else {
             return Ok(Delivered::Nothing("delivered before"));
         };
-        let settings = self
-            .lines
-            .get(&consumer.line, attempt.now)
-            .await
-            .ok_or_else(|| DeliveryError::UnknownLine { line: consumer.line.clone() })?;
+        let settings = self.settings(consumer, attempt).await?;
         let line = &settings.current.line;
         let mut reference = key_digest(key);
         reference.truncate(32);
@@ -246,9 +300,13 @@ impl DeliverToChannel {
             let name = call.name;
             let reply = self.http.call(call).await.map_err(|failure| DeliveryError::Http { call: name, failure })?;
             let receipt = line.receipt(&reply)?;
-            let step = Step { reference: receipt.provider_id };
+            let step = Step::done(receipt.provider_id);
             self.messages.step_done(&lease, steps.len(), &step).await?;
             steps.push(step);
+        }
+        if let Some(Offer { event, menu }) = offer {
+            let change = |consumer: &mut Consumer| consumer.offer(&event.conversation, event.sequence, menu.clone());
+            update(&*self.consumers, consumer, || settings.current.account.clone(), change).await?;
         }
         self.messages.finish(&lease).await?;
         Ok(if steps.is_empty() { Delivered::Nothing("empty text") } else { Delivered::Sent })
@@ -297,6 +355,12 @@ impl DeliverToChannel {
         .await?;
         Ok(Delivered::Nothing(if state.closed { "conversation closed" } else { "conversation open" }))
     }
+}
+
+/// What a message offers to choose: nothing, too, takes the place of an older menu.
+struct Offer<'a> {
+    event: &'a DialogEvent,
+    menu: Option<Menu>,
 }
 
 /// The news for an agent that their message did not reach the person, in the person's own queue group.

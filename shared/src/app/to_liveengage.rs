@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use serde_json::Value;
 
 use super::{
     delivery::{About, Attempt, ComeAgain, Delivered, LIVEENGAGE_CALL, Telling, begin, end, park_unreadable},
@@ -20,6 +21,7 @@ use crate::{
         conversation::{Change, Consumer, ConsumerToken, Reserve},
         delivery::{ConsumerRef, Lease, MessageKey, Step},
         id::{ConversationId, CorrelationId, DialogId, LineId, Sequence},
+        menu::Chosen,
         message::{InboundContent, InboundEvent, MessageText},
     },
     liveengage::{
@@ -121,7 +123,10 @@ impl DeliverToLiveEngage {
                 // Nobody is told that nobody could be told: it is parked.
                 end(&*self.messages, &key, attempt, &about, task, result, None).await
             }
-            Err(_) => park_unreadable(&*self.messages, attempt, task, "a queue message of another form").await,
+            Err(_) => {
+                park_unreadable(&*self.messages, attempt, task, "a queue message of another form", About::default())
+                    .await
+            }
         }
     }
 
@@ -166,7 +171,7 @@ impl DeliverToLiveEngage {
             match sent {
                 Ok(sequence) => {
                     let reference = sequence.map(|sequence| sequence.0.to_string());
-                    self.messages.step_done(&lease, step, &Step { reference }).await?;
+                    self.messages.step_done(&lease, step, &Step::done(reference)).await?;
                 }
                 Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) => {
                     self.messages.finish(&lease).await?;
@@ -198,14 +203,32 @@ impl DeliverToLiveEngage {
             InboundContent::Unsupported { label } => format!("[{label}: can't be shown here]"),
         };
         let who = ConsumerRef { line: line.clone(), user: event.user.clone() };
-        let mut way = Way { worker: self, settings, attempt, lease: &lease, who: &who };
-        let pieces = text_pieces(&text);
-        for (index, piece) in pieces.iter().enumerate().skip(steps.len()) {
-            let (conversation, sequence) = way.send(index, piece).await?;
+        let mut way = Way { worker: self, settings, attempt, lease: &lease, who: &who, known: None };
+        // Decided once: the menu may be gone at the next attempt.
+        let chosen = match steps.first() {
+            Some(step) => step.chosen.clone(),
+            None => way.chosen(&text).await?,
+        };
+        let mut done = steps.len();
+        if let (Some(chosen), 0) = (&chosen, done) {
+            let sequence = way.tell_choice(chosen).await?;
+            let reference = sequence.map(|sequence| sequence.0.to_string());
+            self.messages.step_done(&lease, 0, &Step { reference, chosen: Some(chosen.clone()) }).await?;
+            done = 1;
+        }
+        // An answer's first step is the click, and then comes its text.
+        let clicks = usize::from(chosen.is_some());
+        let (text, metadata) = match &chosen {
+            Some(chosen) => (chosen.text.as_str(), chosen.metadata.as_ref()),
+            None => (text.as_str(), None),
+        };
+        let pieces = text_pieces(text);
+        for (index, piece) in pieces.iter().enumerate().skip(done.saturating_sub(clicks)) {
+            let (conversation, sequence) = way.send(index, piece, metadata).await?;
             about.conversation = Some(conversation);
-            let step = Step { reference: sequence.map(|sequence| sequence.to_string()) };
+            let step = Step::done(sequence.map(|sequence| sequence.to_string()));
             if index + 1 < pieces.len() {
-                self.messages.step_done(&lease, index, &step).await?;
+                self.messages.step_done(&lease, index + clicks, &step).await?;
             }
         }
         // The last step and the end are one write: a message of one piece costs one less.
@@ -252,6 +275,8 @@ struct Way<'a> {
     attempt: &'a Attempt,
     lease: &'a Lease,
     who: &'a ConsumerRef,
+    /// The consumer's record, read and not yet used.
+    known: Option<Consumer>,
 }
 
 impl Way<'_> {
@@ -267,8 +292,47 @@ impl Way<'_> {
         id
     }
 
+    /// What the text chooses of the menu that the person was last shown.
+    async fn chosen(&mut self, text: &str) -> Result<Option<Chosen>, DeliveryError> {
+        let consumer = self.load().await?;
+        let chosen = match (&consumer.menu, consumer.open_conversation()) {
+            (Some(menu), Some(conversation)) => menu.chosen(text, conversation, self.attempt.now),
+            _ => None,
+        };
+        self.known = Some(consumer);
+        Ok(chosen)
+    }
+
+    /// Tells LiveEngage that the person chose something. Bots act on this; a conversation that has ended needs it no more.
+    async fn tell_choice(&mut self, chosen: &Chosen) -> Result<Option<Sequence>, DeliveryError> {
+        let consumer = self.load().await?;
+        let (Some(identity), Some(conversation)) = (&consumer.identity, consumer.open_conversation()) else {
+            return Ok(None);
+        };
+        self.attempt.check_time(&*self.worker.clock, LIVEENGAGE_CALL)?;
+        let place = Place { conversation, dialog: &chosen.dialog };
+        let (event, metadata) = (Event::Chosen(chosen.sequence), chosen.metadata.as_ref());
+        let told = self
+            .worker
+            .liveengage
+            .publish(self.caller(), &identity.token, &self.request_id("choice"), place, event, metadata)
+            .await;
+        match told {
+            Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) => Ok(None),
+            other => {
+                self.known = Some(consumer);
+                other
+            }
+        }
+    }
+
     /// Sends one piece, in a new conversation if the one it was meant for has ended.
-    async fn send(&mut self, index: usize, piece: &str) -> Result<(ConversationId, Option<u64>), DeliveryError> {
+    async fn send(
+        &mut self,
+        index: usize,
+        piece: &str,
+        metadata: Option<&Value>,
+    ) -> Result<(ConversationId, Option<u64>), DeliveryError> {
         let mut mended = (false, false);
         loop {
             let consumer = self.with_open_conversation().await?;
@@ -282,7 +346,7 @@ impl Way<'_> {
             let sent = self
                 .worker
                 .liveengage
-                .publish(self.caller(), &identity.token, &request_id, place, Event::Text(piece), None)
+                .publish(self.caller(), &identity.token, &request_id, place, Event::Text(piece), metadata)
                 .await;
             match sent {
                 Ok(sequence) => return Ok((conversation.clone(), sequence.map(|sequence| sequence.0))),
@@ -301,9 +365,12 @@ impl Way<'_> {
     }
 
     /// The consumer with an identity and an open conversation, opening one if need be.
-    async fn with_open_conversation(&self) -> Result<Consumer, DeliveryError> {
+    async fn with_open_conversation(&mut self) -> Result<Consumer, DeliveryError> {
         for _ in 0..SAVE_ATTEMPTS {
-            let mut consumer = self.load().await?;
+            let mut consumer = match self.known.take() {
+                Some(known) => known,
+                None => self.load().await?,
+            };
             if consumer.identity.is_none() {
                 self.attempt.check_time(&*self.worker.clock, LIVEENGAGE_CALL)?;
                 let name = self.settings.ext_consumer_id(&self.who.user)?;

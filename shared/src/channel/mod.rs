@@ -16,6 +16,7 @@ use crate::domain::{
 };
 
 pub mod sms;
+pub mod text_floor;
 
 /// Every channel of this build, in the order the documentation lists them.
 pub const ALL: &[&dyn Channel] = &[&sms::Sms];

@@ -6,7 +6,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::id::{AccountId, ChannelUserId, ConversationId, ExtConsumerId, LineId, LpConsumerId, Owner};
+use super::{
+    id::{AccountId, ChannelUserId, ConversationId, ExtConsumerId, LineId, LpConsumerId, Owner, Sequence},
+    menu::Menu,
+};
 
 /// A person on a line, and what LiveEngage knows them by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +24,9 @@ pub struct Consumer {
     pub identity: Option<Identity>,
     /// The current conversation.
     pub conversation: Conversation,
+    /// What the brand's last message offered to choose.
+    #[serde(default)]
+    pub menu: Option<Menu>,
     /// How often this record was saved; 0 was never saved. The store writes only over the version that was read.
     pub version: u64,
 }
@@ -116,7 +122,7 @@ pub enum Change {
 impl Consumer {
     /// A person never seen before.
     pub fn new(line: LineId, user: ChannelUserId, account: AccountId) -> Self {
-        Self { line, user, account, identity: None, conversation: Conversation::None, version: 0 }
+        Self { line, user, account, identity: None, conversation: Conversation::None, menu: None, version: 0 }
     }
 
     /// The line feeds another account from now on: what the old account knew of the person is of no use there.
@@ -125,7 +131,20 @@ impl Consumer {
             self.account = account.clone();
             self.identity = None;
             self.conversation = Conversation::None;
+            self.menu = None;
         }
+    }
+
+    /// The brand's newest message offers this, or nothing: an older menu is gone. Numbers tell which message is newer.
+    pub fn offer(&mut self, conversation: &ConversationId, sequence: Option<Sequence>, menu: Option<Menu>) -> Change {
+        let older = self.menu.as_ref().is_some_and(|known| {
+            known.conversation == *conversation && sequence.is_some_and(|sequence| sequence < known.sequence)
+        });
+        if older || self.menu == menu {
+            return Change::Unchanged;
+        }
+        self.menu = menu;
+        Change::Changed
     }
 
     /// The open conversation, if there is one.

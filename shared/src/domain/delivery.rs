@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::id::{AccountId, ChannelUserId, ConversationId, DialogId, LineId, Owner, ProviderMessageId, Sequence};
+use super::menu::Chosen;
 
 /// Names one message for ever: the same webhook delivered again gives the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,6 +57,16 @@ pub enum ConversationOwner {
 pub struct Step {
     /// What the other side calls it: the channel's message id, or LiveEngage's sequence.
     pub reference: Option<String>,
+    /// What the person chose, where this step has told LiveEngage so: the menu may be gone at the next attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Chosen>,
+}
+
+impl Step {
+    /// A step with nothing but the other side's name for it.
+    pub fn done(reference: Option<String>) -> Self {
+        Self { reference, chosen: None }
+    }
 }
 
 /// Answer to starting on a message.

@@ -13,5 +13,6 @@ pub mod messaging;
 pub mod notification;
 pub mod sentinel;
 pub mod signature;
+pub mod structured_content;
 
 pub use error::LiveEngageError;

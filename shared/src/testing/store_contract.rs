@@ -50,7 +50,7 @@ fn lease(message: &str, by: &str) -> Lease {
     Lease { message: MessageKey::FromChannel { line: who("x").line, id }, owner: owner(by) }
 }
 fn step(reference: &str) -> Step {
-    Step { reference: Some(reference.to_owned()) }
+    Step::done(Some(reference.to_owned()))
 }
 
 /// Runs the whole suite on an empty store.
@@ -164,14 +164,14 @@ async fn a_message_is_worked_on_by_one_at_a_time_and_done_once(store: &dyn Messa
 async fn steps_are_kept_over_attempts(store: &dyn Messages) {
     store.begin(&lease("m2", "a"), at(0), at(30)).await.unwrap();
     store.step_done(&lease("m2", "a"), 0, &step("p0")).await.unwrap();
-    store.step_done(&lease("m2", "a"), 1, &Step { reference: None }).await.unwrap();
+    store.step_done(&lease("m2", "a"), 1, &Step::done(None)).await.unwrap();
     assert_eq!(
         store.step_done(&lease("m2", "a"), 1, &step("again")).await,
         Err(StoreError::LeaseLost),
         "the same step twice"
     );
     let begin = store.begin(&lease("m2", "b"), at(31), at(60)).await.unwrap();
-    assert_eq!(begin, Begin::Started { steps: vec![step("p0"), Step { reference: None }], attempts: 2 });
+    assert_eq!(begin, Begin::Started { steps: vec![step("p0"), Step::done(None)], attempts: 2 });
 }
 
 async fn who_lost_the_lease_writes_nothing(store: &dyn Messages) {

@@ -3,8 +3,8 @@
 mod delivery;
 mod desk;
 mod payloads;
-mod send_api;
 mod rich;
+mod send_api;
 mod services;
 
 use std::sync::{Arc, Mutex};

@@ -191,7 +191,10 @@ async fn content_that_sms_cannot_carry_is_kept_for_a_person() {
     let reasons: Vec<_> = world.store.parked().into_iter().map(|parked| parked.reason).collect();
     assert_eq!(
         reasons,
-        ["hosted/file can't be carried to this channel", "structured content can't be carried to this channel"]
+        [
+            "hosted/file can't be carried to this channel",
+            "structured content without any text can't be carried to this channel"
+        ]
     );
     assert_eq!(world.count(SMS), 0);
 }

@@ -5,6 +5,7 @@ mod client;
 mod conversations;
 mod crashes;
 mod entry_points;
+mod menus;
 mod out_of_time;
 mod ports;
 mod races;

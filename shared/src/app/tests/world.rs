@@ -63,6 +63,8 @@ pub(super) fn attempt(name: impl std::fmt::Display, second: i64) -> Attempt {
 
 /// What a call meets instead of a working other side.
 pub(super) enum Fault {
+    /// None: the call before the one with a fault.
+    Nothing,
     /// An answer with this status and body; nothing is carried out.
     Answer(u16, Value),
     /// It is carried out, and the answer gets lost.
@@ -102,7 +104,7 @@ impl OtherSide {
                 self.carry_out(call);
                 Err(HttpFailure::Unanswered)
             }
-            None => Ok(self.carry_out(call)),
+            Some(Fault::Nothing) | None => Ok(self.carry_out(call)),
         }
     }
 

@@ -79,6 +79,9 @@ impl Line for SmsLine {
     }
 
     fn receive(&self, request: &ChannelRequest) -> Result<Reception, Unreadable> {
+        if request.method != Method::POST {
+            return Err(Unreadable { rule: "wants a POST".to_owned() });
+        }
         let event = wire::read_inbound(&request.body)?;
         Ok(Reception { events: vec![event], answer: Answer::empty(StatusCode::OK), ignored: 0 })
     }
@@ -155,6 +158,18 @@ mod tests {
         }
         assert_eq!(joined, text);
         assert!(done.len() >= 3);
+    }
+
+    #[test]
+    fn only_a_post_brings_a_message() {
+        let request = |method| ChannelRequest {
+            method,
+            headers: http::HeaderMap::new(),
+            query: vec![],
+            body: r#"{"id":"mo-1","from":"+49","text":"Hi"}"#.into(),
+        };
+        assert_eq!(line().receive(&request(Method::POST)).unwrap().events.len(), 1);
+        assert!(line().receive(&request(Method::PUT)).is_err());
     }
 
     #[test]

@@ -1,0 +1,125 @@
+//! Cards and quick replies reach a phone as text with numbers, and an answer goes back as the click it stands for.
+
+use serde_json::{Value, json};
+
+use super::world::{ANNA, Fault, SEND, World, again, agent_says, attempt, change, event, from_person};
+
+const EVENTS: &str = "ms.MessagingEventNotification";
+
+/// An agent's text with two quick replies.
+fn question(sequence: u64) -> String {
+    let reply = |title: &str, text: &str, id: &str| {
+        json!({"type": "button", "title": title, "click": {
+            "actions": [{"type": "publishText", "text": text}], "metadata": [{"type": "ExternalId", "id": id}]}})
+    };
+    let replies = json!({"type": "quickReplies", "itemsPerRow": 8,
+        "replies": [reply("Yes", "yes please", "y-1"), reply("No", "no thanks", "n-1")]});
+    let content = json!({"type": "ContentEvent", "contentType": "text/plain", "message": "Shall I send it again?\n",
+        "quickReplies": replies});
+    change(EVENTS, 0, &event("c1", sequence, "ASSIGNED_AGENT", "ALL", &content))
+}
+
+/// The SENDs after the first: events, with the metadata beside them.
+fn sends(world: &World) -> Vec<(Value, Value)> {
+    let calls = world.http.calls();
+    calls
+        .iter()
+        .filter(|call| call.name == SEND)
+        .skip(1)
+        .map(|call| {
+            let mut body: Value = serde_json::from_slice(&call.body).unwrap();
+            (body["body"]["event"].take(), body["metadata"].take())
+        })
+        .collect()
+}
+
+fn click(sequence: u64) -> (Value, Value) {
+    let event = json!({"type": "AcceptStatusEvent", "status": "ACTION", "sequenceList": [sequence]});
+    (event, json!([{"type": "ExternalId", "id": "y-1"}]))
+}
+
+fn text(text: &str, metadata: Value) -> (Value, Value) {
+    (json!({"type": "ContentEvent", "contentType": "text/plain", "message": text}), metadata)
+}
+
+fn yes() -> (Value, Value) {
+    text("yes please", json!([{"type": "ExternalId", "id": "y-1"}]))
+}
+
+#[tokio::test]
+async fn quick_replies_are_a_numbered_list_and_a_number_is_a_click_and_its_text() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    workers.to_channel.work(&question(4), &attempt("a", 1)).await.unwrap();
+    assert_eq!(world.other().sms_texts(), ["Shall I send it again?\n\n1. Yes\n2. No\n\nReply with a number."]);
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "1"), &attempt("b", 2)).await.unwrap();
+    assert_eq!(sends(&world), [click(4), yes()]);
+}
+
+#[tokio::test]
+async fn a_typed_title_is_a_click_too_and_other_words_are_just_words() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    workers.to_channel.work(&question(4), &attempt("a", 1)).await.unwrap();
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "what?"), &attempt("b", 2)).await.unwrap();
+    workers.to_liveengage.work(&from_person("mo-3", ANNA, "yes"), &attempt("c", 3)).await.unwrap();
+    assert_eq!(sends(&world), [text("what?", Value::Null), click(4), yes()]);
+}
+
+#[tokio::test]
+async fn a_newer_message_takes_the_menu_away_and_an_older_one_does_not() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    workers.to_channel.work(&question(4), &attempt("a", 1)).await.unwrap();
+    workers.to_channel.work(&agent_says("c1", 3, "late"), &attempt("b", 2)).await.unwrap();
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "1"), &attempt("c", 3)).await.unwrap();
+    workers.to_channel.work(&agent_says("c1", 8, "something else"), &attempt("d", 4)).await.unwrap();
+    workers.to_liveengage.work(&from_person("mo-3", ANNA, "1"), &attempt("e", 5)).await.unwrap();
+    assert_eq!(sends(&world), [click(4), yes(), text("1", Value::Null)]);
+}
+
+#[tokio::test]
+async fn a_menu_of_yesterday_is_no_menu() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    workers.to_channel.work(&question(4), &attempt("a", 1)).await.unwrap();
+    let next_day = 24 * 60 * 60 + 1;
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "1"), &attempt("b", next_day)).await.unwrap();
+    assert_eq!(sends(&world), [text("1", Value::Null)]);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_interrupted_goes_on_although_the_menu_is_gone() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    workers.to_channel.work(&question(4), &attempt("a", 1)).await.unwrap();
+    // The click is told, and then LiveEngage is down.
+    world.fault(SEND, Fault::Nothing);
+    world.fault(SEND, Fault::Answer(503, json!({})));
+    let answer = from_person("mo-2", ANNA, "1");
+    assert_eq!(workers.to_liveengage.work(&answer, &attempt("b", 2)).await, again(5));
+    workers.to_channel.work(&agent_says("c1", 8, "never mind"), &attempt("c", 3)).await.unwrap();
+    workers.to_liveengage.work(&answer, &attempt("d", 7)).await.unwrap();
+    assert_eq!(sends(&world).last(), Some(&yes()));
+    assert_eq!(sends(&world).iter().filter(|sent| **sent == click(4)).count(), 1);
+}
+
+#[tokio::test]
+async fn a_card_is_text_with_everything_in_it() {
+    let world = World::talking(ANNA).await;
+    let card = json!({"type": "RichContentEvent", "content": {"type": "vertical", "elements": [
+        {"type": "text", "text": "Opening hours"},
+        {"type": "button", "title": "See the map", "click": {"actions": [{"type": "link", "uri": "https://shop.example/map"}]}},
+        {"type": "button", "title": "Book", "click": {"actions": [{"type": "publishText", "text": "book"}]}},
+    ]}});
+    let task = change(EVENTS, 0, &event("c1", 4, "ASSIGNED_AGENT", "ALL", &card));
+    let workers = world.workers();
+    workers.to_channel.work(&task, &attempt("a", 1)).await.unwrap();
+    let shown = world.other().sms_texts().concat();
+    for part in ["Opening hours", "See the map: https://shop.example/map", "1. Book"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "1"), &attempt("b", 2)).await.unwrap();
+    let click = json!({"type": "AcceptStatusEvent", "status": "ACTION", "sequenceList": [4]});
+    assert_eq!(sends(&world), [(click, Value::Null), text("book", Value::Null)]);
+}

@@ -1,0 +1,70 @@
+//! Structured content as plain text, for a channel without buttons.
+//!
+//! Links are written out, and what can be chosen is a numbered list. [`match_answer`] and [`match_answers`] turn the answer back
+//! into what was chosen.
+//!
+//! The connector's own words and signs are ASCII, so that they never turn an SMS into the costlier UCS-2.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{menu::Choice, rich_content::RichContent};
+
+mod date;
+mod entity;
+mod line;
+mod render;
+#[cfg(test)]
+mod tests;
+
+/// The connector's own words. A brand that writes another language sets its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FloorOptions {
+    /// Closes a message with choices.
+    pub choose: String,
+    /// Says that several numbers may be given: beside the button that would send the ticked options, or closing the message.
+    pub choose_several: String,
+    /// Closes a message whose choices have no numbers, because they are numbers themselves (0 to 10, say).
+    pub choose_by_title: String,
+    /// Asks for a date. Its form and the dates allowed follow in parentheses.
+    pub date: String,
+    /// Asks for a first and a last date. Their form and the dates allowed follow in parentheses.
+    pub dates: String,
+}
+
+impl Default for FloorOptions {
+    fn default() -> Self {
+        Self {
+            choose: "Reply with a number.".to_owned(),
+            choose_several: "Reply with all the numbers that apply, separated by commas.".to_owned(),
+            choose_by_title: "Reply with one of these.".to_owned(),
+            date: "Reply with a date".to_owned(),
+            dates: "Reply with a first and a last date".to_owned(),
+        }
+    }
+}
+
+/// A structured message as text. `Debug` hides the text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Floor {
+    /// The text. Empty if there was nothing to show.
+    pub text: String,
+    /// What the text offers to choose, by ascending number from 1 without gaps.
+    pub choices: Vec<Choice>,
+}
+
+impl fmt::Debug for Floor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Floor({} chars, {} choices)", self.text.chars().count(), self.choices.len())
+    }
+}
+
+/// Renders a message.
+///
+/// Texts come in reading order: a title before its subtitle, a picture as its caption and address, a place as its name and a
+/// link to a map. The numbers run through the whole message, quick replies last.
+pub fn render(content: &RichContent, options: &FloorOptions) -> Floor {
+    render::Renderer::new(content, options).finish(content)
+}
