@@ -1,6 +1,6 @@
 //! Structured content as plain text, for a channel without buttons.
 //!
-//! Links are written out, and what can be chosen is a numbered list. [`match_answer`] and [`match_answers`] turn the answer back
+//! Links are written out, and what can be chosen is a numbered list. [`crate::domain::menu`] turns the answer back
 //! into what was chosen.
 //!
 //! The connector's own words and signs are ASCII, so that they never turn an SMS into the costlier UCS-2.
