@@ -1,0 +1,242 @@
+//! Notifications as LivePerson documents them, in every form, and anything else.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn event(change: Value) -> DialogEvent {
+    match read(NotificationType::MessagingEvent, &change) {
+        Ok(Change::Event(event)) => event,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn conversation(change: Value) -> ConversationChange {
+    match read(NotificationType::ConversationChange, &change) {
+        Ok(Change::Conversation(change)) => change,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn agent_text() -> Value {
+    json!({
+        "sequence": 4, "originatorId": "a1",
+        "originatorMetadata": {"id": "a1", "role": "ASSIGNED_AGENT", "clientProperties": {"os": "WINDOWS"}},
+        "serverTimestamp": 1_772_600_767_000_i64,
+        "event": {"type": "ContentEvent", "message": "How can I help?\n", "contentType": "text/plain"},
+        "conversationId": "c1", "dialogId": "c1", "messageAudience": "ALL", "metadata": null, "brandNew": [1],
+    })
+}
+
+#[test]
+fn an_agents_text_is_read() {
+    let event = event(agent_text());
+    assert_eq!(event.kind, EventKind::Text(MessageText::new("How can I help?\n")));
+    assert_eq!((event.role, event.audience, event.sequence), (Role::Brand, Audience::All, Some(Sequence(4))));
+    assert_eq!((event.conversation.as_str(), event.dialog.as_str()), ("c1", "c1"));
+}
+
+#[test]
+fn ids_may_be_missing_or_numbers_and_roles_unknown() {
+    let mut change = agent_text();
+    change["conversationId"].take();
+    change["sequence"] = json!("4");
+    change["originatorMetadata"]["role"] = json!("HOLOGRAM");
+    let event = event(change);
+    assert_eq!((event.conversation.as_str(), event.sequence, event.role), ("c1", Some(Sequence(4)), Role::Brand));
+}
+
+#[test]
+fn echoes_and_private_messages_are_told_apart() {
+    let mut echo = agent_text();
+    echo["originatorMetadata"]["role"] = json!("CONSUMER");
+    assert_eq!(event(echo).role, Role::Consumer);
+    for audience in ["AGENTS_AND_MANAGERS", "SOMEBODY_NEW"] {
+        let mut private = agent_text();
+        private["messageAudience"] = json!(audience);
+        assert_eq!(event(private).audience, Audience::Private);
+    }
+}
+
+#[test]
+fn without_a_role_the_originator_is_told_in_any_spelling() {
+    for spelling in ["originatorId", "originatorPId", "originatorPid"] {
+        let mut change = agent_text();
+        change["originatorMetadata"].take();
+        change["originatorId"].take();
+        change[spelling] = json!("lp1");
+        let event = event(change);
+        assert_eq!((event.role, event.originator.as_deref()), (Role::Unsaid, Some("lp1")));
+    }
+}
+
+#[test]
+fn other_events_are_carried_by_their_type() {
+    for (wire, kind) in [
+        (
+            json!({"type": "ContentEvent", "contentType": "hosted/file", "message": {"relativePath": "/x"}}),
+            EventKind::OtherContent("hosted/file".to_owned()),
+        ),
+        (
+            json!({"type": "RichContentEvent", "content": {"type": "text"}}),
+            EventKind::RichContent(json!({"type": "text"})),
+        ),
+        (json!({"type": "RichContentEvent", "message": "{}"}), EventKind::RichContent(json!("{}"))),
+        (json!({"type": "AcceptStatusEvent", "status": "READ", "sequenceList": [1]}), EventKind::AcceptStatus),
+        (json!({"type": "ChatStateEvent", "chatState": "COMPOSING"}), EventKind::ChatState),
+        (json!({"type": "HologramEvent"}), EventKind::Unknown("HologramEvent".to_owned())),
+    ] {
+        let mut change = agent_text();
+        change["event"] = wire;
+        assert_eq!(event(change).kind, kind);
+    }
+}
+
+#[test]
+fn what_lacks_its_essentials_is_unreadable_and_not_lost_silently() {
+    for (path, field) in [("/event/type", "event.type"), ("/event/message", "event.message")] {
+        let mut change = agent_text();
+        *change.pointer_mut(path).unwrap() = Value::Null;
+        assert_eq!(read(NotificationType::MessagingEvent, &change), Err(UnreadableChange { field }));
+    }
+    let mut change = agent_text();
+    change["conversationId"].take();
+    change["dialogId"].take();
+    assert_eq!(read(NotificationType::MessagingEvent, &change), Err(UnreadableChange { field: "dialogId" }));
+}
+
+fn conversation_change(state: &str, stage: Option<&str>) -> Value {
+    json!({"type": "UPSERT", "result": {"convId": "c1", "effectiveTTR": -1, "conversationDetails": {
+        "participants": [{"id": "a1", "role": "ASSIGNED_AGENT"}, {"id": "lp1", "role": "CONSUMER"}],
+        "state": state, "stage": stage, "metaDataLastUpdateTs": 1_772_600_767_123_i64}}})
+}
+
+#[test]
+fn stage_decides_and_state_stands_in_for_it() {
+    for (state, stage, closed) in [
+        ("OPEN", Some("OPEN"), false),
+        ("CLOSE", Some("OPEN"), false),
+        ("CLOSE", Some("CLOSE"), true),
+        ("CLOSE", Some("CLOSED"), true),
+        ("CLOSE", None, true),
+        ("OPEN", None, false),
+        ("OPEN", Some("LIMBO"), false),
+    ] {
+        assert_eq!(conversation(conversation_change(state, stage)).closed, closed, "{state} {stage:?}");
+    }
+}
+
+#[test]
+fn the_consumer_is_found_in_either_form_of_the_participants() {
+    let list = conversation(conversation_change("OPEN", None));
+    assert_eq!(list.consumer.unwrap().as_str(), "lp1");
+    assert_eq!(list.as_of.as_millisecond(), 1_772_600_767_123);
+    let map = conversation(json!({"result": {"convId": "c1", "conversationDetails": {"state": "OPEN",
+        "participantsPId": {"CONSUMER": ["lp2"], "ASSIGNED_AGENT": ["a1"]}}}}));
+    assert_eq!(map.consumer.unwrap().as_str(), "lp2");
+}
+
+#[test]
+fn the_start_stands_in_for_a_missing_time_of_the_state() {
+    let mut change = conversation_change("OPEN", None);
+    change["result"]["conversationDetails"]["metaDataLastUpdateTs"].take();
+    change["result"]["conversationDetails"]["startTs"] = json!(1_772_600_000_000_i64);
+    assert_eq!(conversation(change).as_of.as_millisecond(), 1_772_600_000_000);
+}
+
+#[test]
+fn a_notification_is_split_into_all_its_changes() {
+    let split = |body: Value| split(body.to_string().as_bytes());
+    let (kind, changes) = split(json!({"kind": "notification", "type": "ms.MessagingEventNotification", "body": {"changes": [{"a": 1}, {"b": 2}]}})).unwrap();
+    assert_eq!((kind, changes.len()), (Some(NotificationType::MessagingEvent), 2));
+    for changes in [json!([]), Value::Null] {
+        let (_, none) =
+            split(json!({"type": "cqm.ExConversationChangeNotification", "body": {"changes": changes}})).unwrap();
+        assert!(none.is_empty());
+    }
+    let (_, bare) =
+        split(json!({"type": ".ams.ms.MessagingEventNotification", "body": {"dialogId": "d1", "changes": {"a": 1}}}))
+            .unwrap();
+    assert_eq!(bare, [json!({"a": 1, "dialogId": "d1"})]);
+    let (inside, _) =
+        split(json!({"kind": "notification", "body": {"type": "ms.ExConversationChangeNotification"}})).unwrap();
+    assert_eq!(inside, Some(NotificationType::ConversationChange));
+    assert_eq!(split(json!({"type": "routing.RingUpdated", "body": {}})).unwrap().0, None);
+    assert_eq!(split(json!({"body": {}})), Err(NotANotification::NoType));
+    assert_eq!(split(json!("text")), Err(NotANotification::NoType));
+    assert_eq!(super::split(b"{"), Err(NotANotification::NotJson));
+}
+
+#[test]
+fn half_an_emoji_does_not_make_a_notification_unreadable() {
+    let body = |message: &str| {
+        format!(r#"{{"type":"ms.MessagingEventNotification","body":{{"changes":[{{"message":"{message}"}}]}}}}"#)
+    };
+    for (wire, text) in [
+        (r"half \ud83d", "half \u{fffd}"),
+        (r"\ude00 other half", "\u{fffd} other half"),
+        (r"\ud83d\ud83d\ude00", "\u{fffd}😀"),
+        (r"\\ud83d is no escape, \ud83d is", "\\ud83d is no escape, \u{fffd} is"),
+    ] {
+        let (_, changes) = split(body(wire).as_bytes()).unwrap();
+        assert_eq!(changes[0]["message"], text, "{wire}");
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-zA-Z.]{0,12}".prop_map(Value::from),
+        prop::sample::select(vec!["ContentEvent", "CONSUMER", "CLOSE", "text/plain"]).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let keys = vec![
+            "event",
+            "type",
+            "message",
+            "dialogId",
+            "result",
+            "convId",
+            "conversationDetails",
+            "participants",
+            "changes",
+            "body",
+            "sequence",
+            "originatorMetadata",
+            "role",
+            "stage",
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map(prop::sample::select(keys), inner, 0..5)
+                .prop_map(|map| map.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<Value>()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_json_makes_it_panic(value in any_json()) {
+        if let Ok((Some(kind), changes)) = split(value.to_string().as_bytes()) {
+            for change in changes {
+                let _ = read(kind, &change);
+            }
+        }
+        let _ = read(NotificationType::MessagingEvent, &value);
+        let _ = read(NotificationType::ConversationChange, &value);
+    }
+
+    #[test]
+    fn good_json_is_left_as_it_is_by_the_mending(value in any_json()) {
+        let json = value.to_string();
+        prop_assert_eq!(without_halves(json.as_bytes()), json.into_bytes());
+    }
+
+    #[test]
+    fn no_bytes_make_the_mending_panic(body in prop::collection::vec(prop::sample::select(b"\\ud8Dcf0\"{".to_vec()), 0..40)) {
+        let _ = without_halves(&body);
+    }
+}
