@@ -9,7 +9,7 @@ use crate::{
         id::{ConversationId, DialogId, LineId, Owner, Sequence},
         retry::{Disposition, RETRY_FOR, wait_after},
     },
-    port::{Clock, Messages, Queue, QueueMessage},
+    port::{Clock, Messages, Queue, QueueMessage, StoreError},
 };
 
 /// One attempt at one queue message.
@@ -138,15 +138,20 @@ pub(super) async fn end(
         Err(error) => error,
     };
     let age = about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
+    // Somebody else has it: what becomes of it is theirs to say.
+    let elsewhere =
+        matches!(error, DeliveryError::Busy { what: "the message", .. } | DeliveryError::Store(StoreError::LeaseLost));
     let after = match error.disposition() {
+        Disposition::Again { after } if elsewhere => Some(after),
         Disposition::Retry { after } if age < RETRY_FOR => Some(wait_after(attempts, after)),
-        Disposition::Again { after } if age < RETRY_FOR => Some(after),
+        // These pass in seconds: being too old must not hit a message that is about to go.
+        Disposition::Again { after } if age < RETRY_FOR + SignedDuration::from_hours(1) => Some(after),
         Disposition::Retry { .. } | Disposition::Again { .. } | Disposition::Park => None,
     };
     let lease = Lease { message: key.clone(), owner: attempt.owner.clone() };
     if let Some(after) = after {
         tracing::warn!(correlation, line, conversation, %error, attempt = attempts, retry_in_s = after.as_secs(), "not delivered yet");
-        if !matches!(error, DeliveryError::Busy { what: "the message", .. }) {
+        if !elsewhere {
             // The lease runs out by itself should this fail.
             let _ = messages.release(&lease).await;
         }

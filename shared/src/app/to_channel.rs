@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::{
     delivery::{About, Attempt, CHANNEL_CALL, ComeAgain, Delivered, Telling, begin, end, park_unreadable},
     error::DeliveryError,
-    inbound,
     registry::{Lines, Versions},
     settings::LineSettings,
     task::{ToChannel, ToLiveEngage, digest, to_body},
@@ -27,7 +26,7 @@ use crate::{
         message::{MessageText, OutboundContent, OutboundMessage},
     },
     liveengage::notification::{
-        self, Audience, Change, ConversationChange, DialogEvent, EventKind, NotificationType, Role,
+        self, Audience, Change, ConversationChange, DialogEvent, EventKind, NotificationType, Role, Structured,
     },
     liveengage::structured_content,
     port::{Clock, Consumers, Http, Messages, Queue, QueueMessage},
@@ -81,9 +80,15 @@ impl DeliverToChannel {
             Ok(ToChannel::LiveEngageChangeV1 { account, correlation, accepted_at, notification, change }) => {
                 (account, correlation, accepted_at, notification, change)
             }
-            Ok(ToChannel::NoticeV1 { line, user, correlation, accepted_at, about, text }) => {
+            Ok(ToChannel::NoticeV1 { line, user, correlation, accepted_at, text, .. }) => {
                 let key = MessageKey::ByDigest {
-                    digest: digest([b"notice".as_slice(), line.as_str().as_bytes(), about.as_str().as_bytes()]),
+                    // One an hour for a person: another machine may answer it, and after an outage there are many.
+                    digest: digest([
+                        b"notice".as_slice(),
+                        line.as_str().as_bytes(),
+                        user.as_str().as_bytes(),
+                        &(accepted_at.as_second() / 3600).to_be_bytes(),
+                    ]),
                 };
                 let mut about = About {
                     line: Some(line.clone()),
@@ -212,7 +217,7 @@ impl DeliverToChannel {
                 return self.send(consumer, content, offer, key, attempt, about).await;
             }
             EventKind::Text(_) => Value::Null,
-            EventKind::RichContent(content) => content.clone(),
+            EventKind::RichContent(Structured(content)) => content.clone(),
             EventKind::OtherContent(content) => {
                 return self.refuse(key, attempt, about, DeliveryError::Unsupported { content: content.clone() }).await;
             }
@@ -221,7 +226,8 @@ impl DeliverToChannel {
             }
         };
         let settings = self.settings(consumer, attempt).await?;
-        let (content, ignored) = structured_content::read(&content, event.quick_replies.as_ref());
+        let (content, ignored) =
+            structured_content::read(&content, event.quick_replies.as_ref().map(|Structured(replies)| replies));
         if ignored.total() > 0 {
             tracing::warn!(
                 correlation = about.correlation,
@@ -234,13 +240,25 @@ impl DeliverToChannel {
             let error = DeliveryError::Unsupported { content: "structured content without any text".to_owned() };
             return self.refuse(key, attempt, about, error).await;
         }
-        let menu = event.sequence.filter(|_| !floor.choices.is_empty()).map(|sequence| Menu {
-            conversation: event.conversation.clone(),
-            dialog: event.dialog.clone(),
-            sequence,
-            until: attempt.now.checked_add(ANSWERED_WITHIN).unwrap_or(attempt.now),
-            choices: floor.choices,
+        let offered = !floor.choices.is_empty();
+        let menu = event.sequence.filter(|_| offered).and_then(|sequence| {
+            Menu {
+                conversation: event.conversation.clone(),
+                dialog: event.dialog.clone(),
+                sequence,
+                shown_at: attempt.now,
+                until: attempt.now.checked_add(ANSWERED_WITHIN).unwrap_or(attempt.now),
+                choices: floor.choices,
+            }
+            .bounded()
         });
+        if offered && menu.is_none() {
+            tracing::warn!(
+                correlation = about.correlation,
+                count = 1,
+                "a menu is too large to be kept; answers are plain texts"
+            );
+        }
         // A text is plain: only what was offered with it was structured.
         let text = match &event.kind {
             EventKind::Text(text) if floor.text.is_empty() => text.as_str().to_owned(),
@@ -292,6 +310,13 @@ impl DeliverToChannel {
         let mut reference = key_digest(key);
         reference.truncate(32);
         let message = OutboundMessage { to: consumer.user.clone(), reference, content };
+        // Before it is shown: an answer can be faster than what comes after.
+        if let Some(Offer { event, menu }) = offer {
+            let change = |consumer: &mut Consumer| {
+                consumer.offer((&event.conversation, &event.dialog), event.sequence, menu.clone())
+            };
+            update(&*self.consumers, consumer, || settings.current.account.clone(), change).await?;
+        }
         loop {
             let done: Vec<_> =
                 steps.iter().map(|step| crate::channel::Receipt { provider_id: step.reference.clone() }).collect();
@@ -303,10 +328,6 @@ impl DeliverToChannel {
             let step = Step::done(receipt.provider_id);
             self.messages.step_done(&lease, steps.len(), &step).await?;
             steps.push(step);
-        }
-        if let Some(Offer { event, menu }) = offer {
-            let change = |consumer: &mut Consumer| consumer.offer(&event.conversation, event.sequence, menu.clone());
-            update(&*self.consumers, consumer, || settings.current.account.clone(), change).await?;
         }
         self.messages.finish(&lease).await?;
         Ok(if steps.is_empty() { Delivered::Nothing("empty text") } else { Delivered::Sent })
@@ -368,7 +389,8 @@ fn undelivered(about: &About, correlation: &CorrelationId, reason: &str, attempt
     let (person, (dialog, sequence)) = (about.person.clone()?, about.place.clone()?);
     let place = sequence.map_or_else(|| about.correlation.clone(), |sequence| sequence.0.to_string());
     let deduplication = digest([b"undelivered".as_slice(), dialog.as_str().as_bytes(), place.as_bytes()]);
-    let group = inbound::group(&person.line, &person.user);
+    // A group of its own: the person's next text must not wait behind this.
+    let group = digest([b"undelivered".as_slice(), person.line.as_str().as_bytes(), person.user.as_str().as_bytes()]);
     let task = ToLiveEngage::UndeliveredV1 {
         line: person.line,
         user: person.user,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
@@ -19,10 +19,11 @@ use super::{
 use crate::{
     domain::{
         conversation::{Change, Consumer, ConsumerToken, Reserve},
-        delivery::{ConsumerRef, Lease, MessageKey, Step},
+        delivery::{Begin, ConsumerRef, Lease, MessageKey, Step},
         id::{ConversationId, CorrelationId, DialogId, LineId, Sequence},
         menu::Chosen,
         message::{InboundContent, InboundEvent, MessageText},
+        retry::Disposition,
     },
     liveengage::{
         LiveEngageError,
@@ -142,25 +143,41 @@ impl DeliverToLiveEngage {
         let Some((lease, steps)) = begin(&*self.messages, key.clone(), attempt, about).await? else {
             return Ok(Delivered::Nothing("told before"));
         };
-        let identity = self.consumers.consumer(&undelivered.who).await?.and_then(|record| {
-            let account = record.account;
-            record.identity.map(|identity| (account, identity))
-        });
-        let Some((account, identity)) = identity else {
-            self.messages.finish(&lease).await?;
-            return Ok(Delivered::Nothing("the consumer is not known any more"));
+        let unknown = || DeliveryError::UnknownLine { line: undelivered.who.line.clone() };
+        let settings = self.lines.get(&undelivered.who.line, attempt.now).await.ok_or_else(unknown)?;
+        let settings = &settings.current;
+        let caller = Caller { account: &settings.account, owner: &attempt.owner, now: attempt.now };
+        let record = self.consumers.consumer(&undelivered.who).await?;
+        let known = record.filter(|record| record.account == settings.account).and_then(|record| record.identity);
+        let mut identity = match known {
+            Some(identity) => identity,
+            None => self.liveengage.identify(caller, &settings.ext_consumer_id(&undelivered.who.user)?).await?,
         };
-        let caller = Caller { account: &account, owner: &attempt.owner, now: attempt.now };
+        // One line an hour in a conversation: a bot may answer it, and its answer may be undeliverable too.
+        let hour = about.accepted_at.map_or(0, |at| at.as_second() / 3600);
+        let line_key = MessageKey::ByDigest {
+            digest: digest([
+                b"undelivered line".as_slice(),
+                undelivered.place.conversation.as_str().as_bytes(),
+                &hour.to_be_bytes(),
+            ]),
+        };
         let text = format!("[Not delivered: {}]", undelivered.reason);
-        for step in steps.len()..2 {
+        let mut mended = false;
+        let mut step = steps.len();
+        while step < 2 {
             attempt.check_time(&*self.clock, LIVEENGAGE_CALL)?;
-            let mut request_id = digest([format!("{key:?} {step}").as_bytes()]);
-            request_id.truncate(32);
+            let line = Lease { message: line_key.clone(), owner: attempt.owner.clone() };
             let event = match (step, undelivered.sequence) {
                 (0, Some(sequence)) => Some(Event::NotReceived(sequence)),
                 (0, None) => None,
-                _ => Some(Event::Text(&text)),
+                _ => match self.messages.begin(&line, attempt.now, attempt.deadline).await? {
+                    Begin::Started { .. } => Some(Event::Text(&text)),
+                    Begin::Done | Begin::Busy { .. } => None,
+                },
             };
+            let mut request_id = digest([format!("{key:?} {step}").as_bytes()]);
+            request_id.truncate(32);
             let sent = match event {
                 Some(event) => {
                     let (token, place) = (&identity.token, undelivered.place);
@@ -170,14 +187,28 @@ impl DeliverToLiveEngage {
             };
             match sent {
                 Ok(sequence) => {
+                    if step == 1 && event.is_some() {
+                        self.messages.finish(&line).await?;
+                    }
                     let reference = sequence.map(|sequence| sequence.0.to_string());
                     self.messages.step_done(&lease, step, &Step::done(reference)).await?;
+                    step += 1;
                 }
                 Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) => {
                     self.messages.finish(&lease).await?;
                     return Ok(Delivered::Nothing("the conversation has ended"));
                 }
-                Err(error) => return Err(error),
+                Err(DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. })) if !mended => {
+                    mended = true;
+                    let name = settings.ext_consumer_id(&undelivered.who.user)?;
+                    identity = self.liveengage.identify(caller, &name).await?;
+                }
+                Err(error) => {
+                    if step == 1 {
+                        let _ = self.messages.release(&line).await;
+                    }
+                    return Err(error);
+                }
             }
         }
         self.messages.finish(&lease).await?;
@@ -204,10 +235,10 @@ impl DeliverToLiveEngage {
         };
         let who = ConsumerRef { line: line.clone(), user: event.user.clone() };
         let mut way = Way { worker: self, settings, attempt, lease: &lease, who: &who, known: None };
-        // Decided once: the menu may be gone at the next attempt.
+        // Noted with the first step: the menu may be gone at the next attempt.
         let chosen = match steps.first() {
             Some(step) => step.chosen.clone(),
-            None => way.chosen(&text).await?,
+            None => way.chosen(&text, about.accepted_at.unwrap_or(attempt.now)).await?,
         };
         let mut done = steps.len();
         if let (Some(chosen), 0) = (&chosen, done) {
@@ -264,7 +295,12 @@ fn notice_of(
     Some(QueueMessage {
         body: to_body(&task).ok()?,
         group: digest([b"notice".as_slice(), line.as_str().as_bytes(), event.user.as_str().as_bytes()]),
-        deduplication: digest([b"notice".as_slice(), line.as_str().as_bytes(), event.id.as_str().as_bytes()]),
+        deduplication: digest([
+            b"notice".as_slice(),
+            line.as_str().as_bytes(),
+            event.user.as_str().as_bytes(),
+            &(attempt.now.as_second() / 3600).to_be_bytes(),
+        ]),
     })
 }
 
@@ -293,10 +329,10 @@ impl Way<'_> {
     }
 
     /// What the text chooses of the menu that the person was last shown.
-    async fn chosen(&mut self, text: &str) -> Result<Option<Chosen>, DeliveryError> {
+    async fn chosen(&mut self, text: &str, written_at: Timestamp) -> Result<Option<Chosen>, DeliveryError> {
         let consumer = self.load().await?;
         let chosen = match (&consumer.menu, consumer.open_conversation()) {
-            (Some(menu), Some(conversation)) => menu.chosen(text, conversation, self.attempt.now),
+            (Some(menu), Some(conversation)) => menu.chosen(text, conversation, written_at),
             _ => None,
         };
         self.known = Some(consumer);
@@ -318,7 +354,15 @@ impl Way<'_> {
             .publish(self.caller(), &identity.token, &self.request_id("choice"), place, event, metadata)
             .await;
         match told {
-            Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) => Ok(None),
+            // The text finds out by itself, and mends it.
+            Err(DeliveryError::LiveEngage(
+                LiveEngageError::ConversationClosed { .. } | LiveEngageError::ConsumerJwsRefused { .. },
+            )) => Ok(None),
+            // The text matters more than the click.
+            Err(error) if error.disposition() == Disposition::Park => {
+                tracing::warn!(%error, count = 1, "a click was refused; its text is sent all the same");
+                Ok(None)
+            }
             other => {
                 self.known = Some(consumer);
                 other

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    id::{AccountId, ChannelUserId, ConversationId, ExtConsumerId, LineId, LpConsumerId, Owner, Sequence},
-    menu::Menu,
+    id::{AccountId, ChannelUserId, ConversationId, DialogId, ExtConsumerId, LineId, LpConsumerId, Owner, Sequence},
+    menu::{Menu, stored},
 };
 
 /// A person on a line, and what LiveEngage knows them by.
@@ -25,7 +25,7 @@ pub struct Consumer {
     /// The current conversation.
     pub conversation: Conversation,
     /// What the brand's last message offered to choose.
-    #[serde(default)]
+    #[serde(default, with = "stored")]
     pub menu: Option<Menu>,
     /// How often this record was saved; 0 was never saved. The store writes only over the version that was read.
     pub version: u64,
@@ -135,10 +135,20 @@ impl Consumer {
         }
     }
 
-    /// The brand's newest message offers this, or nothing: an older menu is gone. Numbers tell which message is newer.
-    pub fn offer(&mut self, conversation: &ConversationId, sequence: Option<Sequence>, menu: Option<Menu>) -> Change {
+    /// The brand's newest message, in this dialog of the open conversation, offers this, or nothing: an older menu is gone.
+    /// Numbers tell which message is newer, in one dialog.
+    pub fn offer(
+        &mut self,
+        (conversation, dialog): (&ConversationId, &DialogId),
+        sequence: Option<Sequence>,
+        menu: Option<Menu>,
+    ) -> Change {
+        if self.open_conversation() != Some(conversation) {
+            return Change::Unchanged;
+        }
         let older = self.menu.as_ref().is_some_and(|known| {
-            known.conversation == *conversation && sequence.is_some_and(|sequence| sequence < known.sequence)
+            (&known.conversation, &known.dialog) == (conversation, dialog)
+                && sequence.is_some_and(|sequence| sequence < known.sequence)
         });
         if older || self.menu == menu {
             return Change::Unchanged;

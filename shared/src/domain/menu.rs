@@ -8,6 +8,7 @@ use super::id::{ConversationId, DialogId, Sequence};
 
 mod answer;
 mod choice;
+pub(crate) mod stored;
 
 pub use answer::{match_answer, match_answers, published};
 pub(crate) use answer::{number, numbers_count};
@@ -25,6 +26,8 @@ pub struct Menu {
     pub dialog: DialogId,
     /// Its number, which LiveEngage is told when something is chosen.
     pub sequence: Sequence,
+    /// When it was shown: what a person wrote before is no answer to it.
+    pub shown_at: Timestamp,
     /// Until when an answer counts.
     pub until: Timestamp,
     /// What can be chosen.
@@ -32,7 +35,7 @@ pub struct Menu {
 }
 
 /// What a person has chosen, as LiveEngage is told it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chosen {
     /// The dialog of the message that offered it.
     pub dialog: DialogId,
@@ -44,10 +47,36 @@ pub struct Chosen {
     pub metadata: Option<Value>,
 }
 
+impl std::fmt::Debug for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chosen").field("dialog", &self.dialog).field("sequence", &self.sequence).finish_non_exhaustive()
+    }
+}
+
+/// The longest metadata that goes with a choice, as JSON, in characters: LiveEngage takes 5000 for a whole request.
+pub const LONGEST_METADATA: usize = 1000;
+
+/// The largest menu that is kept, as JSON, in bytes. It is part of the consumer's record, and DynamoDB takes 400 KB for all of it.
+pub const LARGEST_MENU: usize = 32 * 1024;
+
+fn is_sendable(metadata: &Value) -> bool {
+    metadata.to_string().encode_utf16().count() <= LONGEST_METADATA
+}
+
 impl Menu {
-    /// What `text` chooses in the conversation that is open at `now`; `None` for a text that is no choice, or too late.
-    pub fn chosen(&self, text: &str, conversation: &ConversationId, now: Timestamp) -> Option<Chosen> {
-        if self.conversation != *conversation || self.until <= now {
+    /// The menu as it can be kept: without metadata that could never be sent, and `None` if it is too large all the same.
+    pub fn bounded(mut self) -> Option<Self> {
+        for choice in &mut self.choices {
+            choice.metadata = choice.metadata.take().filter(is_sendable);
+        }
+        let size = serde_json::to_string(&self).map_or(usize::MAX, |json| json.len());
+        (size <= LARGEST_MENU).then_some(self)
+    }
+
+    /// What `text`, written at `written_at`, chooses in the conversation that is open; `None` for a text that is no choice, or that
+    /// is from before the menu or after its time. However late the text is delivered, the answer is the same.
+    pub fn chosen(&self, text: &str, conversation: &ConversationId, written_at: Timestamp) -> Option<Chosen> {
+        if self.conversation != *conversation || written_at < self.shown_at || written_at >= self.until {
             return None;
         }
         let choices = match_answers(text, &self.choices);
@@ -64,7 +93,7 @@ impl Menu {
             dialog: self.dialog.clone(),
             sequence: self.sequence,
             text: super::message::MessageText::new(published(&choices)),
-            metadata: (!metadata.is_empty()).then_some(Value::Array(metadata)),
+            metadata: (!metadata.is_empty()).then_some(Value::Array(metadata)).filter(is_sendable),
         })
     }
 }
@@ -88,6 +117,7 @@ mod tests {
             conversation: ConversationId::new("c1").unwrap(),
             dialog: DialogId::new("c1").unwrap(),
             sequence: Sequence(4),
+            shown_at: Timestamp::from_second(10).unwrap(),
             until: Timestamp::from_second(100).unwrap(),
             choices: vec![choice(1, "Yes", Some(json!([{"type": "ExternalId", "id": "y"}]))), choice(2, "No", None)],
         }
@@ -111,6 +141,19 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         assert!(menu().chosen("1", &here, at(99)).is_some());
         assert_eq!(menu().chosen("1", &here, at(100)), None);
-        assert_eq!(menu().chosen("1", &there, at(0)), None);
+        assert_eq!(menu().chosen("1", &there, at(50)), None);
+        assert!(menu().chosen("1", &here, at(10)).is_some());
+        assert_eq!(menu().chosen("1", &here, at(9)), None, "it was written before the menu was shown");
+    }
+
+    #[test]
+    fn what_is_too_large_is_left_out() {
+        let mut large = menu();
+        large.choices[0].metadata = Some(json!(["x".repeat(1000)]));
+        let kept = large.bounded().unwrap();
+        assert_eq!(kept.choices[0].metadata, None);
+        let mut huge = menu();
+        huge.choices = vec![huge.choices[0].clone(); 1000];
+        assert_eq!(huge.bounded(), None);
     }
 }

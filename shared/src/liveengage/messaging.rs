@@ -23,8 +23,8 @@ const ON_BEHALF: HeaderName = HeaderName::from_static("x-lp-on-behalf");
 /// Above it LiveEngage answers the same "Bad Request" as for any other fault, so it is measured before sending.
 pub const LONGEST_REQUEST: usize = 5000;
 
-/// What the JSON around a text may take of that: ids are at most 256 characters each.
-const AROUND_TEXT: usize = 1200;
+/// What the JSON around a text may take of that: ids are at most 256 characters each, and metadata of a choice at most 1000.
+const AROUND_TEXT: usize = 1800;
 
 /// Whom a call is for and what proves it.
 #[derive(Debug, Clone, Copy)]

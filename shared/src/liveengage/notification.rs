@@ -131,7 +131,7 @@ pub struct DialogEvent {
     /// What it was.
     pub kind: EventKind,
     /// The quick replies that came with it, as they came.
-    pub quick_replies: Option<Value>,
+    pub quick_replies: Option<Structured>,
 }
 
 /// Who did something in a dialog.
@@ -154,6 +154,16 @@ pub enum Audience {
     Private,
 }
 
+/// Structured content as it came. `Debug` hides it: it holds texts.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Structured(pub Value);
+
+impl std::fmt::Debug for Structured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Structured(hidden)")
+    }
+}
+
 /// What happened in a dialog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
@@ -162,7 +172,7 @@ pub enum EventKind {
     /// A ContentEvent of another content type, by that type.
     OtherContent(String),
     /// A RichContentEvent, with its content as it came: an object, or a string of JSON.
-    RichContent(Value),
+    RichContent(Structured),
     /// An AcceptStatusEvent.
     AcceptStatus,
     /// A ChatStateEvent.
@@ -245,7 +255,7 @@ fn read_event(change: &Value) -> Result<Change, UnreadableChange> {
                 .iter()
                 .find_map(|field| wire.event.get(field).filter(|content| !content.is_null()))
                 .cloned()
-                .unwrap_or_default(),
+                .map_or(Structured(Value::Null), Structured),
         ),
         Some("AcceptStatusEvent") => EventKind::AcceptStatus,
         Some("ChatStateEvent") => EventKind::ChatState,
@@ -278,7 +288,7 @@ fn read_event(change: &Value) -> Result<Change, UnreadableChange> {
             Some(_) => Audience::Private,
         },
         kind,
-        quick_replies: wire.event.get("quickReplies").filter(|replies| !replies.is_null()).cloned(),
+        quick_replies: wire.event.get("quickReplies").filter(|replies| !replies.is_null()).cloned().map(Structured),
     }))
 }
 

@@ -99,11 +99,11 @@ async fn a_message_after_the_end_of_its_conversation_survives_any_death() {
 
 #[tokio::test]
 async fn a_long_text_survives_any_death_and_goes_on_where_it_stopped() {
-    let text = format!("{}{}", "a".repeat(3800), "b".repeat(20));
+    let text = format!("{}{}", "a".repeat(3200), "b".repeat(20));
     let (doubled, _) = to_liveengage(
         async || World::talking(ANNA).await,
         &from_person("mo-2", ANNA, &text),
-        &["a".repeat(3800).as_str(), "b".repeat(20).as_str()],
+        &["a".repeat(3200).as_str(), "b".repeat(20).as_str()],
     )
     .await;
     assert_eq!(doubled, DeadAt::from([(SEND, After), ("step_done", Before), ("finish", Before)]));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{ANNA, Fault, SEND, World, again, agent_says, attempt, change, event, from_person};
+use super::world::{ANNA, Fault, SEND, World, again, agent_says, at, attempt, change, event, from_person};
 
 const EVENTS: &str = "ms.MessagingEventNotification";
 
@@ -17,6 +17,13 @@ fn question(sequence: u64) -> String {
     let content = json!({"type": "ContentEvent", "contentType": "text/plain", "message": "Shall I send it again?\n",
         "quickReplies": replies});
     change(EVENTS, 0, &event("c1", sequence, "ASSIGNED_AGENT", "ALL", &content))
+}
+
+/// A text of the person, taken over at `second`.
+fn said(id: &str, text: &str, second: i64) -> String {
+    let mut task: Value = serde_json::from_str(&from_person(id, ANNA, text)).unwrap();
+    task["accepted_at"] = json!(at(second));
+    task.to_string()
 }
 
 /// The SENDs after the first: events, with the metadata beside them.
@@ -52,7 +59,7 @@ async fn quick_replies_are_a_numbered_list_and_a_number_is_a_click_and_its_text(
     let workers = world.workers();
     workers.to_channel.work(&question(4), &attempt("a", 1)).await.unwrap();
     assert_eq!(world.other().sms_texts(), ["Shall I send it again?\n\n1. Yes\n2. No\n\nReply with a number."]);
-    workers.to_liveengage.work(&from_person("mo-2", ANNA, "1"), &attempt("b", 2)).await.unwrap();
+    workers.to_liveengage.work(&said("mo-2", "1", 2), &attempt("b", 2)).await.unwrap();
     assert_eq!(sends(&world), [click(4), yes()]);
 }
 
@@ -61,8 +68,8 @@ async fn a_typed_title_is_a_click_too_and_other_words_are_just_words() {
     let world = World::talking(ANNA).await;
     let workers = world.workers();
     workers.to_channel.work(&question(4), &attempt("a", 1)).await.unwrap();
-    workers.to_liveengage.work(&from_person("mo-2", ANNA, "what?"), &attempt("b", 2)).await.unwrap();
-    workers.to_liveengage.work(&from_person("mo-3", ANNA, "yes"), &attempt("c", 3)).await.unwrap();
+    workers.to_liveengage.work(&said("mo-2", "what?", 2), &attempt("b", 2)).await.unwrap();
+    workers.to_liveengage.work(&said("mo-3", "yes", 3), &attempt("c", 3)).await.unwrap();
     assert_eq!(sends(&world), [text("what?", Value::Null), click(4), yes()]);
 }
 
@@ -72,9 +79,9 @@ async fn a_newer_message_takes_the_menu_away_and_an_older_one_does_not() {
     let workers = world.workers();
     workers.to_channel.work(&question(4), &attempt("a", 1)).await.unwrap();
     workers.to_channel.work(&agent_says("c1", 3, "late"), &attempt("b", 2)).await.unwrap();
-    workers.to_liveengage.work(&from_person("mo-2", ANNA, "1"), &attempt("c", 3)).await.unwrap();
+    workers.to_liveengage.work(&said("mo-2", "1", 3), &attempt("c", 3)).await.unwrap();
     workers.to_channel.work(&agent_says("c1", 8, "something else"), &attempt("d", 4)).await.unwrap();
-    workers.to_liveengage.work(&from_person("mo-3", ANNA, "1"), &attempt("e", 5)).await.unwrap();
+    workers.to_liveengage.work(&said("mo-3", "1", 5), &attempt("e", 5)).await.unwrap();
     assert_eq!(sends(&world), [click(4), yes(), text("1", Value::Null)]);
 }
 
@@ -84,7 +91,7 @@ async fn a_menu_of_yesterday_is_no_menu() {
     let workers = world.workers();
     workers.to_channel.work(&question(4), &attempt("a", 1)).await.unwrap();
     let next_day = 24 * 60 * 60 + 1;
-    workers.to_liveengage.work(&from_person("mo-2", ANNA, "1"), &attempt("b", next_day)).await.unwrap();
+    workers.to_liveengage.work(&said("mo-2", "1", next_day), &attempt("b", next_day)).await.unwrap();
     assert_eq!(sends(&world), [text("1", Value::Null)]);
 }
 
@@ -96,7 +103,7 @@ async fn an_answer_that_is_interrupted_goes_on_although_the_menu_is_gone() {
     // The click is told, and then LiveEngage is down.
     world.fault(SEND, Fault::Nothing);
     world.fault(SEND, Fault::Answer(503, json!({})));
-    let answer = from_person("mo-2", ANNA, "1");
+    let answer = said("mo-2", "1", 2);
     assert_eq!(workers.to_liveengage.work(&answer, &attempt("b", 2)).await, again(5));
     workers.to_channel.work(&agent_says("c1", 8, "never mind"), &attempt("c", 3)).await.unwrap();
     workers.to_liveengage.work(&answer, &attempt("d", 7)).await.unwrap();
@@ -119,7 +126,40 @@ async fn a_card_is_text_with_everything_in_it() {
     for part in ["Opening hours", "See the map: https://shop.example/map", "1. Book"] {
         assert!(shown.contains(part), "{shown}");
     }
-    workers.to_liveengage.work(&from_person("mo-2", ANNA, "1"), &attempt("b", 2)).await.unwrap();
+    workers.to_liveengage.work(&said("mo-2", "1", 2), &attempt("b", 2)).await.unwrap();
     let click = json!({"type": "AcceptStatusEvent", "status": "ACTION", "sequenceList": [4]});
     assert_eq!(sends(&world), [(click, Value::Null), text("book", Value::Null)]);
+}
+
+#[tokio::test]
+async fn a_text_from_before_the_menu_is_no_answer_to_it_however_late_it_goes() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    world.fault(SEND, Fault::Answer(503, json!({})));
+    let two = said("mo-2", "2", 1);
+    assert_eq!(workers.to_liveengage.work(&two, &attempt("a", 1)).await, again(5));
+    workers.to_channel.work(&question(4), &attempt("b", 3)).await.unwrap();
+    workers.to_liveengage.work(&two, &attempt("c", 6)).await.unwrap();
+    assert_eq!(sends(&world).last(), Some(&text("2", Value::Null)));
+}
+
+#[tokio::test]
+async fn a_refused_click_does_not_take_the_text_with_it() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    workers.to_channel.work(&question(4), &attempt("a", 1)).await.unwrap();
+    world.fault(SEND, Fault::Answer(400, json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request"}})));
+    workers.to_liveengage.work(&said("mo-2", "1", 2), &attempt("b", 2)).await.unwrap();
+    assert_eq!(sends(&world).last(), Some(&yes()));
+    assert!(world.store.parked().is_empty());
+}
+
+#[tokio::test]
+async fn an_ended_conversation_has_no_say_in_the_next_ones_menu() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    workers.to_channel.work(&question(4), &attempt("a", 1)).await.unwrap();
+    workers.to_channel.work(&agent_says("c0", 50, "from long ago"), &attempt("b", 400)).await.unwrap();
+    workers.to_liveengage.work(&said("mo-2", "1", 401), &attempt("c", 401)).await.unwrap();
+    assert_eq!(sends(&world), [click(4), yes()]);
 }

@@ -121,3 +121,50 @@ async fn a_message_stays_in_the_queue_while_nobody_can_be_told() {
     workers.to_channel.work(&task, &attempt("b", 20)).await.unwrap();
     assert_eq!((world.store.parked().len(), news(&world).len()), (1, 1));
 }
+
+#[tokio::test]
+async fn a_bot_that_answers_the_line_gets_no_second_one_within_the_hour() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    for sequence in [4, 9, 14] {
+        world.fault(SMS, Fault::Answer(422, json!({"error": {"code": "opted_out"}})));
+        let task = agent_says("c1", sequence, "I did not get that");
+        workers.to_channel.work(&task, &attempt(sequence, 10)).await.unwrap();
+        workers.to_liveengage.work(news(&world).last().unwrap(), &attempt(format!("n{sequence}"), 11)).await.unwrap();
+    }
+    let told = sends(&world).split_off(1);
+    let lines = told.iter().filter(|sent| sent["event"]["type"] == "ContentEvent").count();
+    let marks = told.iter().filter(|sent| sent["event"]["status"] == "NACK").count();
+    assert_eq!((lines, marks), (1, 3));
+}
+
+#[tokio::test]
+async fn a_refused_consumer_token_does_not_keep_an_agent_from_being_told() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    world.fault(SMS, Fault::Answer(422, json!({})));
+    workers.to_channel.work(&agent_says("c1", 4, "hello?"), &attempt("a", 10)).await.unwrap();
+    let refused = json!({"code": 401, "body": {"title": "Invalid ConsumerJWS", "errorCode": 40103}});
+    world.fault(SEND, Fault::Answer(401, refused));
+    workers.to_liveengage.work(&news(&world)[0], &attempt("b", 11)).await.unwrap();
+    assert_eq!(sends(&world).len(), 4, "hello, the refused mark, the mark, and the line");
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_message_that_another_worker_has() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    let lease = crate::domain::delivery::Lease {
+        message: crate::domain::delivery::MessageKey::FromChannel {
+            line: crate::domain::id::LineId::new("sms-main").unwrap(),
+            id: crate::domain::id::ProviderMessageId::new("mo-2").unwrap(),
+        },
+        owner: super::world::owner("somebody-else"),
+    };
+    let late = 13 * 60 * 60;
+    let (now, until) = (super::world::at(late), super::world::at(late + 20));
+    crate::port::Messages::begin(&*world.store, &lease, now, until).await.unwrap();
+    assert!(workers.to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", late + 1)).await.is_err());
+    assert!(news(&world).is_empty());
+    assert!(world.store.parked().is_empty());
+}

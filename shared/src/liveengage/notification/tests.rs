@@ -80,9 +80,9 @@ fn other_events_are_carried_by_their_type() {
         ),
         (
             json!({"type": "RichContentEvent", "content": {"type": "text"}}),
-            EventKind::RichContent(json!({"type": "text"})),
+            EventKind::RichContent(Structured(json!({"type": "text"}))),
         ),
-        (json!({"type": "RichContentEvent", "message": "{}"}), EventKind::RichContent(json!("{}"))),
+        (json!({"type": "RichContentEvent", "message": "{}"}), EventKind::RichContent(Structured(json!("{}")))),
         (json!({"type": "AcceptStatusEvent", "status": "READ", "sequenceList": [1]}), EventKind::AcceptStatus),
         (json!({"type": "ChatStateEvent", "chatState": "COMPOSING"}), EventKind::ChatState),
         (json!({"type": "HologramEvent"}), EventKind::Unknown("HologramEvent".to_owned())),
