@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     domain::{
-        id::{AccountId, ChannelUserId, ConversationId, CorrelationId, DialogId, LineId, ProviderMessageId, Sequence},
+        id::{AccountId, ChannelUserId, ConversationId, CorrelationId, DialogId, LineId, Sequence},
         message::{InboundEvent, MessageText},
     },
     liveengage::notification::NotificationType,
@@ -90,8 +90,6 @@ pub enum ToChannel {
         correlation: CorrelationId,
         /// When it was given up.
         accepted_at: Timestamp,
-        /// Names the message that it is about.
-        about: ProviderMessageId,
         /// What the person is told.
         text: MessageText,
     },

@@ -26,7 +26,7 @@ use crate::{
         message::{MessageText, OutboundContent, OutboundMessage},
     },
     liveengage::notification::{
-        self, Audience, Change, ConversationChange, DialogEvent, EventKind, NotificationType, Role, Structured,
+        self, Audience, Change, ConversationChange, DialogEvent, EventKind, Role, Structured, UnreadableChange,
     },
     liveengage::structured_content,
     port::{Clock, Consumers, Http, Messages, Queue, QueueMessage},
@@ -80,7 +80,7 @@ impl DeliverToChannel {
             Ok(ToChannel::LiveEngageChangeV1 { account, correlation, accepted_at, notification, change }) => {
                 (account, correlation, accepted_at, notification, change)
             }
-            Ok(ToChannel::NoticeV1 { line, user, correlation, accepted_at, text, .. }) => {
+            Ok(ToChannel::NoticeV1 { line, user, correlation, accepted_at, text }) => {
                 let key = MessageKey::ByDigest {
                     // One an hour for a person: another machine may answer it, and after an outage there are many.
                     digest: digest([
@@ -118,25 +118,24 @@ impl DeliverToChannel {
         };
         let mut about =
             About { correlation: correlation.as_str().to_owned(), accepted_at: Some(accepted_at), ..About::default() };
-        let key = key(&account, notification, &change);
-        let result = self.deliver(&account, notification, &change, &key, accepted_at, attempt, &mut about).await;
+        let read = notification::read(notification, &change);
+        let key = key(&account, &read, &change);
+        let result = self.deliver(&account, read, &key, accepted_at, attempt, &mut about).await;
         let news = |reason: &str| undelivered(&about, &correlation, reason, attempt);
         let telling = Telling { queue: &*self.to_liveengage, news: &news };
         end(&*self.messages, &key, attempt, &about, task, result, Some(telling)).await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one queue message, taken apart by the caller")]
     async fn deliver(
         &self,
         account: &AccountId,
-        notification: NotificationType,
-        change: &Value,
+        read: Result<Change, UnreadableChange>,
         key: &MessageKey,
         accepted_at: Timestamp,
         attempt: &Attempt,
         about: &mut About,
     ) -> Result<Delivered, DeliveryError> {
-        let event = match notification::read(notification, change) {
+        let event = match read {
             Ok(Change::Event(event)) => event,
             Ok(Change::Conversation(state)) => {
                 about.conversation = Some(state.conversation.clone());
@@ -384,7 +383,7 @@ struct Offer<'a> {
     menu: Option<Menu>,
 }
 
-/// The news for an agent that their message did not reach the person, in the person's own queue group.
+/// The news for an agent that their message did not reach the person.
 fn undelivered(about: &About, correlation: &CorrelationId, reason: &str, attempt: &Attempt) -> Option<QueueMessage> {
     let (person, (dialog, sequence)) = (about.person.clone()?, about.place.clone()?);
     let place = sequence.map_or_else(|| about.correlation.clone(), |sequence| sequence.0.to_string());
@@ -405,10 +404,10 @@ fn undelivered(about: &About, correlation: &CorrelationId, reason: &str, attempt
 }
 
 /// Names the message: content by its place in the dialog, anything else by its bytes.
-fn key(account: &AccountId, notification: NotificationType, change: &Value) -> MessageKey {
-    match notification::read(notification, change) {
+fn key(account: &AccountId, read: &Result<Change, UnreadableChange>, change: &Value) -> MessageKey {
+    match read {
         Ok(Change::Event(DialogEvent { dialog, sequence: Some(sequence), .. })) => {
-            MessageKey::FromLiveEngage { account: account.clone(), dialog, sequence }
+            MessageKey::FromLiveEngage { account: account.clone(), dialog: dialog.clone(), sequence: *sequence }
         }
         _ => MessageKey::ByDigest { digest: digest([account.as_str().as_bytes(), change.to_string().as_bytes()]) },
     }

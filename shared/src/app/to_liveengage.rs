@@ -289,7 +289,6 @@ fn notice_of(
         user: event.user.clone(),
         correlation: correlation.clone(),
         accepted_at: attempt.now,
-        about: event.id.clone(),
         text,
     };
     Some(QueueMessage {

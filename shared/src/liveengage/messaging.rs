@@ -448,6 +448,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_piece_fits_into_a_request(text in "[a-z\"\\\\\u{1}\n😀 ]{0,9000}") {
+            // The longest that a choice may bring along.
+            let metadata = json!(["m".repeat(crate::domain::menu::LONGEST_METADATA - 4)]);
             let sample = Sample::new();
             let conversation = ConversationId::new("c".repeat(256)).unwrap();
             let pieces = text_pieces(&text);
@@ -455,7 +457,7 @@ mod tests {
             for piece in pieces {
                 let dialog = DialogId::main_of(&conversation);
                 let place = Place { conversation: &conversation, dialog: &dialog };
-                let call = publish_request(&host(), sample.credentials(), &"r".repeat(64), place, Event::Text(piece), None);
+                let call = publish_request(&host(), sample.credentials(), &"r".repeat(64), place, Event::Text(piece), Some(&metadata));
                 prop_assert!(call.is_ok());
             }
         }
