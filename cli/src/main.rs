@@ -1,6 +1,10 @@
 //! The operator's binary. Without arguments it starts the lab.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 use connector::liveengage::manifest::manifest;
@@ -11,6 +15,8 @@ use tracing_subscriber::{
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
+
+mod stack_outputs;
 
 /// LiveEngage connector: the lab on this machine.
 #[derive(Debug, Parser)]
@@ -30,15 +36,44 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct ManifestArguments {
-    /// The stack's output LiveEngageWebhookUrl.
-    #[arg(long, value_name = "URL")]
-    webhook_url: String,
+    #[command(flatten)]
+    webhook: WebhookArguments,
     /// What agents see as the source of a conversation; unique in the account.
     #[arg(long, default_value = "SMS connector")]
     name: String,
     /// What the app is for.
     #[arg(long, default_value = "Connects a messaging channel to LiveEngage")]
     description: String,
+}
+
+/// Where LiveEngage's webhooks go: one of the two.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct WebhookArguments {
+    /// The stack's output LiveEngageWebhookUrl.
+    #[arg(long, value_name = "URL")]
+    webhook_url: Option<String>,
+    /// A file with the stack's outputs, or `-` for standard input: what `aws cloudformation describe-stacks --stack-name NAME` or
+    /// `sam list stack-outputs --stack-name NAME --output json` prints.
+    #[arg(long, value_name = "FILE")]
+    stack_outputs: Option<PathBuf>,
+}
+
+impl WebhookArguments {
+    fn url(&self) -> Result<String, String> {
+        if let Some(url) = &self.webhook_url {
+            return Ok(url.clone());
+        }
+        let path = self.stack_outputs.as_deref().unwrap_or(Path::new("-"));
+        let json = if path == Path::new("-") {
+            let mut json = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut json).map(|_| json)
+        } else {
+            std::fs::read(path)
+        };
+        let json = json.map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+        stack_outputs::webhook_url(&json).map_err(|error| error.to_string())
+    }
 }
 
 #[derive(Debug, Default, Args)]
@@ -96,11 +131,11 @@ async fn main() -> ExitCode {
 }
 
 fn print_manifest(arguments: &ManifestArguments) -> ExitCode {
-    let manifest = match arguments.webhook_url.parse() {
-        Ok(url) => manifest(&url, &arguments.name, &arguments.description).map_err(|error| error.to_string()),
-        Err(_) => Err("the webhook's address is not a URL".to_owned()),
+    let manifest = || {
+        let url = arguments.webhook.url()?.parse().map_err(|_| "the webhook's address is not a URL".to_owned())?;
+        manifest(&url, &arguments.name, &arguments.description).map_err(|error| error.to_string())
     };
-    match manifest {
+    match manifest() {
         Ok(manifest) => {
             print(&format!("{manifest:#}\n"));
             ExitCode::SUCCESS
@@ -156,5 +191,29 @@ async fn serve(lab: Lab) -> ExitCode {
             let _ = writeln!(std::io::stderr(), "Ctrl-C can't be waited for: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_manifest_needs_one_source_of_the_address() {
+        Cli::command().debug_assert();
+        let parse = |arguments: &[&str]| Cli::try_parse_from([&["connector", "manifest"], arguments].concat());
+        assert!(parse(&["--webhook-url", "https://x.example/webhooks/liveengage"]).is_ok());
+        assert!(parse(&["--stack-outputs", "-"]).is_ok());
+        assert!(parse(&[]).is_err());
+        assert!(parse(&["--webhook-url", "https://x.example", "--stack-outputs", "-"]).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let webhook =
+            WebhookArguments { webhook_url: None, stack_outputs: Some(PathBuf::from("no/such/outputs.json")) };
+        assert!(webhook.url().unwrap_err().starts_with("no/such/outputs.json can't be read"));
     }
 }

@@ -27,6 +27,8 @@ pub enum Service {
     Sentinel,
     /// ConsumerJWSs: `idp`.
     Idp,
+    /// The storage for files: `swift`.
+    Files,
 }
 
 impl Service {
@@ -36,6 +38,7 @@ impl Service {
             Self::Messaging => "asyncMessagingEnt",
             Self::Sentinel => "sentinel",
             Self::Idp => "idp",
+            Self::Files => "swift",
         }
     }
 }
@@ -136,6 +139,8 @@ mod tests {
         assert_eq!(single.url(Service::Idp).unwrap().as_str(), "https://va.idp.liveperson.net/");
         let bare = answer(&reply(200, r#"{"baseURIs":{"service":"idp","baseURI":"va.idp.liveperson.net"}}"#)).unwrap();
         assert!(bare.url(Service::Idp).is_ok());
+        let files = r#"{"baseURIs":[{"service":"swift","baseURI":"va.objectstorage.liveperson.net"}]}"#;
+        assert!(answer(&reply(200, files)).unwrap().url(Service::Files).is_ok());
     }
 
     #[test]

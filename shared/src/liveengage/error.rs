@@ -3,6 +3,7 @@
 use http::StatusCode;
 use jiff::SignedDuration;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::tolerant;
 use crate::domain::{
@@ -19,8 +20,8 @@ pub enum LiveEngageError {
         /// The call's name.
         call: &'static str,
     },
-    /// 401: the ConsumerJWS is invalid (code 40103). A new one mends it.
-    #[error("{call}: LiveEngage refuses the ConsumerJWS (HTTP 401, code 40103)")]
+    /// 401: the ConsumerJWS is invalid (code 40103) or missing (40104). A new one mends it.
+    #[error("{call}: LiveEngage refuses the ConsumerJWS (HTTP 401)")]
     ConsumerJwsRefused {
         /// The call's name.
         call: &'static str,
@@ -58,6 +59,12 @@ pub enum LiveEngageError {
         call: &'static str,
         /// `Retry-After`, at least one second (LivePerson's retry policy).
         after: SignedDuration,
+    },
+    /// 401 of the storage: a temporary URL lives about a minute, and another one can be asked for.
+    #[error("{call}: the temporary URL has expired (HTTP 401)")]
+    UrlExpired {
+        /// The call's name.
+        call: &'static str,
     },
     /// 451: LivePerson has blocked the caller; only LivePerson can mend that.
     #[error("{call}: LivePerson blocks the caller (HTTP 451): contact LivePerson")]
@@ -120,7 +127,8 @@ impl LiveEngageError {
             Self::AppJwtRefused { .. }
             | Self::ConsumerJwsRefused { .. }
             | Self::ConversationClosed { .. }
-            | Self::AlreadyOpen { .. } => Disposition::RETRY,
+            | Self::AlreadyOpen { .. }
+            | Self::UrlExpired { .. } => Disposition::RETRY,
             // Configuration can be mended within the hours that a message is tried; then nothing is lost.
             Self::CredentialsRefused { .. }
             | Self::UnknownAccount { .. }
@@ -136,7 +144,8 @@ impl LiveEngageError {
     }
 }
 
-/// LivePerson's error bodies: `{"code", "body": {"msg"}}` of the Send API and the `.ReqBody$ErrorResp` of authentication.
+/// LivePerson's error bodies: `{"code", "body": {"msg"}}` of the Send API, the same with a bare string as the body, and the
+/// `.ReqBody$ErrorResp` of authentication.
 #[derive(Default, Deserialize)]
 struct ErrorBody {
     #[serde(default, deserialize_with = "tolerant::lenient")]
@@ -145,27 +154,37 @@ struct ErrorBody {
     code: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-struct ErrorDetails {
-    #[serde(default, deserialize_with = "tolerant::lenient_text")]
-    title: Option<String>,
-    #[serde(default, deserialize_with = "tolerant::lenient_text", rename = "errorCode")]
-    error_code: Option<String>,
-    #[serde(default, deserialize_with = "tolerant::lenient_text")]
-    msg: Option<String>,
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ErrorDetails {
+    Message(String),
+    Members {
+        #[serde(default, deserialize_with = "tolerant::lenient_text")]
+        title: Option<String>,
+        #[serde(default, deserialize_with = "tolerant::lenient_text", rename = "errorCode")]
+        error_code: Option<String>,
+        #[serde(default, deserialize_with = "tolerant::lenient_text")]
+        msg: Option<String>,
+    },
 }
 
 /// Sorts a reply that is no success. `message` overrides the body's own `msg`, for CONVERSATION's answers by position.
 pub(super) fn classify(call: &'static str, reply: &HttpReply, message: Option<&str>) -> LiveEngageError {
-    let body: ErrorBody = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let details = body.body.unwrap_or_default();
-    let message = message.map(str::to_owned).or(details.msg).unwrap_or_default();
-    let title = details.title.unwrap_or_default();
-    let code = details.error_code.or(body.code).filter(|code| is_word(code)).unwrap_or_else(|| "none".to_owned());
+    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let body = ErrorBody::deserialize(tolerant::bare(body)).unwrap_or_default();
+    let (title, error_code, said) = match body.body {
+        Some(ErrorDetails::Members { title, error_code, msg }) => (title, error_code, msg),
+        Some(ErrorDetails::Message(message)) => (None, None, Some(message)),
+        None => (None, None, None),
+    };
+    let message = message.map(str::to_owned).or(said).unwrap_or_default();
+    let title = title.unwrap_or_default();
+    let code = error_code.or(body.code).filter(|code| is_word(code)).unwrap_or_else(|| "none".to_owned());
     match reply.status {
         StatusCode::UNAUTHORIZED => {
             // By title first: the documentation pairs titles and codes in two ways.
-            let consumer = title.contains("ConsumerJWS") || (!title.contains("AppJWT") && code == "40103");
+            let said = |token: &str| title.contains(token);
+            let consumer = said("ConsumerJWS") || (!said("AppJWT") && matches!(code.as_str(), "40103" | "40104"));
             if consumer {
                 LiveEngageError::ConsumerJwsRefused { call }
             } else {
@@ -226,12 +245,20 @@ mod tests {
                 r#"{"code":401,"body":{"title":"ConsumerJWS is missing","errorCode":40104}}"#,
                 LiveEngageError::ConsumerJwsRefused { call },
             ),
+            // Without a title the code decides.
+            (r#"{"code":401,"body":{"errorCode":40104}}"#, LiveEngageError::ConsumerJwsRefused { call }),
+            (r#"{"code":401,"body":{"errorCode":40105}}"#, LiveEngageError::AppJwtRefused { call }),
             ("gateway says no", LiveEngageError::AppJwtRefused { call }),
         ] {
             assert_eq!(sort(401, body), expected, "{body}");
         }
         assert_eq!(
             sort(400, r#"{"code":"BAD_REQUEST","body":{"msg":"Bad Request, Conversation is close"},"reqId":"9"}"#),
+            LiveEngageError::ConversationClosed { call }
+        );
+        // The same as the websocket says it, and as a list of one.
+        assert_eq!(
+            sort(400, r#"[{"code":400,"body":"Bad Request, Conversation is close"}]"#),
             LiveEngageError::ConversationClosed { call }
         );
         assert_eq!(

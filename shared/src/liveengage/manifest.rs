@@ -27,6 +27,44 @@ pub enum ManifestError {
     Description,
 }
 
+/// What a campaign may ask of a visitor. Every documented manifest of a connector has all of them; a connector that doesn't use the
+/// Monitoring API gives its campaign in the routing instead.
+const VISITOR_BEHAVIOR: [&str; 10] = [
+    "visited_location",
+    "time_on_location",
+    "flow",
+    "engaged_in_session",
+    "about_to_abandon",
+    "cart_value",
+    "cart_items",
+    "visitor_error",
+    "viewed_products",
+    "service_activity",
+];
+
+/// Whom a campaign may be for, as every documented manifest of a connector has it.
+const TARGET_AUDIENCE: [&str; 16] = [
+    "external_referral",
+    "search_keywords",
+    "ip",
+    "platform",
+    "geo_location",
+    "returning_visitors",
+    "marketing_source",
+    "customer_type",
+    "age",
+    "balance",
+    "customer_id",
+    "gender",
+    "store_zip_code",
+    "store_number",
+    "company_size",
+    "registration_date",
+];
+
+/// What a campaign may aim at, as every documented manifest of a connector has it.
+const GOAL: [&str; 5] = ["url", "purchase_total", "num_of_pages", "lead", "service_activity"];
+
 /// The manifest of a deployment whose webhook is at `webhook`.
 ///
 /// All five event types go to one endpoint: LiveEngage keeps the order of a conversation's events only then. Typing has
@@ -65,10 +103,10 @@ pub fn manifest(webhook: &Url, name: &str, description: &str) -> Result<Value, M
             "engagement": {
                 "design_engagement": false,
                 "design_window": false,
-                "entry_point": ["section", "url"],
-                "visitor_behavior": [],
-                "target_audience": [],
-                "goal": [],
+                "entry_point": ["section"],
+                "visitor_behavior": VISITOR_BEHAVIOR,
+                "target_audience": TARGET_AUDIENCE,
+                "goal": GOAL,
                 "consumer_identity": ["auth"],
                 "language_selection": false,
             },
@@ -108,6 +146,22 @@ mod tests {
         assert_eq!(webhooks["retry"]["retention_time"], 259_200);
         assert_eq!(manifest["scope"], "msg.consumer");
         assert_eq!(manifest["grant_types"], json!(["client_credentials"]));
+    }
+
+    #[test]
+    fn campaigns_may_use_the_connector_as_a_source() {
+        let manifest = manifest(&webhook(), "SMS connector", "").unwrap();
+        let engagement = &manifest["capabilities"]["engagement"];
+        assert_eq!(engagement["entry_point"], json!(["section"]));
+        assert_eq!(engagement["consumer_identity"], json!(["auth"]));
+        for (list, length) in [("visitor_behavior", 10), ("target_audience", 16), ("goal", 5)] {
+            let words: std::collections::HashSet<_> =
+                engagement[list].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+            assert_eq!(words.len(), length, "{list}");
+        }
+        for off in ["design_engagement", "design_window", "language_selection"] {
+            assert_eq!(engagement[off], false, "{off}");
+        }
     }
 
     #[test]

@@ -6,11 +6,15 @@
 mod error;
 mod tolerant;
 
+pub mod client_properties;
 pub mod domain_api;
+pub mod event;
+pub mod files;
 pub mod idp;
 pub mod manifest;
 pub mod messaging;
 pub mod notification;
+pub mod profile;
 pub mod sentinel;
 pub mod signature;
 pub mod structured_content;

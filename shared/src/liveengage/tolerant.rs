@@ -50,3 +50,11 @@ pub(super) fn one_or_many<'de, D: Deserializer<'de>, T: DeserializeOwned>(deseri
     };
     Ok(elements.into_iter().filter_map(|element| serde_json::from_value(element).ok()).collect())
 }
+
+/// The one element of a list of one, and anything else as it is.
+pub(super) fn bare(value: Value) -> Value {
+    match value {
+        Value::Array(mut elements) if elements.len() == 1 => elements.pop().unwrap_or_default(),
+        value => value,
+    }
+}

@@ -4,17 +4,16 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::{
+    domain::{id::Sequence, message::MessageText},
+    liveengage::files::{FileType, HostedFile, RelativePath},
+};
+
+mod conversations;
 
 fn event(change: Value) -> DialogEvent {
     match read(NotificationType::MessagingEvent, &change) {
         Ok(Change::Event(event)) => event,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn conversation(change: Value) -> ConversationChange {
-    match read(NotificationType::ConversationChange, &change) {
-        Ok(Change::Conversation(change)) => change,
         other => panic!("{other:?}"),
     }
 }
@@ -34,7 +33,7 @@ fn an_agents_text_is_read() {
     let event = event(agent_text());
     assert_eq!(event.kind, EventKind::Text(MessageText::new("How can I help?\n")));
     assert_eq!((event.role, event.audience, event.sequence), (Role::Brand, Audience::All, Some(Sequence(4))));
-    assert_eq!((event.conversation.as_str(), event.dialog.as_str()), ("c1", "c1"));
+    assert_eq!((event.conversation.as_str(), event.conversation_said, event.dialog.as_str()), ("c1", true, "c1"));
 }
 
 #[test]
@@ -44,7 +43,8 @@ fn ids_may_be_missing_or_numbers_and_roles_unknown() {
     change["sequence"] = json!("4");
     change["originatorMetadata"]["role"] = json!("HOLOGRAM");
     let event = event(change);
-    assert_eq!((event.conversation.as_str(), event.sequence, event.role), ("c1", Some(Sequence(4)), Role::Brand));
+    assert_eq!((event.conversation.as_str(), event.conversation_said), ("c1", false));
+    assert_eq!((event.sequence, event.role), (Some(Sequence(4)), Role::Brand));
 }
 
 #[test]
@@ -75,7 +75,12 @@ fn without_a_role_the_originator_is_told_in_any_spelling() {
 fn other_events_are_carried_by_their_type() {
     for (wire, kind) in [
         (
-            json!({"type": "ContentEvent", "contentType": "hosted/file", "message": {"relativePath": "/x"}}),
+            json!({"type": "ContentEvent", "contentType": "forms/secure-invitation", "message": {"invitationId": "i1"}}),
+            EventKind::OtherContent("forms/secure-invitation".to_owned()),
+        ),
+        // A file that can't be fetched is told as something that can't be shown.
+        (
+            json!({"type": "ContentEvent", "contentType": "hosted/file", "message": {"relativePath": "//evil.example/x"}}),
             EventKind::OtherContent("hosted/file".to_owned()),
         ),
         (
@@ -83,13 +88,67 @@ fn other_events_are_carried_by_their_type() {
             EventKind::RichContent(Structured(json!({"type": "text"}))),
         ),
         (json!({"type": "RichContentEvent", "message": "{}"}), EventKind::RichContent(Structured(json!("{}")))),
-        (json!({"type": "AcceptStatusEvent", "status": "READ", "sequenceList": [1]}), EventKind::AcceptStatus),
-        (json!({"type": "ChatStateEvent", "chatState": "COMPOSING"}), EventKind::ChatState),
         (json!({"type": "HologramEvent"}), EventKind::Unknown("HologramEvent".to_owned())),
     ] {
         let mut change = agent_text();
         change["event"] = wire;
         assert_eq!(event(change).kind, kind);
+    }
+}
+
+fn kind_of(event_wire: Value) -> EventKind {
+    let mut change = agent_text();
+    change["event"] = event_wire;
+    event(change).kind
+}
+
+#[test]
+fn an_agents_file_is_read_without_its_preview() {
+    let path = "/v1/AUTH_async-images/72419083/9c41_uuid_7d.JPG";
+    for content_type in ["hosted/file", "HostedFile"] {
+        let kind = kind_of(json!({"type": "ContentEvent", "contentType": content_type, "message":
+            {"caption": "the parts list", "relativePath": path, "fileType": "JPG", "preview": "data:image/jpeg;base64,AA"}}));
+        let file = HostedFile {
+            relative_path: RelativePath::new(path).unwrap(),
+            file_type: FileType::Jpg,
+            caption: Some(MessageText::new("the parts list")),
+        };
+        assert_eq!(kind, EventKind::File(file));
+    }
+    let bare = kind_of(json!({"type": "ContentEvent", "contentType": "hosted/file", "message":
+        {"caption": "", "relativePath": path, "fileType": "HOLO"}}));
+    assert!(
+        matches!(bare, EventKind::File(HostedFile { caption: None, file_type: FileType::Other(name), .. }) if name == "HOLO")
+    );
+}
+
+#[test]
+fn statuses_come_with_one_number_or_many() {
+    let status = |status: &str, list: Value| {
+        kind_of(json!({"type": "AcceptStatusEvent", "status": status, "sequenceList": list}))
+    };
+    let read = |status, numbers: &[u64]| EventKind::AcceptStatus {
+        status,
+        sequences: numbers.iter().copied().map(Sequence).collect(),
+    };
+    assert_eq!(status("READ", json!([1, 4])), read(Some(AcceptStatus::Read), &[1, 4]));
+    assert_eq!(status("ACCEPT", json!(6)), read(Some(AcceptStatus::Accept), &[6]));
+    assert_eq!(status("ACTION", json!(["6", -1, null])), read(Some(AcceptStatus::Action), &[6]));
+    assert_eq!(status("HELD", json!(null)), read(None, &[]));
+}
+
+#[test]
+fn only_composing_is_typing() {
+    for (state, known, composing) in [
+        ("COMPOSING", Some(ChatState::Composing), true),
+        ("ACTIVE", Some(ChatState::Active), false),
+        ("PAUSE", Some(ChatState::Pause), false),
+        ("INACTIVE", Some(ChatState::Inactive), false),
+        ("GONE", Some(ChatState::Gone), false),
+        ("BACKGROUND", None, false),
+    ] {
+        let kind = kind_of(json!({"type": "ChatStateEvent", "chatState": state}));
+        assert_eq!((kind.is_composing(), &kind), (composing, &EventKind::ChatState(known)), "{state}");
     }
 }
 
@@ -104,45 +163,6 @@ fn what_lacks_its_essentials_is_unreadable_and_not_lost_silently() {
     change["conversationId"].take();
     change["dialogId"].take();
     assert_eq!(read(NotificationType::MessagingEvent, &change), Err(UnreadableChange { field: "dialogId" }));
-}
-
-fn conversation_change(state: &str, stage: Option<&str>) -> Value {
-    json!({"type": "UPSERT", "result": {"convId": "c1", "effectiveTTR": -1, "conversationDetails": {
-        "participants": [{"id": "a1", "role": "ASSIGNED_AGENT"}, {"id": "lp1", "role": "CONSUMER"}],
-        "state": state, "stage": stage, "metaDataLastUpdateTs": 1_772_600_767_123_i64}}})
-}
-
-#[test]
-fn stage_decides_and_state_stands_in_for_it() {
-    for (state, stage, closed) in [
-        ("OPEN", Some("OPEN"), false),
-        ("CLOSE", Some("OPEN"), false),
-        ("CLOSE", Some("CLOSE"), true),
-        ("CLOSE", Some("CLOSED"), true),
-        ("CLOSE", None, true),
-        ("OPEN", None, false),
-        ("OPEN", Some("LIMBO"), false),
-    ] {
-        assert_eq!(conversation(conversation_change(state, stage)).closed, closed, "{state} {stage:?}");
-    }
-}
-
-#[test]
-fn the_consumer_is_found_in_either_form_of_the_participants() {
-    let list = conversation(conversation_change("OPEN", None));
-    assert_eq!(list.consumer.unwrap().as_str(), "lp1");
-    assert_eq!(list.as_of.as_millisecond(), 1_772_600_767_123);
-    let map = conversation(json!({"result": {"convId": "c1", "conversationDetails": {"state": "OPEN",
-        "participantsPId": {"CONSUMER": ["lp2"], "ASSIGNED_AGENT": ["a1"]}}}}));
-    assert_eq!(map.consumer.unwrap().as_str(), "lp2");
-}
-
-#[test]
-fn the_start_stands_in_for_a_missing_time_of_the_state() {
-    let mut change = conversation_change("OPEN", None);
-    change["result"]["conversationDetails"]["metaDataLastUpdateTs"].take();
-    change["result"]["conversationDetails"]["startTs"] = json!(1_772_600_000_000_i64);
-    assert_eq!(conversation(change).as_of.as_millisecond(), 1_772_600_000_000);
 }
 
 #[test]
@@ -190,7 +210,15 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         "[a-zA-Z.]{0,12}".prop_map(Value::from),
-        prop::sample::select(vec!["ContentEvent", "CONSUMER", "CLOSE", "text/plain"]).prop_map(Value::from),
+        prop::sample::select(vec![
+            "ContentEvent",
+            "AcceptStatusEvent",
+            "CONSUMER",
+            "CLOSE",
+            "text/plain",
+            "hosted/file"
+        ])
+        .prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
         let keys = vec![
@@ -202,6 +230,13 @@ fn any_json() -> impl Strategy<Value = Value> {
             "convId",
             "conversationDetails",
             "participants",
+            "participantsDetails",
+            "participantsPId",
+            "dialogs",
+            "dialogType",
+            "csat",
+            "sequenceList",
+            "relativePath",
             "changes",
             "body",
             "sequence",

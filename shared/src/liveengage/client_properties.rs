@@ -1,0 +1,107 @@
+//! The `Client-Properties` header: what the connector's side of a conversation can show, which decides what agents, bots and the
+//! survey may send.
+
+use serde_json::json;
+
+/// The connector's name in the header: at most 64 characters.
+const APP_ID: &str = "liveengage-connector";
+
+/// Something that a channel can show or do (Connector API, Send API examples; Client Properties of the Messaging Window API).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Feature {
+    /// Automatic messages (welcome, off hours) come by webhook, from the controller. The account needs the controller bot, and the
+    /// first SEND must follow within ten seconds of CONVERSATION.
+    AutoMessages,
+    /// Structured content.
+    RichContent,
+    /// Quick replies.
+    QuickReplies,
+    /// Survey dialogs beside the main one.
+    MultiDialog,
+    /// The agent's workspace offers to send pictures.
+    PhotoSharing,
+    /// The agent's workspace offers to send documents.
+    FileSharing,
+}
+
+impl Feature {
+    /// All of them, in the order of the header.
+    pub const ALL: [Self; 6] = [
+        Self::AutoMessages,
+        Self::RichContent,
+        Self::QuickReplies,
+        Self::MultiDialog,
+        Self::PhotoSharing,
+        Self::FileSharing,
+    ];
+
+    /// The word on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AutoMessages => "AUTO_MESSAGES",
+            Self::RichContent => "RICH_CONTENT",
+            Self::QuickReplies => "QUICK_REPLIES",
+            Self::MultiDialog => "MULTI_DIALOG",
+            Self::PhotoSharing => "PHOTO_SHARING",
+            Self::FileSharing => "FILE_SHARING",
+        }
+    }
+}
+
+/// The header's value. It must be the same on CONVERSATION and on every SEND of a conversation (Connector API, Send API examples),
+/// so equal features always give the same characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientProperties(String);
+
+impl ClientProperties {
+    /// The properties of a connector with these features, in any order and with repetitions.
+    pub fn new(features: &[Feature]) -> Self {
+        let names: Vec<_> =
+            Feature::ALL.into_iter().filter(|feature| features.contains(feature)).map(Feature::name).collect();
+        let value = json!({
+            "type": ".ClientProperties",
+            "appId": APP_ID,
+            "appVersion": env!("CARGO_PKG_VERSION"),
+            "features": names,
+        });
+        Self(value.to_string())
+    }
+
+    /// The value of the header `Client-Properties`: JSON in ASCII.
+    pub fn header_value(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn features_stand_in_one_order_and_once() {
+        let properties = ClientProperties::new(&[Feature::FileSharing, Feature::AutoMessages, Feature::FileSharing]);
+        assert_eq!(properties, ClientProperties::new(&[Feature::AutoMessages, Feature::FileSharing]));
+        let value: Value = serde_json::from_str(properties.header_value()).unwrap();
+        assert_eq!(
+            value,
+            json!({"type": ".ClientProperties", "appId": "liveengage-connector", "appVersion": env!("CARGO_PKG_VERSION"),
+                "features": ["AUTO_MESSAGES", "FILE_SHARING"]})
+        );
+        assert!(value["appVersion"].as_str().unwrap().len() <= 32);
+        assert!(properties.header_value().is_ascii());
+    }
+
+    #[test]
+    fn no_features_are_an_empty_list() {
+        let value: Value = serde_json::from_str(ClientProperties::new(&[]).header_value()).unwrap();
+        assert_eq!(value["features"], json!([]));
+    }
+
+    #[test]
+    fn every_feature_has_a_name_of_its_own() {
+        let names: std::collections::HashSet<_> = Feature::ALL.map(Feature::name).into_iter().collect();
+        assert_eq!(names.len(), Feature::ALL.len());
+    }
+}
