@@ -7,19 +7,21 @@ use std::fmt;
 
 use http::{HeaderMap, Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     http::{HttpCall, HttpReply, InvalidHeader},
-    message::{InboundEvent, OutboundMessage},
+    id::ChannelUserId,
+    message::{InboundEvent, InboundMedia, Indication, OutboundMessage},
     retry::Disposition,
 };
 
+pub mod rendering;
 pub mod sms;
 pub mod text_floor;
+pub mod whatsapp;
 
 /// Every channel of this build, in the order the documentation lists them.
-pub const ALL: &[&dyn Channel] = &[&sms::Sms];
+pub const ALL: &[&dyn Channel] = &[&sms::Sms, &whatsapp::WhatsApp];
 
 /// The channel with this name in a line's secret (`"channel": "sms"`).
 pub fn by_name(name: &str) -> Option<&'static dyn Channel> {
@@ -30,9 +32,6 @@ pub fn by_name(name: &str) -> Option<&'static dyn Channel> {
 pub trait Channel: Send + Sync + fmt::Debug {
     /// Its name in a line's secret: lower case, never changed, since it is in every line's configuration.
     fn name(&self) -> &'static str;
-
-    /// What it can do.
-    fn capabilities(&self) -> Capabilities;
 
     /// Reads the line's settings: the JSON object under the channel's own name in the line's secret.
     ///
@@ -60,36 +59,107 @@ pub trait Line: Send + Sync + fmt::Debug {
     /// kind of message is no error but an [`InboundContent::Unsupported`](crate::domain::message::InboundContent).
     fn receive(&self, request: &ChannelRequest) -> Result<Reception, Unreadable>;
 
+    /// What this line can do.
+    fn capabilities(&self) -> Capabilities;
+
     /// The next call that brings `message` to the person, after the calls whose receipts are in `done` were accepted; `None`
-    /// when all of it was sent. A long text is several calls; a channel that wants media uploaded first uploads it in a call
-    /// of its own and finds the media id in the receipt. The same message must give the same calls at every attempt.
+    /// when all of it was sent. A long text is several calls; a channel that wants a file uploaded first uploads it in a call
+    /// of its own and finds its id in the receipt. The same message must give the same calls at every attempt.
     ///
     /// # Errors
     /// [`SendFailure`] when this channel can't carry the message.
-    fn next_call(&self, message: &OutboundMessage, done: &[Receipt]) -> Result<Option<HttpCall>, SendFailure>;
+    fn next_call(&self, message: &OutboundMessage, done: &[Receipt]) -> Result<Option<ChannelCall>, SendFailure>;
 
     /// What the channel's answer to such a call means.
     ///
     /// # Errors
     /// [`SendFailure`], by what is to be done about it.
     fn receipt(&self, reply: &HttpReply) -> Result<Receipt, SendFailure>;
+
+    /// The call that shows the person an indication; `None` where the channel has none of this kind. Made once, whatever comes
+    /// of it.
+    fn indicate(&self, to: &ChannelUserId, indication: &Indication) -> Option<HttpCall> {
+        let _ = (to, indication);
+        None
+    }
+
+    /// The call that fetches a file which a person sent. A channel that must first be asked where the file is gets `asked`, the
+    /// answer to its own [`MediaCall::Ask`]. A call with a secret must go to the channel's own hosts only, whatever an address in
+    /// `media` says.
+    ///
+    /// # Errors
+    /// [`SendFailure`]; a channel without files refuses.
+    fn fetch(&self, media: &InboundMedia, asked: Option<&HttpReply>) -> Result<MediaCall, SendFailure> {
+        let _ = (media, asked);
+        Err(SendFailure::Refused { status: 0, code: "no_files".to_owned() })
+    }
 }
 
-/// What a channel can do, as data.
+/// One call of a message's way to a person.
+#[derive(Debug)]
+pub struct ChannelCall {
+    /// The call. With a file, its body is empty and `file` says what is streamed.
+    pub call: HttpCall,
+    /// Whether the message's file is streamed as the body, and what stands around it.
+    pub file: Option<FileEnvelope>,
+}
+
+impl From<HttpCall> for ChannelCall {
+    fn from(call: HttpCall) -> Self {
+        Self { call, file: None }
+    }
+}
+
+/// What stands before and after a file's bytes in a body: the other parts of a `multipart/form-data`, or nothing.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct FileEnvelope {
+    /// Before the file.
+    pub before: bytes::Bytes,
+    /// After the file.
+    pub after: bytes::Bytes,
+}
+
+impl fmt::Debug for FileEnvelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FileEnvelope({} + {} bytes)", self.before.len(), self.after.len())
+    }
+}
+
+/// How a file that a person sent is fetched.
+#[derive(Debug)]
+pub enum MediaCall {
+    /// First ask where it is.
+    Ask(HttpCall),
+    /// This answers with its bytes.
+    Fetch(HttpCall),
+}
+
+/// What a line can do, as data: the use cases and the [`rendering`] decide by these and never by a channel's name.
 ///
-/// A use case that must know decides by these and never by a channel's name. Texts alone need none of them: a [`Line`] splits
-/// them itself.
+/// Texts alone need none of them: a [`Line`] splits them itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
     /// The longest text in one message, in the channel's unit; longer ones are split.
     pub text: TextLimit,
-    /// The most quick replies that show as buttons; 0 where they must be a numbered list.
-    pub quick_replies: u8,
+    /// Whether a person's address on this channel is their phone number in E.164.
+    pub address_is_phone: bool,
+    /// Buttons that answer, below a message; `None` where choices must be a numbered list.
+    pub buttons: Option<ChoiceLimits>,
+    /// A list that opens and from which one row is chosen.
+    pub list: Option<ChoiceLimits>,
+    /// The longest title of a button that opens a page, in characters; `None` where links are written out.
+    pub link_button: Option<usize>,
+    /// The longest text of a message with buttons, a list or a link button, in characters.
+    pub interactive_text: usize,
+    /// Whether a picture is shown from its public https address.
+    pub pictures: bool,
+    /// The files that an agent can send, `None` for none.
+    pub files: Option<FileLimits>,
     /// How long a typing indicator stays on, `None` where there is none.
     pub typing: Option<SignedDuration>,
     /// Whether the brand can mark the person's messages as read.
     pub mark_read: bool,
-    /// Whether the channel reports that a message was delivered.
+    /// Whether the channel reports that a message was delivered, or that it could not be.
     pub reports_delivery: bool,
     /// Whether the channel reports that a message was read.
     pub reports_reading: bool,
@@ -97,6 +167,24 @@ pub struct Capabilities {
     pub reply_window: Option<SignedDuration>,
     /// What keeps a message from being doubled when a call had no answer.
     pub repeat: Repeat,
+}
+
+/// How many choices can be shown, and how long they may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChoiceLimits {
+    /// The most of them in one message.
+    pub most: usize,
+    /// The longest title, in characters.
+    pub longest_title: usize,
+}
+
+/// Which files an agent can send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileLimits {
+    /// The largest picture, in bytes.
+    pub largest_picture: u64,
+    /// The largest document, in bytes; `None` where there are only pictures.
+    pub largest_document: Option<u64>,
 }
 
 /// A length and what it counts.
@@ -216,10 +304,12 @@ pub struct SettingsError {
 }
 
 /// What the channel said when it took one call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The channel's id of what it took, where it gives one: its reports name it.
+    /// The channel's id of what it took, where it gives one.
     pub provider_id: Option<String>,
+    /// Whether it is a message that the channel reports on by this id, and not an upload.
+    pub is_message: bool,
 }
 
 /// Why a channel did not take a message.

@@ -9,14 +9,26 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{menu::Choice, rich_content::RichContent};
+use crate::domain::{
+    menu::{Choice, numbers_count},
+    rich_content::RichContent,
+};
 
+mod click;
 mod date;
 mod entity;
 mod line;
 mod render;
 #[cfg(test)]
+pub(super) mod samples;
+#[cfg(test)]
 mod tests;
+
+pub(super) use line::{Beside, Line, hint, joined};
+pub(super) use render::{Walked, walk};
+
+/// What stands above buttons if a brand doesn't say otherwise, or says nothing that could be shown there.
+pub(super) const CHOOSE_BUTTON: &str = "Please choose.";
 
 /// The connector's own words. A brand that writes another language sets its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +40,8 @@ pub struct FloorOptions {
     pub choose_several: String,
     /// Closes a message whose choices have no numbers, because they are numbers themselves (0 to 10, say).
     pub choose_by_title: String,
+    /// Stands above buttons, or a list that opens, where a message has no other text with them.
+    pub choose_button: String,
     /// Asks for a date. Its form and the dates allowed follow in parentheses.
     pub date: String,
     /// Asks for a first and a last date. Their form and the dates allowed follow in parentheses.
@@ -40,6 +54,7 @@ impl Default for FloorOptions {
             choose: "Reply with a number.".to_owned(),
             choose_several: "Reply with all the numbers that apply, separated by commas.".to_owned(),
             choose_by_title: "Reply with one of these.".to_owned(),
+            choose_button: CHOOSE_BUTTON.to_owned(),
             date: "Reply with a date".to_owned(),
             dates: "Reply with a first and a last date".to_owned(),
         }
@@ -66,5 +81,13 @@ impl fmt::Debug for Floor {
 /// Texts come in reading order: a title before its subtitle, a picture as its caption and address, a place as its name and a
 /// link to a map. The numbers run through the whole message, quick replies last.
 pub fn render(content: &RichContent, options: &FloorOptions) -> Floor {
-    render::Renderer::new(content, options).finish(content)
+    let Walked { lines, choices, .. } = walk(content, options);
+    Floor { text: text(&lines, &choices, options), choices }
+}
+
+/// All lines as one text.
+pub(super) fn text(lines: &[Line], choices: &[Choice], options: &FloorOptions) -> String {
+    let numbered = numbers_count(choices);
+    let hint = hint(lines, &choices.iter().collect::<Vec<_>>(), numbered, options);
+    joined(lines, choices, numbered, Beside::default(), hint, options)
 }

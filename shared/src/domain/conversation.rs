@@ -3,13 +3,22 @@
 //! The store saves a record only over the version that was read, so every transition here is one conditional write there.
 //! `NONE -> OPENING -> OPEN -> CLOSED -> OPENING ...`: OPENING is a lease, because opening takes calls that can die half-way.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    id::{AccountId, ChannelUserId, ConversationId, DialogId, ExtConsumerId, LineId, LpConsumerId, Owner, Sequence},
+    id::{
+        AccountId, ChannelUserId, ConversationId, DialogId, ExtConsumerId, LineId, LpConsumerId, Owner,
+        ProviderMessageId, Sequence,
+    },
     menu::{Menu, stored},
 };
+
+/// How often at the most LiveEngage is told that the person is typing.
+pub const COMPOSING_EVERY: SignedDuration = SignedDuration::from_secs(5);
+
+/// How long a person counts as typing when the channel says nothing more: channels repeat it every few seconds.
+pub const COMPOSING_FOR: SignedDuration = SignedDuration::from_secs(10);
 
 /// A person on a line, and what LiveEngage knows them by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +36,38 @@ pub struct Consumer {
     /// What the brand's last message offered to choose.
     #[serde(default, with = "stored")]
     pub menu: Option<Menu>,
+    /// That LiveEngage shows the person as typing, until it is told otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub composing: Option<Composing>,
+    /// What LiveEngage was last told about the person, as a digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// What the connector has asked the person about a conversation that has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub satisfaction: Option<AskedSatisfaction>,
     /// How often this record was saved; 0 was never saved. The store writes only over the version that was read.
     pub version: u64,
+}
+
+/// That a person is shown as typing: sending the text doesn't end it at LiveEngage, so it has to be ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Composing {
+    /// The channel's event that said so.
+    pub event: ProviderMessageId,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A question about how content the person was, and what has been answered. For accounts without LiveEngage's own surveys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedSatisfaction {
+    /// The conversation that it is about.
+    pub conversation: ConversationId,
+    /// Until when an answer counts.
+    pub until: Timestamp,
+    /// The rate from 1 to 5, once it was given and the second question is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u8>,
 }
 
 /// What names a consumer at LivePerson. The token that proves it is kept beside it by the store, as a secret.
@@ -86,6 +125,9 @@ pub enum Conversation {
         id: ConversationId,
         /// The time of the last news: LiveEngage's `metaDataLastUpdateTs`, or when we opened it.
         as_of: Timestamp,
+        /// The survey's dialog, while one is open: then texts belong there, and the main dialog is closed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        survey: Option<DialogId>,
     },
     /// The last conversation has ended; the next text opens another.
     Closed {
@@ -122,16 +164,24 @@ pub enum Change {
 impl Consumer {
     /// A person never seen before.
     pub fn new(line: LineId, user: ChannelUserId, account: AccountId) -> Self {
-        Self { line, user, account, identity: None, conversation: Conversation::None, menu: None, version: 0 }
+        Self {
+            line,
+            user,
+            account,
+            identity: None,
+            conversation: Conversation::None,
+            menu: None,
+            composing: None,
+            profile: None,
+            satisfaction: None,
+            version: 0,
+        }
     }
 
     /// The line feeds another account from now on: what the old account knew of the person is of no use there.
     pub fn move_to(&mut self, account: &AccountId) {
         if self.account != *account {
-            self.account = account.clone();
-            self.identity = None;
-            self.conversation = Conversation::None;
-            self.menu = None;
+            *self = Self { version: self.version, ..Self::new(self.line.clone(), self.user.clone(), account.clone()) };
         }
     }
 
@@ -165,6 +215,20 @@ impl Consumer {
         }
     }
 
+    /// The dialog of the survey that is open.
+    pub fn survey(&self) -> Option<&DialogId> {
+        match &self.conversation {
+            Conversation::Open { survey, .. } => survey.as_ref(),
+            Conversation::None | Conversation::Opening { .. } | Conversation::Closed { .. } => None,
+        }
+    }
+
+    /// Where what the person says belongs: the open conversation, and in it the survey's dialog while there is one.
+    pub fn place(&self) -> Option<(&ConversationId, DialogId)> {
+        let conversation = self.open_conversation()?;
+        Some((conversation, self.survey().cloned().unwrap_or_else(|| DialogId::main_of(conversation))))
+    }
+
     /// Asks to open a conversation: takes the lease if there is none open and nobody else holds it at `now`.
     pub fn reserve(&mut self, owner: &Owner, now: Timestamp, until: Timestamp) -> Reserve {
         let previous = match &self.conversation {
@@ -192,7 +256,7 @@ impl Consumer {
             }
             Conversation::Opening { previous: Some(known), .. } if known == id => Change::Unchanged,
             _ => {
-                self.conversation = Conversation::Open { id: id.clone(), as_of: opened_at };
+                self.conversation = Conversation::Open { id: id.clone(), as_of: opened_at, survey: None };
                 Change::Changed
             }
         }
@@ -212,25 +276,61 @@ impl Consumer {
         }
     }
 
-    /// A webhook says that `id` is open, as of LiveEngage's time `as_of`. This is how an opened conversation is found again
-    /// when the opener died before it could attach it, or when LiveEngage answered "already has open conversation".
-    pub fn observe_open(&mut self, id: &ConversationId, as_of: Timestamp) -> Change {
+    /// A webhook says that `id` is open, as of LiveEngage's time `as_of`, and whether a survey's dialog is open in it. This is how
+    /// an opened conversation is found again when the opener died before it could attach it, or when LiveEngage answered "already
+    /// has open conversation".
+    pub fn observe_open(&mut self, id: &ConversationId, survey: Option<&DialogId>, as_of: Timestamp) -> Change {
         match &self.conversation {
-            // A conversation never opens again: this is late news.
-            Conversation::Closed { id: known, .. } if known == id => Change::Unchanged,
-            Conversation::Opening { previous: Some(known), .. } if known == id => Change::Unchanged,
-            Conversation::Open { id: known, as_of: seen } if known == id && *seen >= as_of => Change::Unchanged,
-            Conversation::Open { id: known, as_of: seen } if known != id && *seen >= as_of => Change::Unchanged,
-            // Not `>=`: news without a time, as older documentation shows it, must still be able to open a new one.
-            Conversation::Closed { as_of: seen, .. } if *seen > as_of => Change::Unchanged,
-            _ => {
-                self.conversation = Conversation::Open { id: id.clone(), as_of };
-                Change::Changed
+            // A conversation never opens again: this is late news. But where we took it for closed because its main dialog was,
+            // the survey is news.
+            Conversation::Closed { id: known, as_of: seen } if known == id && (survey.is_none() || *seen >= as_of) => {
+                return Change::Unchanged;
             }
+            Conversation::Opening { previous: Some(known), .. } if known == id && survey.is_none() => {
+                return Change::Unchanged;
+            }
+            // Our own clock wrote `seen` when we opened it, so a survey that begins is believed whatever the time.
+            Conversation::Open { id: known, as_of: seen, survey: running }
+                if known == id && *seen >= as_of && (running.is_some() || survey.is_none()) =>
+            {
+                return Change::Unchanged;
+            }
+            Conversation::Open { id: known, as_of: seen, .. } if known != id && *seen >= as_of => {
+                return Change::Unchanged;
+            }
+            // Not `>=`: news without a time, as older documentation shows it, must still be able to open a new one.
+            Conversation::Closed { as_of: seen, .. } if *seen > as_of => return Change::Unchanged,
+            _ => {}
+        }
+        let as_of = match &self.conversation {
+            Conversation::Open { id: known, as_of: seen, .. } if known == id => as_of.max(*seen),
+            _ => as_of,
+        };
+        self.conversation = Conversation::Open { id: id.clone(), as_of, survey: survey.cloned() };
+        Change::Changed
+    }
+
+    /// The Send API says that this dialog is closed. If texts go elsewhere by now, because a survey has begun meanwhile, that is no
+    /// news. When it closed is not said, so later news of a survey in the same conversation still counts.
+    pub fn found_closed(&mut self, id: &ConversationId, dialog: &DialogId) -> Change {
+        if self.place().is_none_or(|(conversation, current)| conversation != id || current != *dialog) {
+            return Change::Unchanged;
+        }
+        match &self.conversation {
+            Conversation::Open { as_of, .. } => {
+                let as_of = *as_of;
+                self.observe_closed(id, as_of)
+            }
+            Conversation::None | Conversation::Opening { .. } | Conversation::Closed { .. } => Change::Unchanged,
         }
     }
 
-    /// A webhook, or an answer of the Send API, says that `id` has ended.
+    /// Whether a `COMPOSING` may be sent at `now`: at most one in [`COMPOSING_EVERY`].
+    pub fn may_compose(&self, now: Timestamp) -> bool {
+        self.composing.as_ref().is_none_or(|composing| now.duration_since(composing.since) >= COMPOSING_EVERY)
+    }
+
+    /// A webhook says that `id` has ended.
     pub fn observe_closed(&mut self, id: &ConversationId, as_of: Timestamp) -> Change {
         match &self.conversation {
             Conversation::Open { id: known, .. } if known == id => {
@@ -278,7 +378,7 @@ mod tests {
     fn a_webhook_that_overtakes_the_answer_attaches_the_conversation() {
         let mut record = consumer();
         record.reserve(&owner("a"), at(10), at(40));
-        assert_eq!(record.observe_open(&conversation("c1"), at(11)), Change::Changed);
+        assert_eq!(record.observe_open(&conversation("c1"), None, at(11)), Change::Changed);
         assert_eq!(record.attach(&conversation("c1"), at(10)), Change::Unchanged);
         assert_eq!(record.open_conversation(), Some(&conversation("c1")));
     }
@@ -288,17 +388,17 @@ mod tests {
         let mut record = consumer();
         record.attach(&conversation("c1"), at(10));
         assert_eq!(record.observe_closed(&conversation("c1"), at(20)), Change::Changed);
-        assert_eq!(record.observe_open(&conversation("c1"), at(99)), Change::Unchanged);
+        assert_eq!(record.observe_open(&conversation("c1"), None, at(99)), Change::Unchanged);
         record.reserve(&owner("a"), at(30), at(60));
-        assert_eq!(record.observe_open(&conversation("c1"), at(99)), Change::Unchanged);
-        assert_eq!(record.observe_open(&conversation("c2"), at(31)), Change::Changed);
+        assert_eq!(record.observe_open(&conversation("c1"), None, at(99)), Change::Unchanged);
+        assert_eq!(record.observe_open(&conversation("c2"), None, at(31)), Change::Changed);
     }
 
     #[test]
     fn news_that_a_conversation_closed_before_our_attach_is_kept() {
         let mut record = consumer();
         record.reserve(&owner("a"), at(10), at(40));
-        record.observe_open(&conversation("c1"), at(11));
+        record.observe_open(&conversation("c1"), None, at(11));
         record.observe_closed(&conversation("c1"), at(12));
         assert_eq!(record.attach(&conversation("c1"), at(10)), Change::Unchanged);
         assert_eq!(record.open_conversation(), None);
@@ -308,7 +408,7 @@ mod tests {
     fn an_opener_that_comes_back_late_does_not_replace_the_newer_conversation() {
         let mut record = consumer();
         record.reserve(&owner("slow"), at(10), at(40));
-        record.observe_open(&conversation("c1"), at(11));
+        record.observe_open(&conversation("c1"), None, at(11));
         record.observe_closed(&conversation("c1"), at(50));
         record.reserve(&owner("b"), at(60), at(90));
         assert_eq!(record.attach(&conversation("c1"), at(10)), Change::Unchanged);
@@ -326,6 +426,71 @@ mod tests {
         assert_eq!(record.conversation, Conversation::None);
         let span = at(1) + 1.seconds();
         assert_eq!(record.reserve(&owner("b"), span, at(40)), Reserve::Reserved);
+    }
+
+    #[test]
+    fn a_survey_takes_the_texts_until_the_conversation_ends() {
+        let (mut record, survey) = (consumer(), DialogId::new("PwT_survey").unwrap());
+        record.attach(&conversation("c1"), at(10));
+        assert_eq!(record.place().unwrap().1.as_str(), "c1");
+        assert_eq!(record.observe_open(&conversation("c1"), Some(&survey), at(20)), Change::Changed);
+        assert_eq!(record.place().unwrap(), (&conversation("c1"), survey.clone()));
+        assert_eq!(record.observe_open(&conversation("c1"), None, at(15)), Change::Unchanged, "late news");
+        assert_eq!(record.observe_open(&conversation("c1"), None, at(30)), Change::Changed, "the survey is done");
+        assert_eq!(record.survey(), None);
+        record.observe_closed(&conversation("c1"), at(40));
+        assert_eq!(record.observe_open(&conversation("c1"), Some(&survey), at(20)), Change::Unchanged);
+        assert_eq!(record.place(), None);
+    }
+
+    #[test]
+    fn a_survey_that_a_clock_ahead_of_liveengages_would_hide_is_believed() {
+        let (mut record, survey) = (consumer(), DialogId::new("PwT_survey").unwrap());
+        record.attach(&conversation("c1"), at(100));
+        assert_eq!(record.observe_open(&conversation("c1"), Some(&survey), at(90)), Change::Changed);
+        assert_eq!(record.survey(), Some(&survey));
+    }
+
+    #[test]
+    fn a_conversation_taken_for_closed_by_an_answer_opens_again_for_its_survey_only() {
+        let (mut record, survey) = (consumer(), DialogId::new("PwT_survey").unwrap());
+        record.attach(&conversation("c1"), at(10));
+        let main = DialogId::main_of(&conversation("c1"));
+        assert_eq!(record.found_closed(&conversation("c1"), &main), Change::Changed);
+        assert_eq!(record.observe_open(&conversation("c1"), None, at(20)), Change::Unchanged);
+        record.reserve(&owner("a"), at(30), at(60));
+        assert_eq!(record.observe_open(&conversation("c1"), Some(&survey), at(20)), Change::Changed);
+        assert_eq!(record.survey(), Some(&survey));
+        assert_eq!(record.give_up(&owner("a")), Change::Unchanged);
+    }
+
+    #[test]
+    fn a_closed_main_dialog_is_no_news_once_the_survey_is_known() {
+        let (mut record, survey) = (consumer(), DialogId::new("PwT_survey").unwrap());
+        record.attach(&conversation("c1"), at(10));
+        record.observe_open(&conversation("c1"), Some(&survey), at(20));
+        let main = DialogId::main_of(&conversation("c1"));
+        assert_eq!(record.found_closed(&conversation("c1"), &main), Change::Unchanged);
+        assert_eq!(record.found_closed(&conversation("c1"), &survey), Change::Changed);
+    }
+
+    #[test]
+    fn composing_is_told_at_most_every_five_seconds() {
+        let mut record = consumer();
+        assert!(record.may_compose(at(10)));
+        record.composing = Some(Composing { event: ProviderMessageId::new("t-1").unwrap(), since: at(10) });
+        assert!(!record.may_compose(at(14)));
+        assert!(record.may_compose(at(15)));
+    }
+
+    #[test]
+    fn a_record_of_the_version_before_is_still_read() {
+        let json = serde_json::json!({
+            "line": "sms-main", "user": "+49151", "account": "72419083", "identity": null,
+            "conversation": {"state": "open", "id": "c1", "as_of": "2026-03-04T05:06:07Z"}, "menu": null, "version": 3,
+        });
+        let record: Consumer = serde_json::from_value(json).unwrap();
+        assert_eq!((record.place().unwrap().1.as_str(), record.profile, record.composing), ("c1", None, None));
     }
 
     #[derive(Debug, Clone)]
@@ -365,7 +530,7 @@ mod tests {
                     Step::Attach(c, t) => { record.attach(&conversation(&c.to_string()), at(t)); }
                     Step::GiveUp(o) => { record.give_up(&owner(&o.to_string())); }
                     Step::Opened(c, t) => {
-                        record.observe_open(&conversation(&c.to_string()), at(t));
+                        record.observe_open(&conversation(&c.to_string()), None, at(t));
                         if let Conversation::Closed { id, .. } = &before {
                             prop_assert_ne!(record.open_conversation(), Some(id));
                         }

@@ -46,6 +46,9 @@ pub struct ConsumerRef {
 pub enum ConversationOwner {
     /// A consumer of this connector.
     Ours(ConsumerRef),
+    /// A consumer of this connector, and it is not the id of a conversation but of a survey's dialog in this one: notifications may
+    /// name the dialog alone.
+    OurSurvey(ConsumerRef, ConversationId),
     /// Another channel's: an account's webhooks carry every conversation of the account.
     Foreign,
     /// Taken for another channel's, because nothing told for minutes that it is ours. News of the conversation may still tell.
@@ -60,13 +63,73 @@ pub struct Step {
     /// What the person chose, where this step has told LiveEngage so: the menu may be gone at the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Chosen>,
+    /// Whether it only brought a file to the other side: the message with it is a step of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub upload: bool,
 }
 
 impl Step {
     /// A step with nothing but the other side's name for it.
     pub fn done(reference: Option<String>) -> Self {
-        Self { reference, chosen: None }
+        Self { reference, chosen: None, upload: false }
     }
+}
+
+/// Which message is which on the other side. Written in the same transaction as the step that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerEntry {
+    /// A message that a person was shown.
+    Shown(Shown),
+    /// A message that LiveEngage was told.
+    Heard(Heard),
+}
+
+/// A message that a channel took for a person. Found by the channel's id when the channel reports on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The line.
+    pub line: LineId,
+    /// The channel's id.
+    pub id: ProviderMessageId,
+    /// Whom it was for.
+    pub user: ChannelUserId,
+    /// What it is at LiveEngage; `None` for the connector's own notices.
+    pub place: Option<ShownPlace>,
+    /// Whether it is the last part: a long text has arrived with that one.
+    pub last: bool,
+    /// The highest rank that LiveEngage was told of it ([`super::message::ReportedStatus::rank`]), 0 for nothing.
+    #[serde(default)]
+    pub rank: u8,
+    /// When it was shown.
+    pub at: Timestamp,
+}
+
+/// Where a message stands in LiveEngage.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ShownPlace {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The dialog.
+    pub dialog: DialogId,
+    /// The order number.
+    pub sequence: Sequence,
+}
+
+/// A message of a person that LiveEngage took. Found by its place when an agent has read it, and by the person when an agent types.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// The account.
+    pub account: AccountId,
+    /// The dialog.
+    pub dialog: DialogId,
+    /// The order number.
+    pub sequence: Sequence,
+    /// Who wrote it.
+    pub consumer: ConsumerRef,
+    /// The channel's id.
+    pub id: ProviderMessageId,
+    /// When it was told.
+    pub at: Timestamp,
 }
 
 /// Answer to starting on a message.

@@ -112,8 +112,10 @@ id!(hidden
     /// Often a phone number, so it never shows in `Debug` and has no `Display`.
     ChannelUserId, "channel user id", is_opaque, OPAQUE_RULE);
 
-id!(shown
+id!(hidden
     /// The channel's own id of one inbound event: what deduplication stands on. Unique per line.
+    ///
+    /// WhatsApp's hold the person's phone number in Base64, so it never shows in `Debug` and has no `Display`.
     ProviderMessageId, "provider message id", is_opaque, OPAQUE_RULE);
 
 id!(shown

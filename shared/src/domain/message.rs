@@ -5,7 +5,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::id::{ChannelUserId, ProviderMessageId};
+use super::{
+    id::{ChannelUserId, ProviderMessageId},
+    rich_content::{Coordinates, Link},
+};
 
 /// A message text. `Debug` shows its length: no text reaches a log.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,7 +33,7 @@ impl fmt::Debug for MessageText {
     }
 }
 
-/// Something a person did on a channel, after the channel's own format was read.
+/// Something a person did on a channel, or the channel reports of a message to them, after the channel's own format was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InboundEvent {
     /// The channel's id of the event: the same for a repeated webhook.
@@ -41,9 +44,30 @@ pub struct InboundEvent {
     pub at: Timestamp,
     /// What it was.
     pub content: InboundContent,
+    /// What the channel says about the person, where it says anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Person>,
 }
 
-/// What a person sent.
+/// What a channel knows about a person. `Debug` shows nothing of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Person {
+    /// The whole name, as the person gave it to the channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<MessageText>,
+    /// The name that the person goes by on the channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<MessageText>,
+    /// The phone number in E.164, where the channel tells it and it is not the address itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<MessageText>,
+    /// The language as a BCP 47 tag, for example `de-AT`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<MessageText>,
+}
+
+/// What a person sent or did, or what the channel reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum InboundContent {
@@ -52,22 +76,199 @@ pub enum InboundContent {
         /// The text.
         text: MessageText,
     },
+    /// A picture, a document, or another file.
+    Media(InboundMedia),
+    /// A place.
+    Location(Location),
+    /// Somebody's address card.
+    Contact(ContactCard),
+    /// A button or a row of a list that the person chose.
+    Choice {
+        /// The id that the message gave it ([`ShownChoice::id`]).
+        id: String,
+        /// What it says.
+        title: MessageText,
+    },
+    /// What became of a message that was sent to the person.
+    Report {
+        /// The channel's id of that message ([`crate::channel::Receipt::provider_id`]).
+        message: ProviderMessageId,
+        /// What became of it.
+        status: ReportedStatus,
+    },
+    /// The person begins to type, or stops.
+    Typing {
+        /// Whether they are typing.
+        typing: bool,
+    },
     /// Something the connector can't carry: the agent is shown a placeholder with the label, never silence.
     Unsupported {
-        /// What it was, in a few words for the agent, for example `picture`.
+        /// What it was, in a few words for the agent, for example `sticker`.
         label: String,
     },
 }
 
-/// What an agent, a bot or the system says to a person.
+/// What a channel reports of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum ReportedStatus {
+    /// It can't be delivered, by the channel's code: a short word or number, never a text.
+    Failed {
+        /// The code.
+        code: String,
+    },
+    /// It is on the person's phone.
+    Delivered,
+    /// The person has seen it.
+    Read,
+}
+
+impl ReportedStatus {
+    /// The order of what can be reported: a later report of a lower rank says nothing new.
+    pub const fn rank(&self) -> u8 {
+        match self {
+            Self::Failed { .. } => 1,
+            Self::Delivered => 2,
+            Self::Read => 3,
+        }
+    }
+}
+
+/// A file that a person sent: where the channel keeps it. It is fetched by the worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboundMedia {
+    /// What it is to a person.
+    #[serde(rename = "media")]
+    pub kind: MediaKind,
+    /// The channel's id or address of the file. Addresses can be signed, so `Debug` hides it.
+    pub reference: MessageText,
+    /// The media type that the channel names: a hint, the bytes decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// The file's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<MessageText>,
+    /// What the person wrote with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caption: Option<MessageText>,
+}
+
+/// Kinds of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaKind {
+    /// A picture.
+    Picture,
+    /// A film.
+    Video,
+    /// A sound file or a voice message.
+    Audio,
+    /// A document.
+    Document,
+    /// A sticker.
+    Sticker,
+}
+
+impl MediaKind {
+    /// What it is called in a placeholder.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Picture => "picture",
+            Self::Video => "video",
+            Self::Audio => "voice message",
+            Self::Document => "document",
+            Self::Sticker => "sticker",
+        }
+    }
+}
+
+/// A place that a person sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Location {
+    /// Where it is; `None` where the coordinates were no place on earth.
+    pub place: Option<Coordinates>,
+    /// What it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<MessageText>,
+    /// Its postal address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<MessageText>,
+}
+
+/// An address card that a person sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContactCard {
+    /// Whose it is.
+    pub name: Option<MessageText>,
+    /// Phone numbers.
+    pub phones: Vec<MessageText>,
+    /// Mail addresses.
+    pub emails: Vec<MessageText>,
+}
+
+/// What an agent, a bot or the system says to a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutboundContent {
     /// A text.
     Text {
         /// The text.
         text: MessageText,
     },
+    /// Messages with pictures, buttons or lists, in order: only for channels whose [`Capabilities`](crate::channel::Capabilities)
+    /// have those.
+    Rich {
+        /// The messages, one at least.
+        messages: Vec<RichMessage>,
+    },
+    /// A file. Its bytes are streamed into the call that [`crate::channel::ChannelCall::file`] marks.
+    File(OutboundFile),
+}
+
+/// One message with more than text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RichMessage {
+    /// A picture above the text, by its public address.
+    pub picture: Option<Link>,
+    /// The text. A message with choices or a link button always has one.
+    pub text: Option<MessageText>,
+    /// What can be chosen.
+    pub choices: Vec<ShownChoice>,
+    /// Whether the choices are the rows of a list that opens, instead of buttons.
+    pub as_list: bool,
+    /// A button that opens a page. Never together with choices.
+    pub link: Option<LinkButton>,
+}
+
+/// A choice that a channel shows as a button or as a row of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownChoice {
+    /// Comes back when it is chosen. At most 64 characters of `a-z`, `0-9` and `.`.
+    pub id: String,
+    /// What it says, within the channel's limit.
+    pub title: MessageText,
+}
+
+/// A button that opens a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkButton {
+    /// What it says, within the channel's limit.
+    pub title: MessageText,
+    /// The page.
+    pub link: Link,
+}
+
+/// A file for a person. Its bytes are not here: they are streamed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundFile {
+    /// Its media type, as its first bytes tell.
+    pub content_type: &'static str,
+    /// A name for it, with an extension of its type.
+    pub name: String,
+    /// What stands below it.
+    pub caption: Option<MessageText>,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 /// One message on its way to a person.
@@ -81,6 +282,23 @@ pub struct OutboundMessage {
     pub content: OutboundContent,
 }
 
+/// Something small that a person is shown, best effort.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Indication {
+    /// The brand begins to type, or stops.
+    Typing {
+        /// Whether somebody is typing.
+        typing: bool,
+        /// The channel's id of the person's last message, which some channels want to know.
+        last_message: Option<ProviderMessageId>,
+    },
+    /// The brand has read the person's messages up to this one.
+    Read {
+        /// The channel's id of that message.
+        message: ProviderMessageId,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +310,7 @@ mod tests {
             user: ChannelUserId::new("+4915112345678").unwrap(),
             at: Timestamp::UNIX_EPOCH,
             content: InboundContent::Text { text: MessageText::new("my account is 4711") },
+            person: Some(Person { phone: Some(MessageText::new("+4915112345678")), ..Person::default() }),
         };
         let shown = format!("{event:?}");
         assert!(!shown.contains("4711") && !shown.contains("4915"), "{shown}");

@@ -11,12 +11,13 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::{
-    Answer, Capabilities, Channel, ChannelRequest, Line, Receipt, Reception, Refusal, Repeat, SendFailure,
-    SettingsError, TextLimit, Unreadable,
+    Answer, Capabilities, Channel, ChannelCall, ChannelRequest, Line, MediaCall, Receipt, Reception, Refusal, Repeat,
+    SendFailure, SettingsError, TextLimit, Unreadable,
 };
 use crate::domain::{
     http::{HttpCall, HttpReply},
-    message::{OutboundContent, OutboundMessage},
+    message::{InboundMedia, OutboundContent, OutboundMessage},
+    settings::is_https_or_loopback,
 };
 
 pub mod segment;
@@ -35,19 +36,6 @@ impl Channel for Sms {
         "sms"
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            text: TextLimit::SmsParts(MOST_PARTS as u32),
-            quick_replies: 0,
-            typing: None,
-            mark_read: false,
-            reports_delivery: false,
-            reports_reading: false,
-            reply_window: None,
-            repeat: Repeat::MayDouble,
-        }
-    }
-
     fn line(&self, settings: &serde_json::Value) -> Result<Box<dyn Line>, SettingsError> {
         let settings = wire::Settings::read(settings)?;
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", settings.bearer_token.expose_secret()))
@@ -61,6 +49,8 @@ impl Channel for Sms {
             send_url: settings.send_url,
             authorization,
             webhook_secret: settings.webhook_secret,
+            delivery_reports: settings.delivery_reports,
+            media_hosts: settings.media_hosts,
         }))
     }
 }
@@ -71,6 +61,36 @@ struct SmsLine {
     send_url: Url,
     authorization: HeaderValue,
     webhook_secret: SecretString,
+    delivery_reports: bool,
+    media_hosts: Vec<String>,
+}
+
+impl SmsLine {
+    fn text_call(&self, message: &OutboundMessage, text: &str, index: usize) -> HttpCall {
+        let body = wire::Outbound {
+            from: &self.from,
+            to: message.to.as_str(),
+            text,
+            client_reference: &format!("{}.{index}", message.reference),
+        };
+        self.authorised(
+            HttpCall::new("SMS gateway send", Method::POST, self.send_url.clone())
+                .body("application/json", body.to_json()),
+        )
+    }
+
+    fn authorised(&self, mut call: HttpCall) -> HttpCall {
+        call.headers.insert(http::header::AUTHORIZATION, self.authorization.clone());
+        call
+    }
+
+    /// Whether the gateway's token may go to this address: the gateway's own host, or one that the line names.
+    fn is_trusted(&self, url: &Url) -> bool {
+        let own = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
+        let listed =
+            url.host_str().is_some_and(|host| self.media_hosts.iter().any(|known| known.eq_ignore_ascii_case(host)));
+        is_https_or_loopback(url) && (own(url) == own(&self.send_url) || listed)
+    }
 }
 
 impl Line for SmsLine {
@@ -82,24 +102,49 @@ impl Line for SmsLine {
         if request.method != Method::POST {
             return Err(Unreadable { rule: "wants a POST".to_owned() });
         }
-        let event = wire::read_inbound(&request.body)?;
-        Ok(Reception { events: vec![event], answer: Answer::empty(StatusCode::OK), ignored: 0 })
+        let wire::Inbox { events, ignored } = wire::read_inbound(&request.body)?;
+        Ok(Reception { events, answer: Answer::empty(StatusCode::OK), ignored })
     }
 
-    fn next_call(&self, message: &OutboundMessage, done: &[Receipt]) -> Result<Option<HttpCall>, SendFailure> {
-        let OutboundContent::Text { text } = &message.content;
-        let pieces = segment::messages(text.as_str(), MOST_PARTS);
-        let Some(piece) = pieces.get(done.len()) else { return Ok(None) };
-        let body = wire::Outbound {
-            from: &self.from,
-            to: message.to.as_str(),
-            text: piece,
-            client_reference: &format!("{}.{}", message.reference, done.len()),
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            text: TextLimit::SmsParts(MOST_PARTS as u32),
+            address_is_phone: true,
+            buttons: None,
+            list: None,
+            link_button: None,
+            interactive_text: 0,
+            pictures: false,
+            files: None,
+            typing: None,
+            mark_read: false,
+            reports_delivery: self.delivery_reports,
+            reports_reading: self.delivery_reports,
+            reply_window: None,
+            repeat: Repeat::MayDouble,
+        }
+    }
+
+    fn next_call(&self, message: &OutboundMessage, done: &[Receipt]) -> Result<Option<ChannelCall>, SendFailure> {
+        let text = match &message.content {
+            OutboundContent::Text { text } => text.as_str(),
+            // Not made for this line's capabilities.
+            OutboundContent::Rich { .. } | OutboundContent::File(_) => {
+                return Err(SendFailure::Refused { status: 0, code: "texts_only".to_owned() });
+            }
         };
-        let mut call = HttpCall::new("SMS gateway send", Method::POST, self.send_url.clone())
-            .body("application/json", body.to_json());
-        call.headers.insert(http::header::AUTHORIZATION, self.authorization.clone());
-        Ok(Some(call))
+        let pieces = segment::messages(text, MOST_PARTS);
+        let Some(piece) = pieces.get(done.len()) else { return Ok(None) };
+        Ok(Some(self.text_call(message, piece, done.len()).into()))
+    }
+
+    fn fetch(&self, media: &InboundMedia, _asked: Option<&HttpReply>) -> Result<MediaCall, SendFailure> {
+        let refused = |code: &str| SendFailure::Refused { status: 0, code: code.to_owned() };
+        let url: Url = media.reference.as_str().parse().map_err(|_| refused("media_address"))?;
+        if !self.is_trusted(&url) {
+            return Err(refused("media_host"));
+        }
+        Ok(MediaCall::Fetch(self.authorised(HttpCall::new("SMS gateway media", Method::GET, url))))
     }
 
     fn receipt(&self, reply: &HttpReply) -> Result<Receipt, SendFailure> {
@@ -134,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_text_is_one_authorised_post_with_our_reference() {
-        let call = line().next_call(&message("Good morning 🌞"), &[]).unwrap().unwrap();
+        let call = line().next_call(&message("Good morning 🌞"), &[]).unwrap().unwrap().call;
         assert_eq!((call.method, call.url.as_str()), (Method::POST, "https://gateway.example/v1/messages"));
         assert_eq!(call.headers.get("authorization").unwrap(), "Bearer b34rer");
         assert!(call.headers.get("authorization").unwrap().is_sensitive());
@@ -151,10 +196,10 @@ mod tests {
         let mut done = Vec::new();
         let mut joined = String::new();
         while let Some(call) = line.next_call(&message(&text), &done).unwrap() {
-            let body: serde_json::Value = serde_json::from_slice(&call.body).unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&call.call.body).unwrap();
             joined.push_str(body["text"].as_str().unwrap());
             assert_eq!(body["client_reference"], format!("0a1b2c.{}", done.len()));
-            done.push(Receipt { provider_id: None });
+            done.push(Receipt { provider_id: None, is_message: true });
         }
         assert_eq!(joined, text);
         assert!(done.len() >= 3);
@@ -170,6 +215,42 @@ mod tests {
         };
         assert_eq!(line().receive(&request(Method::POST)).unwrap().events.len(), 1);
         assert!(line().receive(&request(Method::PUT)).is_err());
+    }
+
+    #[test]
+    fn the_token_goes_to_the_gateways_own_hosts_only() {
+        let line = Sms
+            .line(&json!({
+                "from": "+4930555123", "send_url": "https://gateway.example/v1/messages", "bearer_token": "b34rer",
+                "webhook_secret": "wh", "media_hosts": ["media.example"],
+            }))
+            .unwrap();
+        let fetch = |address: &str| {
+            let media = InboundMedia {
+                kind: crate::domain::message::MediaKind::Picture,
+                reference: MessageText::new(address),
+                content_type: None,
+                name: None,
+                caption: None,
+            };
+            line.fetch(&media, None)
+        };
+        for address in ["https://gateway.example/media/1?x=y", "https://media.example/2"] {
+            let Ok(MediaCall::Fetch(call)) = fetch(address) else { panic!("{address}") };
+            assert_eq!((call.method, call.url.as_str()), (Method::GET, address));
+            assert_eq!(call.headers.get("authorization").unwrap(), "Bearer b34rer");
+        }
+        for address in [
+            "https://evil.example/1",
+            "http://gateway.example/media/1",
+            "https://gateway.example:8443/media/1",
+            "https://gateway.example.evil.example/1",
+            "https://gateway.example@evil.example/1",
+            "file:///etc/passwd",
+            "not an address",
+        ] {
+            assert!(fetch(address).is_err(), "{address}");
+        }
     }
 
     #[test]

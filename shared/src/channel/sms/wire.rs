@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     domain::{
         http::HttpReply,
         id::{ChannelUserId, ProviderMessageId},
-        message::{InboundContent, InboundEvent, MessageText},
+        message::{InboundContent, InboundEvent, InboundMedia, MediaKind, MessageText, ReportedStatus},
     },
 };
 
@@ -26,6 +27,12 @@ pub struct Settings {
     pub bearer_token: SecretString,
     /// The key of the inbound signature.
     pub webhook_secret: SecretString,
+    /// Whether the gateway reports what became of a message: `delivered`, `read` or `failed`.
+    #[serde(default)]
+    pub delivery_reports: bool,
+    /// Further hosts that pictures of the gateway may be fetched from, beside the one of `send_url`. The bearer token goes there.
+    #[serde(default)]
+    pub media_hosts: Vec<String>,
 }
 
 impl Settings {
@@ -55,38 +62,135 @@ impl Settings {
 
 #[derive(Deserialize)]
 struct Inbound {
-    id: String,
-    from: String,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+    id: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
     text: Option<String>,
     received_at: Option<String>,
+    #[serde(default)]
+    media: Vec<Media>,
+    message_id: Option<String>,
+    status: Option<String>,
+    code: Option<serde_json::Value>,
+    typing: Option<bool>,
 }
 
-/// Reads an inbound message: `{id, from, to, text, received_at}`.
+#[derive(Deserialize)]
+struct Media {
+    url: String,
+    content_type: Option<String>,
+    name: Option<String>,
+}
+
+/// What a body of the gateway brings.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Inbox {
+    /// The events, in order.
+    pub events: Vec<InboundEvent>,
+    /// Entries of kinds that the connector doesn't know.
+    pub ignored: usize,
+}
+
+/// Reads a body of the gateway, by its `type`: `message` (also without a type), `report`, `typing`.
 ///
-/// Unknown fields are ignored. A message without a text (a picture, say) becomes a placeholder. A missing or unreadable
-/// `received_at` counts as 1970: nothing is ordered by it.
+/// - A message is `{id, from, to, text, received_at, media: [{url, content_type, name}]}`. With pictures, the text is the caption of
+///   the first one, and every further one is an event of its own. A message without anything becomes a placeholder. A missing or
+///   unreadable `received_at` counts as 1970: nothing is ordered by it.
+/// - A report is `{type, message_id, to, status, code}`: `delivered`, `read` or `failed`; other statuses are ignored.
+/// - Typing is `{type, id, from, typing}`, as RCS gateways report it.
+///
+/// Unknown fields are ignored, and so are unknown types.
 ///
 /// # Errors
-/// [`Unreadable`], when it is not JSON or has no id or sender.
-pub fn read_inbound(body: &[u8]) -> Result<InboundEvent, Unreadable> {
+/// [`Unreadable`], when it is not JSON or lacks an id or a person.
+pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
     let unreadable = |rule: &str| Unreadable { rule: rule.to_owned() };
     let inbound: Inbound = serde_json::from_slice(body).map_err(|error| {
-        if error.is_data() {
-            unreadable("wants a JSON object with the strings id and from")
-        } else {
-            unreadable("not JSON")
-        }
+        if error.is_data() { unreadable("wants a JSON object of the documented form") } else { unreadable("not JSON") }
     })?;
-    let content = match inbound.text {
-        Some(text) if !text.trim().is_empty() => InboundContent::Text { text: MessageText::new(text) },
-        _ => InboundContent::Unsupported { label: "message without text".to_owned() },
+    let at = inbound.received_at.as_deref().and_then(|at| at.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let event = |id: &str, user: Option<&str>, field: &str, content| {
+        Ok(InboundEvent {
+            id: ProviderMessageId::new(id).map_err(|_| unreadable("id: 1 to 256 characters"))?,
+            user: ChannelUserId::new(user.unwrap_or_default())
+                .map_err(|_| unreadable(&format!("{field}: 1 to 256 characters")))?,
+            at,
+            content,
+            person: None,
+        })
     };
-    Ok(InboundEvent {
-        id: ProviderMessageId::new(inbound.id).map_err(|_| unreadable("id: 1 to 256 characters"))?,
-        user: ChannelUserId::new(inbound.from).map_err(|_| unreadable("from: 1 to 256 characters"))?,
-        at: inbound.received_at.and_then(|at| at.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH),
-        content,
-    })
+    let id = inbound.id.as_deref().unwrap_or_default();
+    let from = inbound.from.as_deref();
+    match inbound.kind.as_deref() {
+        None | Some("message") => {
+            let text = inbound.text.filter(|text| !text.trim().is_empty()).map(MessageText::new);
+            if inbound.media.is_empty() {
+                let content = match text {
+                    Some(text) => InboundContent::Text { text },
+                    None => InboundContent::Unsupported { label: "message without text".to_owned() },
+                };
+                return Ok(Inbox { events: vec![event(id, from, "from", content)?], ignored: 0 });
+            }
+            let mut caption = text;
+            let files = inbound.media.into_iter().enumerate().map(|(index, media)| {
+                let id = if index == 0 { id.to_owned() } else { format!("{id}.{index}") };
+                let content = InboundContent::Media(InboundMedia {
+                    kind: media_kind(media.content_type.as_deref()),
+                    reference: MessageText::new(media.url),
+                    content_type: media.content_type,
+                    name: media.name.map(MessageText::new),
+                    caption: caption.take(),
+                });
+                event(&id, from, "from", content)
+            });
+            Ok(Inbox { events: files.collect::<Result<_, _>>()?, ignored: 0 })
+        }
+        Some("report") => {
+            let message = ProviderMessageId::new(inbound.message_id.unwrap_or_default())
+                .map_err(|_| unreadable("message_id: 1 to 256 characters"))?;
+            let status = match inbound.status.as_deref() {
+                Some("delivered") => ReportedStatus::Delivered,
+                Some("read") => ReportedStatus::Read,
+                Some("failed") => ReportedStatus::Failed { code: report_code(inbound.code.as_ref()) },
+                _ => return Ok(Inbox { events: vec![], ignored: 1 }),
+            };
+            let id = format!("report.{}.{}", message.as_str(), status.rank());
+            // The id of a report can be longer than that of its message.
+            let id = if id.len() <= 256 { id } else { format!("report.{}", hex::encode(Sha256::digest(id))) };
+            let content = InboundContent::Report { message, status };
+            Ok(Inbox { events: vec![event(&id, inbound.to.as_deref(), "to", content)?], ignored: 0 })
+        }
+        Some("typing") => {
+            let content = InboundContent::Typing { typing: inbound.typing.unwrap_or(true) };
+            Ok(Inbox { events: vec![event(id, from, "from", content)?], ignored: 0 })
+        }
+        Some(_) => Ok(Inbox { events: vec![], ignored: 1 }),
+    }
+}
+
+fn media_kind(content_type: Option<&str>) -> MediaKind {
+    match content_type.and_then(|content_type| content_type.split('/').next()) {
+        Some("image") => MediaKind::Picture,
+        Some("video") => MediaKind::Video,
+        Some("audio") => MediaKind::Audio,
+        _ => MediaKind::Document,
+    }
+}
+
+/// A code is a short word or a number; anything else could be a text.
+fn report_code(code: Option<&serde_json::Value>) -> String {
+    let code = match code {
+        Some(serde_json::Value::String(code)) => code.clone(),
+        Some(serde_json::Value::Number(code)) => code.to_string(),
+        _ => String::new(),
+    };
+    if is_code(&code) { code } else { "none".to_owned() }
+}
+
+fn is_code(code: &str) -> bool {
+    (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
 }
 
 /// One outbound message.
@@ -134,12 +238,13 @@ pub fn read_receipt(reply: &HttpReply) -> Result<Receipt, SendFailure> {
             .ok()
             .map(|refused| refused.error.code)
             // A code is a short word; anything else could be our own text, echoed.
-            .filter(|code| code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)))
+            .filter(|code| is_code(code))
             .unwrap_or_else(|| "none".to_owned())
     };
     match status {
         200..=299 => Ok(Receipt {
             provider_id: serde_json::from_slice::<Accepted>(&reply.body).ok().and_then(|accepted| accepted.id),
+            is_message: true,
         }),
         // A wrong address, or a gateway that is being deployed: no fault of the message, and mended within its hours.
         404 | 405 | 408 | 410 | 425 | 429 | 500..=599 => Err(SendFailure::Later { status, after: reply.retry_after }),
@@ -158,13 +263,17 @@ mod tests {
 
     use super::*;
 
+    fn single(body: &str) -> InboundEvent {
+        let mut inbox = read_inbound(body.as_bytes()).unwrap();
+        assert_eq!((inbox.events.len(), inbox.ignored), (1, 0), "{body}");
+        inbox.events.remove(0)
+    }
+
     #[test]
     fn an_inbound_text_is_read_and_unknown_fields_are_ignored() {
-        let event = read_inbound(
-            r#"{"id":"mo-1","from":"+4915112345678","to":"+4930555123","text":"Grüße 😀","received_at":"2026-03-04T05:06:07Z","operator":"x"}"#
-                .as_bytes(),
-        )
-        .unwrap();
+        let event = single(
+            r#"{"id":"mo-1","from":"+4915112345678","to":"+4930555123","text":"Grüße 😀","received_at":"2026-03-04T05:06:07Z","operator":"x"}"#,
+        );
         assert_eq!(event.id.as_str(), "mo-1");
         assert_eq!(event.user.as_str(), "+4915112345678");
         assert_eq!(event.at.as_second(), 1_772_600_767);
@@ -173,13 +282,74 @@ mod tests {
 
     #[test]
     fn a_message_without_text_becomes_a_placeholder() {
-        let event = read_inbound(br#"{"id":"mo-2","from":"+49"}"#).unwrap();
+        let event = single(r#"{"id":"mo-2","from":"+49"}"#);
         assert!(matches!(event.content, InboundContent::Unsupported { .. }));
     }
 
     #[test]
+    fn every_picture_is_an_event_and_the_text_is_the_first_ones_caption() {
+        let inbox = read_inbound(
+            br#"{"id":"mo-3","from":"+49","text":"look","media":[
+                {"url":"https://mms.example/a","content_type":"image/png"},{"url":"https://mms.example/b","name":"b.pdf"}]}"#,
+        )
+        .unwrap();
+        let ids: Vec<_> = inbox.events.iter().map(|event| event.id.as_str()).collect();
+        assert_eq!(ids, ["mo-3", "mo-3.1"]);
+        let media = |index: usize| match &inbox.events[index].content {
+            InboundContent::Media(media) => media.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((media(0).kind, media(0).caption), (MediaKind::Picture, Some(MessageText::new("look"))));
+        assert_eq!((media(1).kind, media(1).caption), (MediaKind::Document, None));
+        assert_eq!(media(1).name, Some(MessageText::new("b.pdf")));
+    }
+
+    #[test]
+    fn a_report_names_the_message_and_what_became_of_it() {
+        let event = single(r#"{"type":"report","message_id":"mt-1","to":"+49","status":"delivered"}"#);
+        let message = ProviderMessageId::new("mt-1").unwrap();
+        assert_eq!((event.user.as_str(), event.id.as_str()), ("+49", "report.mt-1.2"));
+        assert_eq!(
+            event.content,
+            InboundContent::Report { message: message.clone(), status: ReportedStatus::Delivered }
+        );
+        for (code, read) in
+            [(r#""unknown_subscriber""#, "unknown_subscriber"), ("31", "31"), (r#""said: private""#, "none")]
+        {
+            let event = single(&format!(
+                r#"{{"type":"report","message_id":"mt-1","to":"+49","status":"failed","code":{code}}}"#
+            ));
+            let status = ReportedStatus::Failed { code: read.to_owned() };
+            assert_eq!(event.content, InboundContent::Report { message: message.clone(), status });
+        }
+        let long = "m".repeat(256);
+        let event = single(&format!(r#"{{"type":"report","message_id":"{long}","to":"+49","status":"read"}}"#));
+        assert!(event.id.as_str().len() <= 256);
+    }
+
+    #[test]
+    fn typing_is_read_and_other_statuses_and_types_are_ignored() {
+        let event = single(r#"{"type":"typing","id":"t-1","from":"+49","typing":false}"#);
+        assert_eq!(event.content, InboundContent::Typing { typing: false });
+        for body in [
+            r#"{"type":"report","message_id":"mt-1","to":"+49","status":"buffered"}"#,
+            r#"{"type":"hologram","id":"x"}"#,
+        ] {
+            assert_eq!(read_inbound(body.as_bytes()).unwrap(), Inbox { events: vec![], ignored: 1 }, "{body}");
+        }
+    }
+
+    #[test]
     fn a_bad_body_is_named_without_its_words() {
-        for body in ["", "not json", "[]", "{}", r#"{"id":5,"from":"+49 private"}"#, r#"{"id":"","from":"+49"}"#] {
+        for body in [
+            "",
+            "not json",
+            "[]",
+            "{}",
+            r#"{"id":5,"from":"+49 private"}"#,
+            r#"{"id":"","from":"+49"}"#,
+            r#"{"type":"report","to":"+49","status":"read"}"#,
+        ] {
             let error = read_inbound(body.as_bytes()).unwrap_err().to_string();
             assert!(!error.contains("private"), "{error}");
         }

@@ -14,14 +14,14 @@ const AROUND: &[char] =
 /// What stands between several answers.
 const BETWEEN: &[char] = &[',', ';', '+', '&', '/', '\n', '\u{FF0C}', '\u{3001}', '\u{060C}'];
 
-/// The choice that an answer means: by its number (`2`, `2.`, `2)`, in any digits), by its title in any case, or by what it
-/// publishes.
+/// The choice that an answer means: by its number (`2`, `2.`, `2)`, in any digits) if that was shown, by its title in any case,
+/// or by what it publishes.
 ///
 /// `None` for anything else, and for a title that several choices have which do not mean the same.
 pub fn match_answer<'a>(text: &str, choices: &'a [Choice]) -> Option<&'a Choice> {
     if numbers_count(choices)
         && let Some(number) = number(text)
-        && let Some(choice) = choices.iter().find(|choice| choice.number == number)
+        && let Some(choice) = choices.iter().find(|choice| choice.number == number && !choice.as_button)
     {
         return Some(choice);
     }
@@ -143,6 +143,7 @@ mod tests {
                 publish: publish.map(MessageText::new),
                 metadata: Some(json!([{"id": number}])),
                 several: false,
+                as_button: false,
             })
             .collect()
     }
@@ -208,6 +209,17 @@ mod tests {
     fn with_the_same_number_twice_the_places_count() {
         let twice = choices(&[("2", Some("a")), ("2", Some("b"))]);
         assert_eq!((found("1", &twice), found("2", &twice)), (Some(1), Some(2)));
+    }
+
+    #[test]
+    fn nobody_means_a_button_by_a_number_that_was_not_shown() {
+        let mut choices = choices(&[("Skip", None), ("4", Some("four")), ("Cancel", None)]);
+        for button in &mut choices[..2] {
+            button.as_button = true;
+        }
+        assert_eq!((found("1", &choices), found("2", &choices)), (None, None));
+        assert_eq!((found("skip", &choices), found("4", &choices)), (Some(1), Some(2)), "titles are shown on buttons");
+        assert_eq!(found("3", &choices), Some(3), "this one has its number before it");
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct Choice {
     /// Whether others may be chosen together with it.
     #[serde(default)]
     pub several: bool,
+    /// Whether it was shown as a button or as a row of a list. Nobody saw its number then, and a number means something else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_button: bool,
 }
 
 impl fmt::Debug for Choice {
@@ -32,6 +35,7 @@ impl fmt::Debug for Choice {
             .field("publish", &self.publish)
             .field("metadata", &self.metadata.as_ref().map(|_| "hidden"))
             .field("several", &self.several)
+            .field("as_button", &self.as_button)
             .finish()
     }
 }

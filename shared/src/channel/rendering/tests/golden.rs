@@ -1,0 +1,71 @@
+//! The fixtures of the text floor, for a channel that takes what WhatsApp takes.
+
+use super::*;
+
+fn golden(name: &str, fixture: &str) {
+    let fixture: Value = serde_json::from_str(fixture).unwrap();
+    let text = fixture["content"].is_null().then_some("Shall I send it again?");
+    let rendering = rendered(&fixture["content"], fixture.get("quickReplies"), text, &rich());
+    let mut shown = drawn(&rendering);
+    for (what, metadata) in [
+        ("free answer", rendering.free_answer.as_ref().map(|free| &free.metadata)),
+        ("submit", rendering.submit.as_ref()),
+    ] {
+        if let Some(metadata) = metadata {
+            shown += &format!("\n----- {what} -----\n{}", metadata.as_value());
+        }
+    }
+    insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true}, {
+        insta::assert_snapshot!(name, shown);
+    });
+}
+
+macro_rules! golden {
+    ($($name:ident),+ $(,)?) => {
+        $(#[test]
+        fn $name() {
+            golden(stringify!($name), include_str!(concat!("../../text_floor/fixtures/", stringify!($name), ".json")));
+        })+
+
+        #[test]
+        fn a_channel_with_nothing_but_text_gets_the_text_floor() {
+            for fixture in [$(include_str!(concat!("../../text_floor/fixtures/", stringify!($name), ".json"))),+] {
+                let fixture: Value = serde_json::from_str(fixture).unwrap();
+                let (content, _) = structured_content::read(&fixture["content"], fixture.get("quickReplies"));
+                let floor = text_floor::render(&content, &FloorOptions::default());
+                let rendering = render(&content, None, &text_only(), &FloorOptions::default(), TOKEN);
+                let text = OutboundContent::Text { text: MessageText::new(floor.text) };
+                assert_eq!((rendering.content(), rendering.choices), (Some(text), floor.choices));
+            }
+        }
+    };
+}
+
+golden!(
+    text,
+    button_link,
+    button_publish,
+    image,
+    map,
+    map_off_the_earth,
+    quick_replies,
+    survey_stars,
+    survey_nps,
+    card,
+    carousel,
+    checklist,
+    checklist_sections,
+    date_picker,
+    date_picker_single,
+    schedule_slots,
+    carousel_select,
+    accordion_select,
+    tabs,
+    key_value_pairs,
+    link_preview,
+    template,
+    cart_and_custom,
+    dangerous_link,
+    unknown_elements,
+    swapped_menu,
+);

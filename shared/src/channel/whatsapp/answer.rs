@@ -1,0 +1,169 @@
+//! What an answer of the Graph API means. Meta asks to go by `error.code` and not by the HTTP status or the words.
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use crate::{
+    channel::{Receipt, SendFailure},
+    domain::http::HttpReply,
+};
+
+/// How long a person is left alone after "too many messages to this person" (131056): the rate is one in six seconds.
+const PAIR_PAUSE: SignedDuration = SignedDuration::from_secs(6);
+
+/// Reads the answer to a message or an upload. Any 2xx is acceptance, also when its body can't be read: repeating would double the
+/// message.
+///
+/// # Errors
+/// [`failure`].
+pub(super) fn receipt(reply: &HttpReply) -> Result<Receipt, SendFailure> {
+    if !reply.status.is_success() {
+        return Err(failure(reply));
+    }
+    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let id = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).filter(|id| !id.is_empty());
+    Ok(match (id("/messages/0/id"), id("/id")) {
+        (None, Some(upload)) => Receipt { provider_id: Some(upload.to_owned()), is_message: false },
+        (message, _) => Receipt { provider_id: message.map(str::to_owned), is_message: true },
+    })
+}
+
+/// Why an answer that is no 2xx refused a call: by Meta's code, and by the HTTP status where there is none or an unknown one.
+pub(super) fn failure(reply: &HttpReply) -> SendFailure {
+    let status = reply.status.as_u16();
+    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let number = |pointer: &str| body.pointer(pointer).and_then(Value::as_i64);
+    let code = number("/error/code");
+    let code_text = || code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+    let later = SendFailure::Later { status, after: reply.retry_after };
+    match (code, number("/error/error_subcode")) {
+        (Some(131_056), _) => {
+            SendFailure::Later { status, after: Some(reply.retry_after.unwrap_or(PAIR_PAUSE).max(PAIR_PAUSE)) }
+        }
+        // Throttled, or out of order for a while.
+        (Some(1 | 2 | 4 | 80_007 | 130_429 | 131_000 | 131_016 | 131_057 | 133_004), _) => later,
+        // The token, its rights, the number's registration or the bill. 100 with 33: the id in the address is nothing that this
+        // token may see, so one of the two is wrong.
+        (Some(100), Some(33)) | (Some(0 | 3 | 10 | 33 | 190 | 200..=299 | 368), _) => {
+            SendFailure::Credentials { status }
+        }
+        (Some(131_005 | 131_031 | 131_037 | 131_042 | 131_045 | 133_010), _) => SendFailure::Credentials { status },
+        // The reply window has closed, the person has opted out, Meta keeps this person from being written to, or nobody is there.
+        (Some(131_047 | 131_048 | 131_049 | 131_050 | 130_472 | 130_497 | 131_021 | 131_026 | 131_030), _) => {
+            SendFailure::Unreachable { status, code: code_text() }
+        }
+        // The parameters, a media file or a template.
+        (Some(100 | 131_008 | 131_009 | 131_051 | 131_052 | 131_053 | 131_062 | 132_000..=132_999), _) => {
+            SendFailure::Refused { status, code: code_text() }
+        }
+        _ if body.pointer("/error/is_transient") == Some(&Value::Bool(true)) => later,
+        _ => match status {
+            408 | 425 | 429 | 500..=599 => later,
+            401 | 403 => SendFailure::Credentials { status },
+            // Without a code it is not Meta who answers: a wrong address or a proxy, and no fault of the message.
+            404 | 405 | 410 if code.is_none() => later,
+            // Redirects are never followed: they could carry the token to another host.
+            _ => SendFailure::Refused { status, code: code_text() },
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+
+    fn reply(status: u16, body: impl ToString) -> HttpReply {
+        HttpReply { status: StatusCode::from_u16(status).unwrap(), retry_after: None, body: body.to_string().into() }
+    }
+
+    fn class(status: u16, code: i64) -> &'static str {
+        let body = json!({"error": {"message": "(#1) text of +4915209988771", "type": "OAuthException", "code": code}});
+        match failure(&reply(status, body)) {
+            SendFailure::Later { .. } => "later",
+            SendFailure::Credentials { .. } => "credentials",
+            SendFailure::Unreachable { code: shown, .. } if shown == code.to_string() => "unreachable",
+            SendFailure::Refused { code: shown, .. } if shown == code.to_string() => "refused",
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_documented_code_has_its_class_whatever_the_status() {
+        for (expected, codes) in [
+            ("later", &[1, 2, 4, 80007, 130429, 131000, 131016, 131056, 131057, 133004][..]),
+            (
+                "credentials",
+                &[0, 3, 10, 33, 190, 200, 250, 299, 368, 131005, 131031, 131037, 131042, 131045, 133010][..],
+            ),
+            ("unreachable", &[131047, 131048, 131049, 131050, 130472, 130497, 131021, 131026, 131030][..]),
+            ("refused", &[100, 131008, 131009, 131051, 131052, 131053, 131062, 132000, 132001, 132016][..]),
+        ] {
+            for &code in codes {
+                for status in [400, 403, 404, 429, 500] {
+                    assert_eq!(class(status, code), expected, "{code} with {status}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_code_counts_by_its_status() {
+        for (status, expected) in [
+            (400, "refused"),
+            (401, "credentials"),
+            (403, "credentials"),
+            (404, "refused"),
+            (429, "later"),
+            (503, "later"),
+        ] {
+            assert_eq!(class(status, 987_654), expected, "{status}");
+        }
+        let transient = json!({"error": {"code": 987_654, "is_transient": true}});
+        assert_eq!(failure(&reply(400, transient)), SendFailure::Later { status: 400, after: None });
+    }
+
+    #[test]
+    fn an_answer_that_is_not_metas_counts_by_its_status() {
+        for body in ["", "<html>", "[]", r#"{"error":"+4915209988771"}"#, r#"{"error":{"code":"private"}}"#] {
+            assert_eq!(failure(&reply(400, body)), SendFailure::Refused { status: 400, code: "none".to_owned() });
+            assert_eq!(failure(&reply(302, body)), SendFailure::Refused { status: 302, code: "none".to_owned() });
+            assert_eq!(failure(&reply(404, body)), SendFailure::Later { status: 404, after: None });
+            assert_eq!(failure(&reply(502, body)), SendFailure::Later { status: 502, after: None });
+            assert_eq!(failure(&reply(401, body)), SendFailure::Credentials { status: 401 });
+        }
+    }
+
+    #[test]
+    fn a_person_who_gets_too_many_messages_is_left_alone_for_six_seconds_at_least() {
+        let mut reply = reply(400, json!({"error": {"code": 131_056}}));
+        for (asked, expected) in [(None, 6), (Some(2), 6), (Some(40), 40)] {
+            reply.retry_after = asked.map(SignedDuration::from_secs);
+            let after = Some(SignedDuration::from_secs(expected));
+            assert_eq!(failure(&reply), SendFailure::Later { status: 400, after });
+        }
+    }
+
+    #[test]
+    fn an_id_that_the_token_may_not_see_is_for_the_operator() {
+        let body = json!({"error": {"code": 100, "error_subcode": 33, "message": "Unsupported post request."}});
+        assert_eq!(failure(&reply(400, body)), SendFailure::Credentials { status: 400 });
+    }
+
+    #[test]
+    fn a_success_is_a_message_an_upload_or_unreadable_and_never_a_failure() {
+        let read = |body: &str| receipt(&reply(200, body)).unwrap();
+        let sent = r#"{"messaging_product":"whatsapp","contacts":[{"input":"+4915209988771"}],"messages":[{"id":"wamid.A1"}]}"#;
+        assert_eq!(read(sent), Receipt { provider_id: Some("wamid.A1".to_owned()), is_message: true });
+        assert_eq!(
+            read(r#"{"id":"77120035"}"#),
+            Receipt { provider_id: Some("77120035".to_owned()), is_message: false }
+        );
+        for unreadable in ["", "thanks", "{}", "[]", r#"{"messages":[]}"#, r#"{"messages":[{"id":""}]}"#] {
+            assert_eq!(read(unreadable), Receipt { provider_id: None, is_message: true }, "{unreadable}");
+        }
+        assert!(receipt(&reply(400, "")).is_err());
+    }
+}

@@ -1,0 +1,143 @@
+//! What a message says.
+
+use serde_json::Value;
+
+use super::wire_in::{array, text};
+use crate::domain::{
+    message::{ContactCard, InboundContent, InboundMedia, Location, MediaKind, MessageText},
+    rich_content::Coordinates,
+};
+
+/// The longest label of a message that can't be carried, in characters.
+const LONGEST_LABEL: usize = 40;
+
+/// What a message says.
+#[derive(Debug)]
+pub(super) enum Contents {
+    /// This, one event each.
+    News(Vec<InboundContent>),
+    /// A known kind that an agent has nothing to read in.
+    NoNews,
+}
+
+/// Reads what a message says. What can't be carried has a label, so that the agent sees that there was something.
+pub(super) fn contents(message: &Value) -> Contents {
+    let kind = match text(message, "/type") {
+        // An edited message of a person who talks to the WhatsApp Business app as well: the new words are news.
+        Some(kind) if kind == "edit" => match message.pointer("/edit/message") {
+            Some(edited) if text(edited, "/type").is_some_and(|kind| kind != "edit") => return contents(edited),
+            _ => return Contents::News(vec![unsupported("edited message")]),
+        },
+        Some(kind) => kind,
+        None => return Contents::News(vec![unsupported("message")]),
+    };
+    let content = match kind.as_str() {
+        "text" => said(message, "/text/body"),
+        "image" => media(message, "image", MediaKind::Picture),
+        "video" => media(message, "video", MediaKind::Video),
+        // Older versions have a kind of its own for voice messages; today it is a flag.
+        "audio" => media(message, "audio", MediaKind::Audio),
+        "voice" => media(message, "voice", MediaKind::Audio),
+        "document" => media(message, "document", MediaKind::Document),
+        "sticker" => media(message, "sticker", MediaKind::Sticker),
+        "location" => location(message.get("location").unwrap_or(&Value::Null)),
+        "contacts" => match array(message, "contacts") {
+            [] => unsupported("contact"),
+            cards => return Contents::News(cards.iter().map(card).collect()),
+        },
+        "interactive" => interactive(message),
+        // The answer to a template. Its payload is the sender's of the template, not one of our ids.
+        "button" => said(message, "/button/text"),
+        // The sign alone, as the person chose it: the connector puts no words into a person's mouth. A reaction that is taken back
+        // has none.
+        "reaction" => match text(message, "/reaction/emoji") {
+            Some(emoji) => InboundContent::Text { text: MessageText::new(emoji) },
+            None => return Contents::NoNews,
+        },
+        // A message taken back, and a chat that was opened without a word.
+        "revoke" | "request_welcome" => return Contents::NoNews,
+        "system" => match text(message, "/system/type").as_deref() {
+            Some("user_changed_number" | "customer_changed_number") => unsupported("change of the phone number"),
+            Some("user_changed_user_id") => unsupported("change of the WhatsApp account"),
+            _ => unsupported("system message"),
+        },
+        "unsupported" | "unknown" => match text(message, "/unsupported/type") {
+            Some(kind) if kind != "unknown" => unsupported(&label(&kind)),
+            _ => unsupported("message of a kind that WhatsApp doesn't pass on"),
+        },
+        other => unsupported(&label(other)),
+    };
+    Contents::News(vec![content])
+}
+
+fn said(message: &Value, pointer: &str) -> InboundContent {
+    match text(message, pointer) {
+        Some(text) => InboundContent::Text { text: MessageText::new(text) },
+        None => unsupported("message without text"),
+    }
+}
+
+fn interactive(message: &Value) -> InboundContent {
+    let kind = text(message, "/interactive/type").unwrap_or_default();
+    if kind == "nfm_reply" {
+        return unsupported("form");
+    }
+    let field = |name: &str| text(message, &format!("/interactive/{kind}/{name}"));
+    match (kind.as_str(), field("id"), field("title")) {
+        ("button_reply" | "list_reply", Some(id), Some(title)) => {
+            InboundContent::Choice { id, title: MessageText::new(title) }
+        }
+        ("button_reply" | "list_reply", None, Some(title)) => InboundContent::Text { text: MessageText::new(title) },
+        _ => unsupported(&label(if kind.is_empty() { "interactive" } else { &kind })),
+    }
+}
+
+fn media(message: &Value, field: &str, kind: MediaKind) -> InboundContent {
+    let of_media = |name: &str| text(message, &format!("/{field}/{name}"));
+    let Some(id) = of_media("id") else { return unsupported(kind.label()) };
+    let is_media_type = |name: &String| name.len() <= 128 && name.contains('/') && name.is_ascii();
+    InboundContent::Media(InboundMedia {
+        kind,
+        reference: MessageText::new(id),
+        content_type: of_media("mime_type").filter(is_media_type),
+        name: of_media("filename").map(MessageText::new),
+        caption: of_media("caption").map(MessageText::new),
+    })
+}
+
+fn location(location: &Value) -> InboundContent {
+    let degrees = |field: &str| match location.get(field)? {
+        Value::String(text) => text.parse().ok(),
+        number => number.as_f64(),
+    };
+    let place = degrees("latitude").zip(degrees("longitude"));
+    InboundContent::Location(Location {
+        place: place.and_then(|(latitude, longitude)| Coordinates::new(latitude, longitude)),
+        name: text(location, "/name").map(MessageText::new),
+        address: text(location, "/address").map(MessageText::new),
+    })
+}
+
+fn card(card: &Value) -> InboundContent {
+    let phone = |phone: &Value| text(phone, "/phone").or_else(|| Some(format!("+{}", text(phone, "/wa_id")?)));
+    InboundContent::Contact(ContactCard {
+        name: text(card, "/name/formatted_name").or_else(|| text(card, "/name/first_name")).map(MessageText::new),
+        phones: array(card, "phones").iter().filter_map(phone).map(MessageText::new).collect(),
+        emails: array(card, "emails").iter().filter_map(|email| text(email, "/email")).map(MessageText::new).collect(),
+    })
+}
+
+fn unsupported(label: &str) -> InboundContent {
+    InboundContent::Unsupported { label: label.to_owned() }
+}
+
+/// Meta's name of a kind as words: `call_permission_reply` is a call permission reply.
+fn label(kind: &str) -> String {
+    let words: String = kind
+        .chars()
+        .map(|c| if c == '_' { ' ' } else { c })
+        .filter(|c| c.is_ascii_alphanumeric() || *c == ' ')
+        .take(LONGEST_LABEL)
+        .collect();
+    if words.trim().is_empty() { "message".to_owned() } else { words }
+}

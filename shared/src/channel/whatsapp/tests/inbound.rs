@@ -1,0 +1,376 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{
+    message::{ContactCard, InboundContent, InboundEvent, Location, MediaKind, MessageText, ReportedStatus},
+    rich_content::Coordinates,
+};
+
+const PERSON: &str = "4915209988771";
+
+fn webhook(value: Value) -> String {
+    let mut value = value;
+    value["messaging_product"] = json!("whatsapp");
+    if value.get("metadata").is_none() {
+        value["metadata"] = json!({"display_phone_number": "4930555123", "phone_number_id": PHONE_NUMBER_ID});
+    }
+    let change = json!({"field": "messages", "value": value});
+    json!({"object": "whatsapp_business_account", "entry": [{"id": "209553311842077", "changes": [change]}]})
+        .to_string()
+}
+
+fn receive(body: &str) -> Reception {
+    line().receive(&request(Method::POST, &[], body)).unwrap()
+}
+
+fn message(kind: &str, content: Value) -> Value {
+    let mut message = json!({"from": PERSON, "id": "wamid.M1", "timestamp": "1786000000", "type": kind});
+    message[kind] = content;
+    message
+}
+
+fn contents(message: Value) -> Vec<InboundContent> {
+    let reception = receive(&webhook(json!({"messages": [message]})));
+    assert_eq!(reception.ignored, 0);
+    assert_eq!(reception.answer, Answer::empty(StatusCode::OK));
+    reception.events.into_iter().map(|event| event.content).collect()
+}
+
+fn text(text: &str) -> InboundContent {
+    InboundContent::Text { text: MessageText::new(text) }
+}
+
+fn unsupported(label: &str) -> InboundContent {
+    InboundContent::Unsupported { label: label.to_owned() }
+}
+
+#[test]
+fn a_text_has_its_sender_its_time_and_what_meta_says_about_the_person() {
+    let contact = json!({"profile": {"name": "Mara Lindqvist", "username": "mara.l"}, "wa_id": PERSON, "user_id": "DE.5520017734981"});
+    let mut said = message("text", json!({"body": "Ist mein Paket da? 📦"}));
+    said["context"] = json!({"from": "4930555123", "id": "wamid.before"});
+    let mut reception = receive(&webhook(json!({"contacts": [contact], "messages": [said]})));
+    let event: InboundEvent = reception.events.remove(0);
+    assert_eq!((event.id.as_str(), event.user.as_str()), ("wamid.M1", "+4915209988771"));
+    assert_eq!(event.at.as_second(), 1_786_000_000);
+    assert_eq!(event.content, text("Ist mein Paket da? 📦"));
+    let person = event.person.clone().unwrap();
+    assert_eq!(
+        (person.name, person.user_name),
+        (Some(MessageText::new("Mara Lindqvist")), Some(MessageText::new("mara.l")))
+    );
+    assert_eq!((person.phone, person.language), (None, None));
+    let shown = format!("{event:?}");
+    for private in [PERSON, "Paket", "Mara", "mara"] {
+        assert!(!shown.contains(private), "{shown}");
+    }
+}
+
+#[test]
+fn who_hides_the_number_is_known_by_the_user_id() {
+    let contact = json!({"profile": {"name": "M"}, "user_id": "DE.5520017734981", "username": "mara.l"});
+    let hidden = json!({"from_user_id": "DE.5520017734981", "id": "wamid.M2", "timestamp": 1_786_000_001, "type": "text", "text": {"body": "Hi"}});
+    let reception = receive(&webhook(json!({"contacts": [contact], "messages": [hidden]})));
+    assert_eq!(reception.events[0].user.as_str(), "DE.5520017734981");
+    assert_eq!(reception.events[0].at.as_second(), 1_786_000_001);
+    assert_eq!(reception.events[0].person.as_ref().unwrap().user_name, Some(MessageText::new("mara.l")));
+}
+
+#[test]
+fn each_message_of_a_batch_has_its_own_person() {
+    let person = |number: &str, name: &str| json!({"profile": {"name": name}, "wa_id": number});
+    let mut other = message("text", json!({"body": "b"}));
+    (other["from"], other["id"]) = (json!("4915200000002"), json!("wamid.M2"));
+    let mut stranger = other.clone();
+    (stranger["from"], stranger["id"]) = (json!("4915200000003"), json!("wamid.M3"));
+    let contacts = json!([person("4915200000002", "Bo"), person(PERSON, "Mara")]);
+    let messages = json!([message("text", json!({"body": "a"})), other, stranger]);
+    let reception = receive(&webhook(json!({"contacts": contacts, "messages": messages})));
+    let names: Vec<_> = reception
+        .events
+        .iter()
+        .map(|event| event.person.as_ref().and_then(|person| person.name.as_ref()).map(MessageText::as_str))
+        .collect();
+    assert_eq!(names, [Some("Mara"), Some("Bo"), None]);
+}
+
+#[test]
+fn files_are_read_with_what_meta_says_about_them() {
+    for (kind, expected) in [
+        ("image", MediaKind::Picture),
+        ("video", MediaKind::Video),
+        ("audio", MediaKind::Audio),
+        ("document", MediaKind::Document),
+        ("sticker", MediaKind::Sticker),
+    ] {
+        let file = json!({"id": "640011", "mime_type": "application/pdf", "sha256": "x", "filename": "Rechnung.pdf", "caption": "bitte"});
+        let contents = contents(message(kind, file));
+        let [InboundContent::Media(media)] = &contents[..] else { panic!("{contents:?}") };
+        assert_eq!((media.kind, media.reference.as_str()), (expected, "640011"));
+        assert_eq!(media.content_type.as_deref(), Some("application/pdf"));
+        assert_eq!(media.name, Some(MessageText::new("Rechnung.pdf")));
+        assert_eq!(media.caption, Some(MessageText::new("bitte")));
+        assert!(!format!("{media:?}").contains("640011"));
+    }
+    let voice =
+        contents(message("audio", json!({"id": 640_012, "mime_type": "audio/ogg; codecs=opus", "voice": true})));
+    assert!(
+        matches!(&voice[..], [InboundContent::Media(media)] if media.reference.as_str() == "640012" && media.caption.is_none())
+    );
+    assert_eq!(contents(message("image", json!({"mime_type": "image/png"}))), [unsupported("picture")]);
+}
+
+#[test]
+fn a_place_is_read_and_one_off_the_earth_keeps_its_name() {
+    let place = |latitude: Value| json!({"latitude": latitude, "longitude": 13.3777, "name": "Tor", "address": "Pariser Platz", "url": "https://x.example"});
+    for (latitude, expected) in [
+        (json!(52.5163), Coordinates::new(52.5163, 13.3777)),
+        (json!("52.5163"), Coordinates::new(52.5163, 13.3777)),
+        (json!(520), None),
+    ] {
+        let expected = Location {
+            place: expected,
+            name: Some(MessageText::new("Tor")),
+            address: Some(MessageText::new("Pariser Platz")),
+        };
+        assert_eq!(contents(message("location", place(latitude))), [InboundContent::Location(expected)]);
+    }
+}
+
+#[test]
+fn every_address_card_is_an_event_of_its_own() {
+    let cards = json!([
+        {"name": {"formatted_name": "Bo Nygård", "first_name": "Bo"}, "phones": [{"phone": "+46 70 1", "wa_id": "46701"}, {"wa_id": "46702"}, {}], "emails": [{"email": "bo@x.example"}]},
+        {"name": {"first_name": "Ada"}},
+    ]);
+    let reception = receive(&webhook(json!({"messages": [message("contacts", cards)]})));
+    let ids: Vec<_> = reception.events.iter().map(|event| event.id.as_str()).collect();
+    assert_eq!(ids, ["wamid.M1", "wamid.M1.1"]);
+    let texts = |texts: &[&str]| texts.iter().copied().map(MessageText::new).collect::<Vec<_>>();
+    assert_eq!(
+        reception.events[0].content,
+        InboundContent::Contact(ContactCard {
+            name: Some(MessageText::new("Bo Nygård")),
+            phones: texts(&["+46 70 1", "+46702"]),
+            emails: texts(&["bo@x.example"]),
+        })
+    );
+    assert!(
+        matches!(&reception.events[1].content, InboundContent::Contact(card) if card.name == Some(MessageText::new("Ada")))
+    );
+    assert_eq!(contents(message("contacts", json!([]))), [unsupported("contact")]);
+}
+
+#[test]
+fn what_was_tapped_is_a_choice() {
+    for kind in ["button_reply", "list_reply"] {
+        let mut reply = json!({"type": kind});
+        reply[kind] = json!({"id": "3f.0", "title": "Ja, bitte", "description": "x"});
+        let expected = InboundContent::Choice { id: "3f.0".to_owned(), title: MessageText::new("Ja, bitte") };
+        assert_eq!(contents(message("interactive", reply.clone())), [expected]);
+        reply[kind] = json!({"title": "Ja, bitte"});
+        assert_eq!(contents(message("interactive", reply)), [text("Ja, bitte")]);
+    }
+    let form = json!({"type": "nfm_reply", "nfm_reply": {"response_json": "{}", "body": "Sent", "name": "flow"}});
+    assert_eq!(contents(message("interactive", form)), [unsupported("form")]);
+    let call = json!({"type": "call_permission_reply", "call_permission_reply": {}});
+    assert_eq!(contents(message("interactive", call)), [unsupported("call permission reply")]);
+    let template = json!({"payload": "not-ours", "text": "Termin ändern"});
+    assert_eq!(contents(message("button", template)), [text("Termin ändern")]);
+}
+
+#[test]
+fn a_reaction_is_its_sign_and_taking_it_back_is_nothing() {
+    assert_eq!(contents(message("reaction", json!({"message_id": "wamid.A1", "emoji": "👍"}))), [text("👍")]);
+    for taken_back in [json!({"message_id": "wamid.A1"}), json!({"message_id": "wamid.A1", "emoji": ""})] {
+        assert_eq!(contents(message("reaction", taken_back)), []);
+    }
+}
+
+#[test]
+fn an_edited_message_is_said_again_and_a_revoked_one_is_nothing() {
+    let edited = json!({"original_message_id": "wamid.M0", "message": {"type": "text", "text": {"body": "morgen"}}});
+    assert_eq!(contents(message("edit", edited)), [text("morgen")]);
+    let nested = json!({"message": {"type": "edit", "edit": {"message": {"type": "text"}}}});
+    assert_eq!(contents(message("edit", nested)), [unsupported("edited message")]);
+    assert_eq!(contents(message("revoke", json!({"original_message_id": "wamid.M0"}))), []);
+}
+
+#[test]
+fn whatever_else_people_send_leaves_a_trace() {
+    for (kind, content, label) in [
+        ("order", json!({"catalog_id": "1"}), "order"),
+        ("system", json!({"type": "user_changed_number", "wa_id": "4915200000009"}), "change of the phone number"),
+        ("system", json!({"type": "user_changed_user_id"}), "change of the WhatsApp account"),
+        ("system", json!("x"), "system message"),
+        ("unsupported", json!({"type": "poll"}), "poll"),
+        ("unsupported", json!(null), "message of a kind that WhatsApp doesn't pass on"),
+        ("text", json!({"body": " "}), "message without text"),
+        ("text", json!(["private"]), "message without text"),
+        ("interactive", json!({"type": "a/../b <c>"}), "ab c"),
+        ("hologram_video", json!({}), "hologram video"),
+        ("🎈", json!({}), "message"),
+    ] {
+        assert_eq!(contents(message(kind, content)), [unsupported(label)], "{kind}");
+    }
+    assert_eq!(contents(json!({"from": PERSON, "id": "wamid.M1"})), [unsupported("message")]);
+}
+
+#[test]
+fn a_report_names_our_message_and_is_known_by_message_and_status() {
+    let status = |word: &str| json!({"id": "wamid.OUT1", "status": word, "timestamp": "1786000002", "recipient_id": PERSON, "recipient_user_id": "DE.5520017734981", "biz_opaque_callback_data": "0a.0"});
+    let mut failed = status("failed");
+    failed["errors"] =
+        json!([{"code": 131_047, "title": "Re-engagement message", "error_data": {"details": "private"}}]);
+    let statuses = json!([status("sent"), status("delivered"), status("read"), status("played"), failed]);
+    let reception = receive(&webhook(json!({"statuses": statuses})));
+    assert_eq!(reception.ignored, 0);
+    let reports: Vec<_> = reception
+        .events
+        .iter()
+        .map(|event| {
+            assert_eq!(event.user.as_str(), "+4915209988771");
+            let InboundContent::Report { message, status } = &event.content else { panic!("{event:?}") };
+            assert_eq!(message.as_str(), "wamid.OUT1");
+            (event.id.as_str(), status.clone())
+        })
+        .collect();
+    assert_eq!(
+        reports,
+        [
+            ("wamid.OUT1.delivered", ReportedStatus::Delivered),
+            ("wamid.OUT1.read", ReportedStatus::Read),
+            ("wamid.OUT1.played", ReportedStatus::Read),
+            ("wamid.OUT1.failed", ReportedStatus::Failed { code: "131047".to_owned() }),
+        ]
+    );
+}
+
+#[test]
+fn a_report_about_somebody_without_a_number_names_the_user_id() {
+    let status = json!({"id": "wamid.OUT1", "status": "failed", "timestamp": "1786000002", "recipient_user_id": "DE.5520017734981"});
+    let reception = receive(&webhook(json!({"statuses": [status]})));
+    assert_eq!(reception.events[0].user.as_str(), "DE.5520017734981");
+    let failed = ReportedStatus::Failed { code: "none".to_owned() };
+    assert!(matches!(&reception.events[0].content, InboundContent::Report { status, .. } if *status == failed));
+}
+
+#[test]
+fn a_batch_is_in_order_of_time_and_of_arrival_within_a_second() {
+    let at = |id: &str, seconds: &str| {
+        let mut said = message("text", json!({"body": id}));
+        (said["id"], said["timestamp"]) = (json!(id), json!(seconds));
+        said
+    };
+    let messages = json!([at("c", "1786000009"), at("a", "1786000003"), at("b", "1786000003"), at("0", "soon")]);
+    let reception = receive(&webhook(json!({"messages": messages})));
+    let ids: Vec<_> = reception.events.iter().map(|event| event.id.as_str()).collect();
+    assert_eq!(ids, ["0", "a", "b", "c"]);
+}
+
+#[test]
+fn what_is_not_for_this_line_is_left_out_and_counted() {
+    let said = || message("text", json!({"body": "x"}));
+    let ignored = |body: &str| {
+        let reception = receive(body);
+        assert!(reception.events.is_empty(), "{body}");
+        reception.ignored
+    };
+    let foreign = json!({"metadata": {"phone_number_id": "999"}, "messages": [said(), said()], "statuses": [{}]});
+    assert_eq!(ignored(&webhook(foreign)), 3);
+    assert_eq!(
+        ignored(&webhook(json!({"messages": [said()]})).replace("\"field\":\"messages\"", "\"field\":\"history\"")),
+        1
+    );
+    assert_eq!(ignored(&webhook(json!({"errors": [{"code": 130_429}]}))), 1);
+    let mut in_group = said();
+    in_group["group_id"] = json!("120363");
+    let mut nobody = said();
+    nobody["from"] = json!({});
+    let mut nameless = said();
+    nameless["id"] = json!("");
+    let mut endless = said();
+    endless["id"] = json!("x".repeat(300));
+    assert_eq!(ignored(&webhook(json!({"messages": [in_group, nobody, nameless, endless, 5, null]}))), 6);
+    let status = |word: Value| json!({"id": "wamid.OUT1", "status": word, "recipient_id": PERSON});
+    let mut to_group = status(json!("read"));
+    to_group["recipient_type"] = json!("group");
+    let statuses =
+        json!([status(json!("lost")), status(json!(7)), to_group, {"id": "x", "status": "read"}, {"status": "read"}]);
+    assert_eq!(ignored(&webhook(json!({"statuses": statuses}))), 5);
+    assert_eq!(ignored(r#"{"object":"whatsapp_business_account","entry":[{},5]}"#), 2);
+}
+
+#[test]
+fn one_bad_part_does_not_lose_the_others() {
+    let messages = json!([7, message("text", json!({"body": "still here"})), {"id": "x"}]);
+    let reception = receive(&webhook(json!({"contacts": "none", "messages": messages})));
+    assert_eq!((reception.events.len(), reception.ignored), (1, 2));
+    assert_eq!(reception.events[0].content, text("still here"));
+}
+
+#[test]
+fn a_body_that_is_not_metas_is_named_without_its_words() {
+    for body in
+        ["", "private", "[]", "{}", r#"{"object":"page","entry":[]}"#, r#"{"object":"whatsapp_business_account"}"#]
+    {
+        let error = line().receive(&request(Method::POST, &[], body)).unwrap_err();
+        assert!(!error.to_string().contains("private"), "{error}");
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(|number| json!(number)),
+        "[a-z0-9+. ]{0,12}".prop_map(Value::from),
+        Just(json!(PHONE_NUMBER_ID)),
+    ];
+    leaf.prop_recursive(6, 64, 4, |inner| {
+        let key = prop::sample::select(vec![
+            "metadata",
+            "phone_number_id",
+            "contacts",
+            "wa_id",
+            "profile",
+            "name",
+            "messages",
+            "from",
+            "id",
+            "type",
+            "text",
+            "body",
+            "image",
+            "interactive",
+            "statuses",
+            "status",
+            "recipient_id",
+            "errors",
+            "edit",
+            "message",
+            "location",
+            "latitude",
+        ]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map(key, inner, 0..6)
+                .prop_map(|fields| fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Value>()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_body_makes_it_panic(messages in prop::collection::vec(any_json(), 0..4), value in any_json(), kind in "(text|image|contacts|interactive|edit|location)") {
+        let mut typed = json!({"from": PERSON, "id": "wamid.M1", "type": kind.clone()});
+        typed[&kind] = value.clone();
+        let count = messages.len();
+        let all: Vec<_> = messages.into_iter().chain([typed]).collect();
+        let reception = receive(&webhook(json!({"messages": all, "statuses": value, "contacts": value})));
+        // A message with an id and a sender always leaves a trace.
+        prop_assert!(reception.events.iter().any(|event| event.id.as_str() == "wamid.M1"), "{} messages", count);
+        let _ = line().receive(&request(Method::POST, &[], &json!({"object": "whatsapp_business_account", "entry": value}).to_string()));
+    }
+}
