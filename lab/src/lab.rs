@@ -1,11 +1,11 @@
-//! The lab as a whole: one account, one SMS line, both simulators, the stand-ins and the functions between them.
+//! The lab as a whole: one account, an SMS and a WhatsApp line, the simulators, the stand-ins and the functions between them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use connector::lambda::config;
 use futures::stream;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_stream::{StreamExt, wrappers::BroadcastStream};
 use url::Url;
 use uuid::Uuid;
@@ -14,17 +14,22 @@ use crate::{
     aws::{AwsStandInError, AwsStandInOptions, AwsStandIns, TO_CHANNEL, TO_LIVEENGAGE},
     functions::{Functions, FunctionsError},
     journal::Journal,
-    liveengage::{self, AccountOptions, LiveEngageOptions, LiveEngageSimulator, WebhookSettings},
-    page::{Link, Page, PageOptions},
+    liveengage::{self, AccountOptions, Forms, LiveEngageOptions, LiveEngageSimulator, SurveyOptions, WebhookSettings},
+    page::{Link, Page, PageOptions, PhoneChannel},
     sms_gateway::{self, SmsGateway, SmsGatewayOptions},
+    whatsapp::{self, WhatsApp, WhatsAppOptions},
 };
 
 /// The lab's LiveEngage account.
 pub const ACCOUNT: &str = "47110815";
-/// The lab's line.
+/// The lab's SMS line.
 pub const LINE: &str = "sms-lab";
+/// The lab's WhatsApp line.
+pub const WHATSAPP_LINE: &str = "whatsapp-lab";
 /// The lab's number, which the phones write to.
 pub const NUMBER: &str = "+4930555010";
+/// The lab's number on WhatsApp, without a plus, and Meta's ids of it and of its account.
+const WHATSAPP_NUMBER: (&str, &str, &str) = ("4930555011", "118240097715334", "204871165530912");
 /// The template's visibility timeout of the queues: six times the workers' timeout, as AWS asks for.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(360);
 /// The table's name.
@@ -41,6 +46,8 @@ pub struct LabOptions {
     pub liveengage_port: u16,
     /// The SMS gateway simulator.
     pub sms_gateway_port: u16,
+    /// The WhatsApp simulator.
+    pub whatsapp_port: u16,
     /// DynamoDB.
     pub dynamodb_port: u16,
     /// SQS.
@@ -49,6 +56,16 @@ pub struct LabOptions {
     pub secrets_port: u16,
     /// Whether LiveEngage's webhooks are tried before its answers go out.
     pub webhooks_before_response: bool,
+    /// The survey of the account after a conversation.
+    pub survey: Option<SurveyOptions>,
+    /// Whether the account and both lines take documents, and not only pictures.
+    pub documents: bool,
+    /// What the controller says when a conversation opens, to lines that want it.
+    pub auto_messages: Option<String>,
+    /// Which of the documented forms LiveEngage uses.
+    pub forms: Forms,
+    /// More fields of both lines' secrets, an object: they take the place of the lab's own.
+    pub line_settings: Value,
 }
 
 /// Why the lab doesn't start.
@@ -63,6 +80,12 @@ pub enum LabError {
     /// The SMS gateway simulator.
     #[error(transparent)]
     SmsGateway(#[from] sms_gateway::StartError),
+    /// The WhatsApp simulator.
+    #[error(transparent)]
+    WhatsApp(#[from] whatsapp::StartError),
+    /// The WhatsApp simulator and the inbound function don't find to each other.
+    #[error(transparent)]
+    Subscribe(#[from] whatsapp::SubscribeError),
     /// The functions.
     #[error(transparent)]
     Functions(#[from] FunctionsError),
@@ -86,6 +109,7 @@ pub struct Lab {
     page: Page,
     functions: Functions,
     gateway: SmsGateway,
+    whatsapp: WhatsApp,
     liveengage: LiveEngageSimulator,
     aws: AwsStandIns,
     journal: Journal,
@@ -102,8 +126,16 @@ impl Lab {
         let (client_id, client_secret) = (Uuid::new_v4().to_string(), secret());
         let (api_token, webhook_secret) = (secret(), secret());
 
+        let account = AccountOptions {
+            survey: options.survey.clone(),
+            file_sharing: options.documents,
+            auto_messages: options.auto_messages.clone(),
+            legacy_csat: true,
+            ..AccountOptions::new(ACCOUNT, &client_id, client_secret.expose_secret())
+        };
         let liveengage = LiveEngageSimulator::start(LiveEngageOptions {
-            accounts: vec![AccountOptions::new(ACCOUNT, &client_id, client_secret.expose_secret())],
+            accounts: vec![account],
+            forms: options.forms,
             port: options.liveengage_port,
             journal: journal.clone(),
             webhooks_before_response: options.webhooks_before_response,
@@ -116,9 +148,26 @@ impl Lab {
             api_token: api_token.clone(),
             webhook_secret: webhook_secret.clone(),
             retry_delay: Duration::from_secs(5),
+            delivery_reports: true,
             journal: journal.clone(),
         })
         .await?;
+        let (number, phone_number_id, waba_id) = WHATSAPP_NUMBER;
+        let (access_token, app_secret, verify_token) = (secret(), secret(), secret());
+        let whatsapp = WhatsApp::start(WhatsAppOptions {
+            port: options.whatsapp_port,
+            phone_number_id: phone_number_id.to_owned(),
+            display_phone_number: number.to_owned(),
+            waba_id: waba_id.to_owned(),
+            access_token: access_token.clone(),
+            app_secret: app_secret.clone(),
+            verify_token: verify_token.clone(),
+            retry_delay: Duration::from_secs(5),
+            journal: journal.clone(),
+        })
+        .await?;
+        // A person at the page wonders about texts that overtake each other.
+        whatsapp.set_retries_in_line(true);
         let aws = AwsStandIns::start(AwsStandInOptions {
             table_name: TABLE.to_owned(),
             dynamodb_port: options.dynamodb_port,
@@ -133,20 +182,36 @@ impl Lab {
             "domain_api": liveengage.base_url(),
         });
         aws.put_secret(&format!("connector/account/{ACCOUNT}"), &account.to_string()).await?;
-        let line = json!({
-            "line_id": LINE, "account_id": ACCOUNT, "channel": "sms",
-            "consumer_id_key": format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
-            "sms": {
-                "from": NUMBER, "send_url": format!("{}/v1/messages", gateway.url()),
-                "bearer_token": api_token.expose_secret(), "webhook_secret": webhook_secret.expose_secret(),
-            },
+        let line = |id: &str, channel: &str, settings: Value| {
+            let mut line = json!({
+                "line_id": id, "account_id": ACCOUNT, "channel": channel, "documents": options.documents,
+                "auto_messages": options.auto_messages.is_some(),
+                "consumer_id_key": format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
+                channel: settings,
+            });
+            let more = options.line_settings.as_object().cloned();
+            if let (Some(line), Some(more)) = (line.as_object_mut(), more) {
+                line.extend(more);
+            }
+            line.to_string()
+        };
+        let sms = json!({
+            "from": NUMBER, "send_url": format!("{}/v1/messages", gateway.url()), "delivery_reports": true,
+            "bearer_token": api_token.expose_secret(), "webhook_secret": webhook_secret.expose_secret(),
         });
-        aws.put_secret(&format!("connector/line/{LINE}"), &line.to_string()).await?;
+        aws.put_secret(&format!("connector/line/{LINE}"), &line(LINE, "sms", sms)).await?;
+        let meta = json!({
+            "phone_number_id": phone_number_id, "access_token": access_token.expose_secret(),
+            "app_secret": app_secret.expose_secret(), "verify_token": verify_token.expose_secret(),
+            "api_base": whatsapp.url(),
+        });
+        let secret_name = format!("connector/line/{WHATSAPP_LINE}");
+        aws.put_secret(&secret_name, &line(WHATSAPP_LINE, "whatsapp", meta)).await?;
 
         let queues = (aws.queue_url(TO_LIVEENGAGE), aws.queue_url(TO_CHANNEL));
         let environment = move |variable: &str| match variable {
             config::ACCOUNTS => Some(ACCOUNT.to_owned()),
-            config::LINES => Some(LINE.to_owned()),
+            config::LINES => Some(format!("{LINE},{WHATSAPP_LINE}")),
             config::SECRET_PREFIX => Some("connector".to_owned()),
             config::TABLE => Some(TABLE.to_owned()),
             config::TO_LIVEENGAGE_QUEUE_URL => Some(queues.0.clone()),
@@ -158,13 +223,16 @@ impl Lab {
         let webhook: Url = format!("{api}/webhooks/liveengage").parse()?;
         liveengage.set_webhooks(ACCOUNT, WebhookSettings::to(&webhook));
         gateway.set_webhook_url(format!("{api}/channels/{LINE}").parse()?);
+        whatsapp.subscribe_webhook(format!("{api}/channels/{WHATSAPP_LINE}").parse()?).await?;
 
         let link = |name: &str, url: &str| Link { name: name.to_owned(), url: url.to_owned() };
         let links = vec![
             link("LiveEngage webhook", webhook.as_str()),
-            link("Channel webhook", &format!("{api}/channels/{LINE}")),
+            link("SMS webhook", &format!("{api}/channels/{LINE}")),
+            link("WhatsApp webhook", &format!("{api}/channels/{WHATSAPP_LINE}")),
             link("LiveEngage simulator", liveengage.base_url()),
             link("SMS gateway simulator", &gateway.url()),
+            link("WhatsApp simulator", &whatsapp.url()),
             link("DynamoDB", &aws.endpoints().dynamodb),
             link("SQS", &aws.endpoints().sqs),
             link("Secrets Manager", &aws.endpoints().secrets),
@@ -174,15 +242,18 @@ impl Lab {
             PageOptions {
                 port: options.page_port,
                 journal: journal.clone(),
-                phones: std::sync::Arc::new(gateway.clone()),
-                desk: std::sync::Arc::new(liveengage.clone()),
+                phones: vec![
+                    PhoneChannel { name: "SMS".to_owned(), phones: Arc::new(gateway.clone()) },
+                    PhoneChannel { name: "WhatsApp".to_owned(), phones: Arc::new(whatsapp.clone()) },
+                ],
+                desk: Arc::new(liveengage.clone()),
                 links,
             },
-            stream::select(gateway.changes(), desk_changes),
+            stream::select(stream::select(gateway.changes(), whatsapp.changes()), desk_changes),
         )
         .await
         .map_err(|cause| LabError::Page { port: options.page_port, cause })?;
-        Ok(Self { page, functions, gateway, liveengage, aws, journal })
+        Ok(Self { page, functions, gateway, whatsapp, liveengage, aws, journal })
     }
 
     /// The page's address.
@@ -195,9 +266,14 @@ impl Lab {
         self.functions.api_url()
     }
 
-    /// The consumers' phones.
+    /// The consumers' phones that write SMS.
     pub fn gateway(&self) -> &SmsGateway {
         &self.gateway
+    }
+
+    /// The consumers' phones on WhatsApp.
+    pub fn whatsapp(&self) -> &WhatsApp {
+        &self.whatsapp
     }
 
     /// The agent's desk, and the rest of LiveEngage.

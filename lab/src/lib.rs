@@ -15,5 +15,6 @@ mod loopback;
 pub mod page;
 pub mod pump;
 pub mod sms_gateway;
+pub mod whatsapp;
 
-pub use lab::{ACCOUNT, LINE, Lab, LabError, LabOptions, NUMBER};
+pub use lab::{ACCOUNT, LINE, Lab, LabError, LabOptions, NUMBER, WHATSAPP_LINE};

@@ -8,7 +8,7 @@ use super::fault::Service;
 use super::world::World;
 
 /// The services that the simulator plays, by their names in the Domain API.
-const SERVICES: [&str; 3] = ["asyncMessagingEnt", "sentinel", "idp"];
+const SERVICES: [&str; 4] = ["asyncMessagingEnt", "sentinel", "idp", "swift"];
 
 /// `GET /api/account/{account}/service/baseURI.json`
 pub(super) const ALL: Endpoint =

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::fault::Service;
 use super::webhooks::FirstTry;
 use super::world::World;
-use super::{domain, idp, messaging, sentinel};
+use super::{domain, idp, messaging, sentinel, swift};
 
 /// How long an answer waits, at most, for the webhooks that are to overtake it.
 const LONGEST_HEAD_START: Duration = Duration::from_secs(5);
@@ -59,18 +59,50 @@ impl Call {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// `None` is an empty body: what LivePerson says there is not documented, and nobody should read it.
-    pub(super) body: Option<Value>,
+    pub(super) body: AnswerBody,
     pub(super) first_tries: Vec<FirstTry>,
+}
+
+#[derive(Debug)]
+pub(super) enum AnswerBody {
+    /// What LivePerson says there is not documented, and nobody should read it.
+    Empty,
+    Json(Value),
+    /// A file of the storage.
+    File {
+        content_type: String,
+        bytes: Bytes,
+    },
+}
+
+impl AnswerBody {
+    /// Changes JSON, and leaves the rest alone.
+    fn map(self, change: impl FnOnce(Value) -> Value) -> Self {
+        match self {
+            Self::Json(value) => Self::Json(change(value)),
+            Self::Empty | Self::File { .. } => self,
+        }
+    }
+
+    fn json(&self) -> Option<&Value> {
+        match self {
+            Self::Json(value) => Some(value),
+            Self::Empty | Self::File { .. } => None,
+        }
+    }
 }
 
 impl Answer {
     pub(super) fn new(status: StatusCode, body: Value) -> Self {
-        Self { status, body: Some(body), first_tries: Vec::new() }
+        Self { status, body: AnswerBody::Json(body), first_tries: Vec::new() }
     }
 
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self { status, body: None, first_tries: Vec::new() }
+        Self { status, body: AnswerBody::Empty, first_tries: Vec::new() }
+    }
+
+    pub(super) fn file(content_type: String, bytes: Bytes) -> Self {
+        Self { status: StatusCode::OK, body: AnswerBody::File { content_type, bytes }, first_tries: Vec::new() }
     }
 }
 
@@ -105,6 +137,12 @@ pub(super) fn router(world: Arc<World>) -> Router {
             "/api/account/{account}/messaging/consumer/conversation/send",
             serve(MethodFilter::POST, messaging::SEND),
         )
+        .route(
+            swift::PATH,
+            serve(MethodFilter::PUT, swift::UPLOAD)
+                .merge(serve(MethodFilter::GET, swift::DOWNLOAD))
+                .layer(DefaultBodyLimit::max(swift::LONGEST_BODY)),
+        )
         .fallback(unknown)
         .with_state(world)
 }
@@ -129,16 +167,22 @@ async fn respond(world: &World, endpoint: Endpoint, call: &Call) -> Response {
             if serde_json::from_str::<Value>(&scripted.body).is_ok() { "application/json" } else { "text/plain" };
         return (scripted.status, [(CONTENT_TYPE, content_type)], scripted.body).into_response();
     }
-    let answer = (endpoint.answer)(world, call);
+    let mut answer = (endpoint.answer)(world, call);
+    answer.body = answer.body.map(|body| world.webhooks.forms().answer(endpoint.service, body));
     if world.webhooks_before_response {
         // A webhook behind a failing one may not be tried for long: the answer does not wait for it forever.
         let tries = futures::future::join_all(answer.first_tries);
         let _ = tokio::time::timeout(LONGEST_HEAD_START, tries).await;
     }
-    record(world, endpoint, call, answer.status, answer.body.as_ref(), "");
+    record(world, endpoint, call, answer.status, answer.body.json(), "");
     match answer.body {
-        Some(body) => (answer.status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response(),
-        None => answer.status.into_response(),
+        AnswerBody::Json(body) => {
+            (answer.status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+        }
+        AnswerBody::File { content_type, bytes } => {
+            (answer.status, [(CONTENT_TYPE, content_type)], bytes).into_response()
+        }
+        AnswerBody::Empty => answer.status.into_response(),
     }
 }
 

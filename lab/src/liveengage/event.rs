@@ -6,13 +6,25 @@ use serde_json::Value;
 use super::options::WebhookEvent;
 
 /// Who acts in a conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Role {
     /// The person who writes in.
     Consumer,
     /// The agent who accepted the conversation.
     AssignedAgent,
+    /// A further agent, or the bot that asks a survey.
+    Agent,
+    /// A manager who joined.
+    Manager,
+    /// A manager who took the conversation over.
+    AssignedManager,
+    /// A manager who joined, in the name of some versions.
+    AgentManager,
+    /// Automatic messages and the controller bot.
+    Controller,
+    /// Somebody who only looks on.
+    Reader,
 }
 
 /// Who may see an event.
@@ -44,20 +56,65 @@ pub enum AcceptStatus {
 /// Typing and presence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub(super) enum ChatState {
+pub enum ChatState {
+    /// Present, and not typing.
     Active,
+    /// Present, and doing nothing.
     Inactive,
+    /// Left.
     Gone,
+    /// Typing: it counts until another state comes, also past the text that was typed.
     Composing,
+    /// Stopped typing for the moment.
     Pause,
+    /// The app is in the background. Seen in notifications, and not documented.
     Background,
 }
 
-/// The content types that the simulator carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum ContentType {
+/// What a `ContentEvent` holds, by its content type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "contentType", rename_all_fields = "camelCase")]
+pub(super) enum Content {
     #[serde(rename = "text/plain")]
-    TextPlain,
+    Text {
+        message: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quick_replies: Option<Value>,
+    },
+    #[serde(rename = "hosted/file")]
+    File { message: HostedFile },
+    #[serde(rename = "forms/secure-invitation")]
+    FormInvitation { message: FormInvitation },
+    #[serde(rename = "forms/secure-submission")]
+    FormSubmission { message: FormSubmission },
+}
+
+/// A file that lies in the file storage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HostedFile {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) caption: Option<String>,
+    pub(super) relative_path: String,
+    pub(super) file_type: String,
+    /// A small picture as a data URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) preview: Option<String>,
+}
+
+/// The agent asks the consumer to fill a secure form in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FormInvitation {
+    pub(super) invitation_id: String,
+    pub(super) title: String,
+}
+
+/// The consumer has filled a secure form in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FormSubmission {
+    pub(super) invitation_id: String,
 }
 
 /// One event. Anything that does not parse as one of these is a malformed request.
@@ -65,12 +122,7 @@ pub(super) enum ContentType {
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub(super) enum Event {
     #[serde(rename = "ContentEvent")]
-    Content {
-        message: String,
-        content_type: ContentType,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        quick_replies: Option<Value>,
-    },
+    Content(Content),
     #[serde(rename = "RichContentEvent")]
     RichContent {
         content: Value,
@@ -85,21 +137,25 @@ pub(super) enum Event {
 
 impl Event {
     pub(super) fn text(message: &str) -> Self {
-        Self::Content { message: message.to_owned(), content_type: ContentType::TextPlain, quick_replies: None }
+        Self::text_with(message, None)
     }
 
-    /// A text with choices below it.
-    pub(super) fn with_quick_replies(message: &str, quick_replies: Value) -> Self {
-        Self::Content {
-            message: message.to_owned(),
-            content_type: ContentType::TextPlain,
-            quick_replies: Some(quick_replies),
-        }
+    /// A text, with choices below it if there are any.
+    pub(super) fn text_with(message: &str, quick_replies: Option<Value>) -> Self {
+        Self::Content(Content::Text { message: message.to_owned(), quick_replies })
+    }
+
+    pub(super) fn chat_state(chat_state: ChatState) -> Self {
+        Self::ChatState { chat_state }
     }
 
     /// Whether it is something that agents and bots send, and consumers do not.
-    pub(super) fn is_structured(&self) -> bool {
-        matches!(self, Self::RichContent { .. } | Self::Content { quick_replies: Some(_), .. })
+    pub(super) fn is_from_agents_only(&self) -> bool {
+        matches!(
+            self,
+            Self::RichContent { .. }
+                | Self::Content(Content::Text { quick_replies: Some(_), .. } | Content::FormInvitation { .. })
+        )
     }
 
     /// Content and accept events share the sequence of their dialog; chat states take no number.
@@ -109,7 +165,7 @@ impl Event {
 
     pub(super) fn webhook_event(&self) -> WebhookEvent {
         match self {
-            Self::Content { .. } => WebhookEvent::Content,
+            Self::Content(_) => WebhookEvent::Content,
             Self::RichContent { .. } => WebhookEvent::RichContent,
             Self::AcceptStatus { .. } => WebhookEvent::AcceptStatus,
             Self::ChatState { .. } => WebhookEvent::ChatState,

@@ -19,6 +19,10 @@ pub enum Service {
     Conversation,
     /// The Send API's SEND call.
     Send,
+    /// The file storage, when a file is put there.
+    FileUpload,
+    /// The file storage, when a file is fetched.
+    FileDownload,
 }
 
 /// How often each service was called, whatever it answered.

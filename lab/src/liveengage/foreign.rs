@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::conversation::{Opening, Publication, TimeToRespond};
 use super::desk::DeskError;
-use super::event::{Audience, Event, Role};
+use super::event::Event;
 use super::simulator::LiveEngageSimulator;
 use super::tokens::consumer_id;
 
@@ -42,6 +42,7 @@ impl LiveEngageSimulator {
                 "clientProperties": web_client(),
                 "visitorId": visitor,
             })),
+            client_properties: Some(web_client()),
             request: Value::Null,
             foreign: true,
         });
@@ -55,7 +56,7 @@ impl LiveEngageSimulator {
         Ok(id)
     }
 
-    /// The visitor of a foreign conversation writes. Returns the sequence number of the text.
+    /// The visitor of a foreign conversation writes, be it into the survey after it. Returns the sequence number of the text.
     ///
     /// # Errors
     /// The conversation is unknown, closed, or one that the connector opened.
@@ -64,16 +65,13 @@ impl LiveEngageSimulator {
             return Err(DeskError::NotForeign(conversation_id.to_owned()));
         }
         self.in_conversation(conversation_id, |conversation, now_ms| {
+            let (author, dialog) = (conversation.consumer(), conversation.current_dialog_id().to_owned());
             let publication = Publication {
-                dialog_id: conversation.id.clone(),
-                role: Role::Consumer,
-                event: Event::text(text),
-                audience: Audience::All,
-                metadata: None,
                 client_properties: Some(web_client()),
+                ..Publication::by(author, dialog, Event::text(text))
             };
             let (sequence, out) = conversation.publish(publication, now_ms)?;
-            Ok((sequence.unwrap_or_default(), vec![out]))
+            Ok((sequence.unwrap_or_default(), out))
         })
     }
 }

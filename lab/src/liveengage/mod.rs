@@ -1,8 +1,8 @@
 //! The LiveEngage simulator, written from the documentation and not from our client.
 //!
 //! One loopback HTTP server plays the LivePerson services that a connector talks to, for one or more accounts: the Domain
-//! API, Sentinel, IDP and the Send API. It signs and delivers the webhooks, and the handle plays the agent's desk.
-//! Each service has its file; [`LiveEngageSimulator`] is the handle.
+//! API, Sentinel, IDP, the Send API and the file storage. It signs and delivers the webhooks, and the handle plays the
+//! agents' desk. Each service has its file; [`LiveEngageSimulator`] is the handle.
 
 mod conversation;
 mod desk;
@@ -10,7 +10,9 @@ mod domain;
 mod endpoint;
 mod event;
 mod fault;
+mod files;
 mod foreign;
+mod forms;
 mod idp;
 mod messaging;
 mod notification;
@@ -19,7 +21,10 @@ mod page_desk;
 mod sentinel;
 mod signature;
 mod simulator;
+mod staff;
 mod structured_content;
+mod survey;
+mod swift;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -27,12 +32,19 @@ mod view;
 mod webhooks;
 mod world;
 
+pub use conversation::{Closer, Csat, CsatStatus, DialogKind, SurveyAnswer};
 pub use desk::DeskError;
-pub use event::{AcceptStatus, Audience, Role};
+pub use event::{AcceptStatus, Audience, ChatState, Role};
 pub use fault::{CallCounts, Service};
+pub use files::{FileView, NewFile, StoredFile};
 pub use foreign::Speaker;
+pub use forms::{AnswerCode, Forms, Ids, NoMetadata, Originator, Participants, RichContent, SingleService, TypePrefix};
 pub use options::{AccountOptions, LiveEngageOptions, StartError, WebhookEvent, WebhookSettings};
 pub use signature::SignatureForm;
 pub use simulator::LiveEngageSimulator;
-pub use view::{ConsumerView, ConversationView, DeskChange, Receipt, TranscriptLine};
-pub use webhooks::{DeliveredWebhook, UnknownDelivery};
+pub use staff::SpeakerRole;
+pub use survey::{SurveyOptions, SurveyQuestion, SurveyReply};
+pub use view::{
+    ChatStateView, ConsumerView, ConversationView, DeskChange, DialogView, ParticipantView, Receipt, TranscriptLine,
+};
+pub use webhooks::{DeliveredWebhook, InstallState, SlowRule, UnknownDelivery, WebhookChaos};

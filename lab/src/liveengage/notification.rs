@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::conversation::{Conversation, Dialog, Ended};
+use super::conversation::{Closer, Conversation, Csat, Dialog, DialogKind, Ended, Opening, Participant};
 use super::event::{Audience, Event, Role};
 
 /// One element of `body.changes`.
@@ -133,19 +134,21 @@ struct ConversationResult {
 #[serde(rename_all = "camelCase")]
 struct ConversationDetails {
     skill_id: String,
-    participants: Vec<Participant>,
+    participants: Vec<ParticipantId>,
     dialogs: Vec<DialogDetails>,
     brand_id: String,
     state: &'static str,
     stage: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    close_reason: Option<&'static str>,
+    close_reason: Option<Closer>,
     start_ts: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     end_ts: Option<i64>,
     meta_data_last_update_ts: i64,
     first_conversation: bool,
     ttr: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    csat: Option<Csat>,
     #[serde(skip_serializing_if = "Option::is_none")]
     campaign_info: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,7 +157,7 @@ struct ConversationDetails {
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct Participant {
+struct ParticipantId {
     id: String,
     role: Role,
 }
@@ -171,15 +174,17 @@ struct ParticipantDetails {
 struct DialogDetails {
     dialog_id: String,
     participants_details: Vec<ParticipantDetails>,
-    dialog_type: &'static str,
+    dialog_type: DialogKind,
     channel_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta_data: Option<Value>,
     state: &'static str,
     creation_ts: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     end_ts: Option<i64>,
     meta_data_last_update_ts: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    closed_by: Option<&'static str>,
+    closed_by: Option<Closer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_cause: Option<String>,
 }
@@ -194,31 +199,32 @@ struct HandlerDetails {
 impl ConversationUpsert {
     fn of(conversation: &Conversation) -> Self {
         let opening = &conversation.opening;
-        let main = conversation.dialogs.iter().find(|dialog| dialog.kind == "MAIN");
-        // An ended conversation owes no answer: LivePerson says so with -1.
-        let effective_ttr = if conversation.is_open() {
-            conversation.last_consumer_ms.saturating_add(opening.ttr.seconds.saturating_mul(1000))
+        let main_ended = conversation.main_ended();
+        // A conversation whose main dialog is over owes no answer: LivePerson says so with -1.
+        let effective_ttr = if main_ended.is_none() {
+            conversation.last_consumer_ms.saturating_add(conversation.ttr.seconds.saturating_mul(1000))
         } else {
             -1
         };
         let details = ConversationDetails {
-            skill_id: opening.skill_id.clone(),
-            participants: participants(conversation),
-            dialogs: conversation.dialogs.iter().map(|dialog| DialogDetails::of(dialog, conversation)).collect(),
+            skill_id: conversation.skill_id.clone(),
+            participants: conversation.participants().into_iter().map(ParticipantId::of).collect(),
+            dialogs: conversation.dialogs.iter().map(|dialog| DialogDetails::of(dialog, opening)).collect(),
             brand_id: opening.account_id.clone(),
-            state: state(main.and_then(|dialog| dialog.ended.as_ref())),
-            stage: state(conversation.ended.as_ref()),
-            close_reason: conversation.ended.as_ref().map(|ended| ended.by),
+            state: state(main_ended.is_none()),
+            stage: state(conversation.is_open()),
+            close_reason: main_ended.map(|ended| ended.by),
             start_ts: conversation.started_ms,
-            end_ts: conversation.ended.as_ref().map(|ended| ended.at_ms),
+            end_ts: conversation.ended_ms,
             meta_data_last_update_ts: conversation.updated_ms,
             first_conversation: conversation.first,
-            ttr: json!({ "ttrType": opening.ttr.kind, "value": opening.ttr.seconds }),
+            ttr: json!({ "ttrType": conversation.ttr.kind, "value": conversation.ttr.seconds }),
+            csat: conversation.csat,
             campaign_info: opening.campaign_info.clone(),
             context: opening.context.clone(),
             conversation_handler_details: HandlerDetails {
                 account_id: opening.account_id.clone(),
-                skill_id: opening.skill_id.clone(),
+                skill_id: conversation.skill_id.clone(),
             },
         };
         let result =
@@ -227,33 +233,39 @@ impl ConversationUpsert {
     }
 }
 
+impl ParticipantId {
+    fn of(participant: &Participant) -> Self {
+        Self { id: participant.id.clone(), role: participant.role }
+    }
+}
+
 impl DialogDetails {
-    fn of(dialog: &Dialog, conversation: &Conversation) -> Self {
+    fn of(dialog: &Dialog, opening: &Opening) -> Self {
+        let ended: Option<&Ended> = dialog.ended.as_ref();
+        let participants_details = dialog.participants.iter().map(|participant| ParticipantDetails {
+            id: participant.id.clone(),
+            role: participant.role,
+            state: if participant.suggested { "SUGGESTED" } else { "ACTIVE" },
+        });
+        // Only the dialogs of surveys name the app install that runs them.
+        let survey_app = (dialog.kind == DialogKind::PostSurvey)
+            .then(|| Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{} survey app", opening.account_id).as_bytes()));
         Self {
             dialog_id: dialog.id.clone(),
-            participants_details: participants(conversation)
-                .into_iter()
-                .map(|participant| ParticipantDetails { id: participant.id, role: participant.role, state: "ACTIVE" })
-                .collect(),
+            participants_details: participants_details.collect(),
             dialog_type: dialog.kind,
             channel_type: "MESSAGING",
-            state: state(dialog.ended.as_ref()),
+            meta_data: survey_app.map(|id| json!({ "appInstallId": id.to_string() })),
+            state: state(ended.is_none()),
             creation_ts: dialog.created_ms,
-            end_ts: dialog.ended.as_ref().map(|ended| ended.at_ms),
+            end_ts: ended.map(|ended| ended.at_ms),
             meta_data_last_update_ts: dialog.updated_ms,
-            closed_by: dialog.ended.as_ref().map(|ended| ended.by),
-            closed_cause: dialog.ended.as_ref().and_then(|ended| ended.cause.clone()),
+            closed_by: ended.map(|ended| ended.by),
+            closed_cause: ended.and_then(|ended| ended.cause.clone()),
         }
     }
 }
 
-/// The consumer, and the agent once there is one. They stay listed after the close.
-fn participants(conversation: &Conversation) -> Vec<Participant> {
-    let consumer = Participant { id: conversation.opening.consumer_id.clone(), role: Role::Consumer };
-    let agent = conversation.agent.clone().map(|id| Participant { id, role: Role::AssignedAgent });
-    std::iter::once(consumer).chain(agent).collect()
-}
-
-fn state(ended: Option<&Ended>) -> &'static str {
-    if ended.is_some() { "CLOSE" } else { "OPEN" }
+fn state(open: bool) -> &'static str {
+    if open { "OPEN" } else { "CLOSE" }
 }

@@ -1,13 +1,17 @@
 //! What a simulator is started with: accounts, their app installs, and the switches of a drill.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Serialize;
 use url::Url;
 
+use super::forms::Forms;
 use super::signature::SignatureForm;
+use super::survey::SurveyOptions;
+use super::webhooks::{SlowRule, WebhookChaos};
 use crate::journal::Journal;
 
 /// The longest retention that an app install can have: 3 days.
@@ -29,6 +33,13 @@ pub struct LiveEngageOptions {
     pub webhooks_before_response: bool,
     /// How long a webhook endpoint may take to accept the connection, and again to answer. LivePerson documents 5 s.
     pub webhook_timeout: Duration,
+    /// How long the URL of an upload or download works, counted in whole seconds. LivePerson documents about a minute.
+    pub file_url_lifetime: Duration,
+    /// How soon the first SEND must follow the opening call if automatic messages are to come: LivePerson documents 10 s.
+    /// The journal says when it did not.
+    pub first_send_within: Duration,
+    /// How answers and notifications look. [`super::LiveEngageSimulator::set_forms`] can change it later.
+    pub forms: Forms,
 }
 
 impl Default for LiveEngageOptions {
@@ -40,6 +51,9 @@ impl Default for LiveEngageOptions {
             app_token_lifetime: Duration::from_secs(3600),
             webhooks_before_response: false,
             webhook_timeout: Duration::from_secs(5),
+            file_url_lifetime: Duration::from_secs(60),
+            first_send_within: Duration::from_secs(10),
+            forms: Forms::newest(),
         }
     }
 }
@@ -57,6 +71,15 @@ pub struct AccountOptions {
     pub signature: SignatureForm,
     /// Where webhooks go from the start. [`super::LiveEngageSimulator::set_webhooks`] can set or change it later.
     pub webhooks: WebhookSettings,
+    /// The survey that follows a conversation when its main dialog closes, if an agent has it and every call declared
+    /// MULTI_DIALOG. [`super::LiveEngageSimulator::set_survey`] can change it later.
+    pub survey: Option<SurveyOptions>,
+    /// Whether conversations can be rated by `CSATRate`, as they were before surveys came.
+    pub legacy_csat: bool,
+    /// Whether documents can be sent besides images, which raises the longest file from 3 MB to 5 MB.
+    pub file_sharing: bool,
+    /// What the controller bot says when a conversation opens whose call declared AUTO_MESSAGES.
+    pub auto_messages: Option<String>,
 }
 
 impl AccountOptions {
@@ -68,6 +91,30 @@ impl AccountOptions {
             client_secret: SecretString::from(client_secret),
             signature: SignatureForm::default(),
             webhooks: WebhookSettings::default(),
+            survey: None,
+            legacy_csat: false,
+            file_sharing: false,
+            auto_messages: None,
+        }
+    }
+}
+
+/// What LivePerson has switched on for an account.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Features {
+    pub(super) survey: Option<Arc<SurveyOptions>>,
+    pub(super) legacy_csat: bool,
+    pub(super) file_sharing: bool,
+    pub(super) auto_messages: Option<String>,
+}
+
+impl From<&AccountOptions> for Features {
+    fn from(account: &AccountOptions) -> Self {
+        Self {
+            survey: account.survey.clone().map(Arc::new),
+            legacy_csat: account.legacy_csat,
+            file_sharing: account.file_sharing,
+            auto_messages: account.auto_messages.clone(),
         }
     }
 }
@@ -112,13 +159,27 @@ pub struct WebhookSettings {
     pub endpoints: BTreeMap<WebhookEvent, Url>,
     /// Constant headers on each call, as name and value.
     pub headers: Vec<(String, String)>,
-    /// How long a failed notification is retried (`retention_time`), or `None` to drop it after the first failure, which
-    /// is what LivePerson does without a retry setting. Documented range: 2 s to 259200 s.
+    /// How long a failed notification is retried (`retention_time`), or `None` to go by [`max_retries`](Self::max_retries): without
+    /// either, LivePerson drops it after the first failure. The failure holds back all notifications of the install, see
+    /// [`super::InstallState`]. Documented range: 2 s to 259200 s.
     pub retention: Option<Duration>,
-    /// Events that are dropped after the first failure all the same (`max_retries: 0` beside a retention).
-    pub not_retried: BTreeSet<WebhookEvent>,
-    /// The pause before the first retry; it doubles up to 5 minutes. LivePerson documents 2, 4, 8 ... s.
+    /// How often a failed notification is sent again, per event: `max_retries`, 0 to 5, and more counts as 5. An event that is not
+    /// here has none. Each retries for itself, so later notifications may overtake it.
+    ///
+    /// Beside a [`retention`](Self::retention) it has no effect, except that 0 exempts the event: its failure does not fail the
+    /// install, and it is dropped. While the install is failed already, it is stored like all others.
+    pub max_retries: BTreeMap<WebhookEvent, u8>,
+    /// The pause before each retry that is counted by `max_retries`. LivePerson documents 30 s.
+    pub retry_gap: Duration,
+    /// The pause before the first retry within the retention; it doubles up to 5 minutes. LivePerson documents 2, 4, 8 ... s.
     pub first_retry_after: Duration,
+    /// How long a notification waits, while the install is [`super::InstallState::Recovered`], for the stored ones of its conversation.
+    /// Then it goes before them. LivePerson documents 4 s.
+    pub drain_wait: Duration,
+    /// When an endpoint is so slow that the app install is disabled. `None` is never, as an endpoint may also be left alone.
+    pub slow_endpoint: Option<SlowRule>,
+    /// Disorder for a drill: notifications that come twice, swapped or late.
+    pub chaos: Option<WebhookChaos>,
     /// Collects, for this long, the following changes of the same event and conversation into one notification. `None`
     /// sends each change on its own. LivePerson documents that a notification may hold several, not when.
     pub batch_window: Option<Duration>,
@@ -130,8 +191,12 @@ impl Default for WebhookSettings {
             endpoints: BTreeMap::new(),
             headers: Vec::new(),
             retention: Some(LONGEST_RETENTION),
-            not_retried: BTreeSet::new(),
+            max_retries: BTreeMap::new(),
+            retry_gap: Duration::from_secs(30),
             first_retry_after: Duration::from_secs(2),
+            drain_wait: Duration::from_secs(4),
+            slow_endpoint: None,
+            chaos: None,
             batch_window: None,
         }
     }

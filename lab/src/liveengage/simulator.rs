@@ -9,7 +9,9 @@ use tokio::sync::{broadcast, watch};
 
 use super::endpoint;
 use super::fault::{CallCounts, Faults, ScriptedAnswer, Service};
-use super::options::{LiveEngageOptions, StartError, WebhookSettings};
+use super::files::{Files, StoredFile};
+use super::options::{Features, LiveEngageOptions, StartError, WebhookSettings};
+use super::survey::SurveyOptions;
 use super::tokens::Tokens;
 use super::webhooks::{DeliveredWebhook, UnknownDelivery, Webhooks};
 use super::world::{State, World};
@@ -46,18 +48,26 @@ impl LiveEngageSimulator {
         let address = listener.local_addr().map_err(listen_error)?;
 
         let (alive, end) = watch::channel(());
-        let webhooks = Webhooks::new(&accounts, options.journal.clone(), options.webhook_timeout, end.clone())?;
-        let world = Arc::new(World {
+        let (journal, timeout) = (options.journal.clone(), options.webhook_timeout);
+        let webhooks = Webhooks::new(&accounts, options.forms, journal, timeout, end.clone())?;
+        let features = accounts.iter().map(|(id, account)| (id.clone(), Features::from(account))).collect();
+        let tokens = Tokens::new(options.app_token_lifetime)?;
+        let world = Arc::new_cyclic(|itself| World {
             base_url: format!("http://{address}"),
             accounts,
-            tokens: Tokens::new(options.app_token_lifetime)?,
+            tokens,
             webhooks: Arc::new(webhooks),
             webhooks_before_response: options.webhooks_before_response,
             journal: options.journal,
             calls: Mutex::new(CallCounts::default()),
             faults: Mutex::new(Faults::default()),
             desk_changes: broadcast::channel(1024).0,
-            state: Mutex::new(State::default()),
+            files: Mutex::new(Files::new(options.file_url_lifetime)),
+            state: Mutex::new(State { features, ..State::default() }),
+            first_send_within: options.first_send_within,
+            end: end.clone(),
+            itself: itself.clone(),
+            runtime: tokio::runtime::Handle::current(),
         });
         let router = endpoint::router(Arc::clone(&world));
         tokio::spawn(async move {
@@ -117,5 +127,36 @@ impl LiveEngageSimulator {
     /// How often each service was called so far.
     pub fn calls(&self) -> CallCounts {
         self.world().calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A file of the storage, as the storage has it: what a connector uploaded, or what the desk sent. `None` if there is
+    /// nothing at this path, or nothing yet.
+    pub fn stored_file(&self, relative_path: &str) -> Option<StoredFile> {
+        self.world().files().stored(relative_path)
+    }
+
+    /// Sets the survey that follows conversations which open from now on. An account that the simulator does not play has
+    /// none.
+    pub fn set_survey(&self, account_id: &str, survey: Option<SurveyOptions>) {
+        self.set_feature(account_id, |features| features.survey = survey.map(Arc::new));
+    }
+
+    /// Sets whether the conversations of an account can be rated by `CSATRate`.
+    pub fn set_legacy_csat(&self, account_id: &str, on: bool) {
+        self.set_feature(account_id, |features| features.legacy_csat = on);
+    }
+
+    /// Sets whether documents can be sent besides images.
+    pub fn set_file_sharing(&self, account_id: &str, on: bool) {
+        self.set_feature(account_id, |features| features.file_sharing = on);
+    }
+
+    /// Sets what the controller bot says in conversations which open from now on.
+    pub fn set_auto_messages(&self, account_id: &str, text: Option<&str>) {
+        self.set_feature(account_id, |features| features.auto_messages = text.map(str::to_owned));
+    }
+
+    fn set_feature(&self, account_id: &str, set: impl FnOnce(&mut Features)) {
+        self.world().state().features.get_mut(account_id).map(set);
     }
 }

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::conversation::{Conversation, Line};
-use super::event::{AcceptStatus, Audience, Role};
+use super::conversation::{Closer, Conversation, Csat, Dialog, DialogKind, Line, SurveyAnswer};
+use super::event::{AcceptStatus, Audience, ChatState, Role};
+use super::files::FileView;
 use super::options::WebhookEvent;
 use super::world::State;
 
@@ -26,10 +27,15 @@ pub struct ConversationView {
     pub id: String,
     /// The account it belongs to.
     pub account_id: String,
-    /// Whether it is still open.
+    /// Whether anything of it is still open, be it the survey only: LivePerson's `stage`. The consumer cannot open another
+    /// conversation before this is over.
     pub open: bool,
-    /// Who closed it, `AGENT` or `CONSUMER`, once it is closed.
+    /// Whether the main dialog is open: LivePerson's `state`. While it is closed and [`Self::open`], a survey runs.
+    pub main_dialog_open: bool,
+    /// Who closed the main dialog, `AGENT`, `CONSUMER` or `SYSTEM`, once it is closed.
     pub closed_by: Option<String>,
+    /// Its dialogs: the main one, and the survey if there is one.
+    pub dialogs: Vec<DialogView>,
     /// Whether another channel of the account opened it, so that it is not the connector's.
     pub foreign: bool,
     /// The skill it is routed to; `-1` is the default skill.
@@ -38,16 +44,80 @@ pub struct ConversationView {
     pub request: Value,
     /// The person who writes in.
     pub consumer: ConsumerView,
-    /// Whether the agent has accepted it.
+    /// Whether an agent has accepted it.
     pub agent_joined: bool,
+    /// Everyone who takes part besides the consumer, and who was invited.
+    pub agents: Vec<ParticipantView>,
+    /// The time in which an agent should answer: `NORMAL`, `URGENT`, `PRIORITIZED` or `CUSTOM`.
+    pub ttr_type: String,
+    /// The same in seconds.
+    pub ttr_seconds: i64,
     /// Whether the consumer is typing.
     pub consumer_is_typing: bool,
+    /// All chat states of the consumer, in order.
+    pub consumer_chat_states: Vec<ChatStateView>,
+    /// The last `Client-Properties` that a call of the consumer declared; `None` if the last call declared none, or no JSON
+    /// object.
+    pub client_properties: Option<Value>,
+    /// Whether a call declared other client properties than the one that opened the conversation. They must stay the same.
+    pub client_properties_changed: bool,
+    /// What was answered in the survey so far, in order; empty without a survey.
+    pub survey_answers: Vec<SurveyAnswer>,
+    /// The rating by `CSATRate`, which accounts without surveys use.
+    pub csat: Option<Csat>,
     /// When it was opened, milliseconds since the epoch.
     pub started_at_ms: i64,
-    /// When it was closed, milliseconds since the epoch.
+    /// When it was closed with everything in it, milliseconds since the epoch.
     pub ended_at_ms: Option<i64>,
     /// All texts, in order.
     pub transcript: Vec<TranscriptLine>,
+}
+
+impl ConversationView {
+    /// The dialog of the survey, open or over.
+    pub fn survey_dialog(&self) -> Option<&DialogView> {
+        self.dialogs.iter().find(|dialog| dialog.kind == DialogKind::PostSurvey)
+    }
+
+    /// The last chat state of the consumer.
+    pub fn consumer_chat_state(&self) -> Option<ChatState> {
+        self.consumer_chat_states.last().map(|state| state.chat_state)
+    }
+}
+
+/// One dialog of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DialogView {
+    /// Its id; that of the main dialog is the conversation's.
+    pub id: String,
+    /// What it is for.
+    pub kind: DialogKind,
+    /// Whether it is open.
+    pub open: bool,
+    /// Who closed it.
+    pub closed_by: Option<Closer>,
+    /// Why it was closed, for example `Closed by consumer`, or `Completed` for a survey.
+    pub closed_cause: Option<String>,
+}
+
+/// Somebody who takes part besides the consumer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ParticipantView {
+    /// The id that notifications have as the originator.
+    pub id: String,
+    /// The role.
+    pub role: Role,
+    /// Invited, and not yet in the conversation.
+    pub suggested: bool,
+}
+
+/// A chat state of the consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ChatStateView {
+    /// The state.
+    pub chat_state: ChatState,
+    /// When it came, milliseconds since the epoch.
+    pub at_ms: i64,
 }
 
 /// The person who writes in.
@@ -72,7 +142,7 @@ pub struct TranscriptLine {
     pub sequence: u64,
     /// Who said it.
     pub who: Role,
-    /// The text; of a card, its parts in words, a line each.
+    /// The text; of a card, its parts in words, a line each; of a file, its caption, or else its type in brackets.
     pub text: String,
     /// When it was said, milliseconds since the epoch.
     pub at_ms: i64,
@@ -80,6 +150,8 @@ pub struct TranscriptLine {
     pub audience: Audience,
     /// What was structured about it: `content` as it was sent if it is a card, and `quickReplies` if it has any.
     pub rich: Option<Value>,
+    /// The file, if it is one.
+    pub file: Option<FileView>,
     /// The metadata that came beside it, an array that is not empty.
     pub metadata: Option<Value>,
     /// What the other side said about it, each status once, in order.
@@ -109,9 +181,11 @@ impl ConversationView {
             id: conversation.id.clone(),
             account_id: opening.account_id.clone(),
             open: conversation.is_open(),
-            closed_by: conversation.ended.as_ref().map(|ended| ended.by.to_owned()),
+            main_dialog_open: conversation.main_ended().is_none(),
+            closed_by: conversation.main_ended().map(|ended| ended.by.name().to_owned()),
+            dialogs: conversation.dialogs.iter().map(DialogView::from).collect(),
             foreign: opening.foreign,
-            skill_id: opening.skill_id.clone(),
+            skill_id: conversation.skill_id.clone(),
             request: opening.request.clone(),
             consumer: ConsumerView {
                 id: opening.consumer_id.clone(),
@@ -119,13 +193,48 @@ impl ConversationView {
                 name: profile.and_then(name),
                 profile: profile.cloned().unwrap_or_default(),
             },
-            agent_joined: conversation.agent.is_some(),
-            consumer_is_typing: conversation.consumer_is_typing,
+            agent_joined: conversation.assigned_agent().is_some(),
+            agents: agents(conversation),
+            ttr_type: conversation.ttr.kind.to_owned(),
+            ttr_seconds: conversation.ttr.seconds,
+            consumer_is_typing: conversation.consumer_is_typing(),
+            consumer_chat_states: conversation
+                .consumer_chat_states
+                .iter()
+                .map(|state| ChatStateView { chat_state: state.chat_state, at_ms: state.at_ms })
+                .collect(),
+            client_properties: conversation.declared.last.clone(),
+            client_properties_changed: conversation.declared.changed,
+            survey_answers: conversation.survey.as_ref().map(|survey| survey.answers.clone()).unwrap_or_default(),
+            csat: conversation.csat,
             started_at_ms: conversation.started_ms,
-            ended_at_ms: conversation.ended.as_ref().map(|ended| ended.at_ms),
+            ended_at_ms: conversation.ended_ms,
             transcript: conversation.transcript.iter().map(TranscriptLine::from).collect(),
         }
     }
+}
+
+impl From<&Dialog> for DialogView {
+    fn from(dialog: &Dialog) -> Self {
+        Self {
+            id: dialog.id.clone(),
+            kind: dialog.kind,
+            open: dialog.ended.is_none(),
+            closed_by: dialog.ended.as_ref().map(|ended| ended.by),
+            closed_cause: dialog.ended.as_ref().and_then(|ended| ended.cause.clone()),
+        }
+    }
+}
+
+fn agents(conversation: &Conversation) -> Vec<ParticipantView> {
+    let others = conversation.participants().into_iter().filter(|participant| participant.role != Role::Consumer);
+    others
+        .map(|participant| ParticipantView {
+            id: participant.id.clone(),
+            role: participant.role,
+            suggested: participant.suggested,
+        })
+        .collect()
 }
 
 impl From<&Line> for TranscriptLine {
@@ -139,11 +248,16 @@ impl From<&Line> for TranscriptLine {
         Self {
             dialog_id: line.dialog_id.clone(),
             sequence: line.sequence,
-            who: line.role,
+            who: line.author.role,
             text: line.text.clone(),
             at_ms: line.at_ms,
             audience: line.audience,
             rich: line.rich.clone(),
+            file: line.file.as_ref().map(|file| FileView {
+                relative_path: file.relative_path.clone(),
+                file_type: file.file_type.clone(),
+                caption: file.caption.clone(),
+            }),
             metadata: line.metadata.clone(),
             statuses,
             receipts: line.receipts.clone(),

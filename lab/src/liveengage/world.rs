@@ -1,16 +1,18 @@
 //! Everything that the services, the desk and the webhooks share.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use connector::port::{Clock as _, SystemClock};
 use serde_json::Value;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
 use super::conversation::{Conversation, Opening, Outgoing};
 use super::fault::{CallCounts, Faults};
-use super::options::AccountOptions;
+use super::files::Files;
+use super::options::{AccountOptions, Features};
 use super::tokens::Tokens;
 use super::view::DeskChange;
 use super::webhooks::{FirstTry, Webhooks};
@@ -28,7 +30,15 @@ pub(super) struct World {
     pub(super) calls: Mutex<CallCounts>,
     pub(super) faults: Mutex<Faults>,
     pub(super) desk_changes: broadcast::Sender<DeskChange>,
+    /// Locked after the state where both are, never before it.
+    pub(super) files: Mutex<Files>,
     pub(super) state: Mutex<State>,
+    pub(super) first_send_within: Duration,
+    /// Closed when the simulator ends.
+    pub(super) end: watch::Receiver<()>,
+    /// This world, for what goes on after a call.
+    pub(super) itself: Weak<World>,
+    pub(super) runtime: tokio::runtime::Handle,
 }
 
 /// What changes while a simulator runs.
@@ -37,6 +47,8 @@ pub(super) struct State {
     pub(super) conversations: HashMap<String, Conversation>,
     /// The last user profile of each consumer, by account and consumer id.
     pub(super) profiles: HashMap<(String, String), Value>,
+    /// By account.
+    pub(super) features: HashMap<String, Features>,
 }
 
 /// What a change of a conversation led to: the result, and the webhooks that tell of it.
@@ -67,11 +79,55 @@ impl World {
         if earlier.contains(&true) {
             return Err(AlreadyOpen);
         }
-        let (id, number) = (Uuid::new_v4().to_string(), state.conversations.len());
-        let (conversation, created) = Conversation::open(number, id.clone(), opening, earlier.is_empty(), now_ms());
-        let first_tries = self.tell(&conversation, vec![created]);
+        let identity = (state.conversations.len(), Uuid::new_v4().to_string());
+        let id = identity.1.clone();
+        let features = state.features.get(&opening.account_id).cloned().unwrap_or_default();
+        let (conversation, outgoing) = Conversation::open(identity, opening, earlier.is_empty(), &features, now_ms());
+        let first_tries = self.tell(&conversation, outgoing);
+        let expects_send = !conversation.opening.foreign;
+        if expects_send && features.auto_messages.is_some() && conversation.declared.has("AUTO_MESSAGES") {
+            self.expect_first_send(id.clone());
+        }
         state.conversations.insert(id.clone(), conversation);
         Ok(Changed { result: id, first_tries })
+    }
+
+    /// Notes what a call of the consumer declares of its client, for the conversation that the call names, or else for
+    /// the one that the consumer has open.
+    pub(super) fn note_send(
+        &self,
+        account_id: &str,
+        consumer_id: &str,
+        about: Option<&str>,
+        client_properties: Option<Value>,
+    ) {
+        let mut state = self.state();
+        let mut own: Vec<&mut Conversation> = state
+            .conversations
+            .values_mut()
+            .filter(|conversation| conversation.opening.account_id == account_id)
+            .filter(|conversation| conversation.opening.consumer_id == consumer_id)
+            .collect();
+        let named = own.iter().position(|conversation| about.is_some_and(|id| conversation.dialog(id).is_some()));
+        let meant = named.or_else(|| own.iter().position(|conversation| conversation.is_open()));
+        if let Some(conversation) = meant.and_then(|meant| own.get_mut(meant)) {
+            conversation.has_been_sent_to = true;
+            conversation.declared.again(client_properties);
+        }
+    }
+
+    pub(super) fn has_open_conversation(&self, account_id: &str, consumer_id: &str) -> bool {
+        self.state().conversations.values().any(|conversation| {
+            let opening = &conversation.opening;
+            conversation.is_open() && opening.account_id == account_id && opening.consumer_id == consumer_id
+        })
+    }
+
+    /// The conversation that has this dialog, of whatever kind.
+    pub(super) fn conversation_of_dialog(&self, dialog_id: &str) -> Option<String> {
+        let state = self.state();
+        let mut conversations = state.conversations.values();
+        conversations.find(|conversation| conversation.dialog(dialog_id).is_some()).map(|found| found.id.clone())
     }
 
     /// Changes one conversation and queues what the webhooks have to tell of it. The queue is filled under the lock, so
@@ -89,9 +145,30 @@ impl World {
         }))
     }
 
-    /// The id of the agent whose desk the handle plays.
-    pub(super) fn agent_id(account_id: &str) -> String {
-        Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{account_id} agent").as_bytes()).to_string()
+    pub(super) fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn features(&self, account_id: &str) -> Features {
+        self.state().features.get(account_id).cloned().unwrap_or_default()
+    }
+
+    /// Writes to the journal if no SEND comes in time.
+    fn expect_first_send(&self, conversation_id: String) {
+        let (world, mut end, within) = (self.itself.clone(), self.end.clone(), self.first_send_within);
+        self.runtime.spawn(async move {
+            tokio::select! {
+                _ = end.changed() => return,
+                () = wait(within) => {}
+            }
+            let Some(world) = world.upgrade() else { return };
+            let came = world.state().conversations.get(&conversation_id).is_none_or(|found| found.has_been_sent_to);
+            if !came {
+                let what = format!("no SEND within {within:?} of the CONVERSATION call that declared AUTO_MESSAGES");
+                let detail = serde_json::json!({ "conversationId": conversation_id });
+                world.journal.record("liveengage", "liveengage", what, Some(detail));
+            }
+        });
     }
 
     fn tell(&self, conversation: &Conversation, outgoing: Vec<Outgoing>) -> Vec<FirstTry> {
@@ -108,6 +185,11 @@ impl World {
         }
         first_tries
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the simulator plays LivePerson, which waits in its own process")]
+async fn wait(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 pub(super) fn now_ms() -> i64 {

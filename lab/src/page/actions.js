@@ -1,6 +1,6 @@
 // What the person at the page does: requests that change something.
-import { element } from "./dom.js";
-import { refreshSoon } from "./sides.js";
+import { element, scrollToEnd } from "./dom.js";
+import { refreshSoon } from "./state.js";
 
 /** Answers whether it was done; if not, the reason is in `error`. */
 export async function act(error, path, body) {
@@ -14,14 +14,19 @@ export async function act(error, path, body) {
       const answer = await response.json().catch(() => null);
       throw new Error(answer?.error?.message ?? `the lab answered ${response.status}`);
     }
-    error.hidden = true;
+    complain(error, null);
     refreshSoon();
     return true;
   } catch (problem) {
-    error.textContent = problem instanceof TypeError ? "The lab does not answer. Is it still running?" : problem.message;
-    error.hidden = false;
+    complain(error, problem instanceof TypeError ? "The lab does not answer. Is it still running?" : problem.message);
     return false;
   }
+}
+
+/** Shows what is wrong; `null` takes an earlier complaint back. */
+export function complain(error, problem) {
+  error.textContent = problem ?? "";
+  error.hidden = problem === null;
 }
 
 export function composer(side, path, bodyOf) {
@@ -38,8 +43,7 @@ export function composer(side, path, bodyOf) {
     // Emptied at once, so that Enter twice is not the same text twice; it comes back when it was not taken.
     input.value = "";
     input.focus();
-    const scroller = element(`${side}-messages`).parentElement;
-    scroller.scrollTop = scroller.scrollHeight;
+    scrollToEnd(side);
     // One after the other, so that two quick texts arrive in the order in which they were written.
     const body = bodyOf(text);
     sent = sent.then(() => act(element(`${side}-error`), path, body));

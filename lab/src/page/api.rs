@@ -1,74 +1,58 @@
-//! The page's JSON API: one state to read, four things to do.
+//! The page's JSON API: one state to read, and what can be done on the phones and at the desk.
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::Shared;
-use super::view::{ActionError, BubbleView, DeskBubbleView, DeskConversationView, Link, PhoneView, RichMessage};
+use super::desk::{DeskBubbleView, DeskConversationView};
+use super::phones::{PhoneChannel, PhoneFeatures, PhoneView};
+use super::view::{ActionError, BubbleView, Link};
+use super::{Shared, desk_actions, media, phone_actions};
 
 /// Which phone and which conversation the browser has open.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Open {
+    channel: Option<String>,
     phone: Option<String>,
     conversation: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PhoneSends {
-    phone: String,
-    text: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AgentSays {
-    conversation: String,
-    text: String,
-}
-
-/// A card in `content`, with `quick_replies` or without; or a `text` with `quick_replies`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AgentSaysRich {
-    conversation: String,
-    content: Option<Value>,
-    quick_replies: Option<Value>,
-    text: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AgentCloses {
-    conversation: String,
 }
 
 /// Everything the page draws beside the wire log.
 #[derive(Serialize)]
 struct PageState<'a> {
     links: &'a [Link],
-    phones: Vec<PhoneView>,
+    channels: Vec<ChannelState<'a>>,
     conversations: Vec<DeskConversationView>,
+    /// Whether a survey follows the conversations that open from now on; `null` when that can't be set.
+    survey: Option<bool>,
     /// The transcript of the phone that was asked for; `null` when it is unknown.
     phone: Option<Vec<BubbleView>>,
+    /// Until when that phone shows that the other side types.
+    brand_types_until_ms: Option<i64>,
     /// The transcript of the conversation that was asked for; `null` when it is unknown.
     conversation: Option<Vec<DeskBubbleView>>,
+}
+
+#[derive(Serialize)]
+struct ChannelState<'a> {
+    name: &'a str,
+    features: PhoneFeatures,
+    phones: Vec<PhoneView>,
 }
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/api/state", get(state))
-        .route("/api/phones/send", post(phone_sends))
-        .route("/api/desk/say", post(agent_says))
-        .route("/api/desk/say_rich", post(agent_says_rich))
-        .route("/api/desk/close", post(agent_closes))
+        .merge(phone_actions::routes())
+        .merge(desk_actions::routes())
+        .merge(media::routes())
 }
 
 async fn state(State(shared): State<Shared>, open: Result<Query<Open>, QueryRejection>) -> Response {
@@ -76,60 +60,53 @@ async fn state(State(shared): State<Shared>, open: Result<Query<Open>, QueryReje
         Ok(open) => open,
         Err(rejection) => return error(rejection.status(), rejection.body_text()),
     };
-    let phone = match open.phone {
-        Some(phone) => shared.phones.transcript(&phone).await,
-        None => None,
-    };
+    let (mut phone, mut brand_types_until_ms) = (None, None);
+    if let (Some(channel), Some(number)) = (&open.channel, &open.phone)
+        && let Ok(PhoneChannel { phones, .. }) = shared.channel(channel)
+    {
+        phone = phones.transcript(number).await;
+        brand_types_until_ms = phones.brand_types_until(number).await;
+    }
     let conversation = match open.conversation {
         Some(conversation) => shared.desk.transcript(&conversation).await,
         None => None,
     };
+    let mut channels = Vec::with_capacity(shared.channels.len());
+    for PhoneChannel { name, phones } in shared.channels.iter() {
+        channels.push(ChannelState { name, features: phones.features(), phones: phones.phones().await });
+    }
     let state = PageState {
         links: &shared.links,
-        phones: shared.phones.phones().await,
+        channels,
         conversations: shared.desk.conversations().await,
+        survey: shared.desk.survey().await,
         phone,
+        brand_types_until_ms,
         conversation,
     };
     ([(header::CACHE_CONTROL, "no-store")], Json(state)).into_response()
 }
 
-async fn phone_sends(State(shared): State<Shared>, body: Result<Json<PhoneSends>, JsonRejection>) -> Response {
-    match body {
-        Ok(Json(PhoneSends { phone, text })) => done(shared.phones.send(&phone, &text).await),
-        Err(rejection) => error(rejection.status(), rejection.body_text()),
+impl Shared {
+    pub(super) fn channel(&self, name: &str) -> Result<&PhoneChannel, ActionError> {
+        self.channels
+            .iter()
+            .find(|channel| channel.name == name)
+            .ok_or_else(|| ActionError::NotFound(format!("there is no channel {name:?}")))
     }
 }
 
-async fn agent_says(State(shared): State<Shared>, body: Result<Json<AgentSays>, JsonRejection>) -> Response {
-    match body {
-        Ok(Json(AgentSays { conversation, text })) => done(shared.desk.say(&conversation, &text).await),
-        Err(rejection) => error(rejection.status(), rejection.body_text()),
-    }
-}
+/// A JSON body; one that is none is answered in the form of all errors.
+pub(super) struct Body<T>(pub(super) T);
 
-async fn agent_says_rich(State(shared): State<Shared>, body: Result<Json<AgentSaysRich>, JsonRejection>) -> Response {
-    let Json(AgentSaysRich { conversation, content, quick_replies, text }) = match body {
-        Ok(said) => said,
-        Err(rejection) => return error(rejection.status(), rejection.body_text()),
-    };
-    let message = match (content, quick_replies, text) {
-        (Some(content), quick_replies, None) => RichMessage::Card { content, quick_replies },
-        (None, Some(quick_replies), Some(text)) => RichMessage::Text { text, quick_replies },
-        _ => {
-            return error(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "a structured message is a card in content, or a text with quick_replies, and not both",
-            );
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        match Json::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(error(rejection.status(), rejection.body_text())),
         }
-    };
-    done(shared.desk.say_rich(&conversation, message).await)
-}
-
-async fn agent_closes(State(shared): State<Shared>, body: Result<Json<AgentCloses>, JsonRejection>) -> Response {
-    match body {
-        Ok(Json(AgentCloses { conversation })) => done(shared.desk.close(&conversation).await),
-        Err(rejection) => error(rejection.status(), rejection.body_text()),
     }
 }
 
@@ -137,7 +114,8 @@ pub(super) async fn not_found() -> Response {
     error(StatusCode::NOT_FOUND, "there is nothing here; the page is at /")
 }
 
-fn done(outcome: Result<(), ActionError>) -> Response {
+/// The answer to something that was to be done.
+pub(super) fn done(outcome: Result<(), ActionError>) -> Response {
     match outcome {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(ActionError::NotFound(message)) => error(StatusCode::NOT_FOUND, message),

@@ -1,10 +1,17 @@
 // The messages of a transcript, on the phone and at the desk.
+import { fillAttachments } from "./attachments.js";
 import { clock, element, keepAtEnd, make, reconcile, setText } from "./dom.js";
 
-const STATE_WORDS = { pending: "sending", accepted: "sent", delivered: "delivered", read: "read", failed: "failed" };
+const PROGRESS = {
+  pending: { sign: "◷", words: "sending" },
+  accepted: { sign: "✓", words: "sent" },
+  delivered: { sign: "✓✓", words: "delivered" },
+  read: { sign: "✓✓", words: "read" },
+  failed: { sign: "✗", words: "failed" },
+};
 
-/** `subject` is the phone or the conversation whose messages these are. */
-export function drawBubbles(side, subject, bubbles) {
+/** `subject` is the phone or the conversation whose messages these are; `mediaUrl` tells where their pictures and files are. */
+export function drawBubbles(side, subject, bubbles, mediaUrl) {
   const list = element(`${side}-messages`);
   element(`${side}-empty`).hidden = bubbles.length > 0;
   const scroller = list.parentElement;
@@ -12,42 +19,68 @@ export function drawBubbles(side, subject, bubbles) {
   list.dataset.subject = subject ?? "";
   // How far a text has come is told to the one who wrote it, and to the agent in any case.
   const tells = (bubble) => bubble.side !== "system" && (side === "desk" || bubble.side === "consumer");
-  const fill = (item, bubble) => fillBubble(item, bubble, tells(bubble));
-  keepAtEnd(scroller, () => reconcile(list, bubbles, (bubble) => bubble.id, buildBubble, fill));
+  const fill = (item, bubble) => fillBubble(item, bubble, tells(bubble), mediaUrl);
+  keepAtEnd(scroller, () => reconcile(list, bubbles, (bubble) => bubble.id, () => buildBubble(scroller), fill));
   if (switched) scroller.scrollTop = scroller.scrollHeight;
 }
 
-function buildBubble() {
+function buildBubble(scroller) {
   const item = make("li", "bubble");
   const meta = make("div", "meta");
-  meta.append(make("span", "sequence"), make("time"), make("span", "state"), make("span", "tags"), make("span", "note"));
+  const progress = make("span", "progress");
+  const sign = make("span", "ticks");
+  sign.setAttribute("aria-hidden", "true");
+  progress.append(sign, make("span", "state visually-hidden"));
+  meta.append(make("span", "dialog"), make("span", "sequence"), make("time"), progress, make("span", "tags"), make("span", "note"));
   const card = make("div", "parts");
   card.setAttribute("role", "group");
   card.setAttribute("aria-label", "Structured message");
-  item.append(make("div", "text"), card, meta);
+  const above = make("div", "attachments");
+  // A picture has its height only once it is there; until then the end of the transcript is further up.
+  above.addEventListener("load", () => {
+    const distance = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+    if (distance < above.offsetHeight + 40) scroller.scrollTop = scroller.scrollHeight;
+  }, { capture: true });
+  const body = make("div", "body");
+  body.append(above, make("div", "text"), card, make("div", "attachments"));
+  item.append(body, meta);
   return item;
 }
 
-function fillBubble(item, bubble, tellsProgress) {
-  const [text, card, meta] = item.children;
-  const [sequence, time, progress, tags, note] = meta.children;
-  // Only the desk has cards: what reaches the phone is text.
+function fillBubble(item, bubble, tellsProgress, mediaUrl) {
+  const [body, meta] = item.children;
+  const [above, text, card, below] = body.children;
+  const [dialog, sequence, time, progress, tags, note] = meta.children;
+  // Only the desk has cards: what reaches the phone is a text with attachments.
   const parts = bubble.card ?? [];
   item.dataset.side = bubble.side;
   item.dataset.state = bubble.state ?? "";
-  text.hidden = parts.length > 0;
+  item.dataset.dialog = bubble.dialog ?? "main";
+  text.hidden = parts.length > 0 || bubble.text === "";
   setText(text, text.hidden ? "" : bubble.text);
   card.hidden = parts.length === 0;
   reconcile(card, numbered(parts), (part) => part.key, buildPart, fillPart);
+  fillAttachments(above, below, bubble.attachments, mediaUrl);
+  const marks = [bubble.dialog === "survey" ? "Survey" : "", bubble.speaker ?? "", bubble.private ? "Private note" : ""];
+  setText(dialog, marks.filter(Boolean).join(" · "));
+  dialog.hidden = dialog.textContent === "";
   sequence.hidden = bubble.sequence === null;
   setText(sequence, bubble.sequence === null ? "" : `#${bubble.sequence}`);
   sequence.title = "Sequence number";
   setText(time, clock(bubble.at_ms));
-  setText(progress, tellsProgress ? (STATE_WORDS[bubble.state] ?? "") : "");
-  progress.hidden = progress.textContent === "";
+  fillProgress(progress, tellsProgress ? PROGRESS[bubble.state] : undefined);
   fillTags(tags, bubble.tags ?? []);
   note.hidden = !bubble.note;
   setText(note, bubble.note ?? "");
+}
+
+/** Ticks for the eye, and the same in words for everyone else. */
+function fillProgress(node, progress) {
+  const [sign, words] = node.children;
+  node.hidden = !progress;
+  node.title = progress?.words ?? "";
+  setText(sign, progress?.sign ?? "");
+  setText(words, progress?.words ?? "");
 }
 
 function buildPart() {

@@ -1,7 +1,7 @@
 // Sending structured content: a menu of templates, and a dialog in which the agent edits one before it goes out.
-import { act } from "./actions.js";
+import { act, complain } from "./actions.js";
 import { element, make } from "./dom.js";
-import { open } from "./sides.js";
+import { open } from "./state.js";
 
 /** The conversation the dialog was opened for: another one may come to the front meanwhile. */
 let conversation = null;
@@ -26,7 +26,7 @@ function edit(message) {
   conversation = open.conversation;
   const input = element("card-json");
   input.value = JSON.stringify(message, null, 2);
-  complain(null);
+  complainOfJson(null);
   element("card-dialog").showModal();
   input.focus();
   input.setSelectionRange(0, 0);
@@ -34,10 +34,8 @@ function edit(message) {
 }
 
 /** Shows what is wrong with the JSON; `null` takes an earlier complaint back. */
-function complain(problem) {
-  const error = element("card-error");
-  error.textContent = problem ?? "";
-  error.hidden = problem === null;
+function complainOfJson(problem) {
+  complain(element("card-error"), problem);
   element("card-json").setAttribute("aria-invalid", `${problem !== null}`);
 }
 
@@ -61,11 +59,11 @@ async function send(event) {
   try {
     message = parse(element("card-json").value);
   } catch (problem) {
-    complain(problem.message);
+    complainOfJson(problem.message);
     element("card-json").focus();
     return;
   }
-  complain(null);
+  complainOfJson(null);
   // A second press while the first is under way would be a second card.
   button.disabled = true;
   const taken = await act(element("card-error"), "/api/desk/say_rich", { ...message, conversation });
@@ -79,11 +77,7 @@ export function startCards() {
   loadTemplates().catch(() => {});
   menu.addEventListener("toggle", () => {
     if (!menu.open) return;
-    loadTemplates().catch(() => {
-      const error = element("desk-error");
-      error.textContent = "The lab does not answer. Is it still running?";
-      error.hidden = false;
-    });
+    loadTemplates().catch(() => complain(element("desk-error"), "The lab does not answer. Is it still running?"));
   });
   element("card-form").addEventListener("submit", send);
   element("card-cancel").addEventListener("click", () => element("card-dialog").close());

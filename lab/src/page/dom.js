@@ -40,6 +40,12 @@ export function keepAtEnd(scroller, change) {
   if (atEnd && scroller.scrollHeight !== before) scroller.scrollTop = scroller.scrollHeight;
 }
 
+/** Whoever sends something wants to see it. */
+export function scrollToEnd(side) {
+  const scroller = element(`${side}-messages`).parentElement;
+  scroller.scrollTop = scroller.scrollHeight;
+}
+
 export function clock(ms) {
   return new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 }

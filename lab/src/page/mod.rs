@@ -1,12 +1,18 @@
 //! The web page: the consumer phone beside the agent desk, and the wire log below.
 //!
-//! One loopback server: the page itself (embedded files, nothing from elsewhere), a small JSON API, and Server-Sent Events. The page knows the two sides as [`Phones`] and [`Desk`] only.
+//! One loopback server: the page itself (embedded files, nothing from elsewhere), a small JSON API, and Server-Sent Events. The page knows the two sides as [`Phones`], one for every channel, and [`Desk`] only.
 
 mod api;
+mod desk;
+mod desk_actions;
 mod events;
 mod guard;
+mod media;
+mod phone_actions;
+mod phones;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod view;
 
 use std::fmt;
@@ -24,15 +30,20 @@ use uuid::Uuid;
 
 use crate::journal::Journal;
 
-pub use self::view::{
-    ActionError, BubbleState, BubbleView, CardPartKind, CardPartView, ConversationState, Desk, DeskBubbleView,
-    DeskConversationView, Link, PhoneView, Phones, RichMessage, Side,
+pub use self::desk::{
+    CardPartKind, CardPartView, ConversationState, Desk, DeskBubbleView, DeskConversationView, DialogKind, DialogView,
+    RichMessage,
 };
+pub use self::phones::{PhoneChannel, PhoneFeatures, PhoneView, Phones, Place};
+pub use self::view::{ActionError, AttachmentView, BubbleState, BubbleView, Link, Media, Side, UploadedFile};
 use crate::loopback::LoopbackServer;
 
 /// Only the page's own files, and no inline script or style: a text that got into the markup would still do nothing.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The largest JSON body in bytes, but for files: a card with everything that its schema allows is far smaller.
+const LARGEST_BODY: usize = 256 * 1024;
 
 /// What the page shows and where.
 pub struct PageOptions {
@@ -40,8 +51,8 @@ pub struct PageOptions {
     pub port: u16,
     /// The wire log.
     pub journal: Journal,
-    /// The consumers' side.
-    pub phones: Arc<dyn Phones>,
+    /// The consumers' side, channel by channel: no two have the same name.
+    pub phones: Vec<PhoneChannel>,
     /// The agents' side.
     pub desk: Arc<dyn Desk>,
     /// The addresses of the lab's parts, shown in the header.
@@ -50,7 +61,11 @@ pub struct PageOptions {
 
 impl fmt::Debug for PageOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PageOptions").field("port", &self.port).field("links", &self.links).finish_non_exhaustive()
+        f.debug_struct("PageOptions")
+            .field("port", &self.port)
+            .field("phones", &self.phones)
+            .field("links", &self.links)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,7 +80,7 @@ pub struct Page {
 /// What the request handlers share.
 #[derive(Clone)]
 struct Shared {
-    phones: Arc<dyn Phones>,
+    channels: Arc<[PhoneChannel]>,
     desk: Arc<dyn Desk>,
     links: Arc<[Link]>,
     journal: Journal,
@@ -97,7 +112,7 @@ impl Page {
         });
         let server = LoopbackServer::start(options.port, |stopped| {
             router(Shared {
-                phones: options.phones,
+                channels: options.phones.into(),
                 desk: options.desk,
                 links: options.links.into(),
                 journal: options.journal,
@@ -117,7 +132,7 @@ impl Page {
 }
 
 /// The page's own files: path, content type and text.
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 16] = [
     ("/", "text/html; charset=utf-8", include_str!("index.html")),
     ("/style.css", "text/css; charset=utf-8", include_str!("style.css")),
     ("/icon.svg", "image/svg+xml", include_str!("icon.svg")),
@@ -125,7 +140,12 @@ const FILES: [(&str, &str, &str); 11] = [
     ("/dom.js", SCRIPT, include_str!("dom.js")),
     ("/actions.js", SCRIPT, include_str!("actions.js")),
     ("/bubbles.js", SCRIPT, include_str!("bubbles.js")),
-    ("/sides.js", SCRIPT, include_str!("sides.js")),
+    ("/attachments.js", SCRIPT, include_str!("attachments.js")),
+    ("/state.js", SCRIPT, include_str!("state.js")),
+    ("/phones.js", SCRIPT, include_str!("phones.js")),
+    ("/desk.js", SCRIPT, include_str!("desk.js")),
+    ("/files.js", SCRIPT, include_str!("files.js")),
+    ("/replies.js", SCRIPT, include_str!("replies.js")),
     ("/cards.js", SCRIPT, include_str!("cards.js")),
     ("/wire_log.js", SCRIPT, include_str!("wire_log.js")),
     ("/card_templates.json", "application/json", include_str!("card_templates.json")),

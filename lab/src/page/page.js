@@ -1,8 +1,10 @@
 // The lab's page: connects the two sides, the cards and the wire log with what happens.
-import { act, composer } from "./actions.js";
 import { startCards } from "./cards.js";
-import { element, setText } from "./dom.js";
-import { addNewPhone, open, openPhone, refresh, refreshSoon } from "./sides.js";
+import { chooseConversation, drawDesk, startDesk } from "./desk.js";
+import { element, make, reconcile, setText } from "./dom.js";
+import { choosePhone, drawPhones, startPhones } from "./phones.js";
+import { startReplies } from "./replies.js";
+import { drawWith, refresh, refreshSoon, state } from "./state.js";
 import { addLine, followRun, startWireLog } from "./wire_log.js";
 
 function connect() {
@@ -26,6 +28,23 @@ function connect() {
   });
 }
 
+function draw() {
+  choosePhone();
+  chooseConversation();
+  drawLinks();
+  drawPhones();
+  drawDesk();
+}
+
+function drawLinks() {
+  element("addresses").hidden = state.links.length === 0;
+  const rows = state.links.flatMap((link) => [
+    { key: `name ${link.name}`, tag: "dt", text: link.name },
+    { key: `url ${link.name}`, tag: "dd", text: link.url },
+  ]);
+  reconcile(element("links"), rows, (row) => row.key, (row) => make(row.tag), (node, row) => setText(node, row.text));
+}
+
 function useTheme(theme) {
   if (theme) document.documentElement.dataset.theme = theme;
   else delete document.documentElement.dataset.theme;
@@ -33,7 +52,7 @@ function useTheme(theme) {
 
 /** Menus close when the person does something else, and on Escape. */
 function startMenus() {
-  const menus = [element("addresses"), element("card-menu")];
+  const menus = ["addresses", "card-menu", "desk-hand-over"].map(element);
   document.addEventListener("click", (event) => {
     for (const menu of menus) if (!menu.contains(event.target)) menu.open = false;
   });
@@ -55,17 +74,11 @@ function start() {
     useTheme(theme.value);
   });
 
-  composer("phone", "/api/phones/send", (text) => ({ phone: open.phone, text }));
-  composer("desk", "/api/desk/say", (text) => ({ conversation: open.conversation, text }));
-  element("desk-close").addEventListener("click", () => {
-    act(element("desk-error"), "/api/desk/close", { conversation: open.conversation });
-  });
-  element("phone-select").addEventListener("change", (event) => openPhone(event.target.value));
-  element("phone-new").addEventListener("click", () => {
-    openPhone(addNewPhone());
-    element("phone-input").focus();
-  });
+  drawWith(draw);
+  startPhones();
+  startDesk();
   startCards();
+  startReplies();
   startMenus();
   startWireLog();
   connect();

@@ -1,65 +1,9 @@
-//! What the page shows: the two sides as traits, and their views as JSON.
+//! What both sides of the page show, as JSON.
 
-use async_trait::async_trait;
+use std::fmt;
+
+use bytes::Bytes;
 use serde::Serialize;
-use serde_json::Value;
-
-/// The consumers' side of the page.
-#[async_trait]
-pub trait Phones: Send + Sync {
-    /// All phones that are known, in a stable order.
-    async fn phones(&self) -> Vec<PhoneView>;
-    /// What the phone shows, oldest first; `None` for a phone that nobody knows.
-    async fn transcript(&self, phone: &str) -> Option<Vec<BubbleView>>;
-    /// The consumer writes a text. A phone that nobody knows comes into being.
-    ///
-    /// # Errors
-    /// [`ActionError`] when the phone cannot send this.
-    async fn send(&self, phone: &str, text: &str) -> Result<(), ActionError>;
-}
-
-/// The agents' side of the page.
-#[async_trait]
-pub trait Desk: Send + Sync {
-    /// All conversations, the newest first.
-    async fn conversations(&self) -> Vec<DeskConversationView>;
-    /// What the agent sees, oldest first; `None` for a conversation that nobody knows.
-    async fn transcript(&self, conversation: &str) -> Option<Vec<DeskBubbleView>>;
-    /// The agent writes a text.
-    ///
-    /// # Errors
-    /// [`ActionError`] when the conversation is unknown or closed, or the text is not taken.
-    async fn say(&self, conversation: &str, text: &str) -> Result<(), ActionError>;
-    /// The agent sends a card, or a text with quick replies.
-    ///
-    /// # Errors
-    /// [`ActionError`] when the conversation is unknown or closed, or the message is not taken.
-    async fn say_rich(&self, conversation: &str, message: RichMessage) -> Result<(), ActionError>;
-    /// The agent closes the conversation.
-    ///
-    /// # Errors
-    /// [`ActionError`] when the conversation is unknown or already closed.
-    async fn close(&self, conversation: &str) -> Result<(), ActionError>;
-}
-
-/// A message with more than text, in the JSON of LivePerson's structured content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RichMessage {
-    /// Structured content, sent as a `RichContentEvent`.
-    Card {
-        /// The root element, an object.
-        content: Value,
-        /// The choices below the card, an object of type `quickReplies`.
-        quick_replies: Option<Value>,
-    },
-    /// A text with choices below it, sent as a `ContentEvent`.
-    Text {
-        /// The text.
-        text: String,
-        /// The choices, an object of type `quickReplies`.
-        quick_replies: Value,
-    },
-}
 
 /// Why something was not done, in words for the person at the page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,42 +19,6 @@ pub enum ActionError {
     Failed(String),
 }
 
-/// One phone in the list of phones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PhoneView {
-    /// The number, which is also what the phone is asked for by.
-    pub number: String,
-    /// How many messages its transcript has: the page counts the unread ones with it.
-    pub messages: usize,
-}
-
-/// One conversation in the agent's list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DeskConversationView {
-    /// The id, which is also what the conversation is asked for by.
-    pub id: String,
-    /// Who the consumer is, for example a name or a phone number.
-    pub title: String,
-    /// Whether the agent can still write.
-    pub state: ConversationState,
-    /// When it was opened, milliseconds since the epoch.
-    pub opened_at_ms: i64,
-    /// The latest text, for the list.
-    pub last_text: Option<String>,
-    /// How many messages its transcript has: the page counts the unread ones with it.
-    pub messages: usize,
-}
-
-/// Whether a conversation goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConversationState {
-    /// Both sides can write.
-    Open,
-    /// It is over; the consumer's next text starts another one.
-    Closed,
-}
-
 /// Who wrote a bubble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,30 +31,30 @@ pub enum Side {
     System,
 }
 
-/// How far a text has come.
+/// How far a message has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BubbleState {
     /// On its way.
     Pending,
-    /// Taken over by the next part.
+    /// Taken over by the next part: one grey tick.
     Accepted,
-    /// On the other person's phone.
+    /// On the other person's phone or desk: two grey ticks.
     Delivered,
-    /// Read, or answered by a choice.
+    /// Read, or answered by a choice: two blue ticks.
     Read,
     /// It will not arrive; the note tells why.
     Failed,
 }
 
 /// One message in a transcript.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BubbleView {
     /// Unique within the transcript.
     pub id: String,
     /// Who wrote it.
     pub side: Side,
-    /// The text as it is: the page never reads it as markup.
+    /// The text as it is: the page never reads it as markup. Empty if there are attachments only.
     pub text: String,
     /// When, milliseconds since the epoch.
     pub at_ms: i64,
@@ -156,51 +64,136 @@ pub struct BubbleView {
     pub state: Option<BubbleState>,
     /// A remark beside the message, for example why it failed.
     pub note: Option<String>,
+    /// What is there beside the text, in reading order.
+    pub attachments: Vec<AttachmentView>,
 }
 
-/// One message in the agent's transcript: a bubble, with what only the desk shows of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DeskBubbleView {
-    /// The bubble; in JSON its members stand beside those below. Of a card, its text is a summary.
-    #[serde(flatten)]
-    pub bubble: BubbleView,
-    /// The text and the parts of a structured message in reading order; empty for a plain text.
-    pub card: Vec<CardPartView>,
-    /// The metadata that came with it, each as type and value, for example `ExternalId: Yes-1234`.
-    pub tags: Vec<String>,
+impl BubbleView {
+    /// A text and nothing else.
+    pub fn text(id: impl Into<String>, side: Side, text: impl Into<String>, at_ms: i64) -> Self {
+        Self {
+            id: id.into(),
+            side,
+            text: text.into(),
+            at_ms,
+            sequence: None,
+            state: None,
+            note: None,
+            attachments: Vec::new(),
+        }
+    }
 }
 
-/// One part of a structured message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CardPartView {
-    /// What it is.
-    pub kind: CardPartKind,
-    /// Its text as it is: the page never reads it as markup.
-    pub text: String,
-    /// Where it is or leads, or what choosing it says.
-    pub detail: Option<String>,
-    /// The metadata that choosing it sends back, as in [`DeskBubbleView::tags`].
-    pub tags: Vec<String>,
+/// What a message has beside its text. No text in it is ever read as markup.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum AttachmentView {
+    /// A picture that the page shows, above the text.
+    Picture {
+        /// What its side's `media` knows it by.
+        media: String,
+        /// What it shows, for those who do not see it.
+        alt: String,
+    },
+    /// A picture on another server, named above the text by its address: the page loads nothing from elsewhere.
+    LinkedPicture {
+        /// Its address.
+        url: String,
+        /// What it shows.
+        alt: String,
+    },
+    /// A file to download, above the text.
+    File {
+        /// What its side's `media` knows it by; `None` if the bytes are not here (any more).
+        media: Option<String>,
+        /// Its name.
+        name: String,
+        /// Its size in bytes, where that is known.
+        size: Option<u64>,
+    },
+    /// A heading above the text.
+    Heading {
+        /// The heading.
+        text: String,
+    },
+    /// Small print below the text.
+    Footer {
+        /// The small print.
+        text: String,
+    },
+    /// A place on a map.
+    Place {
+        /// Degrees north of the equator.
+        latitude: f64,
+        /// Degrees east of Greenwich.
+        longitude: f64,
+        /// What it is called.
+        name: Option<String>,
+        /// Where it is, in words.
+        address: Option<String>,
+    },
+    /// A button that leads to another server: shown with its address, and not opened.
+    Link {
+        /// What it says.
+        title: String,
+        /// Where it leads.
+        url: String,
+    },
+    /// The heading of the choices that follow, for example a section of a list.
+    Section {
+        /// The heading.
+        title: String,
+    },
+    /// A button, or a row of a list, that the consumer can tap.
+    Choice {
+        /// What [`super::Phones::tap`] knows it by.
+        id: String,
+        /// What it says.
+        title: String,
+        /// A second line.
+        description: Option<String>,
+    },
 }
 
-/// What a part of a structured message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CardPartKind {
-    /// The beginning of one card of several.
-    Heading,
-    /// A text.
-    Text,
-    /// An image, a map, or the preview of a link.
-    Media,
-    /// A button.
-    Button,
-    /// A choice in a list, of which several can be made.
-    Checkbox,
-    /// A choice below the message.
-    QuickReply,
-    /// Something that has no words of its own.
-    Other,
+/// A file that the person at the page has chosen.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UploadedFile {
+    /// Its name without a folder.
+    pub name: String,
+    /// Its content type as the browser knows it; `application/octet-stream` if it does not.
+    pub content_type: String,
+    /// What is in it: at most 6 MiB, and never nothing.
+    pub bytes: Bytes,
+    /// A text to go with it.
+    pub caption: Option<String>,
+}
+
+impl fmt::Debug for UploadedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UploadedFile")
+            .field("name", &self.name)
+            .field("content_type", &self.content_type)
+            .field("size", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is behind a picture or file of a transcript.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Media {
+    /// Its content type, as whoever sent it says.
+    pub content_type: String,
+    /// What is in it.
+    pub bytes: Bytes,
+}
+
+impl fmt::Debug for Media {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Media")
+            .field("content_type", &self.content_type)
+            .field("size", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The address of one part of the lab.

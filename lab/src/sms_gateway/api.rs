@@ -1,4 +1,4 @@
-//! The way from the connector to a phone: `POST /v1/messages`.
+//! The gateway's API: the way from the connector to a phone (`POST /v1/messages`), and the files of the consumers.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use connector::port::{Clock, SystemClock};
 use secrecy::ExposeSecret;
@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::phone::{self, Direction, MessageState, PhoneMessage};
-use super::{Account, MAX_TEXT_CHARS, lock, segments};
+use super::{Account, MAX_TEXT_CHARS, lock, media, segments};
 
 /// Largest request body in bytes: the longest text, every character escaped, and room for the rest.
 const MAX_BODY: usize = 32 * 1024;
@@ -42,15 +42,17 @@ struct SendRequest {
     client_reference: Option<String>,
 }
 
-struct Refusal {
-    status: StatusCode,
+/// An answer that is an error: `{"error":{"code","message"}}`.
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
     code: &'static str,
     message: String,
 }
 
 pub(super) fn router(account: Arc<Account>) -> Router {
     Router::new()
-        .route("/v1/messages", post(send).fallback(wrong_method))
+        .route("/v1/messages", post(send).fallback(|| wrong_method("POST")))
+        .route("/media/{id}", get(media::download).fallback(|| wrong_method("GET")))
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(account)
@@ -89,9 +91,7 @@ async fn send(
 
 impl Account {
     fn accept(&self, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Value, Refusal> {
-        if !self.is_authorized(headers) {
-            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", "the bearer token is missing or wrong"));
-        }
+        self.authorize(headers)?;
         let body = body.map_err(|error| Refusal::new(error.status(), "unreadable_body", error.body_text()))?;
         let request: SendRequest = serde_json::from_slice(&body)
             .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "malformed_request", error.to_string()))?;
@@ -118,30 +118,40 @@ impl Account {
             id: id.clone(),
             direction: Direction::ToPhone,
             text: request.text,
+            media: Vec::new(),
             at: SystemClock.now(),
             state: MessageState::Accepted,
             client_reference: request.client_reference,
         };
-        self.add(&request.to, message);
+        self.send_to_phone(&request.to, message);
         Ok(json!({ "id": id, "parts": parts }))
     }
 
-    fn is_authorized(&self, headers: &HeaderMap) -> bool {
+    /// Whether the caller shows the account's bearer token.
+    pub(super) fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let token = self.options.api_token.expose_secret().as_bytes();
-        headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
-            .is_some_and(|shown| bool::from(shown.ct_eq(token)))
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        if shown.is_some_and(|shown| bool::from(shown.ct_eq(token))) {
+            Ok(())
+        } else {
+            Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", "the bearer token is missing or wrong"))
+        }
     }
 }
 
 impl Refusal {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
     }
 
-    fn body(&self) -> Value {
+    pub(super) fn body(&self) -> Value {
         json!({ "error": { "code": self.code, "message": self.message } })
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.body())).into_response()
     }
 }
 
@@ -149,12 +159,13 @@ fn json_headers() -> HeaderMap {
     HeaderMap::from_iter([(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"))])
 }
 
-async fn not_found() -> Response {
-    let refusal = Refusal::new(StatusCode::NOT_FOUND, "not_found", "the gateway has POST /v1/messages only");
-    (refusal.status, Json(refusal.body())).into_response()
+async fn not_found() -> Refusal {
+    let message = "the gateway has POST /v1/messages and GET /media/{id}";
+    Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
 }
 
-async fn wrong_method() -> Response {
-    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "only POST is allowed here");
-    (refusal.status, [(header::ALLOW, "POST")], Json(refusal.body())).into_response()
+async fn wrong_method(allowed: &'static str) -> Response {
+    let message = format!("only {allowed} is allowed here");
+    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
+    ([(header::ALLOW, allowed)], refusal).into_response()
 }

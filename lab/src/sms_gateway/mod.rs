@@ -1,11 +1,17 @@
 //! The SMS gateway simulator: the consumer phones behind one gateway account.
 //!
-//! It has the two sides of a real gateway. A text from a phone goes out as a signed webhook, and is posted again until it is
-//! answered. A text from the connector comes in over `POST /v1/messages` and appears on the phone. Like a real gateway it does
+//! It has the two sides of a real gateway. A message from a phone goes out as a signed webhook, and is posted again until it is
+//! answered; its files are fetched over `GET /media/{id}`. A text from the connector comes in over `POST /v1/messages` and
+//! appears on the phone; where the account has delivery reports, webhooks tell what became of it. Like a real gateway it does
 //! not look for doubles: what is sent twice arrives twice, and a test can see it.
 
 mod api;
+mod consumer;
+mod delivery;
+mod media;
+mod outbox;
 mod page_phones;
+mod payload;
 mod phone;
 mod segments;
 mod signature;
@@ -13,32 +19,36 @@ mod signature;
 mod tests;
 mod webhook;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
-use connector::port::{Clock, SystemClock};
+use bytes::Bytes;
 use futures::Stream;
 use futures::future::join_all;
 use secrecy::SecretString;
+use serde_json::Value;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::BroadcastStream;
 use url::Url;
-use uuid::Uuid;
 
 use crate::journal::Journal;
 use crate::loopback::LoopbackServer;
 
-pub use self::phone::{Direction, MessageState, PhoneMessage};
+pub use self::consumer::ConsumerError;
+pub use self::media::{MAX_FILES, MmsFile};
+pub use self::phone::{Direction, MessageState, PhoneMedia, PhoneMessage};
 pub use self::webhook::WebhookAnswer;
 
 use self::api::Fault;
+use self::delivery::Delivery;
+use self::media::MediaStore;
+use self::outbox::Posting;
 use self::phone::Phonebook;
-use self::webhook::Webhook;
 
 /// Longest text in Unicode scalar values, both ways.
 pub const MAX_TEXT_CHARS: usize = 1600;
@@ -56,6 +66,9 @@ pub struct SmsGatewayOptions {
     pub webhook_secret: SecretString,
     /// Wait before the first retry of a webhook; every further wait is twice as long. Sinch documents 5 s.
     pub retry_delay: Duration,
+    /// Whether the account reports what becomes of a text to a phone. Texts are then delivered at once; see
+    /// [`SmsGateway::set_automatic_delivery`]. Gateways have reports off until they are asked for.
+    pub delivery_reports: bool,
     /// Where the calls are written down.
     pub journal: Journal,
 }
@@ -80,23 +93,6 @@ pub enum StartError {
     Client(#[from] reqwest::Error),
 }
 
-/// Why a phone's text did not leave the phone.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConsumerError {
-    /// The number is not `+` and 7 to 15 digits (E.164).
-    #[error("{0:?} is not a phone number: write + and 7 to 15 digits")]
-    NotAPhone(String),
-    /// There is nothing to send.
-    #[error("an SMS needs a text")]
-    EmptyText,
-    /// The text is longer than [`MAX_TEXT_CHARS`].
-    #[error("the text has {0} characters; an SMS takes at most {MAX_TEXT_CHARS}")]
-    TextTooLong(usize),
-    /// No phone has sent a message with this id.
-    #[error("no phone has sent a message {0:?}")]
-    UnknownMessage(String),
-}
-
 /// A running gateway with its phones. Clones share it; it stops when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct SmsGateway {
@@ -110,11 +106,17 @@ pub struct SmsGateway {
 struct Account {
     options: SmsGatewayOptions,
     client: reqwest::Client,
+    /// Known once the server listens, which is before there is anything to serve.
+    base_url: OnceLock<String>,
     webhook_url: watch::Sender<Option<Url>>,
     phonebook: Mutex<Phonebook>,
-    /// The webhooks of each phone that wait for their turn.
-    outboxes: Mutex<HashMap<String, mpsc::UnboundedSender<Webhook>>>,
+    media: Mutex<MediaStore>,
+    delivery: Mutex<Delivery>,
+    outbox: mpsc::UnboundedSender<Posting>,
+    /// How many webhooks are not yet answered for good.
+    unsettled: watch::Sender<usize>,
     faults: Mutex<VecDeque<Fault>>,
+    media_faults: Mutex<VecDeque<StatusCode>>,
     changes: broadcast::Sender<PhoneChange>,
 }
 
@@ -125,17 +127,26 @@ impl SmsGateway {
     /// [`StartError`] when the port cannot be opened or the HTTP client cannot be made.
     pub async fn start(options: SmsGatewayOptions) -> Result<Self, StartError> {
         let port = options.port;
+        let (outbox, postings) = mpsc::unbounded_channel();
         let account = Arc::new(Account {
-            options,
             client: webhook::client()?,
+            base_url: OnceLock::new(),
             webhook_url: watch::Sender::new(None),
             phonebook: Mutex::default(),
-            outboxes: Mutex::default(),
+            media: Mutex::default(),
+            delivery: Mutex::new(Delivery::new(options.delivery_reports)),
+            outbox,
+            unsettled: watch::Sender::new(0),
             faults: Mutex::default(),
+            media_faults: Mutex::default(),
             changes: broadcast::channel(1024).0,
+            options,
         });
         let server = LoopbackServer::start(port, |_| api::router(Arc::clone(&account))).await?;
-        Ok(Self { account, tasks: Arc::default(), server: Arc::new(server) })
+        account.base_url.get_or_init(|| server.url());
+        let gateway = Self { account: Arc::clone(&account), tasks: Arc::default(), server: Arc::new(server) };
+        gateway.spawn(outbox::work(account, postings));
+        Ok(gateway)
     }
 
     /// The API's address without a trailing slash, for example `http://127.0.0.1:40111`.
@@ -153,66 +164,17 @@ impl SmsGateway {
         self.account.webhook_url.send_replace(Some(url));
     }
 
-    /// A consumer writes: the text appears on the phone as [`MessageState::Sent`] and its webhook is queued behind the phone's
-    /// earlier ones. Answers the message id. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// [`ConsumerError`] when the number or the text is not one that a phone could send.
-    pub fn consumer_sends(&self, phone: &str, text: &str) -> Result<String, ConsumerError> {
-        // Locked before the text is on the phone, so that the webhooks leave in the order of the transcript.
-        let mut outboxes = lock(&self.account.outboxes);
-        let webhook = self.write_on_phone(phone, text)?;
-        let id = webhook.id.clone();
-        let outbox = outboxes.entry(phone.to_owned()).or_insert_with(|| {
-            let (outbox, mut queued) = mpsc::unbounded_channel::<Webhook>();
-            let account = Arc::clone(&self.account);
-            self.spawn(async move {
-                while let Some(webhook) = queued.recv().await {
-                    account.deliver(&webhook).await;
-                }
-            });
-            outbox
-        });
-        // The receiver lives as long as the tasks, and the tasks as long as this handle.
-        let _ = outbox.send(webhook);
-        Ok(id)
-    }
-
-    /// A consumer's texts whose webhooks are posted at the same moment, past the phone's queue: two gateway nodes race.
-    /// Answers the message ids in the order of the texts. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// [`ConsumerError`] as for [`SmsGateway::consumer_sends`]; then nothing at all is sent.
-    pub fn consumer_sends_at_once(&self, phone: &str, texts: &[&str]) -> Result<Vec<String>, ConsumerError> {
-        for text in texts {
-            check(phone, text)?;
-        }
-        let webhooks = texts.iter().map(|text| self.write_on_phone(phone, text)).collect::<Result<Vec<_>, _>>()?;
-        let ids = webhooks.iter().map(|webhook| webhook.id.clone()).collect();
-        for webhook in webhooks {
-            let account = Arc::clone(&self.account);
-            self.spawn(async move { account.deliver(&webhook).await });
-        }
-        Ok(ids)
-    }
-
-    /// Posts the webhook of an earlier message again, `times` times at once, each with a fresh nonce and timestamp.
-    /// There is no retry, and the message's state on the phone stays as it is.
-    ///
-    /// # Errors
-    /// [`ConsumerError::UnknownMessage`] when no phone has sent the message.
-    pub async fn repeat(&self, message_id: &str, times: u32) -> Result<Vec<WebhookAnswer>, ConsumerError> {
-        let webhook = lock(&self.account.phonebook)
-            .sent_by_phone(message_id)
-            .map(|(phone, message)| self.webhook(&message.id, phone, &message.text, message.at))
-            .ok_or_else(|| ConsumerError::UnknownMessage(message_id.to_owned()))?;
-        Ok(self.post_times(&webhook, times).await)
-    }
-
     /// Posts a webhook that no phone has sent, `times` times at once: any id, sender and text, correctly signed.
     /// There is no retry, and nothing is added to a phone.
     pub async fn post_raw(&self, id: &str, from: &str, text: &str, times: u32) -> Vec<WebhookAnswer> {
-        self.post_times(&self.webhook(id, from, text, SystemClock.now()), times).await
+        let message = consumer::from_phone(id.to_owned(), text, Vec::new());
+        self.post_raw_body(&self.account.message_body(from, &message), times).await
+    }
+
+    /// Posts any body, correctly signed, `times` times at once: for example a report about a message that nobody has sent.
+    /// There is no retry, and no phone changes.
+    pub async fn post_raw_body(&self, body: &Value, times: u32) -> Vec<WebhookAnswer> {
+        join_all((1..=times).map(|attempt| self.account.post(body, attempt))).await
     }
 
     /// The next `POST /v1/messages` is answered like this, whatever it holds, and no text arrives. Several calls queue up.
@@ -224,6 +186,16 @@ impl SmsGateway {
     /// cannot tell from a loss. Queues up with [`SmsGateway::fail_next`].
     pub fn accept_but_fail_next(&self, status: StatusCode, headers: HeaderMap, body: impl Into<String>) {
         lock(&self.account.faults).push_back(Fault { status, headers, body: body.into(), text_arrives: true });
+    }
+
+    /// The next `GET /media/{id}` is answered like this, whatever it asks for and whoever asks. Several calls queue up.
+    pub fn fail_next_media(&self, status: StatusCode) {
+        lock(&self.account.media_faults).push_back(status);
+    }
+
+    /// What is in a file of a transcript; `None` for an id that nobody knows.
+    pub fn media(&self, id: &str) -> Option<Bytes> {
+        lock(&self.account.media).get(id).map(|(_, bytes)| bytes)
     }
 
     /// The numbers of all phones that wrote or were written to, oldest first.
@@ -259,34 +231,10 @@ impl SmsGateway {
         }
     }
 
-    fn write_on_phone(&self, phone: &str, text: &str) -> Result<Webhook, ConsumerError> {
-        check(phone, text)?;
-        let message = PhoneMessage {
-            id: format!("mo-{}", Uuid::new_v4()),
-            direction: Direction::FromPhone,
-            text: text.to_owned(),
-            at: SystemClock.now(),
-            state: MessageState::Sent,
-            client_reference: None,
-        };
-        let webhook = self.webhook(&message.id, phone, text, message.at);
-        self.account.options.journal.record("phone", "gateway", format!("SMS from {phone}"), Some(text.into()));
-        self.account.add(phone, message);
-        Ok(webhook)
-    }
-
-    fn webhook(&self, id: &str, from: &str, text: &str, received_at: jiff::Timestamp) -> Webhook {
-        Webhook {
-            id: id.to_owned(),
-            from: from.to_owned(),
-            to: self.number().to_owned(),
-            text: text.to_owned(),
-            received_at,
-        }
-    }
-
-    async fn post_times(&self, webhook: &Webhook, times: u32) -> Vec<WebhookAnswer> {
-        join_all((1..=times).map(|attempt| self.account.post(webhook, attempt))).await
+    /// Waits until every webhook is accepted, refused or given up. Without a limit, as [`SmsGateway::wait_for`].
+    pub async fn webhooks_settled(&self) {
+        // The sender lives in this handle, so there is no error.
+        let _ = self.account.unsettled.subscribe().wait_for(|count| *count == 0).await;
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -297,29 +245,32 @@ impl SmsGateway {
 }
 
 impl Account {
-    fn add(&self, phone: &str, message: PhoneMessage) {
-        let change = PhoneChange { phone: phone.to_owned(), message_id: message.id.clone() };
-        lock(&self.phonebook).add(phone, message);
-        // No follower is not an error.
-        let _ = self.changes.send(change);
+    /// Puts a message on a phone, and what is to be posted about it into the outbox.
+    fn add(&self, phone: &str, message: PhoneMessage, posting: Option<Posting>) {
+        let id = message.id.clone();
+        {
+            let mut phonebook = lock(&self.phonebook);
+            phonebook.add(phone, message);
+            // Under the lock, so that the webhooks leave in the order of the transcript.
+            posting.into_iter().for_each(|posting| self.post_later(posting));
+        }
+        self.notify(phone, &id);
+    }
+
+    fn post_later(&self, posting: Posting) {
+        self.unsettled.send_modify(|count| *count += 1);
+        // Nobody takes it only once the gateway has stopped.
+        let _ = self.outbox.send(posting);
     }
 
     fn set_state(&self, phone: &str, message_id: &str, state: MessageState) {
         lock(&self.phonebook).set_state(phone, message_id, state);
-        let _ = self.changes.send(PhoneChange { phone: phone.to_owned(), message_id: message_id.to_owned() });
+        self.notify(phone, message_id);
     }
-}
 
-fn check(phone: &str, text: &str) -> Result<(), ConsumerError> {
-    if !phone::is_e164(phone) {
-        return Err(ConsumerError::NotAPhone(phone.to_owned()));
-    }
-    if text.trim().is_empty() {
-        return Err(ConsumerError::EmptyText);
-    }
-    match text.chars().count() {
-        0..=MAX_TEXT_CHARS => Ok(()),
-        length => Err(ConsumerError::TextTooLong(length)),
+    fn notify(&self, phone: &str, message_id: &str) {
+        // No follower is not an error.
+        let _ = self.changes.send(PhoneChange { phone: phone.to_owned(), message_id: message_id.to_owned() });
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Which way a text went.
+/// Which way a message went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -13,27 +13,46 @@ pub enum Direction {
     ToPhone,
 }
 
-/// How far a text has come.
+/// How far a message has come. From a phone: sent, then accepted or failed. To a phone: accepted, delivered, read; or failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageState {
     /// It left the phone; its webhook has not been accepted yet.
     Sent,
-    /// Its webhook was answered 2xx; or it is a text that arrived on the phone.
+    /// Its webhook was answered 2xx; or the gateway has taken it for the phone, and nothing more is known.
     Accepted,
-    /// Its webhook was refused, or all retries failed; the reason is in plain words.
+    /// It has arrived on the phone, and a report says so.
+    Delivered,
+    /// The consumer has seen it, and a report says so.
+    Read,
+    /// Its webhook was refused, or all retries failed; or it did not get to the phone. The reason is in plain words.
     Failed(String),
 }
 
-/// One text on a phone.
+/// A file that a consumer has attached to a message; [`super::SmsGateway::media`] has what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PhoneMedia {
+    /// The id in the file's address, never used twice.
+    pub id: String,
+    /// Its content type, as the consumer's phone says.
+    pub content_type: String,
+    /// Its name, where the phone gives one.
+    pub name: Option<String>,
+    /// Its size in bytes.
+    pub size: usize,
+}
+
+/// One message on a phone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PhoneMessage {
     /// The gateway's id of the message; never used twice.
     pub id: String,
     /// Which way it went.
     pub direction: Direction,
-    /// The text.
+    /// The text; empty if there are files only.
     pub text: String,
+    /// The files. Only messages from a phone have some.
+    pub media: Vec<PhoneMedia>,
     /// When the gateway got it.
     pub at: Timestamp,
     /// How far it has come.
@@ -69,6 +88,19 @@ impl Phonebook {
         for message in messages.filter(|message| message.id == message_id) {
             message.state = state.clone();
         }
+    }
+
+    /// Every text to the phone that is in one state gets the other. Answers their ids, oldest first.
+    pub(super) fn advance(&mut self, phone: &str, from: &MessageState, to: &MessageState) -> Vec<String> {
+        let messages = self.phones.iter_mut().filter(|(number, _)| number == phone).flat_map(|(_, messages)| messages);
+        let mut changed = Vec::new();
+        for message in messages {
+            if message.direction == Direction::ToPhone && message.state == *from {
+                message.state = to.clone();
+                changed.push(message.id.clone());
+            }
+        }
+        changed
     }
 
     /// The message that a consumer wrote, with the phone's number.

@@ -1,3 +1,7 @@
+mod files;
+mod page;
+mod reports;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -11,8 +15,9 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use connector::port::{Clock, SystemClock};
+
 use super::*;
-use crate::page::Phones;
 
 const PHONE: &str = "+12025550143";
 const TOKEN: &str = "lab-token-71f";
@@ -70,6 +75,7 @@ fn options() -> SmsGatewayOptions {
         api_token: TOKEN.into(),
         webhook_secret: SECRET.into(),
         retry_delay: Duration::from_millis(10),
+        delivery_reports: false,
         journal: Journal::default(),
     }
 }
@@ -82,7 +88,11 @@ async fn gateway_with(connector: &Connector) -> SmsGateway {
 
 async fn settled(gateway: &SmsGateway, phone: &str) -> Vec<PhoneMessage> {
     let done = gateway.wait_for(phone, |messages| messages.iter().all(|message| message.state != MessageState::Sent));
-    tokio::time::timeout(Duration::from_secs(20), done).await.unwrap()
+    soon(done).await
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.unwrap()
 }
 
 fn signature_of(headers: &HeaderMap, body: &[u8]) -> String {
@@ -392,25 +402,4 @@ async fn dropping_the_gateway_ends_its_tasks_and_its_server() {
     };
     tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap();
     assert!(webhook::client().unwrap().post(format!("{url}/v1/messages")).send().await.unwrap_err().is_connect());
-}
-
-#[tokio::test]
-async fn the_page_sees_the_phones() {
-    let connector = Connector::start(&[403]).await;
-    let gateway = gateway_with(&connector).await;
-    let phones: &dyn Phones = &gateway;
-    phones.send(PHONE, "question").await.unwrap();
-    settled(&gateway, PHONE).await;
-    call(&gateway, TOKEN, message("answer")).await;
-
-    assert_eq!(phones.phones().await, [crate::page::PhoneView { number: PHONE.to_owned(), messages: 2 }]);
-    let bubbles = phones.transcript(PHONE).await.unwrap();
-    assert_eq!(bubbles[0].side, crate::page::Side::Consumer);
-    assert_eq!(bubbles[0].state, Some(crate::page::BubbleState::Failed));
-    assert_eq!(bubbles[0].note.as_deref(), Some("refused with 403"));
-    assert_eq!(bubbles[1].side, crate::page::Side::Agent);
-    assert_eq!(bubbles[1].text, "answer");
-    assert_eq!(phones.transcript("+12125550100").await, None);
-    let error = phones.send("ACME", "hi").await.unwrap_err();
-    assert!(matches!(error, crate::page::ActionError::Rejected(_)));
 }

@@ -1,16 +1,15 @@
-//! The way from a phone to the connector: signed webhooks, posted again until they are answered.
+//! The way from the gateway to the connector: signed webhooks, posted again until they are answered.
 
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use connector::port::{Clock, SystemClock};
-use jiff::Timestamp;
 use reqwest::redirect;
 use secrecy::ExposeSecret;
-use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::outbox::{Posting, Purpose};
 use super::phone::MessageState;
 use super::{Account, signature};
 
@@ -30,17 +29,6 @@ pub enum WebhookAnswer {
     NoAnswer(String),
 }
 
-/// The body of a webhook: one text from a phone.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Webhook {
-    pub(super) id: String,
-    pub(super) from: String,
-    pub(super) to: String,
-    pub(super) text: String,
-    /// Written in RFC 3339.
-    pub(super) received_at: Timestamp,
-}
-
 /// The client that posts the webhooks.
 #[expect(clippy::disallowed_methods, reason = "a simulator is not the connector: it has the gateway's own limits")]
 pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
@@ -55,11 +43,11 @@ pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
 }
 
 impl Account {
-    /// Posts the webhook until it is accepted, refused, or given up, and shows the outcome on the phone.
-    pub(super) async fn deliver(&self, webhook: &Webhook) {
+    /// Posts the webhook until it is accepted, refused, or given up. What becomes of a message is shown on its phone.
+    pub(super) async fn deliver(&self, posting: &Posting) {
         let mut attempt = 1;
         let state = loop {
-            let reason = match self.post(webhook, attempt).await {
+            let reason = match self.post(&posting.body, attempt).await {
                 WebhookAnswer::Status(status) if status.is_success() => break MessageState::Accepted,
                 WebhookAnswer::Status(status) if !is_retried(status) => {
                     break MessageState::Failed(format!("refused with {}", status.as_u16()));
@@ -67,23 +55,25 @@ impl Account {
                 WebhookAnswer::Status(status) => format!("answered {}", status.as_u16()),
                 WebhookAnswer::NoAnswer(reason) => reason,
             };
-            let Some(delay) = delay_after(attempt, self.options.retry_delay) else {
+            let delay = delay_after(attempt, self.options.retry_delay).filter(|_| posting.purpose != Purpose::Typing);
+            let Some(delay) = delay else {
                 break MessageState::Failed(format!("given up after {attempt} tries: {reason}"));
             };
             wait(delay).await;
             attempt += 1;
         };
-        self.set_state(&webhook.from, &webhook.id, state);
+        if let Purpose::Message { id } = &posting.purpose {
+            self.set_state(&posting.phone, id, state);
+        }
+        self.unsettled.send_modify(|count| *count = count.saturating_sub(1));
     }
 
-    /// Posts the webhook once, with a fresh nonce and timestamp. Waits until there is an address to post to.
-    pub(super) async fn post(&self, webhook: &Webhook, attempt: u32) -> WebhookAnswer {
+    /// Posts a webhook once, with a fresh nonce and timestamp. Waits until there is an address to post to.
+    pub(super) async fn post(&self, body: &Value, attempt: u32) -> WebhookAnswer {
         let mut address = self.webhook_url.subscribe();
         let Some(url) = address.wait_for(Option::is_some).await.ok().and_then(|url| url.clone()) else {
             return WebhookAnswer::NoAnswer("the gateway has stopped".to_owned());
         };
-        // The journal's copy and the posted bytes are the same value.
-        let body = json!(webhook);
         let bytes = body.to_string().into_bytes();
         let nonce = Uuid::new_v4().simple().to_string();
         let timestamp = SystemClock.now().as_second();

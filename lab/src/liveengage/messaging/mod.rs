@@ -1,6 +1,10 @@
 //! The Send API (service `asyncMessagingEnt`): what its two calls share.
 
+mod field;
+mod files;
 mod open;
+mod profile;
+mod refusal;
 mod send;
 
 use http::StatusCode;
@@ -14,7 +18,7 @@ use super::tokens::ConsumerIdentity;
 use super::world::{World, now_s};
 
 /// The header that names the consumer, with a ConsumerJWS.
-const ON_BEHALF: &str = "x-lp-on-behalf";
+pub(super) const ON_BEHALF: &str = "x-lp-on-behalf";
 
 /// Checks version and both tokens, and says for which consumer the call is.
 fn consumer_of(world: &World, call: &Call) -> Result<ConsumerIdentity, Answer> {
@@ -105,7 +109,8 @@ fn request_id(request: &Value) -> Option<String> {
 
 /// `.ams.ms.PublishEvent` and `ms.PublishEvent` are the same.
 fn request_type(request: &Value) -> Option<&str> {
-    let kind = request.get("type")?.as_str()?.trim_start_matches('.');
+    // Some pages have the type inside the body.
+    let kind = request.get("type").or_else(|| request.pointer("/body/type"))?.as_str()?.trim_start_matches('.');
     Some(kind.strip_prefix("ams.").unwrap_or(kind))
 }
 

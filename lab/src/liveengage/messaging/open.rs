@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Envelope, client_properties, consumer_of, error, plain_bad_request};
+use super::{Envelope, client_properties, consumer_of, error, plain_bad_request, profile::is_sound};
 use crate::liveengage::conversation::{Opening, TimeToRespond};
 use crate::liveengage::endpoint::{Answer, Call, Endpoint, show_both};
 use crate::liveengage::fault::Service;
@@ -27,7 +27,9 @@ fn conversation(world: &World, call: &Call) -> Answer {
     let (Some(profile), Some(request)) = (Envelope::read(profile), Envelope::read(request)) else {
         return plain_bad_request(None);
     };
-    if profile.kind != "userprofile.SetUserProfile" || request.kind != "cm.ConsumerRequestConversation" {
+    let both_in_order =
+        profile.kind == "userprofile.SetUserProfile" && request.kind == "cm.ConsumerRequestConversation";
+    if !both_in_order || !is_sound(&profile.body) {
         return plain_bad_request(None);
     }
     let Some(brand_id) = request.text("brandId").filter(|id| !id.is_empty()) else {
@@ -52,6 +54,7 @@ fn conversation(world: &World, call: &Call) -> Answer {
         ttr,
         campaign_info: campaign_info(&request.body),
         context: context(call, &request.body),
+        client_properties: client_properties(call),
         request: request.body.clone(),
         foreign: false,
     });

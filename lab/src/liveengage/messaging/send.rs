@@ -3,10 +3,11 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Envelope, client_properties, consumer_of, error, plain_bad_request, request_type};
-use crate::liveengage::conversation::{Conversation, Outgoing, Publication, Refusal};
+use super::refusal::{No, refuse};
+use super::{Envelope, client_properties, consumer_of, field, files, plain_bad_request, profile, request_type};
+use crate::liveengage::conversation::{Author, Conversation, Outgoing, Publication};
 use crate::liveengage::endpoint::{Answer, Call, Endpoint, show_both};
-use crate::liveengage::event::{Audience, Event, Role};
+use crate::liveengage::event::{Event, Role};
 use crate::liveengage::fault::Service;
 use crate::liveengage::tokens::ConsumerIdentity;
 use crate::liveengage::world::World;
@@ -17,7 +18,7 @@ const LONGEST_REQUEST: usize = 5000;
 
 /// `POST /api/account/{account}/messaging/consumer/conversation/send`
 pub(in crate::liveengage) const SEND: Endpoint =
-    Endpoint { service: Service::Send, label, shown: show_both, answer: send };
+    Endpoint { service: Service::Send, label, shown: show_without_signature, answer: send };
 
 /// `SEND ContentEvent`, or the request's type where it publishes nothing.
 fn label(call: &Call) -> String {
@@ -27,20 +28,13 @@ fn label(call: &Call) -> String {
     format!("SEND {}", kind.chars().take(64).collect::<String>())
 }
 
-/// Why a request about a conversation is refused.
-enum No {
-    Malformed,
-    NotYours,
-    Closed,
-}
-
-impl From<Refusal> for No {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::UnknownDialog => Self::Malformed,
-            Refusal::Closed => Self::Closed,
-        }
+/// The signature in the answer to a request for a file's URL is a secret for its minute.
+fn show_without_signature(call: &Call, answer: Option<&Value>) -> Option<Value> {
+    let mut answer = answer.cloned();
+    if let Some(signature) = answer.as_mut().and_then(|answer| answer.pointer_mut("/body/queryParams/temp_url_sig")) {
+        *signature = json!("(not shown)");
     }
+    show_both(call, answer.as_ref())
 }
 
 fn send(world: &World, call: &Call) -> Answer {
@@ -49,79 +43,58 @@ fn send(world: &World, call: &Call) -> Answer {
         Err(refusal) => return refusal,
     };
     let request = call.json();
+    let about = ["/body/conversationId", "/body/dialogId"]
+        .into_iter()
+        .find_map(|pointer| request.as_ref()?.pointer(pointer)?.as_str());
+    world.note_send(call.account_id(), &consumer.id, about, client_properties(call));
+
     let too_long = str::from_utf8(&call.body).is_ok_and(|text| text.encode_utf16().count() > LONGEST_REQUEST);
     let envelope = request.as_ref().filter(|_| !too_long).and_then(Envelope::read);
     let Some(envelope) = envelope else { return plain_bad_request(request.as_ref()) };
     match envelope.kind.as_str() {
         "ms.PublishEvent" => publish(world, call, &consumer, &envelope),
-        "cm.UpdateConversationField" => close(world, call, &consumer, &envelope),
-        "userprofile.SetUserProfile" => {
+        "cm.UpdateConversationField" => field::update(world, call, &consumer, &envelope),
+        "ms.GenerateURLForUploadFile" => files::upload_url(world, call, &consumer, &envelope),
+        "ms.GenerateURLForDownloadFile" => files::download_url(world, call, &consumer, &envelope),
+        "userprofile.SetUserProfile" if profile::is_sound(&envelope.body) => {
             let key = (call.account_id().to_owned(), consumer.id);
             world.state().profiles.insert(key, envelope.body.clone());
             Answer::new(StatusCode::OK, envelope.ok(&json!({ "msg": "OK User Profile set successfully" })))
         }
-        _ => plain_bad_request(request.as_ref()),
+        _ => refuse(&envelope, No::Malformed),
     }
 }
 
 fn publish(world: &World, call: &Call, consumer: &ConsumerIdentity, envelope: &Envelope) -> Answer {
     let event = envelope.body.get("event").and_then(|event| serde_json::from_value::<Event>(event.clone()).ok());
-    // Structured content is documented as something that agents and bots send; a connector that sends it is wrong.
-    let event = event.filter(|event| !event.is_structured());
+    // Structured content, and an audience other than everyone, are what agents have; a connector that sends them is wrong.
+    let event = event
+        .filter(|event| !event.is_from_agents_only() && envelope.body.get("messageAudience").is_none())
+        .filter(|event| files::is_as_uploaded(world, call, consumer, event));
     let (Some(event), Some(dialog_id)) = (event, envelope.text("dialogId")) else {
         return refuse(envelope, No::Malformed);
     };
     let dialog_id = dialog_id.to_owned();
-    // The main dialog has its conversation's id, and a consumer may leave the conversation id out.
-    let conversation_id = envelope.text("conversationId").unwrap_or(&dialog_id).to_owned();
+    // A consumer may leave the conversation id out.
+    let named = envelope.text("conversationId").map(str::to_owned);
+    let Some(conversation_id) = named.or_else(|| world.conversation_of_dialog(&dialog_id)) else {
+        return refuse(envelope, No::Malformed);
+    };
+    let author = Author { id: consumer.id.clone(), role: Role::Consumer };
     let publication = Publication {
-        dialog_id,
-        role: Role::Consumer,
-        event,
-        audience: Audience::All,
         metadata: envelope.metadata.clone(),
         client_properties: client_properties(call),
+        ..Publication::by(author, dialog_id, event)
     };
     apply(world, call, consumer, envelope, &conversation_id, |conversation, now_ms| {
         let (sequence, out) = conversation.publish(publication, now_ms)?;
         // A chat state takes no number, and the answer says 0.
-        Ok((json!({ "sequence": sequence.unwrap_or(0) }), vec![out]))
-    })
-}
-
-fn close(world: &World, call: &Call, consumer: &ConsumerIdentity, envelope: &Envelope) -> Answer {
-    // The connector pages have one object, other pages an array with that object in it.
-    let field = match envelope.body.get("conversationField") {
-        Some(Value::Array(fields)) if fields.len() == 1 => fields.first(),
-        field => field,
-    };
-    let (Some(field), Some(conversation_id)) = (field, envelope.text("conversationId")) else {
-        return refuse(envelope, No::Malformed);
-    };
-    let text = |pointer: &str| field.pointer(pointer).and_then(Value::as_str);
-    let closes_conversation = matches!(text("/field"), Some("ConversationStateField" | "Stage"))
-        && text("/conversationState") == Some("CLOSE");
-    let closes_dialog = text("/field") == Some("DialogChange")
-        && text("/type") == Some("UPDATE")
-        && text("/dialog/state") == Some("CLOSE");
-    if !closes_conversation && !closes_dialog {
-        return refuse(envelope, No::Malformed);
-    }
-    let cause = text("/dialog/closedCause").map(str::to_owned);
-    let dialog_id = text("/dialog/dialogId");
-    apply(world, call, consumer, envelope, conversation_id, |conversation, now_ms| {
-        let knows_dialog = |id: &str| conversation.dialogs.iter().any(|dialog| dialog.id == id);
-        if closes_dialog && !dialog_id.is_some_and(knows_dialog) {
-            return Err(No::Malformed);
-        }
-        // Without a survey the main dialog is the last one, and the conversation closes with it.
-        let out = conversation.close(Role::Consumer, cause, now_ms)?;
-        Ok((json!({ "msg": "OK Conversation resolved successfully" }), vec![out]))
+        Ok((json!({ "sequence": sequence.unwrap_or(0) }), out))
     })
 }
 
 /// Changes a conversation of this account and this consumer.
-fn apply(
+pub(super) fn apply(
     world: &World,
     call: &Call,
     consumer: &ConsumerIdentity,
@@ -146,16 +119,4 @@ fn apply(
         }
         Err(no) => refuse(envelope, no),
     }
-}
-
-fn refuse(envelope: &Envelope, no: No) -> Answer {
-    let message = match no {
-        No::Malformed => "Bad Request",
-        No::Closed => "Bad Request, Conversation is close",
-        // Documented as a 401 without a number of its own.
-        No::NotYours => {
-            return error(401, "Unauthorized", "The consumer is not a participant of the conversation", None);
-        }
-    };
-    Answer::new(StatusCode::BAD_REQUEST, envelope.bad_request(message))
 }

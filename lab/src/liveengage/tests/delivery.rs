@@ -1,13 +1,12 @@
 //! The delivery protocol of the webhooks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use http::StatusCode;
-use serde_json::Value;
 use sha1::Sha1;
 use sha2::Sha256;
 
@@ -16,11 +15,6 @@ use crate::journal::Journal;
 use crate::liveengage::options::{LiveEngageOptions, WebhookEvent, WebhookSettings};
 use crate::liveengage::simulator::LiveEngageSimulator;
 use crate::liveengage::{SignatureForm, UnknownDelivery};
-
-fn conversation_of(body: &Value) -> String {
-    let change = &body["body"]["changes"][0];
-    change["conversationId"].as_str().or_else(|| change["result"]["convId"].as_str()).unwrap().to_owned()
-}
 
 /// What the journal says of the webhooks.
 fn outcomes(journal: &Journal) -> Vec<String> {
@@ -88,43 +82,26 @@ async fn only_configured_events_are_sent_each_to_its_endpoint() {
 }
 
 #[tokio::test]
-async fn a_failing_conversation_is_retried_in_order_and_holds_up_no_other() {
+async fn only_200_and_201_are_success_and_a_retry_is_the_same_notification() {
     let simulator = simulator().await;
-    let stuck = Consumer::new(&simulator, "phone-7").await;
-    let free = Consumer::new(&simulator, "phone-8").await;
-    let (stuck_id, free_id) = (stuck.open().await, free.open().await);
-    // The stuck conversation is refused until the other one is through, in each way that is no success.
-    let (wait_for, last_of_other) = (stuck_id.clone(), "free 2");
-    let receiver = Receiver::answering(move |before, body| {
-        let other_is_through = before.iter().any(|call| call.texts() == [last_of_other]);
-        let refusals = before.iter().filter(|call| call.answered != StatusCode::OK).count();
-        if conversation_of(body) != wait_for || (other_is_through && refusals >= 4) {
-            return StatusCode::OK;
-        }
+    let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
+    simulator.join(&conversation).unwrap();
+    let receiver = Receiver::answering(|before, _| {
         let failures =
             [StatusCode::ACCEPTED, StatusCode::NO_CONTENT, StatusCode::FOUND, StatusCode::INTERNAL_SERVER_ERROR];
-        failures[refusals % failures.len()]
+        failures.get(before.len()).copied().unwrap_or(StatusCode::CREATED)
     })
     .await;
-    simulator.set_webhooks(ACCOUNT, receiver.settings());
-    for number in 1..=3 {
-        stuck.say(&stuck_id, &format!("stuck {number}")).await;
-    }
-    for number in 1..=2 {
-        free.say(&free_id, &format!("free {number}")).await;
-    }
+    let first_retry_after = Duration::from_millis(5);
+    simulator.set_webhooks(ACCOUNT, WebhookSettings { first_retry_after, ..receiver.settings() });
+    simulator.say(&conversation, "Hello").unwrap();
     simulator.webhooks_settled().await;
 
-    let (texts, received) = (receiver.texts(), receiver.received());
-    let of = |name: &str| texts.iter().filter(|text| text.starts_with(name)).cloned().collect::<Vec<_>>();
-    assert_eq!(of("stuck"), ["stuck 1", "stuck 2", "stuck 3"]);
-    assert_eq!(of("free"), ["free 1", "free 2"]);
-    let refused: Vec<&Received> = received.iter().filter(|call| call.answered != StatusCode::OK).collect();
-    assert!(refused.len() >= 4);
-    assert!(refused.iter().all(|call| call.texts() == ["stuck 1"]), "the later ones wait behind the first");
-    let taken = received.iter().find(|call| call.texts() == ["stuck 1"] && call.answered == StatusCode::OK).unwrap();
-    assert!(refused.iter().all(|call| call.body == taken.body), "a retry is the same notification");
+    let received = receiver.received();
+    assert_eq!(received.len(), 5, "four failures, and 201");
+    assert!(received.iter().all(|call| call.body == received[0].body));
     assert!(received.iter().all(|call| call.path == "/hooks"), "redirects are not followed");
+    assert_eq!(simulator.delivered_webhooks().len(), 1);
 }
 
 #[tokio::test]
@@ -164,24 +141,6 @@ async fn without_retention_a_failed_event_is_gone() {
         outcomes(&journal),
         ["POST ExConversationChange -> 200", "POST ContentEvent -> 502, dropped", "POST ContentEvent -> 200"]
     );
-}
-
-#[tokio::test]
-async fn an_exempt_event_is_dropped_and_the_others_are_retried() {
-    let simulator = simulator().await;
-    let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
-    simulator.join(&conversation).unwrap();
-    let receiver =
-        Receiver::answering(|before, _| if before.len() < 2 { StatusCode::BAD_GATEWAY } else { StatusCode::OK }).await;
-    let not_retried = BTreeSet::from([WebhookEvent::ChatState]);
-    simulator.set_webhooks(ACCOUNT, WebhookSettings { not_retried, ..receiver.settings() });
-    simulator.typing(&conversation, true).unwrap();
-    simulator.say(&conversation, "kept").unwrap();
-    simulator.webhooks_settled().await;
-    let received = receiver.received();
-    assert_eq!(received.len(), 3);
-    assert_eq!(received[0].change()["event"]["type"], "ChatStateEvent");
-    assert_eq!(receiver.texts(), ["kept"]);
 }
 
 #[tokio::test]

@@ -1,11 +1,19 @@
 //! The simulator, driven as a stranger would: raw HTTP requests, and a webhook receiver of the tests' own.
 
+mod closing;
 mod delivery;
 mod desk;
+mod disorder;
+mod files;
+mod forms;
+mod install;
 mod payloads;
 mod rich;
+mod rules;
 mod send_api;
 mod services;
+mod staff;
+mod survey;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -75,6 +83,8 @@ struct Consumer<'a> {
     simulator: &'a LiveEngageSimulator,
     app_token: String,
     consumer_token: String,
+    /// The `Client-Properties` header of its calls.
+    client_properties: Option<String>,
 }
 
 impl<'a> Consumer<'a> {
@@ -89,7 +99,14 @@ impl<'a> Consumer<'a> {
         )
         .await;
         assert_eq!(status, 201);
-        Self { simulator, app_token, consumer_token: named["token"].as_str().unwrap().to_owned() }
+        let consumer_token = named["token"].as_str().unwrap().to_owned();
+        Self { simulator, app_token, consumer_token, client_properties: None }
+    }
+
+    /// The same, with a client that declares these features from now on.
+    fn declaring(mut self, features: &[&str]) -> Self {
+        self.client_properties = Some(json!({ "type": ".ClientProperties", "features": features }).to_string());
+        self
     }
 
     /// LivePerson's id of the consumer.
@@ -98,7 +115,9 @@ impl<'a> Consumer<'a> {
     }
 
     async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let headers = [("authorization", self.app_token.as_str()), ("x-lp-on-behalf", self.consumer_token.as_str())];
+        let mut headers =
+            vec![("authorization", self.app_token.as_str()), ("x-lp-on-behalf", self.consumer_token.as_str())];
+        headers.extend(self.client_properties.as_ref().map(|properties| ("client-properties", properties.as_str())));
         post(self.simulator, path, &headers, body.to_string()).await
     }
 
@@ -123,6 +142,20 @@ impl<'a> Consumer<'a> {
 
     async fn say(&self, conversation: &str, text: &str) -> (u16, Value) {
         self.publish(conversation, &text_event(text)).await
+    }
+
+    /// Publishes in a dialog other than the main one.
+    async fn publish_in(&self, conversation: &str, dialog: &str, event: &Value, metadata: &Value) -> (u16, Value) {
+        let mut request = publication(conversation, event);
+        request["body"]["dialogId"] = json!(dialog);
+        if !metadata.is_null() {
+            request["metadata"] = metadata.clone();
+        }
+        self.send(&request).await
+    }
+
+    async fn update(&self, conversation: &str, field: &Value) -> (u16, Value) {
+        self.send(&field_update(conversation, field)).await
     }
 
     async fn close(&self, conversation: &str) -> (u16, Value) {
@@ -152,6 +185,20 @@ fn field_update(conversation: &str, field: &Value) -> Value {
     json!({ "kind": "req", "id": "update", "type": "cm.UpdateConversationField", "body": body })
 }
 
+/// Closes the main dialog only, so that a survey may follow.
+fn main_dialog_close(conversation: &str) -> Value {
+    let dialog = json!({ "dialogId": conversation, "state": "CLOSE", "closedCause": "Closed by consumer" });
+    json!({ "field": "DialogChange", "type": "UPDATE", "dialog": dialog })
+}
+
+/// What a 400 of SEND says.
+fn refusal(answer: &(u16, Value)) -> (u16, &str) {
+    (answer.0, answer.1["body"]["msg"].as_str().unwrap_or("(no message)"))
+}
+
+const BAD: (u16, &str) = (400, "Bad Request");
+const CLOSED: (u16, &str) = (400, "Bad Request, Conversation is close");
+
 fn part_of_token(token: &str, part: usize) -> Value {
     use base64::Engine as _;
     let part = token.split('.').nth(part).unwrap();
@@ -177,6 +224,11 @@ impl Received {
         serde_json::from_slice(&self.body).unwrap()
     }
 
+    /// The details of the conversation, if it is about that.
+    fn details(&self) -> Value {
+        self.change()["result"]["conversationDetails"].clone()
+    }
+
     fn change(&self) -> Value {
         self.json()["body"]["changes"][0].clone()
     }
@@ -200,6 +252,10 @@ struct Receiver {
     url: Url,
     inbox: Arc<Mutex<Vec<Received>>>,
     grown: Arc<watch::Sender<usize>>,
+    /// How long it takes to answer a call that it has taken in.
+    answer_time: Arc<watch::Sender<Duration>>,
+    /// The texts whose calls it leaves without an answer for now.
+    held: Arc<watch::Sender<Vec<&'static str>>>,
     policy: Arc<Policy>,
 }
 
@@ -214,6 +270,8 @@ impl Receiver {
             url: format!("http://{}/hooks", listener.local_addr().unwrap()).parse().unwrap(),
             inbox: Arc::default(),
             grown: Arc::new(watch::Sender::new(0)),
+            answer_time: Arc::default(),
+            held: Arc::default(),
             policy: Arc::new(policy),
         };
         let router = Router::new().fallback(receive).with_state(receiver.clone());
@@ -241,7 +299,13 @@ impl Receiver {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the receiver plays a slow endpoint")]
+async fn take_time(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 async fn receive(State(receiver): State<Receiver>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let text = serde_json::from_slice::<Value>(&body).unwrap().pointer("/body/changes/0/event/message").cloned();
     let answered = {
         let mut inbox = receiver.inbox.lock().unwrap();
         let answered = (receiver.policy)(&inbox, &serde_json::from_slice(&body).unwrap());
@@ -249,5 +313,11 @@ async fn receive(State(receiver): State<Receiver>, uri: Uri, headers: HeaderMap,
         receiver.grown.send_replace(inbox.len());
         answered
     };
+    let is_held = |held: &Vec<&str>| text.as_ref().is_some_and(|text| held.iter().any(|held| text == held));
+    receiver.held.subscribe().wait_for(|held| !is_held(held)).await.unwrap();
+    let answer_time = *receiver.answer_time.borrow();
+    if !answer_time.is_zero() {
+        take_time(answer_time).await;
+    }
     (answered, [("location", "/elsewhere")]).into_response()
 }

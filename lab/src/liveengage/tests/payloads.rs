@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, CLIENT_ID, Consumer, Receiver, opening, post, publication, simulator, text_event};
-use crate::liveengage::world::World;
+use crate::liveengage::conversation::Staff;
 use crate::liveengage::{Role, Speaker};
 
 /// Replaces the times by "T" and returns those of a key, so that the rest can be compared as a whole.
@@ -63,7 +63,7 @@ async fn an_ex_conversation_notification_carries_the_whole_state() {
     simulator.close(&conversation).unwrap();
     simulator.webhooks_settled().await;
 
-    let agent = World::agent_id(ACCOUNT);
+    let agent = Staff::Agent.id(ACCOUNT);
     let expected = |joined: bool, closed: bool| {
         let mut participants = vec![json!({ "id": consumer.id(), "role": "CONSUMER" })];
         if joined {
@@ -139,7 +139,7 @@ async fn message_notifications_have_the_newest_form() {
     simulator.typing(&conversation, false).unwrap();
     simulator.webhooks_settled().await;
 
-    let agent = World::agent_id(ACCOUNT);
+    let agent = Staff::Agent.id(ACCOUNT);
     let message = |sequence: Option<u64>, (id, role): (&str, &str), event: Value, audience: &str, metadata: Value| {
         let mut change = json!({
             "originatorId": id, "originatorMetadata": { "id": id, "role": role }, "event": event,

@@ -14,14 +14,16 @@ use crate::liveengage::options::{AccountOptions, LiveEngageOptions, StartError};
 use crate::liveengage::simulator::LiveEngageSimulator;
 use crate::liveengage::{CallCounts, Service};
 
+const SERVICES: [&str; 4] = ["asyncMessagingEnt", "sentinel", "idp", "swift"];
+
 #[tokio::test]
 async fn the_domain_api_names_every_service_in_both_forms() {
     let simulator = simulator().await;
     let entry = |service: &str| json!({ "service": service, "account": ACCOUNT, "baseURI": simulator.base_url() });
     let (status, list) = get(&simulator, &format!("/api/account/{ACCOUNT}/service/baseURI.json?version=1.0")).await;
     assert_eq!(status, 200);
-    assert_eq!(list, json!({ "baseURIs": [entry("asyncMessagingEnt"), entry("sentinel"), entry("idp")] }));
-    for service in ["asyncMessagingEnt", "sentinel", "idp"] {
+    assert_eq!(list, json!({ "baseURIs": SERVICES.map(entry) }));
+    for service in SERVICES {
         let path = format!("/api/account/{ACCOUNT}/service/{service}/baseURI.json?version=1.0");
         assert_eq!(get(&simulator, &path).await, (200, entry(service)));
     }

@@ -1,0 +1,98 @@
+//! Disorder on purpose, and the same one at each run.
+
+use std::time::Duration;
+
+/// How often notifications come twice, swapped or late.
+///
+/// Which ones depends on the seed, on the place of their conversation in the order in which conversations had their first
+/// notification, and on their own place in the conversation. A drill that does the same again meets the same disorder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebhookChaos {
+    /// Another seed, another disorder.
+    pub seed: u64,
+    /// How many of a thousand notifications are sent twice, one behind the other.
+    pub duplicate_per_mille: u16,
+    /// How many of a thousand notifications let the next one of their conversation go first.
+    pub swap_per_mille: u16,
+    /// How many of a thousand notifications are put off, and with them what follows in their conversation.
+    pub delay_per_mille: u16,
+    /// The longest time by which one is put off, or waits for the one that is to overtake it.
+    pub longest_delay: Duration,
+}
+
+/// What befalls one notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Mishap {
+    pub(super) duplicate: bool,
+    pub(super) hold: Option<Duration>,
+    pub(super) delay: Duration,
+}
+
+impl WebhookChaos {
+    /// What befalls this notification of this conversation, both counted from 0.
+    pub(super) fn befalls(&self, conversation: u64, notification: u64) -> Mishap {
+        let place = scramble(scramble(self.seed ^ scramble(conversation)) ^ notification);
+        let roll = |die: u64| scramble(place.wrapping_add(die));
+        let hits = |die: u64, per_mille: u16| roll(die) % 1000 < u64::from(per_mille);
+        let delay = match hits(3, self.delay_per_mille) {
+            true => self.longest_delay.mul_f64(f64::from((roll(4) % 1000) as u16 + 1) / 1000.0),
+            false => Duration::ZERO,
+        };
+        Mishap {
+            duplicate: hits(1, self.duplicate_per_mille),
+            hold: hits(2, self.swap_per_mille).then_some(self.longest_delay),
+            delay,
+        }
+    }
+}
+
+/// SplitMix64's output function: neighbouring numbers come out far apart.
+fn scramble(number: u64) -> u64 {
+    let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOME: WebhookChaos = WebhookChaos {
+        seed: 4711,
+        duplicate_per_mille: 100,
+        swap_per_mille: 200,
+        delay_per_mille: 300,
+        longest_delay: Duration::from_millis(80),
+    };
+
+    fn thousand(chaos: WebhookChaos) -> Vec<Mishap> {
+        (0..10).flat_map(|conversation| (0..100).map(move |number| chaos.befalls(conversation, number))).collect()
+    }
+
+    #[test]
+    fn the_same_seed_brings_the_same_disorder_and_another_seed_another() {
+        assert_eq!(thousand(SOME), thousand(SOME));
+        assert_ne!(thousand(SOME), thousand(WebhookChaos { seed: 4712, ..SOME }));
+    }
+
+    #[test]
+    fn mishaps_are_about_as_frequent_as_asked() {
+        let mishaps = thousand(SOME);
+        let count = |befell: fn(&Mishap) -> bool| mishaps.iter().filter(|mishap| befell(mishap)).count();
+        assert!((70..130).contains(&count(|mishap| mishap.duplicate)));
+        assert!((150..250).contains(&count(|mishap| mishap.hold.is_some())));
+        assert!((250..350).contains(&count(|mishap| !mishap.delay.is_zero())));
+        assert!(mishaps.iter().all(|mishap| mishap.delay <= SOME.longest_delay));
+    }
+
+    #[test]
+    fn none_and_all_are_possible() {
+        let none = WebhookChaos { duplicate_per_mille: 0, swap_per_mille: 0, delay_per_mille: 0, ..SOME };
+        assert!(thousand(none).iter().all(|mishap| *mishap == Mishap::default()));
+        let all = WebhookChaos { duplicate_per_mille: 1000, swap_per_mille: 1000, delay_per_mille: 1000, ..SOME };
+        assert!(
+            thousand(all).iter().all(|mishap| mishap.duplicate && mishap.hold.is_some() && !mishap.delay.is_zero())
+        );
+    }
+}

@@ -1,0 +1,49 @@
+//! One call of a webhook endpoint.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use url::Url;
+
+use crate::liveengage::options::AccountOptions;
+
+/// Signs and sends a body. Only 200 and 201 are success; redirects are not followed. The error is what the journal shows.
+pub(super) async fn post(
+    client: &reqwest::Client,
+    account: &AccountOptions,
+    endpoint: &Url,
+    headers: &[(String, String)],
+    body: Bytes,
+) -> Result<StatusCode, String> {
+    let signature = account.signature.sign(&account.client_secret, &body).ok_or("cannot be signed")?;
+    let mut request = client
+        .post(endpoint.clone())
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .header("x-liveperson-account-id", &account.account_id)
+        .header("x-liveperson-client-id", &account.client_id)
+        .header("x-liveperson-signature", signature);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    match request.body(body).send().await {
+        Ok(response) if matches!(response.status(), StatusCode::OK | StatusCode::CREATED) => Ok(response.status()),
+        Ok(response) => Err(response.status().as_str().to_owned()),
+        Err(error) if error.is_timeout() => Err("timeout".to_owned()),
+        Err(error) if error.is_connect() => Err("no connection".to_owned()),
+        Err(error) => Err(error.without_url().to_string()),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the simulator is not the connector: its webhook timeouts are LivePerson's"
+)]
+pub(in crate::liveengage) fn webhook_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(timeout)
+        .read_timeout(timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+}

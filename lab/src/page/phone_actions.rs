@@ -1,0 +1,128 @@
+//! What the consumer does on a phone.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::Response;
+use axum::routing::post;
+use serde::Deserialize;
+
+use super::api::{Body, done};
+use super::phones::Place;
+use super::upload::{LARGEST_UPLOAD, Upload};
+use super::view::ActionError;
+use super::{LARGEST_BODY, Shared};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sends {
+    channel: String,
+    phone: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SendsFile {
+    channel: String,
+    phone: String,
+    file: Upload,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SendsPlace {
+    channel: String,
+    phone: String,
+    latitude: f64,
+    longitude: f64,
+    name: Option<String>,
+    address: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Taps {
+    channel: String,
+    phone: String,
+    message: String,
+    choice: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reads {
+    channel: String,
+    phone: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Types {
+    channel: String,
+    phone: String,
+    typing: bool,
+}
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/api/phones/send", post(sends))
+        .route("/api/phones/place", post(sends_place))
+        .route("/api/phones/tap", post(taps))
+        .route("/api/phones/read", post(reads))
+        .route("/api/phones/typing", post(types))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .merge(Router::new().route("/api/phones/file", post(sends_file)).layer(DefaultBodyLimit::max(LARGEST_UPLOAD)))
+}
+
+async fn sends(State(shared): State<Shared>, Body(Sends { channel, phone, text }): Body<Sends>) -> Response {
+    done(match shared.channel(&channel) {
+        Ok(channel) => channel.phones.send(&phone, &text).await,
+        Err(error) => Err(error),
+    })
+}
+
+async fn sends_file(
+    State(shared): State<Shared>,
+    Body(SendsFile { channel, phone, file }): Body<SendsFile>,
+) -> Response {
+    done(match (shared.channel(&channel), file.into_file()) {
+        (Ok(channel), Ok(file)) => channel.phones.send_file(&phone, file).await,
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    })
+}
+
+async fn sends_place(State(shared): State<Shared>, Body(sends): Body<SendsPlace>) -> Response {
+    let SendsPlace { channel, phone, latitude, longitude, name, address } = sends;
+    let words = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+    done(match shared.channel(&channel) {
+        Ok(_) if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) => Err(
+            ActionError::Rejected("a place is at a latitude of -90 to 90 and a longitude of -180 to 180".to_owned()),
+        ),
+        Ok(channel) => {
+            let place = Place { latitude, longitude, name: words(name), address: words(address) };
+            channel.phones.send_place(&phone, place).await
+        }
+        Err(error) => Err(error),
+    })
+}
+
+async fn taps(State(shared): State<Shared>, Body(Taps { channel, phone, message, choice }): Body<Taps>) -> Response {
+    done(match shared.channel(&channel) {
+        Ok(channel) => channel.phones.tap(&phone, &message, &choice).await,
+        Err(error) => Err(error),
+    })
+}
+
+async fn reads(State(shared): State<Shared>, Body(Reads { channel, phone }): Body<Reads>) -> Response {
+    done(match shared.channel(&channel) {
+        Ok(channel) => channel.phones.read(&phone).await,
+        Err(error) => Err(error),
+    })
+}
+
+async fn types(State(shared): State<Shared>, Body(Types { channel, phone, typing }): Body<Types>) -> Response {
+    done(match shared.channel(&channel) {
+        Ok(channel) => channel.phones.typing(&phone, typing).await,
+        Err(error) => Err(error),
+    })
+}
