@@ -1,15 +1,17 @@
 //! Outgoing HTTP with reqwest: the only place that makes a client.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
-use reqwest::{Client, redirect::Policy};
+use reqwest::{Body, Client, Response, redirect::Policy};
 
 use crate::{
+    channel::FileEnvelope,
     domain::http::{HttpCall, HttpFailure, HttpReply},
-    port::Http,
+    port::{Download, HEAD, Http, StreamedFile},
 };
 
 /// The longest answer that is read.
@@ -45,30 +47,92 @@ impl ReqwestHttp {
     }
 }
 
+impl ReqwestHttp {
+    async fn send(&self, call: HttpCall, body: Body) -> Result<Response, HttpFailure> {
+        let sent = self.client.request(call.method, call.url).headers(call.headers).body(body).send().await;
+        sent.map_err(|error| {
+            // A request that can't be built was not sent either.
+            if error.is_connect() || error.is_builder() { HttpFailure::NotSent } else { HttpFailure::Unanswered }
+        })
+    }
+}
+
+fn retry_after(response: &Response) -> Option<SignedDuration> {
+    response
+        .headers()
+        .get(http::header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.trim().parse::<u32>().ok())
+        .map(|seconds| SignedDuration::from_secs(i64::from(seconds)))
+}
+
+async fn whole(mut response: Response) -> HttpReply {
+    let (status, retry_after) = (response.status(), retry_after(&response));
+    let mut body = BytesMut::new();
+    // The status is the answer: a success whose body breaks off must not be taken for no answer and be repeated.
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > LONGEST_REPLY {
+            body.clear();
+            break;
+        }
+    }
+    HttpReply { status, retry_after, body: Bytes::from(body) }
+}
+
 #[async_trait]
 impl Http for ReqwestHttp {
     async fn call(&self, call: HttpCall) -> Result<HttpReply, HttpFailure> {
-        let sent = self.client.request(call.method, call.url).headers(call.headers).body(call.body).send().await;
-        let mut response = sent.map_err(|error| {
-            // A request that can't be built was not sent either.
-            if error.is_connect() || error.is_builder() { HttpFailure::NotSent } else { HttpFailure::Unanswered }
-        })?;
-        let status = response.status();
-        let retry_after = response
-            .headers()
-            .get(http::header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.trim().parse::<u32>().ok())
-            .map(|seconds| SignedDuration::from_secs(i64::from(seconds)));
-        let mut body = BytesMut::new();
-        // The status is the answer: a success whose body breaks off must not be taken for no answer and be repeated.
-        while let Ok(Some(chunk)) = response.chunk().await {
-            body.extend_from_slice(&chunk);
-            if body.len() > LONGEST_REPLY {
-                body.clear();
-                break;
+        let body = Body::from(call.body.clone());
+        Ok(whole(self.send(call, body).await?).await)
+    }
+
+    async fn download(&self, call: HttpCall) -> Result<Download, HttpFailure> {
+        let body = Body::from(call.body.clone());
+        let mut response = self.send(call, body).await?;
+        let (status, retry_after, length) = (response.status(), retry_after(&response), response.content_length());
+        let mut head = BytesMut::new();
+        while head.len() < HEAD {
+            match response.chunk().await {
+                Ok(Some(chunk)) => head.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(_) => return Err(HttpFailure::Unanswered),
             }
         }
-        Ok(HttpReply { status, retry_after, body: Bytes::from(body) })
+        let rest = response.bytes_stream().map_err(|_| HttpFailure::Unanswered).boxed();
+        Ok(Download { status, retry_after, length, head: head.freeze(), rest })
     }
+
+    async fn upload(
+        &self,
+        mut call: HttpCall,
+        file: StreamedFile,
+        envelope: FileEnvelope,
+    ) -> Result<HttpReply, HttpFailure> {
+        let around = (envelope.before.len() + envelope.after.len()) as u64;
+        // Storage that checks a signed URL wants the length beforehand, and takes no chunks.
+        call.headers.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from(file.size + around));
+        let body = stream::iter([Ok(envelope.before)])
+            .chain(exactly(file))
+            .chain(stream::iter([Ok(envelope.after)]))
+            .try_filter(|chunk| std::future::ready(!chunk.is_empty()));
+        Ok(whole(self.send(call, Body::wrap_stream(body)).await?).await)
+    }
+}
+
+/// The file's bytes, and an error instead of a body of another length than announced.
+fn exactly(file: StreamedFile) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
+    let broken = |why: &'static str| io::Error::new(io::ErrorKind::UnexpectedEof, why);
+    stream::try_unfold((file.bytes, file.size), move |(mut bytes, left)| async move {
+        match bytes.next().await {
+            Some(Ok(chunk)) if chunk.len() as u64 <= left => {
+                let left = left - chunk.len() as u64;
+                Ok(Some((chunk, (bytes, left))))
+            }
+            Some(Ok(_)) => Err(broken("the file is longer than announced")),
+            Some(Err(_)) => Err(broken("the file's download broke off")),
+            None if left > 0 => Err(broken("the file is shorter than announced")),
+            None => Ok(None),
+        }
+    })
 }

@@ -1,4 +1,4 @@
-// A consumer and an agent talk on the lab's page, in a real browser.
+// Consumers and an agent talk on the lab's page, by SMS and on WhatsApp, in a real browser.
 //
 //   npm ci && npm test                          starts the lab with cargo
 //   LAB_BINARY=path npm test                    starts a lab that is built already
@@ -57,6 +57,7 @@ after(async () => {
 const shot = (name) => page.screenshot({ path: path.join(screenshots, `${name}.png`) });
 const part = (id) => page.getByTestId(id);
 const bubble = (list, text) => part(list).getByRole("listitem").filter({ has: page.getByText(text, { exact: true }) });
+const from = (list, side, text) => bubble(list, text).and(page.locator(`[data-side=${side}]`));
 const conversations = () => part("conversations").getByRole("listitem");
 
 /** Waits until as many are there; names what was there instead when the time is over. */
@@ -70,6 +71,22 @@ async function count(locator, expected, what) {
   assert.equal(found, expected, what);
 }
 
+/** Waits until a message has come as far as this, for the eye and in words. */
+async function reached(message, state) {
+  await count(message.and(page.locator(`[data-state=${state}]`)), 1, `it is ${state}`);
+  assert.equal(await message.locator(".state").textContent(), state);
+  assert.equal(await message.locator(".ticks").textContent(), "✓✓");
+}
+
+/** Waits until a list shows as many pictures, all of them drawn. */
+function pictures(list, expected) {
+  const drawn = ([id, expected]) => {
+    const images = [...document.querySelectorAll(`#${id} img`)];
+    return images.length === expected && images.every((image) => image.complete && image.naturalWidth > 0);
+  };
+  return page.waitForFunction(drawn, [list, expected]);
+}
+
 test("a conversation from the first text to the next conversation", async (t) => {
   const question = "Hello 👋🏽 <b>is my parcel on its way?</b> Grüße, Zoë";
   const answer = "Good morning ☀️ Yes: it arrives today & before 17:00.";
@@ -79,6 +96,9 @@ test("a conversation from the first text to the next conversation", async (t) =>
   await t.test("the page connects", async () => {
     await page.getByRole("status").filter({ hasText: "Live" }).waitFor();
     await count(conversations(), 0, "a fresh lab has no conversation");
+    for (const control of ["attach", "place", "read", "types"]) {
+      assert.equal(await part(`phone-${control}`).isVisible(), false, `an SMS phone has no ${control}`);
+    }
     assert.equal(await part("desk-send").isDisabled(), true);
     await shot("1-start");
   });
@@ -189,6 +209,146 @@ test("a conversation from the first text to the next conversation", async (t) =>
       assert.ok(overhang <= 0, `${name}: nothing sticks out sideways, but ${overhang} px do`);
       await page.screenshot({ path: path.join(screenshots, `${name}.png`), fullPage: true });
     }
+  });
+
+  await t.test("the browser had nothing to complain about", () => {
+    assert.deepEqual(complaints, []);
+  });
+});
+
+test("a chat with pictures, buttons, receipts and a survey", async (t) => {
+  const question = "Hi! Is the green tent still there?";
+  const answer = "It is, I keep one for you.";
+  const phoneQuestion = "Shall I reserve it?";
+  const secondQuestion = "Thank you! How do I pay?";
+  const surveyQuestion = "How content are you with our help?";
+  const png = Buffer.from(
+    "iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAYAAACNMs+9AAAAFUlEQVR42mNkYPhfz0AEYBxVSF+FABJADveWkH6oAAAAAElFTkSuQmCC",
+    "base64",
+  );
+  const chosen = (file) => ({ name: file, mimeType: file.endsWith(".png") ? "image/png" : "application/pdf" });
+
+  await t.test("a WhatsApp phone has more than texts", async () => {
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.emulateMedia({ colorScheme: "light" });
+    await part("phone-channel").selectOption("WhatsApp");
+    await part("phone-new").click();
+    await count(part("phone-messages").getByRole("listitem"), 0, "the new phone is empty");
+    for (const control of ["attach", "place", "read"]) await part(`phone-${control}`).waitFor();
+    assert.match(await part("phone-select").locator("option:checked").innerText(), /^WhatsApp \+1/);
+  });
+
+  await t.test("the consumer writes, and ticks tell how far it came", async () => {
+    const before = await conversations().count();
+    await part("phone-input").fill(question);
+    await part("phone-send").click();
+    await count(conversations(), before + 1, "another conversation");
+    await conversations().first().getByRole("button").click();
+    await count(from("desk-messages", "consumer", question), 1, "the text is at the desk once");
+    await reached(from("phone-messages", "consumer", question), "delivered");
+    await part("desk-read").click();
+    await reached(from("phone-messages", "consumer", question), "read");
+    await shot("20-read");
+  });
+
+  await t.test("the agent types and answers, and hears that it was read", async () => {
+    await part("desk-types").click();
+    await count(part("phone-typing").filter({ hasText: "typing" }), 1, "the phone shows that somebody types");
+    await shot("21-typing");
+    await part("desk-input").fill(answer);
+    await part("desk-send").click();
+    await count(from("phone-messages", "agent", answer), 1, "the answer is on the phone once");
+    await count(part("phone-typing").filter({ hasText: "typing" }), 0, "the answer ends the typing");
+    await part("desk-types").click();
+    await reached(from("desk-messages", "agent", answer), "delivered");
+    await part("phone-read").click();
+    await reached(from("desk-messages", "agent", answer), "read");
+  });
+
+  await t.test("the consumer sends a picture with a text", async () => {
+    await part("phone-input").fill("This one");
+    await part("phone-file").setInputFiles({ ...chosen("tent.png"), buffer: png });
+    await pictures("phone-messages", 1);
+    await pictures("desk-messages", 1);
+    await count(from("phone-messages", "consumer", "This one"), 1, "the text is below the picture on the phone");
+    await count(part("desk-messages").getByText("This one", { exact: true }), 1, "and once at the desk");
+    assert.equal(await part("phone-input").inputValue(), "");
+    await shot("22-picture");
+  });
+
+  await t.test("the agent sends a picture and a document", async () => {
+    await part("desk-input").fill("The label");
+    await part("desk-file").setInputFiles({ ...chosen("label.png"), buffer: png });
+    await pictures("desk-messages", 2);
+    await pictures("phone-messages", 2);
+    await count(from("phone-messages", "agent", "The label"), 1, "with its text");
+    await part("desk-file").setInputFiles({ ...chosen("terms.pdf"), buffer: Buffer.from("%PDF-1.4\n%%EOF\n") });
+    const document = part("phone-messages").locator("a[data-kind=file]");
+    await count(part("desk-messages").locator("a[data-kind=file]"), 1, "the document is at the desk");
+    await count(document, 1, "the document is on the phone");
+    const [download] = await Promise.all([page.waitForEvent("download"), document.click()]);
+    assert.match(download.suggestedFilename(), /\.pdf$/i);
+    await shot("23-files");
+  });
+
+  await t.test("the consumer taps a button, and the agent sees which", async () => {
+    await part("desk-replies").click();
+    await part("replies-text").fill(phoneQuestion);
+    await part("replies-titles").fill("Yes please, No");
+    await part("replies-send").click();
+    await part("replies-dialog").waitFor({ state: "hidden" });
+    const choices = from("phone-messages", "agent", phoneQuestion).getByRole("button");
+    await count(choices, 2, "the choices are buttons");
+    await shot("24-buttons");
+    await choices.first().click();
+    await count(from("phone-messages", "consumer", "Yes please"), 1, "the choice is on the phone once");
+    const arrived = from("desk-messages", "consumer", "Yes please");
+    await count(arrived, 1, "the choice is at the desk once");
+    assert.deepEqual(await arrived.locator(".tag").allInnerTexts(), ["ExternalId: choice-1"]);
+    await reached(from("desk-messages", "agent", phoneQuestion), "read");
+    await shot("25-tapped");
+  });
+
+  await t.test("the consumer sends a place", async () => {
+    await part("phone-place").click();
+    await part("place-name").fill("Camping by the lake");
+    await part("place-send").click();
+    await part("place-dialog").waitFor({ state: "hidden" });
+    const place = part("phone-messages").locator("[data-kind=place]");
+    await count(place, 1, "the place is on the phone");
+    assert.match(await place.innerText(), /Camping by the lake\s+52\.5251, 13\.3694/);
+    const atDesk = part("desk-messages").getByRole("listitem").filter({ hasText: "Camping by the lake" });
+    await count(atDesk, 1, "the desk reads where it is");
+  });
+
+  await t.test("a survey follows a conversation", async () => {
+    await part("desk-survey").check();
+    await part("desk-close").click();
+    await count(part("desk-state").filter({ hasText: "closed" }), 1, "it opened without a survey, so none follows");
+    await part("phone-input").fill(secondQuestion);
+    await part("phone-send").click();
+    await count(from("desk-messages", "consumer", secondQuestion), 1, "the next conversation is open");
+    await part("desk-input").fill("By card.");
+    await part("desk-send").click();
+    await count(from("phone-messages", "agent", "By card."), 1, "the agent has it");
+    await part("desk-close").click();
+    await count(part("desk-state").filter({ hasText: "survey" }), 1, "a survey runs");
+    await count(part("desk-facts").getByText("Survey: open"), 1, "and is named");
+    assert.equal(await part("desk-send").isDisabled(), true);
+    const question = from("phone-messages", "agent", surveyQuestion);
+    await count(question, 1, "the survey asks the consumer");
+    await shot("26-survey");
+    await question.getByRole("button", { name: "Very" }).click();
+    const answered = from("desk-messages", "consumer", "Very");
+    await count(answered, 1, "the answer is at the desk once");
+    assert.match(await answered.locator(".meta").innerText(), /Survey/);
+    await count(bubble("phone-messages", "What could we do better?"), 1, "the survey goes on");
+    await part("phone-input").fill("Nothing at all");
+    await part("phone-send").click();
+    await count(bubble("desk-messages", "Survey completed"), 1, "the survey is over");
+    await count(part("desk-state").filter({ hasText: "closed" }), 1, "and so is the conversation");
+    await part("desk-survey").uncheck();
+    await shot("27-survey-over");
   });
 
   await t.test("the browser had nothing to complain about", () => {

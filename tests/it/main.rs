@@ -2,10 +2,14 @@
 //! sockets, the store on DynamoDB.
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod events;
+mod features;
 #[cfg(test)]
 mod functions;
 #[cfg(test)]
 mod liveengage_edges;
 mod road;
+mod steps;
 mod store;

@@ -1,64 +1,14 @@
 //! The whole road in the lab, from phone to desk and back, each test named after what a person sees.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a step that the tests share may fail as loudly as a test")]
-
-use std::{future::Future, time::Duration};
-
 use connector_lab::{
     LINE, Lab, LabOptions, headless,
-    liveengage::{AcceptStatus, ConversationView, Role, Service, Speaker},
-    sms_gateway::{Direction, MessageState, WebhookAnswer},
+    liveengage::{AcceptStatus, Service, Speaker},
+    sms_gateway::{MessageState, WebhookAnswer},
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-const PATIENCE: Duration = Duration::from_secs(60);
-const PHONE: &str = "+4915155001";
-
-async fn lab() -> Lab {
-    Lab::start(LabOptions::default()).await.unwrap()
-}
-
-async fn soon<T>(what: &str, wait: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("it didn't happen: {what}"))
-}
-
-/// Waits until the desk shows what `done` wants.
-async fn desk(lab: &Lab, what: &str, done: impl Fn(&[ConversationView]) -> bool) -> Vec<ConversationView> {
-    let mut changes = lab.liveengage().subscribe();
-    soon(what, async {
-        loop {
-            let conversations = lab.liveengage().conversations();
-            if done(&conversations) {
-                return conversations;
-            }
-            let _ = changes.recv().await;
-        }
-    })
-    .await
-}
-
-fn consumer_texts(conversation: &ConversationView) -> Vec<&str> {
-    conversation.transcript.iter().filter(|line| line.who == Role::Consumer).map(|line| line.text.as_str()).collect()
-}
-
-async fn received(lab: &Lab, phone: &str, count: usize) -> Vec<String> {
-    let received = |messages: &[connector_lab::sms_gateway::PhoneMessage]| {
-        messages.iter().filter(|message| message.direction == Direction::ToPhone).count() >= count
-    };
-    let messages = soon("the phone shows the answers", lab.gateway().wait_for(phone, received)).await;
-    messages.into_iter().filter(|message| message.direction == Direction::ToPhone).map(|message| message.text).collect()
-}
-
-/// A conversation with one text at the desk.
-async fn opened(lab: &Lab, phone: &str) -> String {
-    lab.gateway().consumer_sends(phone, "hello").unwrap();
-    let conversations = desk(lab, "the first text is at the desk", |all| {
-        all.iter().any(|conversation| conversation.open && !conversation.transcript.is_empty())
-    })
-    .await;
-    conversations.last().unwrap().id.clone()
-}
+use crate::steps::{PHONE, consumer_texts, desk, lab, opened, received, soon};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_goes_both_ways_and_after_a_close_the_next_text_opens_a_second_one() {

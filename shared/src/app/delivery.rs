@@ -31,6 +31,9 @@ pub(super) const CHANNEL_CALL: SignedDuration = SignedDuration::from_secs(10);
 /// The longest that one call to LiveEngage takes, with the hosts and the token asked for before it, and a write to note it.
 pub(super) const LIVEENGAGE_CALL: SignedDuration = SignedDuration::from_secs(26);
 
+/// The longest that a file takes from one side to the other: its address asked for, and both calls that carry it.
+pub(super) const FILE_TRANSFER: SignedDuration = SignedDuration::from_secs(44);
+
 impl Attempt {
     /// Whether there is time for one more call, which takes `needed` at the longest.
     ///

@@ -11,8 +11,9 @@ use super::{
 use crate::{
     channel::{Answer, ChannelRequest, Refusal, Unreadable},
     domain::{
-        id::{ChannelUserId, CorrelationId, LineId},
-        message::InboundEvent,
+        conversation::COMPOSING_EVERY,
+        id::{ChannelUserId, CorrelationId, LineId, ProviderMessageId},
+        message::{InboundContent, InboundEvent, ReportedStatus},
     },
     port::{Queue, QueueMessage},
 };
@@ -92,8 +93,7 @@ impl AcceptChannelRequest {
             Ok(reception) => reception,
             Err(error) => return Outcome::Unreadable(error),
         };
-        let messages: Result<Vec<_>, _> =
-            reception.events.iter().map(|event| queue_message(&line, event, correlation, now)).collect();
+        let messages = queue_messages(&line, &reception.events, correlation, now);
         let messages = match messages {
             Ok(messages) => messages,
             Err(error) => return Outcome::NotQueued(error.to_string()),
@@ -113,6 +113,51 @@ pub fn group(line: &LineId, user: &ChannelUserId) -> String {
     digest([line.as_str().as_bytes(), user.as_str().as_bytes()])
 }
 
+/// The most reports in one queue message: each is a read of the ledger.
+const MOST_REPORTS: usize = 100;
+
+fn queue_messages(
+    line: &LineId,
+    events: &[InboundEvent],
+    correlation: &CorrelationId,
+    now: Timestamp,
+) -> Result<Vec<QueueMessage>, serde_json::Error> {
+    let mut messages = Vec::new();
+    // Reports of one status for one person are told LiveEngage in one request.
+    let mut reports: Vec<(&ChannelUserId, &ReportedStatus, Vec<ProviderMessageId>)> = Vec::new();
+    for event in events {
+        let InboundContent::Report { message, status } = &event.content else {
+            messages.push(queue_message(line, event, correlation, now)?);
+            continue;
+        };
+        let known = reports
+            .iter_mut()
+            .find(|(user, known, messages)| *user == &event.user && *known == status && messages.len() < MOST_REPORTS);
+        match known {
+            Some((_, _, messages)) if messages.contains(message) => {}
+            Some((_, _, messages)) => messages.push(message.clone()),
+            None => reports.push((&event.user, status, vec![message.clone()])),
+        }
+    }
+    for (user, status, ids) in reports {
+        let (line_name, rank) = (line.as_str().as_bytes(), [status.rank()]);
+        let names = ids.iter().map(|id| id.as_str().as_bytes());
+        let deduplication = digest([b"reports".as_slice(), line_name, &rank].into_iter().chain(names));
+        // A group of their own: a report that has to wait must not hold up a text.
+        let group = digest([b"reports".as_slice(), line_name, user.as_str().as_bytes()]);
+        let task = ToLiveEngage::ReportsV1 {
+            line: line.clone(),
+            user: user.clone(),
+            correlation: correlation.clone(),
+            accepted_at: now,
+            status: status.clone(),
+            messages: ids,
+        };
+        messages.push(QueueMessage { body: to_body(&task)?, group, deduplication });
+    }
+    Ok(messages)
+}
+
 fn queue_message(
     line: &LineId,
     event: &InboundEvent,
@@ -125,9 +170,15 @@ fn queue_message(
         accepted_at: now,
         event: event.clone(),
     };
-    Ok(QueueMessage {
-        body: to_body(&task)?,
-        group: group(line, &event.user),
-        deduplication: digest([line.as_str().as_bytes(), event.id.as_str().as_bytes()]),
-    })
+    let body = to_body(&task)?;
+    let group = group(line, &event.user);
+    let (line, user, id) = (line.as_str().as_bytes(), event.user.as_str().as_bytes(), event.id.as_str().as_bytes());
+    if let InboundContent::Typing { typing } = event.content {
+        // A beginning waits in the queue until it is over, and nothing may wait behind it. Channels repeat it every second or so:
+        // one in five seconds is enough.
+        let slot = now.as_second() / COMPOSING_EVERY.as_secs();
+        let deduplication = digest([b"typing".as_slice(), line, user, &[u8::from(typing)], &slot.to_be_bytes()]);
+        return Ok(QueueMessage { body, group: digest([b"typing".as_slice(), line, user, id]), deduplication });
+    }
+    Ok(QueueMessage { body, group, deduplication: digest([line, id]) })
 }

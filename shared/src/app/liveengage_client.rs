@@ -7,9 +7,11 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use url::Url;
 
 use super::{error::DeliveryError, registry::Accounts, tokens::AppJwts};
 use crate::{
+    channel::FileEnvelope,
     domain::{
         conversation::{ConsumerToken, Identity},
         http::{HttpCall, HttpReply},
@@ -18,11 +20,14 @@ use crate::{
     liveengage::{
         LiveEngageError,
         domain_api::{self, Directory, Service},
+        files::{self, FileType, RelativePath},
         idp,
-        messaging::{self, Credentials, Event, Place, Routing},
+        messaging::{
+            self, ClientProperties, Close, Credentials, CustomerSatisfaction, Event, Place, Routing, UserProfile,
+        },
         sentinel::AppJwt,
     },
-    port::{Http, Tokens},
+    port::{Download, Http, StreamedFile, Tokens},
 };
 
 /// How long a list of hosts is used (LivePerson: it can change, and no life is documented).
@@ -53,8 +58,27 @@ pub struct Caller<'a> {
     pub account: &'a AccountId,
     /// Who holds the lease on the message.
     pub owner: &'a Owner,
+    /// What the line can show.
+    pub client_properties: &'a ClientProperties,
     /// Now.
     pub now: Timestamp,
+}
+
+/// Whose token is kept fresh.
+#[derive(Debug, Clone, Copy)]
+pub struct Keeper<'a> {
+    /// The account.
+    pub account: &'a AccountId,
+    /// Who asks for it.
+    pub owner: &'a Owner,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl<'a> Caller<'a> {
+    const fn keeper(&self) -> Keeper<'a> {
+        Keeper { account: self.account, owner: self.owner, now: self.now }
+    }
 }
 
 impl LiveEngage {
@@ -70,7 +94,7 @@ impl LiveEngage {
     /// [`DeliveryError`].
     pub async fn identify(&self, caller: Caller<'_>, consumer: &ExtConsumerId) -> Result<Identity, DeliveryError> {
         self.authorised(
-            caller,
+            caller.keeper(),
             Service::Idp,
             |host, app_jwt| idp::request(host, caller.account, app_jwt, consumer),
             |reply| idp::answer(reply, consumer),
@@ -88,21 +112,12 @@ impl LiveEngage {
         consumer: &ConsumerToken,
         request_id: &str,
         routing: &Routing,
+        profile: &UserProfile,
     ) -> Result<ConversationId, DeliveryError> {
-        self.authorised(
-            caller,
-            Service::Messaging,
-            |host, app_jwt| {
-                messaging::open_request(
-                    host,
-                    Credentials { account: caller.account, app_jwt, consumer },
-                    request_id,
-                    routing,
-                )
-            },
-            messaging::open_answer,
-        )
-        .await
+        let build = |host: &Url, credentials: Credentials<'_>| {
+            messaging::open_request(host, credentials, request_id, routing, profile)
+        };
+        self.sending(caller, consumer, build, messaging::open_answer).await
     }
 
     /// Publishes an event of the consumer.
@@ -118,23 +133,132 @@ impl LiveEngage {
         event: Event<'_>,
         metadata: Option<&Value>,
     ) -> Result<Option<Sequence>, DeliveryError> {
-        self.authorised(
-            caller,
-            Service::Messaging,
-            |host, app_jwt| {
-                let credentials = Credentials { account: caller.account, app_jwt, consumer };
-                messaging::publish_request(host, credentials, request_id, place, event, metadata)
-            },
-            messaging::send_answer,
-        )
-        .await
+        let build = |host: &Url, credentials: Credentials<'_>| {
+            messaging::publish_request(host, credentials, request_id, place, event, metadata)
+        };
+        self.sending(caller, consumer, build, messaging::send_answer).await
+    }
+
+    /// Tells the agent more about the consumer.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub async fn set_profile(
+        &self,
+        caller: Caller<'_>,
+        consumer: &ConsumerToken,
+        request_id: &str,
+        profile: &UserProfile,
+    ) -> Result<(), DeliveryError> {
+        let build = |host: &Url, credentials: Credentials<'_>| {
+            messaging::profile_request(host, credentials, request_id, profile)
+        };
+        self.sending(caller, consumer, build, messaging::send_answer).await.map(drop)
+    }
+
+    /// Ends a conversation, or its main dialog so that a survey may follow.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub async fn close(
+        &self,
+        caller: Caller<'_>,
+        consumer: &ConsumerToken,
+        request_id: &str,
+        conversation: &ConversationId,
+        close: Close<'_>,
+    ) -> Result<(), DeliveryError> {
+        let build = |host: &Url, credentials: Credentials<'_>| {
+            messaging::close_request(host, credentials, request_id, conversation, close)
+        };
+        self.sending(caller, consumer, build, messaging::send_answer).await.map(drop)
+    }
+
+    /// Tells how content the consumer was with a conversation.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub async fn rate(
+        &self,
+        caller: Caller<'_>,
+        consumer: &ConsumerToken,
+        request_id: &str,
+        conversation: &ConversationId,
+        satisfaction: &CustomerSatisfaction,
+    ) -> Result<(), DeliveryError> {
+        let build = |host: &Url, credentials: Credentials<'_>| {
+            messaging::satisfaction_request(host, credentials, request_id, conversation, satisfaction)
+        };
+        self.sending(caller, consumer, build, messaging::send_answer).await.map(drop)
+    }
+
+    /// Brings a file into LivePerson's storage, streamed: one call for the address, one for the bytes. Nobody sees it there before
+    /// a message names it, so doing it twice does no harm.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub async fn upload(
+        &self,
+        caller: Caller<'_>,
+        consumer: &ConsumerToken,
+        request_id: &str,
+        file_type: &FileType,
+        file: StreamedFile,
+    ) -> Result<RelativePath, DeliveryError> {
+        let swift = self.hosts(caller.keeper()).await?.url(Service::Files)?.clone();
+        let size = file.size;
+        let build = |host: &Url, credentials: Credentials<'_>| {
+            files::upload_url_request(host, credentials, request_id, size, file_type)
+        };
+        let address = self.sending(caller, consumer, build, |reply| files::temporary_url_answer(reply, &swift)).await?;
+        let call = files::upload_call(&address);
+        let name = call.name;
+        let reply = self.http.upload(call, file, FileEnvelope::default()).await;
+        files::uploaded(&reply.map_err(|failure| DeliveryError::Http { call: name, failure })?)?;
+        Ok(address.relative_path)
+    }
+
+    /// Opens a file of LivePerson's storage: one call for the address, one for the bytes.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub async fn download(
+        &self,
+        caller: Caller<'_>,
+        consumer: &ConsumerToken,
+        request_id: &str,
+        path: &RelativePath,
+    ) -> Result<Download, DeliveryError> {
+        let swift = self.hosts(caller.keeper()).await?.url(Service::Files)?.clone();
+        let build =
+            |host: &Url, credentials: Credentials<'_>| files::download_url_request(host, credentials, request_id, path);
+        let address = self.sending(caller, consumer, build, |reply| files::temporary_url_answer(reply, &swift)).await?;
+        let call = files::download_call(&address);
+        let name = call.name;
+        let download = self.http.download(call).await.map_err(|failure| DeliveryError::Http { call: name, failure })?;
+        files::downloaded(&download.reply())?;
+        Ok(download)
+    }
+
+    /// A call of the Send API.
+    async fn sending<T>(
+        &self,
+        caller: Caller<'_>,
+        consumer: &ConsumerToken,
+        build: impl Fn(&Url, Credentials<'_>) -> Result<HttpCall, LiveEngageError> + Send + Sync,
+        read: impl Fn(&HttpReply) -> Result<T, LiveEngageError> + Send + Sync,
+    ) -> Result<T, DeliveryError> {
+        let Caller { account, client_properties, .. } = caller;
+        let build =
+            |host: &Url, app_jwt: &AppJwt| build(host, Credentials { account, app_jwt, consumer, client_properties });
+        self.authorised(caller.keeper(), Service::Messaging, build, read).await
     }
 
     /// Renews the account's AppJWT if it will be due before `horizon` from now.
     ///
     /// # Errors
     /// [`DeliveryError`].
-    pub async fn keep_token_fresh(&self, caller: Caller<'_>, horizon: SignedDuration) -> Result<AppJwt, DeliveryError> {
+    pub async fn keep_token_fresh(&self, caller: Keeper<'_>, horizon: SignedDuration) -> Result<AppJwt, DeliveryError> {
         let hosts = self.hosts(caller).await?;
         let sentinel = hosts.url(Service::Sentinel)?;
         self.app_jwts.keep_fresh(caller.account, sentinel, caller.owner, caller.now, horizon).await
@@ -143,12 +267,12 @@ impl LiveEngage {
     /// Makes a call with the AppJWT, and once more with a new one if LiveEngage refuses it.
     async fn authorised<T>(
         &self,
-        caller: Caller<'_>,
+        caller: Keeper<'_>,
         service: Service,
-        build: impl Fn(&url::Url, &AppJwt) -> Result<HttpCall, LiveEngageError> + Send + Sync,
+        build: impl Fn(&Url, &AppJwt) -> Result<HttpCall, LiveEngageError> + Send + Sync,
         read: impl Fn(&HttpReply) -> Result<T, LiveEngageError> + Send + Sync,
     ) -> Result<T, DeliveryError> {
-        let Caller { account, owner, now } = caller;
+        let Keeper { account, owner, now } = caller;
         let hosts = self.hosts(caller).await?;
         let (host, sentinel) = (hosts.url(service)?, hosts.url(Service::Sentinel)?);
         let app_jwt = self.app_jwts.get(account, sentinel, owner, now).await?;
@@ -162,7 +286,7 @@ impl LiveEngage {
         }
     }
 
-    async fn call(&self, caller: Caller<'_>, call: HttpCall) -> Result<HttpReply, DeliveryError> {
+    async fn call(&self, caller: Keeper<'_>, call: HttpCall) -> Result<HttpReply, DeliveryError> {
         let name = call.name;
         let result = self.http.call(call).await;
         if !matches!(&result, Ok(reply) if reply.status != http::StatusCode::NOT_FOUND) {
@@ -175,8 +299,8 @@ impl LiveEngage {
         result.map_err(|failure| DeliveryError::Http { call: name, failure })
     }
 
-    async fn hosts(&self, caller: Caller<'_>) -> Result<Arc<Directory>, DeliveryError> {
-        let Caller { account, now, .. } = caller;
+    async fn hosts(&self, caller: Keeper<'_>) -> Result<Arc<Directory>, DeliveryError> {
+        let Keeper { account, now, .. } = caller;
         let known = self.lock().get(account).cloned();
         if let Some((read_at, hosts)) = &known
             && now.duration_since(*read_at) < HOSTS_FRESH_FOR

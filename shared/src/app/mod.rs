@@ -2,6 +2,7 @@
 
 pub mod delivery;
 pub mod error;
+mod files;
 pub mod inbound;
 pub mod liveengage_client;
 pub mod registry;

@@ -7,10 +7,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     domain::{
-        id::{AccountId, ChannelUserId, ConversationId, CorrelationId, DialogId, LineId, Sequence},
-        message::{InboundEvent, MessageText},
+        id::{AccountId, ChannelUserId, ConversationId, CorrelationId, DialogId, LineId, ProviderMessageId, Sequence},
+        message::{InboundEvent, MessageText, ReportedStatus},
     },
     liveengage::notification::NotificationType,
+    port::{QueueError, QueueMessage},
 };
 
 /// A message of the queue to LiveEngage.
@@ -28,6 +29,22 @@ pub enum ToLiveEngage {
         accepted_at: Timestamp,
         /// What it was.
         event: InboundEvent,
+    },
+    /// What a channel reports of messages to one person, all of one status.
+    #[serde(rename = "reports_v1")]
+    ReportsV1 {
+        /// The line that they went out on.
+        line: LineId,
+        /// The person that they were for.
+        user: ChannelUserId,
+        /// Follows the reports through the logs.
+        correlation: CorrelationId,
+        /// When the connector took them over.
+        accepted_at: Timestamp,
+        /// What became of the messages.
+        status: ReportedStatus,
+        /// The channel's ids of the messages, 100 at most.
+        messages: Vec<ProviderMessageId>,
     },
     /// An agent's message did not reach the person: the agent is to know.
     #[serde(rename = "undelivered_v1")]
@@ -79,6 +96,9 @@ pub enum ToChannel {
         /// The body in Base64: it may be anything.
         body: String,
     },
+    /// Something that the connector itself says to a person.
+    #[serde(rename = "said_v1")]
+    SaidV1(Said),
     /// A person's message did not reach LiveEngage: the person is to know.
     #[serde(rename = "notice_v1")]
     NoticeV1 {
@@ -95,6 +115,41 @@ pub enum ToChannel {
     },
 }
 
+/// Something that the connector itself says to a person, in the line's words.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The line.
+    pub line: LineId,
+    /// The person.
+    pub user: ChannelUserId,
+    /// Follows it through the logs.
+    pub correlation: CorrelationId,
+    /// When it was to be said.
+    pub accepted_at: Timestamp,
+    /// Names it, as a digest: it is said once.
+    pub name: String,
+    /// The text.
+    pub text: MessageText,
+}
+
+impl std::fmt::Debug for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Said({} {})", self.line, self.correlation)
+    }
+}
+
+impl Said {
+    /// The queue message, in this group.
+    ///
+    /// # Errors
+    /// [`QueueError`], never for this type.
+    pub fn message(self, group: String) -> Result<QueueMessage, QueueError> {
+        let deduplication = digest([b"said".as_slice(), self.name.as_bytes()]);
+        let body = to_body(&ToChannel::SaidV1(self)).map_err(|_| QueueError { code: "unwritable".to_owned() })?;
+        Ok(QueueMessage { body, group, deduplication })
+    }
+}
+
 impl std::fmt::Debug for ToChannel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -104,6 +159,7 @@ impl std::fmt::Debug for ToChannel {
             Self::UnreadableNotificationV1 { account, correlation, .. } => {
                 write!(f, "UnreadableNotificationV1({account} {correlation})")
             }
+            Self::SaidV1(said) => said.fmt(f),
             Self::NoticeV1 { line, correlation, .. } => write!(f, "NoticeV1({line} {correlation})"),
         }
     }
@@ -116,6 +172,11 @@ impl std::fmt::Debug for ToChannel {
 /// Never for these types; the signature is serde's.
 pub fn to_body(task: &impl Serialize) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string(task)?.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff"))
+}
+
+/// The queue group of what is said in one conversation.
+pub fn conversation_group(account: &AccountId, conversation: &str) -> String {
+    digest([account.as_str().as_bytes(), conversation.as_bytes()])
 }
 
 /// A SHA-256 over parts, in hex: a queue's group or deduplication id (at most 128 characters, no personal data in clear), or

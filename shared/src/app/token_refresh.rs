@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     error::DeliveryError,
-    liveengage_client::{Caller, LiveEngage},
+    liveengage_client::{Keeper, LiveEngage},
     registry::Accounts,
 };
 use crate::domain::id::{AccountId, Owner};
@@ -35,7 +35,7 @@ impl RefreshTokens {
         let mut failed = Vec::new();
         let accounts = self.accounts.ids();
         for account in &accounts {
-            let caller = Caller { account, owner, now };
+            let caller = Keeper { account, owner, now };
             match self.liveengage.keep_token_fresh(caller, HORIZON).await {
                 Ok(_) => {}
                 // A worker is renewing it this moment.

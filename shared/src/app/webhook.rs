@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     registry::{Accounts, Versions},
     settings::Account,
-    task::{ToChannel, digest, to_body},
+    task::{ToChannel, conversation_group, digest, to_body},
 };
 use crate::{
     domain::id::{AccountId, CorrelationId},
@@ -158,28 +158,39 @@ fn queue_message(
 ) -> Result<Option<QueueMessage>, serde_json::Error> {
     let json = change.to_string();
     let whole = |label: &str| digest([account.as_str().as_bytes(), label.as_bytes(), json.as_bytes()]);
-    let group = |conversation: &str| digest([account.as_str().as_bytes(), conversation.as_bytes()]);
+    let group = |conversation: &str| conversation_group(account, conversation);
     let (group, deduplication) = match notification::read(kind, &change) {
         Ok(Change::Unknown) => return Ok(None),
         Ok(Change::Event(event)) => {
             let name = match &event.kind {
                 EventKind::Unknown(_) => return Ok(None),
-                EventKind::Text(_) | EventKind::OtherContent(_) => "content",
+                EventKind::Text(_) | EventKind::File(_) | EventKind::OtherContent(_) => "content",
                 EventKind::RichContent(_) => "rich content",
-                EventKind::AcceptStatus => "accept status",
-                EventKind::ChatState => "chat state",
+                EventKind::AcceptStatus { .. } => "accept status",
+                EventKind::ChatState(_) => "chat state",
             };
-            let deduplication = match event.sequence {
-                Some(sequence) if event.kind != EventKind::ChatState => digest([
-                    account.as_str().as_bytes(),
-                    event.dialog.as_str().as_bytes(),
-                    name.as_bytes(),
-                    &sequence.0.to_be_bytes(),
-                ]),
-                // Typing has no number, and the same state twice is two events.
-                _ => digest([correlation.as_str().as_bytes(), &index.to_be_bytes()]),
-            };
-            (group(event.conversation.as_str()), deduplication)
+            let conversation = event.conversation.as_str();
+            match (&event.kind, event.sequence) {
+                // Best effort, and nothing waits behind it. The same state within five seconds is the same.
+                (EventKind::ChatState(_), _) => {
+                    let slot = (now.as_second() / 5).to_be_bytes();
+                    let (originator, typing) =
+                        (event.originator.as_deref().unwrap_or_default(), event.kind.is_composing());
+                    let parts =
+                        [name.as_bytes(), conversation.as_bytes(), originator.as_bytes(), &[u8::from(typing)], &slot];
+                    let account = account.as_str().as_bytes();
+                    (
+                        digest([account, conversation.as_bytes(), name.as_bytes()]),
+                        digest([account].into_iter().chain(parts)),
+                    )
+                }
+                (_, Some(sequence)) => {
+                    let dialog = event.dialog.as_str().as_bytes();
+                    let parts = [account.as_str().as_bytes(), dialog, name.as_bytes(), &sequence.0.to_be_bytes()];
+                    (group(conversation), digest(parts))
+                }
+                (_, None) => (group(conversation), digest([correlation.as_str().as_bytes(), &index.to_be_bytes()])),
+            }
         }
         // A group of its own: an agent's text may be waiting in the conversation's for just this news.
         Ok(Change::Conversation(state)) => (

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     domain::{
         conversation::Consumer,
-        delivery::{Begin, ConsumerRef, ConversationOwner, Lease, Parked, Step},
+        delivery::{Begin, ConsumerRef, ConversationOwner, Lease, LedgerEntry, Parked, Step},
         id::{AccountId, ConversationId, LpConsumerId, Owner},
     },
     liveengage::sentinel::AppJwt,
@@ -40,6 +40,8 @@ const FOREIGN: &str = "known";
 const PRESUMED: &str = "presumed";
 
 type Item = HashMap<String, AttributeValue>;
+
+mod ledger;
 
 /// The store.
 #[derive(Debug, Clone)]
@@ -76,13 +78,18 @@ impl DynamoDbStore {
         self.client.update_item().table_name(&self.table).key(PK, text(key.pk())).key(SK, text(key.sk()))
     }
 
-    async fn put_consumer_ref(&self, key: &Key, consumer: &ConsumerRef) -> Result<TransactWriteItem, StoreError> {
-        let put = self
-            .put(key)
-            .item("line", text(consumer.line.as_str()))
-            .item("user", text(consumer.user.as_str()))
-            .build()
-            .map_err(|_| StoreError::Unreadable { what: "pointer" })?;
+    fn put_consumer_ref(
+        &self,
+        key: &Key,
+        consumer: &ConsumerRef,
+        conversation: Option<&ConversationId>,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let mut put =
+            self.put(key).item("line", text(consumer.line.as_str())).item("user", text(consumer.user.as_str()));
+        if let Some(conversation) = conversation {
+            put = put.item("conversation", text(conversation.as_str()));
+        }
+        let put = put.build().map_err(|_| StoreError::Unreadable { what: "pointer" })?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 }
@@ -140,11 +147,16 @@ impl Consumers for DynamoDbStore {
         let mut items = vec![TransactWriteItem::builder().put(put.build().map_err(|_| unwritable())?).build()];
         if let Some(identity) = &consumer.identity {
             let key = Key::LpConsumer(consumer.account.clone(), identity.lp_consumer_id.clone());
-            items.push(self.put_consumer_ref(&key, &who).await?);
+            items.push(self.put_consumer_ref(&key, &who, None)?);
         }
         if let Some(conversation) = consumer.open_conversation() {
             let key = Key::Conversation(consumer.account.clone(), conversation.clone());
-            items.push(self.put_consumer_ref(&key, &who).await?);
+            items.push(self.put_consumer_ref(&key, &who, None)?);
+            // Notifications may name the survey's dialog alone, and then it stands in for the conversation.
+            if let Some(Ok(dialog)) = consumer.survey().map(|dialog| ConversationId::new(dialog.as_str())) {
+                let key = Key::Conversation(consumer.account.clone(), dialog);
+                items.push(self.put_consumer_ref(&key, &who, Some(conversation))?);
+            }
         }
         match self.client.transact_write_items().set_transact_items(Some(items)).send().await {
             Ok(_) => Ok(Saved::Saved),
@@ -172,7 +184,16 @@ impl Consumers for DynamoDbStore {
         match self.get(&Key::Conversation(account.clone(), conversation.clone())).await? {
             Some(item) if is_text(&item, "foreign", FOREIGN) => Ok(Some(ConversationOwner::Foreign)),
             Some(item) if is_text(&item, "foreign", PRESUMED) => Ok(Some(ConversationOwner::PresumedForeign)),
-            Some(item) => Ok(Some(ConversationOwner::Ours(consumer_ref(&item)?))),
+            Some(item) => {
+                let consumer = consumer_ref(&item)?;
+                Ok(Some(match item.get("conversation").and_then(|attribute| attribute.as_s().ok()) {
+                    Some(conversation) => {
+                        let unreadable = |_| StoreError::Unreadable { what: "a pointer to a conversation" };
+                        ConversationOwner::OurSurvey(consumer, conversation.clone().try_into().map_err(unreadable)?)
+                    }
+                    None => ConversationOwner::Ours(consumer),
+                }))
+            }
             None => Ok(None),
         }
     }
@@ -246,12 +267,18 @@ impl Messages for DynamoDbStore {
         }
     }
 
-    async fn step_done(&self, lease: &Lease, done: usize, step: &Step) -> Result<(), StoreError> {
+    async fn step_done(
+        &self,
+        lease: &Lease,
+        done: usize,
+        step: &Step,
+        entry: Option<&LedgerEntry>,
+    ) -> Result<(), StoreError> {
         let step: AttributeValue =
             to_attribute_value(step).map_err(|_| StoreError::Unreadable { what: "a step of a message" })?;
         let condition = if done == 0 { "attribute_not_exists(steps)" } else { "size(steps) = :done" };
         let mut update = self
-            .update(&Key::Message(lease.message.clone()))
+            .update_of(&Key::Message(lease.message.clone()))
             .update_expression("SET steps = list_append(if_not_exists(steps, :none), :step)")
             .condition_expression(format!("#owner = :me AND #status = :working AND {condition}"))
             .expression_attribute_names("#owner", "owner")
@@ -263,19 +290,19 @@ impl Messages for DynamoDbStore {
         if done > 0 {
             update = update.expression_attribute_values(":done", AttributeValue::N(done.to_string()));
         }
-        owned(update.send().await)
+        self.write(update, entry).await
     }
 
-    async fn finish(&self, lease: &Lease) -> Result<(), StoreError> {
+    async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
         let update = self
-            .update(&Key::Message(lease.message.clone()))
+            .update_of(&Key::Message(lease.message.clone()))
             .update_expression("SET #status = :done REMOVE lease_until")
             .condition_expression("#owner = :me")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":me", text(lease.owner.as_str()))
             .expression_attribute_values(":done", text("done"));
-        owned(update.send().await)
+        self.write(update, entry).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {

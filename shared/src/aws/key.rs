@@ -27,6 +27,12 @@ pub enum Key {
     Message(MessageKey),
     /// An account's AppJWT.
     Token(AccountId),
+    /// What a channel's message is at LiveEngage.
+    Shown(LineId, ProviderMessageId),
+    /// What a person's message is at the channel, by its place in LiveEngage.
+    Heard(AccountId, DialogId, Sequence),
+    /// The person's last message that LiveEngage was told.
+    LastHeard(ConsumerRef),
 }
 
 impl Key {
@@ -42,6 +48,11 @@ impl Key {
             }
             Self::Message(MessageKey::ByDigest { digest }) => join("MSG", &["digest", digest]),
             Self::Token(account) => join("TOKEN", &[account.as_str()]),
+            Self::Shown(line, id) => join("SHOWN", &[line.as_str(), id.as_str()]),
+            Self::Heard(account, dialog, sequence) => {
+                join("HEARD", &[account.as_str(), dialog.as_str(), &sequence.0.to_string()])
+            }
+            Self::LastHeard(consumer) => join("LAST", &[consumer.line.as_str(), consumer.user.as_str()]),
         }
     }
 
@@ -53,6 +64,9 @@ impl Key {
             Self::LpConsumer(..) => "LECONS",
             Self::Message(_) => "MSG",
             Self::Token(_) => "TOKEN",
+            Self::Shown(..) => "SHOWN",
+            Self::Heard(..) => "HEARD",
+            Self::LastHeard(_) => "LAST",
         }
     }
 
@@ -82,6 +96,16 @@ impl Key {
             }),
             ("MSG", ["digest", digest]) => Self::Message(MessageKey::ByDigest { digest: (*digest).to_owned() }),
             ("TOKEN", [account]) => Self::Token(AccountId::new(*account).ok()?),
+            ("SHOWN", [line, id]) => Self::Shown(LineId::new(*line).ok()?, ProviderMessageId::new(*id).ok()?),
+            ("HEARD", [account, dialog, sequence]) => Self::Heard(
+                AccountId::new(*account).ok()?,
+                DialogId::new(*dialog).ok()?,
+                Sequence(sequence.parse().ok()?),
+            ),
+            ("LAST", [line, user]) => Self::LastHeard(ConsumerRef {
+                line: LineId::new(*line).ok()?,
+                user: crate::domain::id::ChannelUserId::new(*user).ok()?,
+            }),
             _ => return None,
         })
     }
@@ -149,6 +173,17 @@ mod tests {
             })),
             "[0-9a-f]{64}".prop_map(|digest| Key::Message(MessageKey::ByDigest { digest })),
             name.prop_map(|a| Key::Token(AccountId::new(a).unwrap())),
+            (name, opaque())
+                .prop_map(|(l, id)| Key::Shown(LineId::new(l).unwrap(), ProviderMessageId::new(id).unwrap())),
+            (name, opaque(), any::<u64>()).prop_map(|(a, d, s)| Key::Heard(
+                AccountId::new(a).unwrap(),
+                DialogId::new(d).unwrap(),
+                Sequence(s)
+            )),
+            (name, opaque()).prop_map(|(line, user)| Key::LastHeard(ConsumerRef {
+                line: LineId::new(line).unwrap(),
+                user: ChannelUserId::new(user).unwrap(),
+            })),
         ]
     }
 

@@ -93,11 +93,13 @@ pub struct ToLiveEngageConfig {
 /// The configuration of `to-channel`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToChannelConfig {
+    /// The accounts: an agent's file is fetched from LivePerson.
+    pub accounts: SecretsConfig<AccountId>,
     /// The lines.
     pub lines: SecretsConfig<LineId>,
     /// The table.
     pub table: String,
-    /// Its own queue, to say when a message comes again.
+    /// Its own queue, to say when a message comes again, and for what the connector itself has to say.
     pub to_channel_queue_url: String,
     /// The other queue, to tell agents of what could not be delivered.
     pub to_liveengage_queue_url: String,
@@ -161,6 +163,7 @@ impl ToChannelConfig {
     /// [`ConfigError`] names the first that is missing or wrong.
     pub fn read(environment: &impl Environment) -> Result<Self, ConfigError> {
         Ok(Self {
+            accounts: accounts(environment)?,
             lines: lines(environment)?,
             table: variable(environment, TABLE)?,
             to_channel_queue_url: queue_url(environment, TO_CHANNEL_QUEUE_URL)?,

@@ -11,7 +11,7 @@ use crate::{
         liveengage_client::LiveEngage,
         registry::{Accounts, Lines, Registered, Registry, RegistryError},
         to_channel::DeliverToChannel,
-        to_liveengage::DeliverToLiveEngage,
+        to_liveengage::{DeliverToLiveEngage, WorkerPorts},
         token_refresh::RefreshTokens,
         webhook::AcceptWebhook,
     },
@@ -103,15 +103,15 @@ pub async fn inbound(config: &config::InboundConfig, aws: &SdkConfig) -> Result<
 pub async fn to_liveengage(config: &config::ToLiveEngageConfig, aws: &SdkConfig) -> Result<QueueFunction, StartError> {
     let (accounts, lines) = futures::try_join!(registry(&config.accounts, aws), registry(&config.lines, aws))?;
     check_accounts(&accounts, &lines).await?;
-    let store = Arc::new(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(aws), &config.table));
-    let http = Arc::new(ReqwestHttp::new(outgoing_http::client().map_err(StartError::Http)?));
-    let liveengage = Arc::new(LiveEngage::new(accounts, Arc::<DynamoDbStore>::clone(&store), http));
-    let sqs = aws_sdk_sqs::Client::new(aws);
-    let other = Arc::new(SqsQueue::new(sqs.clone(), &config.to_channel_queue_url));
-    let messages = Arc::<DynamoDbStore>::clone(&store);
-    let worker = DeliverToLiveEngage::new(lines, liveengage, store, messages, other, Arc::new(SystemClock));
-    let queue = SqsQueue::new(sqs, &config.to_liveengage_queue_url);
-    Ok(QueueFunction::new(Arc::new(worker), Arc::new(queue), Arc::new(SystemClock)))
+    let Workers { liveengage, ports, own } = workers(
+        accounts,
+        aws,
+        &config.table,
+        Queues { to_liveengage: &config.to_liveengage_queue_url, to_channel: &config.to_channel_queue_url },
+        |to_liveengage, _| to_liveengage,
+    )?;
+    let worker = DeliverToLiveEngage::new(lines, liveengage, ports);
+    Ok(QueueFunction::new(Arc::new(worker), own, Arc::new(SystemClock)))
 }
 
 /// Starts `to-channel`.
@@ -119,15 +119,57 @@ pub async fn to_liveengage(config: &config::ToLiveEngageConfig, aws: &SdkConfig)
 /// # Errors
 /// [`StartError`].
 pub async fn to_channel(config: &config::ToChannelConfig, aws: &SdkConfig) -> Result<QueueFunction, StartError> {
-    let lines = registry(&config.lines, aws).await?;
-    let store = Arc::new(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(aws), &config.table));
+    let (accounts, lines) = futures::try_join!(registry(&config.accounts, aws), registry(&config.lines, aws))?;
+    let Workers { liveengage, ports, own } = workers(
+        accounts,
+        aws,
+        &config.table,
+        Queues { to_liveengage: &config.to_liveengage_queue_url, to_channel: &config.to_channel_queue_url },
+        |_, to_channel| to_channel,
+    )?;
+    let worker = DeliverToChannel::new(lines, liveengage, ports);
+    Ok(QueueFunction::new(Arc::new(worker), own, Arc::new(SystemClock)))
+}
+
+/// The URLs of both queues.
+struct Queues<'a> {
+    to_liveengage: &'a str,
+    to_channel: &'a str,
+}
+
+/// What both workers are made of.
+struct Workers {
+    liveengage: Arc<LiveEngage>,
+    ports: WorkerPorts,
+    /// The queue that the worker receives from.
+    own: Arc<SqsQueue>,
+}
+
+fn workers(
+    accounts: Arc<Accounts>,
+    aws: &SdkConfig,
+    table: &str,
+    queues: Queues<'_>,
+    own: impl Fn(Arc<SqsQueue>, Arc<SqsQueue>) -> Arc<SqsQueue>,
+) -> Result<Workers, StartError> {
+    let store = Arc::new(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(aws), table));
     let http = Arc::new(ReqwestHttp::new(outgoing_http::client().map_err(StartError::Http)?));
     let sqs = aws_sdk_sqs::Client::new(aws);
-    let other = Arc::new(SqsQueue::new(sqs.clone(), &config.to_liveengage_queue_url));
-    let messages = Arc::<DynamoDbStore>::clone(&store);
-    let worker = DeliverToChannel::new(lines, http, store, messages, other, Arc::new(SystemClock));
-    let queue = SqsQueue::new(sqs, &config.to_channel_queue_url);
-    Ok(QueueFunction::new(Arc::new(worker), Arc::new(queue), Arc::new(SystemClock)))
+    let to_liveengage = Arc::new(SqsQueue::new(sqs.clone(), queues.to_liveengage));
+    let to_channel = Arc::new(SqsQueue::new(sqs, queues.to_channel));
+    let liveengage =
+        Arc::new(LiveEngage::new(accounts, Arc::<DynamoDbStore>::clone(&store), Arc::<ReqwestHttp>::clone(&http)));
+    let own = own(Arc::clone(&to_liveengage), Arc::clone(&to_channel));
+    let ports = WorkerPorts {
+        consumers: Arc::<DynamoDbStore>::clone(&store),
+        messages: Arc::<DynamoDbStore>::clone(&store),
+        ledger: store,
+        http,
+        to_liveengage,
+        to_channel,
+        clock: Arc::new(SystemClock),
+    };
+    Ok(Workers { liveengage, ports, own })
 }
 
 /// Starts `token-refresh`.

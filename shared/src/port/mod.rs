@@ -7,7 +7,7 @@ mod secrets;
 mod store;
 
 pub use clock::{Clock, SystemClock};
-pub use http::Http;
+pub use http::{Download, HEAD, Http, StreamedFile};
 pub use queue::{Postpone, Queue, QueueError, QueueMessage};
 pub use secrets::{SecretVersions, Secrets, SecretsError};
-pub use store::{Consumers, Messages, Saved, StoreError, Tokens};
+pub use store::{Consumers, Ledger, Messages, Saved, StoreError, Tokens};

@@ -1,6 +1,6 @@
 //! The state that outlives an invocation. Every rule here is a condition on one write, never a read followed by a write.
 //!
-//! Three ports, so that a function is granted only what it uses. One contract suite
+//! Several ports, so that a function is granted only what it uses. One contract suite
 //! (`testing::store_contract`) runs on the in-memory store and on the DynamoDB store.
 
 use async_trait::async_trait;
@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use crate::{
     domain::{
         conversation::Consumer,
-        delivery::{Begin, ConsumerRef, ConversationOwner, Lease, Parked, Step},
-        id::{AccountId, ConversationId, LpConsumerId, Owner},
+        delivery::{Begin, ConsumerRef, ConversationOwner, Heard, Lease, LedgerEntry, Parked, Shown, Step},
+        id::{AccountId, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId, Sequence},
     },
     liveengage::sentinel::AppJwt,
 };
@@ -91,17 +91,44 @@ pub trait Messages: Send + Sync {
     /// Starts on a message, or takes over one whose lease has run out at `now`.
     async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError>;
 
-    /// Notes that the step after `done` others is done.
-    async fn step_done(&self, lease: &Lease, done: usize, step: &Step) -> Result<(), StoreError>;
+    /// Notes that the step after `done` others is done, and in the same transaction which message it made.
+    async fn step_done(
+        &self,
+        lease: &Lease,
+        done: usize,
+        step: &Step,
+        entry: Option<&LedgerEntry>,
+    ) -> Result<(), StoreError>;
 
-    /// Notes that the message is delivered: it is never started again.
-    async fn finish(&self, lease: &Lease) -> Result<(), StoreError>;
+    /// Notes that the message is delivered: it is never started again. In the same transaction, which message its last step made.
+    async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError>;
 
     /// Gives the lease back, so that the next attempt needn't wait for its end. A lease that is lost already is fine.
     async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
 
     /// Keeps the message for a person and notes that it is done with, in one transaction.
     async fn park(&self, lease: &Lease, parked: &Parked) -> Result<(), StoreError>;
+}
+
+/// Which message is which on the other side, remembered for two weeks.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// What a channel's message is, strongly consistent.
+    async fn shown(&self, line: &LineId, id: &ProviderMessageId) -> Result<Option<Shown>, StoreError>;
+
+    /// Notes that LiveEngage was told a report of this rank about a message. A lower rank than the noted one changes nothing.
+    async fn reported(&self, line: &LineId, id: &ProviderMessageId, rank: u8) -> Result<(), StoreError>;
+
+    /// What a person's message is at the channel, by its place in LiveEngage.
+    async fn heard(
+        &self,
+        account: &AccountId,
+        dialog: &DialogId,
+        sequence: Sequence,
+    ) -> Result<Option<Heard>, StoreError>;
+
+    /// The person's last message that LiveEngage was told.
+    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<ProviderMessageId>, StoreError>;
 }
 
 /// AppJWTs, shared by all functions.

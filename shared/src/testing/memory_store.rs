@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use crate::{
     domain::{
         conversation::Consumer,
-        delivery::{Begin, ConsumerRef, ConversationOwner, Lease, MessageKey, Parked, Step},
-        id::{AccountId, ConversationId, LpConsumerId, Owner},
+        delivery::{Begin, ConsumerRef, ConversationOwner, Heard, Lease, LedgerEntry, MessageKey, Parked, Shown, Step},
+        id::{AccountId, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId, Sequence},
     },
     liveengage::sentinel::AppJwt,
-    port::{Consumers, Messages, Saved, StoreError, Tokens},
+    port::{Consumers, Ledger, Messages, Saved, StoreError, Tokens},
 };
 
 #[derive(Debug, Clone)]
@@ -41,6 +41,24 @@ struct State {
     messages: HashMap<MessageKey, Message>,
     parked: Vec<Parked>,
     tokens: HashMap<AccountId, Token>,
+    shown: HashMap<(LineId, ProviderMessageId), Shown>,
+    heard: HashMap<(AccountId, DialogId, Sequence), Heard>,
+    last_heard: HashMap<ConsumerRef, ProviderMessageId>,
+}
+
+impl State {
+    fn note(&mut self, entry: Option<&LedgerEntry>) {
+        match entry {
+            Some(LedgerEntry::Shown(shown)) => {
+                self.shown.insert((shown.line.clone(), shown.id.clone()), shown.clone());
+            }
+            Some(LedgerEntry::Heard(heard)) => {
+                self.last_heard.insert(heard.consumer.clone(), heard.id.clone());
+                self.heard.insert((heard.account.clone(), heard.dialog.clone(), heard.sequence), heard.clone());
+            }
+            None => {}
+        }
+    }
 }
 
 /// The store.
@@ -76,6 +94,10 @@ impl Consumers for MemoryStore {
         if let Some(conversation) = consumer.open_conversation() {
             let key = (consumer.account.clone(), conversation.clone());
             state.conversations.insert(key, ConversationOwner::Ours(who.clone()));
+            if let Some(Ok(dialog)) = consumer.survey().map(|dialog| ConversationId::new(dialog.as_str())) {
+                let owner = ConversationOwner::OurSurvey(who.clone(), conversation.clone());
+                state.conversations.insert((consumer.account.clone(), dialog), owner);
+            }
         }
         state.consumers.insert(who, Consumer { version: consumer.version + 1, ..consumer.clone() });
         Ok(Saved::Saved)
@@ -147,20 +169,30 @@ impl Messages for MemoryStore {
         }
     }
 
-    async fn step_done(&self, lease: &Lease, done: usize, step: &Step) -> Result<(), StoreError> {
-        match self.state().messages.get_mut(&lease.message) {
+    async fn step_done(
+        &self,
+        lease: &Lease,
+        done: usize,
+        step: &Step,
+        entry: Option<&LedgerEntry>,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        match state.messages.get_mut(&lease.message) {
             Some(message) if message.owner == lease.owner && !message.done && message.steps.len() == done => {
                 message.steps.push(step.clone());
+                state.note(entry);
                 Ok(())
             }
             _ => Err(StoreError::LeaseLost),
         }
     }
 
-    async fn finish(&self, lease: &Lease) -> Result<(), StoreError> {
-        match self.state().messages.get_mut(&lease.message) {
+    async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
+        let mut state = self.state();
+        match state.messages.get_mut(&lease.message) {
             Some(message) if message.owner == lease.owner => {
                 message.done = true;
+                state.note(entry);
                 Ok(())
             }
             _ => Err(StoreError::LeaseLost),
@@ -192,6 +224,33 @@ impl Messages for MemoryStore {
         message.owner = lease.owner.clone();
         state.parked.push(parked.clone());
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Ledger for MemoryStore {
+    async fn shown(&self, line: &LineId, id: &ProviderMessageId) -> Result<Option<Shown>, StoreError> {
+        Ok(self.state().shown.get(&(line.clone(), id.clone())).cloned())
+    }
+
+    async fn reported(&self, line: &LineId, id: &ProviderMessageId, rank: u8) -> Result<(), StoreError> {
+        if let Some(shown) = self.state().shown.get_mut(&(line.clone(), id.clone())) {
+            shown.rank = shown.rank.max(rank);
+        }
+        Ok(())
+    }
+
+    async fn heard(
+        &self,
+        account: &AccountId,
+        dialog: &DialogId,
+        sequence: Sequence,
+    ) -> Result<Option<Heard>, StoreError> {
+        Ok(self.state().heard.get(&(account.clone(), dialog.clone(), sequence)).cloned())
+    }
+
+    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<ProviderMessageId>, StoreError> {
+        Ok(self.state().last_heard.get(consumer).cloned())
     }
 }
 

@@ -6,13 +6,18 @@ pub mod store_contract;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 pub use memory_store::MemoryStore;
 use secrecy::SecretString;
 
 use crate::{
+    channel::FileEnvelope,
     domain::http::{HttpCall, HttpFailure, HttpReply},
-    port::{Clock, Http, Queue, QueueError, QueueMessage, SecretVersions, Secrets, SecretsError},
+    port::{
+        Clock, Download, HEAD, Http, Queue, QueueError, QueueMessage, SecretVersions, Secrets, SecretsError,
+        StreamedFile,
+    },
 };
 
 /// A clock that stands still until it is moved.
@@ -135,6 +140,32 @@ impl ScriptedHttp {
 #[async_trait]
 impl Http for ScriptedHttp {
     async fn call(&self, call: HttpCall) -> Result<HttpReply, HttpFailure> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
+        (self.answer)(&call)
+    }
+
+    async fn download(&self, call: HttpCall) -> Result<Download, HttpFailure> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
+        let reply = (self.answer)(&call)?;
+        let (head, rest) =
+            (reply.body.slice(..reply.body.len().min(HEAD)), reply.body.slice(reply.body.len().min(HEAD)..));
+        let rest = stream::iter((!rest.is_empty()).then_some(Ok(rest))).boxed();
+        let (status, retry_after) = (reply.status, reply.retry_after);
+        Ok(Download { status, retry_after, length: Some(reply.body.len() as u64), head, rest })
+    }
+
+    /// The call is noted and answered with the whole file as its body.
+    async fn upload(
+        &self,
+        mut call: HttpCall,
+        file: StreamedFile,
+        envelope: FileEnvelope,
+    ) -> Result<HttpReply, HttpFailure> {
+        let mut body = envelope.before.to_vec();
+        let chunks: Vec<_> = file.bytes.try_collect().await?;
+        body.extend(chunks.concat());
+        body.extend_from_slice(&envelope.after);
+        call.body = body.into();
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
         (self.answer)(&call)
     }

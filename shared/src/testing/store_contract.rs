@@ -9,14 +9,17 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     domain::{
         conversation::{Consumer, ConsumerToken, Identity, Reserve},
-        delivery::{Begin, ConsumerRef, ConversationOwner, Lease, MessageKey, Parked, Step},
+        delivery::{
+            Begin, ConsumerRef, ConversationOwner, Heard, Lease, LedgerEntry, MessageKey, Parked, Shown, ShownPlace,
+            Step,
+        },
         id::{
             AccountId, ChannelUserId, ConversationId, DialogId, ExtConsumerId, LineId, LpConsumerId, Owner,
             ProviderMessageId, Sequence,
         },
     },
     liveengage::sentinel::AppJwt,
-    port::{Consumers, Messages, Saved, StoreError, Tokens},
+    port::{Consumers, Ledger, Messages, Saved, StoreError, Tokens},
 };
 
 fn account() -> AccountId {
@@ -54,7 +57,7 @@ fn step(reference: &str) -> Step {
 }
 
 /// Runs the whole suite on an empty store.
-pub async fn check<S: Consumers + Messages + Tokens + 'static>(store: Arc<S>) {
+pub async fn check<S: Consumers + Messages + Ledger + Tokens + 'static>(store: Arc<S>) {
     a_record_is_saved_over_the_version_that_was_read(&*store).await;
     pointers_are_written_with_the_record(&*store).await;
     of_many_racing_openers_one_is_first(&store).await;
@@ -65,6 +68,69 @@ pub async fn check<S: Consumers + Messages + Tokens + 'static>(store: Arc<S>) {
     of_many_racing_workers_one_gets_the_message(&store).await;
     a_parked_message_is_done(&*store).await;
     a_token_is_renewed_by_one_at_a_time(&*store).await;
+    a_surveys_dialog_leads_to_its_conversation(&*store).await;
+    the_ledger_is_written_with_the_step(&*store).await;
+}
+
+async fn a_surveys_dialog_leads_to_its_conversation(store: &dyn Consumers) {
+    let mut consumer = new_consumer("+7");
+    let survey = DialogId::new("PwT_survey7").unwrap();
+    consumer.attach(&conversation("c7"), at(0));
+    consumer.observe_open(&conversation("c7"), Some(&survey), at(1));
+    store.save_consumer(&consumer).await.unwrap();
+    let read = store.consumer(&who("+7")).await.unwrap().unwrap();
+    assert_eq!(read.survey(), Some(&survey));
+    let owner = |id: &str| {
+        let id = conversation(id);
+        async move { store.conversation_owner(&account(), &id).await.unwrap() }
+    };
+    assert_eq!(owner("c7").await, Some(ConversationOwner::Ours(who("+7"))));
+    assert_eq!(owner("PwT_survey7").await, Some(ConversationOwner::OurSurvey(who("+7"), conversation("c7"))));
+}
+
+async fn the_ledger_is_written_with_the_step<S: Messages + Ledger>(store: &S) {
+    let (line, id) = (who("+8").line, ProviderMessageId::new("mt-8#1").unwrap());
+    let dialog = DialogId::new("c8").unwrap();
+    let shown = Shown {
+        line: line.clone(),
+        id: id.clone(),
+        user: who("+8").user,
+        place: Some(ShownPlace { conversation: conversation("c8"), dialog: dialog.clone(), sequence: Sequence(4) }),
+        last: true,
+        rank: 0,
+        at: at(0),
+    };
+    let heard = |id: &str, sequence| Heard {
+        account: account(),
+        dialog: dialog.clone(),
+        sequence: Sequence(sequence),
+        consumer: who("+8"),
+        id: ProviderMessageId::new(id).unwrap(),
+        at: at(1),
+    };
+    assert_eq!(store.shown(&line, &id).await.unwrap(), None);
+    assert_eq!(store.last_heard(&who("+8")).await.unwrap(), None);
+    store.reported(&line, &id, 2).await.unwrap();
+    assert_eq!(store.shown(&line, &id).await.unwrap(), None, "a report alone makes no entry");
+
+    let lease = lease("m8", "a");
+    store.begin(&lease, at(0), at(30)).await.unwrap();
+    let entry = LedgerEntry::Shown(shown.clone());
+    let stranger = Lease { owner: owner("stranger"), ..lease.clone() };
+    assert_eq!(store.step_done(&stranger, 0, &step("x"), Some(&entry)).await, Err(StoreError::LeaseLost));
+    assert_eq!(store.shown(&line, &id).await.unwrap(), None, "no step, no entry");
+    store.step_done(&lease, 0, &step("x"), Some(&entry)).await.unwrap();
+    assert_eq!(store.shown(&line, &id).await.unwrap(), Some(shown.clone()));
+    store.reported(&line, &id, 3).await.unwrap();
+    store.reported(&line, &id, 2).await.unwrap();
+    assert_eq!(store.shown(&line, &id).await.unwrap(), Some(Shown { rank: 3, ..shown }), "the highest rank stays");
+
+    store.step_done(&lease, 1, &step("y"), Some(&LedgerEntry::Heard(heard("mo-1", 5)))).await.unwrap();
+    store.finish(&lease, Some(&LedgerEntry::Heard(heard("mo-2", 6)))).await.unwrap();
+    assert_eq!(store.begin(&lease, at(2), at(30)).await.unwrap(), Begin::Done);
+    assert_eq!(store.heard(&account(), &dialog, Sequence(5)).await.unwrap(), Some(heard("mo-1", 5)));
+    assert_eq!(store.heard(&account(), &dialog, Sequence(7)).await.unwrap(), None);
+    assert_eq!(store.last_heard(&who("+8")).await.unwrap(), Some(ProviderMessageId::new("mo-2").unwrap()));
 }
 
 async fn a_record_is_saved_over_the_version_that_was_read(store: &dyn Consumers) {
@@ -151,7 +217,7 @@ async fn a_message_is_worked_on_by_one_at_a_time_and_done_once(store: &dyn Messa
     assert_eq!(store.begin(&lease("m1", "b"), at(30), at(60)).await.unwrap(), started(2), "the lease has run out");
     store.release(&lease("m1", "b")).await.unwrap();
     assert_eq!(store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap(), started(3), "the lease was given back");
-    store.finish(&lease("m1", "c")).await.unwrap();
+    store.finish(&lease("m1", "c"), None).await.unwrap();
     assert_eq!(store.begin(&lease("m1", "c"), at(32), at(60)).await.unwrap(), Begin::Done);
     assert_eq!(store.begin(&lease("m1", "d"), at(99), at(120)).await.unwrap(), Begin::Done);
     let account = account();
@@ -163,10 +229,10 @@ async fn a_message_is_worked_on_by_one_at_a_time_and_done_once(store: &dyn Messa
 
 async fn steps_are_kept_over_attempts(store: &dyn Messages) {
     store.begin(&lease("m2", "a"), at(0), at(30)).await.unwrap();
-    store.step_done(&lease("m2", "a"), 0, &step("p0")).await.unwrap();
-    store.step_done(&lease("m2", "a"), 1, &Step::done(None)).await.unwrap();
+    store.step_done(&lease("m2", "a"), 0, &step("p0"), None).await.unwrap();
+    store.step_done(&lease("m2", "a"), 1, &Step::done(None), None).await.unwrap();
     assert_eq!(
-        store.step_done(&lease("m2", "a"), 1, &step("again")).await,
+        store.step_done(&lease("m2", "a"), 1, &step("again"), None).await,
         Err(StoreError::LeaseLost),
         "the same step twice"
     );
@@ -178,8 +244,8 @@ async fn who_lost_the_lease_writes_nothing(store: &dyn Messages) {
     store.begin(&lease("m3", "slow"), at(0), at(30)).await.unwrap();
     store.begin(&lease("m3", "next"), at(31), at(60)).await.unwrap();
     let slow = lease("m3", "slow");
-    assert_eq!(store.step_done(&slow, 0, &step("late")).await, Err(StoreError::LeaseLost));
-    assert_eq!(store.finish(&slow).await, Err(StoreError::LeaseLost));
+    assert_eq!(store.step_done(&slow, 0, &step("late"), None).await, Err(StoreError::LeaseLost));
+    assert_eq!(store.finish(&slow, None).await, Err(StoreError::LeaseLost));
     assert_eq!(store.release(&slow).await, Ok(()));
     let busy = store.begin(&lease("m3", "third"), at(32), at(60)).await.unwrap();
     assert_eq!(busy, Begin::Busy { until: at(60) }, "the release of a lost lease changes nothing");

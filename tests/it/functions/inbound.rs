@@ -111,7 +111,7 @@ async fn a_signed_body_that_is_no_message_is_400() {
 #[tokio::test]
 async fn a_message_without_a_text_is_queued_as_a_placeholder() {
     let connector = Deployment::new().await;
-    let body = json!({"id": "mo-1", "from": ANNA, "media": [{"url": "https://x.example"}]}).to_string();
+    let body = json!({"id": "mo-1", "from": ANNA, "sticker": "thumbs up"}).to_string();
     assert_eq!(connector.call_inbound(&signed(body.as_bytes())).await, empty(200));
     assert_eq!(
         connector.tasks()[0]["event"]["content"],

@@ -15,7 +15,7 @@ use connector::{
         liveengage_client::LiveEngage,
         registry::{Accounts, Lines, Registry},
         to_channel::DeliverToChannel,
-        to_liveengage::DeliverToLiveEngage,
+        to_liveengage::{DeliverToLiveEngage, WorkerPorts},
         token_refresh::RefreshTokens,
         webhook::AcceptWebhook,
     },
@@ -109,16 +109,19 @@ impl Deployment {
         ))
     }
 
-    fn to_liveengage(&self) -> QueueFunction {
-        let store = || Arc::<MemoryStore>::clone(&self.store);
-        let worker = DeliverToLiveEngage::new(
-            Arc::clone(&self.lines),
-            self.liveengage(),
-            store(),
-            store(),
-            Arc::<MemoryQueue>::clone(&self.queue),
-            Arc::<ManualClock>::clone(&self.clock),
-        );
+    fn ports(&self) -> WorkerPorts {
+        WorkerPorts {
+            consumers: Arc::<MemoryStore>::clone(&self.store),
+            messages: Arc::<MemoryStore>::clone(&self.store),
+            ledger: Arc::<MemoryStore>::clone(&self.store),
+            http: Arc::<ScriptedHttp>::clone(&self.http),
+            to_liveengage: Arc::<MemoryQueue>::clone(&self.queue),
+            to_channel: Arc::<MemoryQueue>::clone(&self.queue),
+            clock: Arc::<ManualClock>::clone(&self.clock),
+        }
+    }
+
+    fn queue_function<W: connector::lambda::batch::Worker + 'static>(&self, worker: W) -> QueueFunction {
         QueueFunction::new(
             Arc::new(worker),
             Arc::<Postponed>::clone(&self.postponed),
@@ -126,22 +129,12 @@ impl Deployment {
         )
     }
 
+    fn to_liveengage(&self) -> QueueFunction {
+        self.queue_function(DeliverToLiveEngage::new(Arc::clone(&self.lines), self.liveengage(), self.ports()))
+    }
+
     fn to_channel(&self) -> QueueFunction {
-        let store = || Arc::<MemoryStore>::clone(&self.store);
-        let http = Arc::<ScriptedHttp>::clone(&self.http);
-        let worker = DeliverToChannel::new(
-            Arc::clone(&self.lines),
-            http,
-            store(),
-            store(),
-            Arc::<MemoryQueue>::clone(&self.queue),
-            Arc::<ManualClock>::clone(&self.clock),
-        );
-        QueueFunction::new(
-            Arc::new(worker),
-            Arc::<Postponed>::clone(&self.postponed),
-            Arc::<ManualClock>::clone(&self.clock),
-        )
+        self.queue_function(DeliverToChannel::new(Arc::clone(&self.lines), self.liveengage(), self.ports()))
     }
 
     fn token_refresh(&self) -> TokenRefreshFunction {

@@ -9,9 +9,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use connector::{
     app::{
         delivery::{Attempt, ComeAgain},
-        liveengage_client::{Caller, LiveEngage},
+        liveengage_client::{Keeper, LiveEngage},
         registry::{Accounts, Lines, Registry},
-        to_liveengage::DeliverToLiveEngage,
+        to_liveengage::{DeliverToLiveEngage, WorkerPorts},
     },
     domain::id::{AccountId, LineId, Owner},
     outgoing_http::{self, ReqwestHttp},
@@ -146,15 +146,17 @@ impl Services {
     }
 
     fn worker_over(&self, client: Arc<LiveEngage>) -> DeliverToLiveEngage {
-        let store = || Arc::<MemoryStore>::clone(&self.store);
-        DeliverToLiveEngage::new(
-            Arc::clone(&self.lines),
-            client,
-            store(),
-            store(),
-            Arc::new(MemoryQueue::default()),
-            Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)),
-        )
+        let queue = Arc::new(MemoryQueue::default());
+        let ports = WorkerPorts {
+            consumers: Arc::<MemoryStore>::clone(&self.store),
+            messages: Arc::<MemoryStore>::clone(&self.store),
+            ledger: Arc::<MemoryStore>::clone(&self.store),
+            http: Arc::new(ReqwestHttp::new(outgoing_http::client().unwrap())),
+            to_liveengage: Arc::<MemoryQueue>::clone(&queue),
+            to_channel: queue,
+            clock: Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)),
+        };
+        DeliverToLiveEngage::new(Arc::clone(&self.lines), client, ports)
     }
 
     async fn requests(&self, at: &str) -> Vec<Request> {
@@ -222,7 +224,7 @@ async fn hosts_are_read_from_the_single_service_form_too() {
     services.once(DOMAIN_API, ResponseTemplate::new(200).set_body_json(single)).await;
     services.good_day().await;
     let (account, owner) = (account(), Owner::new("me").unwrap());
-    let caller = Caller { account: &account, owner: &owner, now: at(0) };
+    let caller = Keeper { account: &account, owner: &owner, now: at(0) };
     services.client().keep_token_fresh(caller, SignedDuration::ZERO).await.unwrap();
     assert_eq!(services.counts().await, [1, 1, 0, 0, 0]);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use connector::{
-    app::liveengage_client::Caller, domain::id::Owner, liveengage::sentinel::AppJwt, outgoing_http, port::Tokens,
+    app::liveengage_client::Keeper, domain::id::Owner, liveengage::sentinel::AppJwt, outgoing_http, port::Tokens,
 };
 use futures::future::join_all;
 use jiff::SignedDuration;
@@ -75,7 +75,7 @@ async fn a_hundred_workers_with_an_expired_token_ask_sentinel_once() {
         let client = services.client_over(http.clone());
         tokio::spawn(async move {
             let (account, owner) = (account(), Owner::new(format!("w{number}")).unwrap());
-            let caller = Caller { account: &account, owner: &owner, now: at(0) };
+            let caller = Keeper { account: &account, owner: &owner, now: at(0) };
             for _ in 0..200 {
                 match client.keep_token_fresh(caller, SignedDuration::ZERO).await {
                     Ok(token) => return token.expires_at,

@@ -12,7 +12,7 @@ use super::world::{
 use crate::{
     app::{
         error::DeliveryError,
-        liveengage_client::{Caller, LiveEngage},
+        liveengage_client::{Keeper, LiveEngage},
     },
     domain::id::{AccountId, Owner},
     liveengage::sentinel::AppJwt,
@@ -54,7 +54,7 @@ async fn a_token_that_somebody_renewed_in_the_last_moment_is_not_renewed_again()
     let store = Arc::new(RenewedMeanwhile(Arc::clone(&world.store), fresh.clone()));
     let client = LiveEngage::new(Arc::clone(&world.accounts), store, Arc::<ScriptedHttp>::clone(&world.http));
     let (account, me) = (account(), owner("slow"));
-    let caller = Caller { account: &account, owner: &me, now: at(0) };
+    let caller = Keeper { account: &account, owner: &me, now: at(0) };
     assert_eq!(client.keep_token_fresh(caller, SignedDuration::ZERO).await, Ok(fresh));
     assert_eq!(world.count(SENTINEL), 0);
     // The lease was given back.
@@ -150,7 +150,7 @@ async fn a_service_that_the_account_does_not_have_is_named() {
         Arc::<ScriptedHttp>::clone(&world.http),
     );
     let (account, me) = (account(), owner("me"));
-    let caller = Caller { account: &account, owner: &me, now: at(0) };
+    let caller = Keeper { account: &account, owner: &me, now: at(0) };
     let error = client.keep_token_fresh(caller, SignedDuration::ZERO).await.unwrap_err();
     assert!(matches!(error, DeliveryError::LiveEngage(_)));
     assert_eq!(error.to_string(), "the account has no service sentinel: LivePerson must enable it");

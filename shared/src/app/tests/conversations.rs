@@ -13,12 +13,13 @@ use super::world::{
 };
 use crate::{
     app::to_channel::DeliverToChannel,
+    channel::FileEnvelope,
     domain::{
         conversation::Conversation,
         http::{HttpCall, HttpFailure, HttpReply},
         retry::RETRY_FOR,
     },
-    port::Http,
+    port::{Download, Http, StreamedFile},
     testing::{MemoryStore, ScriptedHttp},
 };
 
@@ -77,6 +78,17 @@ impl Http for Overtaken {
             self.worker.get().unwrap().work(&news, &attempt("webhook", 1)).await.unwrap();
         }
         reply
+    }
+    async fn download(&self, call: HttpCall) -> Result<Download, HttpFailure> {
+        self.http.download(call).await
+    }
+    async fn upload(
+        &self,
+        call: HttpCall,
+        file: StreamedFile,
+        envelope: FileEnvelope,
+    ) -> Result<HttpReply, HttpFailure> {
+        self.http.upload(call, file, envelope).await
     }
 }
 

@@ -76,15 +76,36 @@ async fn a_repeated_notification_has_the_same_deduplication_ids() {
 }
 
 #[tokio::test]
-async fn typing_is_never_deduplicated_between_notifications() {
+async fn typing_is_told_once_in_five_seconds_and_waits_behind_nothing() {
     let world = World::new().await;
-    let typing = event("c1", 0, "ASSIGNED_AGENT", "ALL", &json!({"type": "ChatStateEvent", "chatState": "COMPOSING"}));
+    let state =
+        |state: &str| event("c1", 0, "ASSIGNED_AGENT", "ALL", &json!({"type": "ChatStateEvent", "chatState": state}));
     let (first, again) = (
-        notify(&world, "r1", &[typing.clone(), typing.clone()]).await,
-        notify(&world, "r2", std::slice::from_ref(&typing)).await,
+        notify(&world, "r1", &[state("COMPOSING"), state("ACTIVE"), text("c1", 1, "a")]).await,
+        notify(&world, "r2", &[state("COMPOSING")]).await,
     );
-    let ids: HashSet<_> = first.iter().chain(&again).map(|message| &message.deduplication).collect();
-    assert_eq!(ids.len(), 3);
+    assert_eq!(first[0].deduplication, again[0].deduplication);
+    assert_ne!(first[0].deduplication, first[1].deduplication, "the end is another event");
+    assert_ne!(first[0].group, first[2].group, "a text doesn't wait behind it");
+}
+
+#[tokio::test]
+async fn reports_of_one_status_travel_together_and_never_before_a_text() {
+    let world = World::new().await;
+    let queue = Arc::new(MemoryQueue::default());
+    let accept = AcceptChannelRequest::new(Arc::clone(&world.lines), Arc::<MemoryQueue>::clone(&queue));
+    for (id, status) in [("mt-1", "delivered"), ("mt-1", "delivered"), ("mt-1", "read")] {
+        let body = json!({"type": "report", "message_id": id, "to": ANNA, "status": status}).to_string();
+        let request = signed("webhook-s3cret", &body, at(0));
+        let outcome = accept.accept("sms-main", &request, &correlation("r"), at(0)).await;
+        assert!(matches!(outcome, inbound::Outcome::Accepted { queued: 1, .. }), "{outcome:?}");
+    }
+    let sent = queue.sent();
+    assert_eq!(sent[0].deduplication, sent[1].deduplication);
+    assert_ne!(sent[0].deduplication, sent[2].deduplication);
+    assert_ne!(sent[0].group, inbound::group(&line(), &who(ANNA).user));
+    let task: Value = serde_json::from_str(&sent[2].body).unwrap();
+    assert_eq!((&task["task"], &task["messages"]), (&json!("reports_v1"), &json!(["mt-1"])));
 }
 
 #[tokio::test]

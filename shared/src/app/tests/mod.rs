@@ -5,6 +5,8 @@ mod client;
 mod conversations;
 mod crashes;
 mod entry_points;
+mod indications;
+mod lifecycle;
 mod menus;
 mod out_of_time;
 mod ports;

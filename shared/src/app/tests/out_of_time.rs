@@ -9,13 +9,11 @@ use super::world::{
     ANNA, CONVERSATION, SEND, SMS, World, again, agent_says, at, attempt, conversation_id, from_person,
 };
 use crate::{
-    app::{
-        delivery::Attempt, liveengage_client::LiveEngage, to_channel::DeliverToChannel,
-        to_liveengage::DeliverToLiveEngage,
-    },
+    app::{delivery::Attempt, to_channel::DeliverToChannel, to_liveengage::DeliverToLiveEngage},
+    channel::FileEnvelope,
     domain::http::{HttpCall, HttpFailure, HttpReply},
-    port::Http,
-    testing::{ManualClock, MemoryQueue, MemoryStore, ScriptedHttp},
+    port::{Download, Http, StreamedFile},
+    testing::{ManualClock, MemoryStore, ScriptedHttp},
 };
 
 /// Every call takes twelve seconds of the sixty.
@@ -30,20 +28,25 @@ impl Http for Slow {
         self.clock.advance(SignedDuration::from_secs(12));
         self.http.call(call).await
     }
+    async fn download(&self, call: HttpCall) -> Result<Download, HttpFailure> {
+        self.http.download(call).await
+    }
+    async fn upload(
+        &self,
+        call: HttpCall,
+        file: StreamedFile,
+        envelope: FileEnvelope,
+    ) -> Result<HttpReply, HttpFailure> {
+        self.http.upload(call, file, envelope).await
+    }
 }
 
 /// A worker that begins at `second`.
 fn slow(world: &World, second: i64) -> (DeliverToLiveEngage, DeliverToChannel) {
     let clock = Arc::new(ManualClock::at(at(second)));
     let http = Arc::new(Slow { http: Arc::clone(&world.http), clock: Arc::clone(&clock) });
-    let store = || Arc::<MemoryStore>::clone(&world.store);
-    let client = Arc::new(LiveEngage::new(Arc::clone(&world.accounts), store(), Arc::<Slow>::clone(&http)));
-    let lines = || Arc::clone(&world.lines);
-    let news = || Arc::<MemoryQueue>::clone(&world.news);
-    (
-        DeliverToLiveEngage::new(lines(), client, store(), store(), news(), Arc::<ManualClock>::clone(&clock)),
-        DeliverToChannel::new(lines(), http, store(), store(), news(), clock),
-    )
+    let workers = world.workers_at(Arc::<MemoryStore>::clone(&world.store), http, clock);
+    (workers.to_liveengage, workers.to_channel)
 }
 
 /// As long as the template lets a worker run.

@@ -10,14 +10,15 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
+    channel::FileEnvelope,
     domain::{
         conversation::Consumer,
-        delivery::{Begin, ConsumerRef, ConversationOwner, Lease, Parked, Step},
+        delivery::{Begin, ConsumerRef, ConversationOwner, Heard, Lease, LedgerEntry, Parked, Shown, Step},
         http::{HttpCall, HttpFailure, HttpReply},
-        id::{AccountId, ConversationId, LpConsumerId, Owner},
+        id::{AccountId, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId, Sequence},
     },
     liveengage::sentinel::AppJwt,
-    port::{Consumers, Http, Messages, Saved, StoreError, Tokens},
+    port::{Consumers, Download, Http, Ledger, Messages, Saved, StoreError, StreamedFile, Tokens},
     testing::MemoryStore,
 };
 
@@ -98,6 +99,38 @@ impl Http for Ports {
     async fn call(&self, call: HttpCall) -> Result<HttpReply, HttpFailure> {
         self.outside(call.name, self.http.call(call)).await
     }
+    async fn download(&self, call: HttpCall) -> Result<Download, HttpFailure> {
+        self.outside(call.name, self.http.download(call)).await
+    }
+    async fn upload(
+        &self,
+        call: HttpCall,
+        file: StreamedFile,
+        envelope: FileEnvelope,
+    ) -> Result<HttpReply, HttpFailure> {
+        self.outside(call.name, self.http.upload(call, file, envelope)).await
+    }
+}
+
+#[async_trait]
+impl Ledger for Ports {
+    async fn shown(&self, line: &LineId, id: &ProviderMessageId) -> Result<Option<Shown>, StoreError> {
+        self.outside("shown", self.store.shown(line, id)).await
+    }
+    async fn reported(&self, line: &LineId, id: &ProviderMessageId, rank: u8) -> Result<(), StoreError> {
+        self.outside("reported", self.store.reported(line, id, rank)).await
+    }
+    async fn heard(
+        &self,
+        account: &AccountId,
+        dialog: &DialogId,
+        sequence: Sequence,
+    ) -> Result<Option<Heard>, StoreError> {
+        self.outside("heard", self.store.heard(account, dialog, sequence)).await
+    }
+    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<ProviderMessageId>, StoreError> {
+        self.outside("last_heard", self.store.last_heard(consumer)).await
+    }
 }
 
 #[async_trait]
@@ -146,11 +179,17 @@ impl Messages for Ports {
     async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError> {
         self.outside("begin", self.store.begin(lease, now, until)).await
     }
-    async fn step_done(&self, lease: &Lease, done: usize, step: &Step) -> Result<(), StoreError> {
-        self.outside("step_done", self.store.step_done(lease, done, step)).await
+    async fn step_done(
+        &self,
+        lease: &Lease,
+        done: usize,
+        step: &Step,
+        entry: Option<&LedgerEntry>,
+    ) -> Result<(), StoreError> {
+        self.outside("step_done", self.store.step_done(lease, done, step, entry)).await
     }
-    async fn finish(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.outside("finish", self.store.finish(lease)).await
+    async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
+        self.outside("finish", self.store.finish(lease, entry)).await
     }
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         self.outside("release", self.store.release(lease)).await

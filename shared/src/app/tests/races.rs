@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::{
         delivery::{Attempt, ComeAgain},
-        liveengage_client::{Caller, LiveEngage},
+        liveengage_client::{Keeper, LiveEngage},
     },
     testing::{MemoryStore, ScriptedHttp},
 };
@@ -73,7 +73,7 @@ async fn a_hundred_workers_without_a_token_ask_sentinel_once() {
             async move {
                 for second in 0..20 {
                     let (account, owner) = (account(), owner(format!("w{number}")));
-                    let caller = Caller { account: &account, owner: &owner, now: super::world::at(second) };
+                    let caller = Keeper { account: &account, owner: &owner, now: super::world::at(second) };
                     if client.keep_token_fresh(caller, SignedDuration::ZERO).await.is_ok() {
                         return;
                     }

@@ -54,7 +54,7 @@ async fn an_agent_is_told_that_a_file_cannot_be_carried() {
     workers.to_channel.work(&task, &attempt("a", 10)).await.unwrap();
     workers.to_liveengage.work(&news(&world)[0], &attempt("b", 11)).await.unwrap();
     let told = sends(&world).pop().unwrap();
-    assert_eq!(told["event"]["message"], "[Not delivered: hosted/file can't be carried to this channel]");
+    assert_eq!(told["event"]["message"], "[Not delivered: a file can't be carried to this channel]");
 }
 
 #[tokio::test]

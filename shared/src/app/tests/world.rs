@@ -17,7 +17,7 @@ use crate::{
         liveengage_client::LiveEngage,
         registry::{Accounts, Lines, Registry},
         to_channel::DeliverToChannel,
-        to_liveengage::DeliverToLiveEngage,
+        to_liveengage::{DeliverToLiveEngage, WorkerPorts},
     },
     domain::{
         conversation::{Consumer, Conversation},
@@ -25,7 +25,7 @@ use crate::{
         http::{HttpCall, HttpFailure, HttpReply},
         id::{AccountId, ChannelUserId, ConversationId, LineId, Owner},
     },
-    port::{Consumers, Http, Messages, Tokens},
+    port::{Clock, Consumers, Http, Ledger, Messages, Tokens},
     testing::{MemoryQueue, MemorySecrets, MemoryStore, ScriptedHttp},
 };
 
@@ -88,6 +88,10 @@ pub(super) struct OtherSide {
     /// Texts that the gateway took, with their references.
     pub(super) sms: Vec<(String, String)>,
     pub(super) faults: Vec<(&'static str, Fault)>,
+    /// The requests of SEND, as they came.
+    pub(super) requests: Vec<Value>,
+    /// Files in LivePerson's storage and at the gateway, by path.
+    pub(super) files: HashMap<String, Vec<u8>>,
     /// Notifications of conversations that LiveEngage has not sent yet.
     pub(super) news: Vec<String>,
     app_jwts: usize,
@@ -139,13 +143,44 @@ impl OtherSide {
                 self.conversations.push(TheirConversation { id: id.clone(), consumer, open: true });
                 reply(200, &json!([{"code": "OK", "body": {}}, {"code": "OK", "body": {"conversationId": id}}]))
             }
+            SEND if body["type"] == "userprofile.SetUserProfile" => {
+                self.requests.push(body);
+                reply(200, &json!({"code": "OK", "body": {"msg": "OK User Profile set successfully"}}))
+            }
+            SEND if body["type"].as_str().is_some_and(|name| name.starts_with("ms.GenerateURLFor")) => {
+                let path = body["body"]["relativePath"].as_str().unwrap_or("/v1/files/72419083/new").to_owned();
+                self.requests.push(body);
+                let query = json!({"temp_url_sig": "5167", "temp_url_expires": "1800000060"});
+                reply(200, &json!({"code": "OK", "body": {"relativePath": path, "queryParams": query}}))
+            }
+            SEND if body["type"] == "cm.UpdateConversationField" => {
+                let id = body["body"]["conversationId"].as_str().unwrap().to_owned();
+                if body["body"]["conversationField"]["field"] != "CSATRate" {
+                    self.close(&id);
+                }
+                self.requests.push(body);
+                reply(200, &json!({"code": "OK", "body": {"msg": "OK Conversation resolved successfully"}}))
+            }
+            "LiveEngage file upload" => {
+                assert_eq!(header("authorization"), None, "the storage must not see the token");
+                self.files.insert(call.url.path().to_owned(), call.body.to_vec());
+                reply(201, &json!({}))
+            }
+            "LiveEngage file download" | "SMS gateway media" => match self.files.get(call.url.path()) {
+                Some(file) => HttpReply { body: file.clone().into(), ..reply(200, &json!({})) },
+                None => reply(404, &json!({})),
+            },
             SEND => {
                 let id = body["body"]["conversationId"].as_str().unwrap().to_owned();
+                self.requests.push(body.clone());
                 if !self.conversations.iter().any(|known| known.open && known.id == id) {
                     return reply(
                         400,
                         &json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request, Conversation is close"}}),
                     );
+                }
+                if body["body"]["event"]["type"] == "ChatStateEvent" {
+                    return reply(200, &json!({"code": "OK", "body": {"sequence": 0}}));
                 }
                 if let Some(text) = body["body"]["event"]["message"].as_str() {
                     self.texts.push((id, text.to_owned()));
@@ -181,6 +216,7 @@ pub(super) fn hosts() -> Value {
         {"service": "asyncMessagingEnt", "baseURI": "msg.liveengage.example"},
         {"service": "sentinel", "baseURI": "sentinel.liveengage.example"},
         {"service": "idp", "baseURI": "idp.liveengage.example"},
+        {"service": "swift", "baseURI": "swift.liveengage.example"},
     ]})
 }
 
@@ -218,9 +254,21 @@ pub(super) fn line_secret(webhook_secret: &str) -> Value {
 
 impl World {
     pub(super) async fn new() -> Self {
+        Self::with(&json!({})).await
+    }
+
+    /// A world whose line has these settings, too.
+    pub(super) async fn with(settings: &Value) -> Self {
         let secrets = Arc::new(MemorySecrets::default());
         secrets.put("connector/account/72419083", &account_secret("client-s3cret"));
-        secrets.put("connector/line/sms-main", &line_secret("webhook-s3cret"));
+        let mut line_secret = line_secret("webhook-s3cret");
+        for (field, value) in settings.as_object().unwrap() {
+            match (value, &mut line_secret[field]) {
+                (Value::Object(more), Value::Object(known)) => known.extend(more.clone()),
+                (value, known) => *known = value.clone(),
+            }
+        }
+        secrets.put("connector/line/sms-main", &line_secret);
         let other = Arc::<Mutex<OtherSide>>::default();
         let answering = Arc::clone(&other);
         let accounts = Registry::load(Arc::<MemorySecrets>::clone(&secrets), "connector", &[account()], at(0)).await;
@@ -269,27 +317,30 @@ impl World {
 
     pub(super) fn workers_over<S>(&self, store: Arc<S>, http: Arc<dyn Http>) -> Workers
     where
-        S: Consumers + Messages + Tokens + 'static,
+        S: Consumers + Messages + Ledger + Tokens + 'static,
+    {
+        self.workers_at(store, http, early())
+    }
+
+    /// A process with these ports and this clock.
+    pub(super) fn workers_at<S>(&self, store: Arc<S>, http: Arc<dyn Http>, clock: Arc<dyn Clock>) -> Workers
+    where
+        S: Consumers + Messages + Ledger + Tokens + 'static,
     {
         let liveengage =
             Arc::new(LiveEngage::new(Arc::clone(&self.accounts), Arc::<S>::clone(&store), Arc::clone(&http)));
+        let ports = WorkerPorts {
+            consumers: Arc::<S>::clone(&store),
+            messages: Arc::<S>::clone(&store),
+            ledger: store,
+            http,
+            to_liveengage: Arc::<MemoryQueue>::clone(&self.news),
+            to_channel: Arc::<MemoryQueue>::clone(&self.news),
+            clock,
+        };
         Workers {
-            to_liveengage: DeliverToLiveEngage::new(
-                Arc::clone(&self.lines),
-                liveengage,
-                Arc::<S>::clone(&store),
-                Arc::<S>::clone(&store),
-                Arc::<MemoryQueue>::clone(&self.news),
-                early(),
-            ),
-            to_channel: DeliverToChannel::new(
-                Arc::clone(&self.lines),
-                http,
-                Arc::<S>::clone(&store),
-                store,
-                Arc::<MemoryQueue>::clone(&self.news),
-                early(),
-            ),
+            to_liveengage: DeliverToLiveEngage::new(Arc::clone(&self.lines), Arc::clone(&liveengage), ports.clone()),
+            to_channel: DeliverToChannel::new(Arc::clone(&self.lines), liveengage, ports),
         }
     }
 
@@ -307,7 +358,12 @@ impl World {
 
     /// Makes the conversation `c1` of `user` by a first text, and forgets the calls' traces on the other side.
     pub(super) async fn talking(user: &str) -> Self {
-        let world = Self::new().await;
+        Self::talking_with(user, &json!({})).await
+    }
+
+    /// The same on a line that has these settings, too.
+    pub(super) async fn talking_with(user: &str, settings: &Value) -> Self {
+        let world = Self::with(settings).await;
         world
             .workers()
             .to_liveengage
@@ -318,6 +374,7 @@ impl World {
         assert!(matches!(consumer.conversation, Conversation::Open { .. }));
         let mut other = world.other();
         other.texts.clear();
+        other.requests.clear();
         other.news.clear();
         drop(other);
         world
@@ -346,9 +403,14 @@ pub(super) fn again(seconds: i64) -> Result<(), ComeAgain> {
 
 /// A queue message with a person's text, taken over at second 0.
 pub(super) fn from_person(id: &str, user: &str, text: &str) -> String {
+    from_channel(id, user, 0, &json!({"kind": "text", "text": text}))
+}
+
+/// A queue message with what a channel brought, taken over at `accepted`.
+pub(super) fn from_channel(id: &str, user: &str, accepted: i64, content: &Value) -> String {
     json!({
-        "task": "channel_event_v1", "line": "sms-main", "correlation": format!("r-{id}"), "accepted_at": at(0),
-        "event": {"id": id, "user": user, "at": at(0), "content": {"kind": "text", "text": text}},
+        "task": "channel_event_v1", "line": "sms-main", "correlation": format!("r-{id}"), "accepted_at": at(accepted),
+        "event": {"id": id, "user": user, "at": at(0), "content": content},
     })
     .to_string()
 }
@@ -376,7 +438,7 @@ pub(super) fn agent_says(conversation: &str, sequence: u64, text: &str) -> Strin
 }
 
 /// A clock before every deadline: these tests are not about running out of time.
-fn early() -> Arc<dyn crate::port::Clock> {
+fn early() -> Arc<dyn Clock> {
     Arc::new(crate::testing::ManualClock::at(Timestamp::UNIX_EPOCH))
 }
 

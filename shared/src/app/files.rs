@@ -1,0 +1,94 @@
+//! Files on their way through, in either direction.
+
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::{
+    domain::http::HttpFailure,
+    port::{Download, StreamedFile},
+};
+
+/// Why a file is not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It is larger than this many bytes.
+    TooLarge { largest: u64 },
+    /// There is nothing in it.
+    Empty,
+    /// It could not be read to its end.
+    BrokenOff(HttpFailure),
+}
+
+/// A downloaded file as one of known size, checked before anything is sent on. It is streamed; only where the other side doesn't
+/// say the size is it read first, up to `largest` bytes.
+///
+/// # Errors
+/// [`Refusal`].
+pub(super) async fn streamed(download: Download, largest: u64) -> Result<StreamedFile, Refusal> {
+    let Download { length, head, rest, .. } = download;
+    let too_large = Refusal::TooLarge { largest };
+    let (size, bytes) = match length {
+        Some(length) if length > largest => return Err(too_large),
+        Some(length) => (length, stream::iter([Ok(head)]).chain(rest).boxed()),
+        None => {
+            let mut whole = BytesMut::from(head.as_ref());
+            let mut rest = rest;
+            while let Some(chunk) = rest.try_next().await.map_err(Refusal::BrokenOff)? {
+                whole.extend_from_slice(&chunk);
+                if whole.len() as u64 > largest {
+                    return Err(too_large);
+                }
+            }
+            let whole: Bytes = whole.freeze();
+            (whole.len() as u64, stream::iter([Ok(whole)]).boxed())
+        }
+    };
+    if size == 0 { Err(Refusal::Empty) } else { Ok(StreamedFile { size, bytes }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    fn download(length: Option<u64>, chunks: &[&'static [u8]]) -> Download {
+        let mut chunks = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk)));
+        Download {
+            status: StatusCode::OK,
+            retry_after: None,
+            length,
+            head: chunks.next().and_then(Result::ok).unwrap_or_default(),
+            rest: stream::iter(chunks.collect::<Vec<_>>()).boxed(),
+        }
+    }
+
+    async fn bytes(file: StreamedFile) -> Vec<u8> {
+        file.bytes.try_collect::<Vec<_>>().await.unwrap().concat()
+    }
+
+    #[tokio::test]
+    async fn a_file_passes_with_or_without_an_announced_size() {
+        for length in [Some(6), None] {
+            let file = streamed(download(length, &[b"abc", b"de", b"f"]), 6).await.unwrap();
+            assert_eq!(file.size, 6);
+            assert_eq!(bytes(file).await, b"abcdef");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_too_large_or_empty_is_refused_before_it_is_sent_on() {
+        let too_large = Refusal::TooLarge { largest: 5 };
+        assert_eq!(streamed(download(Some(6), &[b"abc"]), 5).await.unwrap_err(), too_large);
+        assert_eq!(streamed(download(None, &[b"abc", b"def"]), 5).await.unwrap_err(), too_large);
+        assert_eq!(streamed(download(Some(0), &[]), 5).await.unwrap_err(), Refusal::Empty);
+        assert_eq!(streamed(download(None, &[]), 5).await.unwrap_err(), Refusal::Empty);
+    }
+
+    #[tokio::test]
+    async fn a_download_that_breaks_off_is_no_file() {
+        let rest = stream::iter([Err(HttpFailure::Unanswered)]).boxed();
+        let broken = Download { rest, ..download(None, &[b"abc"]) };
+        assert_eq!(streamed(broken, 5).await.unwrap_err(), Refusal::BrokenOff(HttpFailure::Unanswered));
+    }
+}

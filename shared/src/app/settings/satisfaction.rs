@@ -1,0 +1,103 @@
+//! The connector's own two questions after a conversation, for accounts that have no survey.
+
+use serde::Deserialize;
+
+use super::wrong;
+use crate::domain::settings::WrongField;
+
+/// What a person is asked after a conversation, and how the answers are read.
+///
+/// The answers go to LiveEngage as CSAT and FCR (`CSATRate`, Connector API, Send API overview): the older way, which newer accounts
+/// replace by a survey.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SatisfactionSettings {
+    /// Asks for a number from 1 to 5.
+    pub question: String,
+    /// Asks whether the matter is settled; `None` to ask only for the number.
+    #[serde(default)]
+    pub resolved_question: Option<String>,
+    /// What counts as a yes, whatever the case.
+    #[serde(default = "yes")]
+    pub yes: Vec<String>,
+    /// What counts as a no.
+    #[serde(default = "no")]
+    pub no: Vec<String>,
+    /// What the person is told when everything is answered; `None` for nothing.
+    #[serde(default)]
+    pub thanks: Option<String>,
+}
+
+fn yes() -> Vec<String> {
+    vec!["yes".to_owned(), "y".to_owned()]
+}
+
+fn no() -> Vec<String> {
+    vec!["no".to_owned(), "n".to_owned()]
+}
+
+impl SatisfactionSettings {
+    /// Whether it can be asked and answered.
+    ///
+    /// # Errors
+    /// [`WrongField`].
+    pub(super) fn check(&self) -> Result<(), WrongField> {
+        let blank = |text: &str| text.trim().is_empty();
+        if blank(&self.question) {
+            return Err(wrong("satisfaction.question", "must not be empty"));
+        }
+        if self.resolved_question.as_deref().is_some_and(blank) {
+            return Err(wrong("satisfaction.resolved_question", "must not be empty"));
+        }
+        if self.resolved_question.is_some() && (self.yes.is_empty() || self.no.is_empty()) {
+            return Err(wrong("satisfaction.yes", "must hold a word, and satisfaction.no too"));
+        }
+        Ok(())
+    }
+
+    /// The rate that a text gives.
+    pub fn rate(&self, text: &str) -> Option<u8> {
+        match text.trim() {
+            "1" => Some(1),
+            "2" => Some(2),
+            "3" => Some(3),
+            "4" => Some(4),
+            "5" => Some(5),
+            _ => None,
+        }
+    }
+
+    /// Whether a text says that the matter is settled; `None` for any other text.
+    pub fn resolved(&self, text: &str) -> Option<bool> {
+        let is_one_of = |words: &[String]| {
+            words.iter().any(|word| word.trim().to_lowercase() == text.trim().to_lowercase() && !text.trim().is_empty())
+        };
+        match (is_one_of(&self.yes), is_one_of(&self.no)) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn answers_are_whole_texts() {
+        let settings: SatisfactionSettings =
+            serde_json::from_value(json!({"question": "1 to 5?", "resolved_question": "Fertig?", "yes": ["Ja"]}))
+                .unwrap();
+        assert_eq!(settings.check(), Ok(()));
+        for (text, rate) in [("5", Some(5)), (" 1\n", Some(1)), ("0", None), ("6", None), ("5 stars", None), ("", None)]
+        {
+            assert_eq!(settings.rate(text), rate, "{text}");
+        }
+        for (text, resolved) in [("JA", Some(true)), ("n", Some(false)), ("ja, aber", None), ("", None)] {
+            assert_eq!(settings.resolved(text), resolved, "{text}");
+        }
+    }
+}

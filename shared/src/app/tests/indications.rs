@@ -1,0 +1,168 @@
+//! Typing and reports: what a channel tells of a person, and what becomes of it at the desk.
+
+use serde_json::{Value, json};
+
+use super::world::{ANNA, BEN, SMS, World, again, agent_says, at, attempt, from_channel};
+use crate::{domain::id::ProviderMessageId, port::Ledger};
+
+/// The events that were published, without where.
+fn events(world: &World) -> Vec<Value> {
+    world.other().requests.iter().map(|request| request["body"]["event"].clone()).collect()
+}
+
+fn typing(id: &str, accepted: i64, typing: bool) -> String {
+    from_channel(id, ANNA, accepted, &json!({"kind": "typing", "typing": typing}))
+}
+
+fn state(state: &str) -> Value {
+    json!({"type": "ChatStateEvent", "chatState": state})
+}
+
+#[tokio::test]
+async fn typing_is_shown_and_ended_by_the_channel() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    assert_eq!(worker.work(&typing("t-1", 20, true), &attempt("a", 20)).await, again(10));
+    worker.work(&typing("t-2", 23, false), &attempt("b", 23)).await.unwrap();
+    assert_eq!(events(&world), [state("COMPOSING"), state("ACTIVE")]);
+    // The first message comes again, and there is nothing left to end.
+    worker.work(&typing("t-1", 20, true), &attempt("a", 30)).await.unwrap();
+    assert_eq!(events(&world).len(), 2);
+    assert_eq!(world.consumer(ANNA).await.composing, None);
+}
+
+#[tokio::test]
+async fn typing_that_nobody_ends_is_ended_after_ten_seconds() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    assert_eq!(worker.work(&typing("t-1", 20, true), &attempt("a", 20)).await, again(10));
+    assert_eq!(worker.work(&typing("t-1", 20, true), &attempt("a", 26)).await, again(4));
+    worker.work(&typing("t-1", 20, true), &attempt("a", 30)).await.unwrap();
+    assert_eq!(events(&world), [state("COMPOSING"), state("ACTIVE")]);
+}
+
+#[tokio::test]
+async fn the_text_ends_the_typing_before_it() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    worker.work(&typing("t-1", 20, true), &attempt("a", 20)).await.unwrap_err();
+    worker
+        .work(&from_channel("mo-2", ANNA, 22, &json!({"kind": "text", "text": "here I am"})), &attempt("b", 22))
+        .await
+        .unwrap();
+    let text = json!({"type": "ContentEvent", "contentType": "text/plain", "message": "here I am"});
+    assert_eq!(events(&world), [state("COMPOSING"), text, state("ACTIVE")]);
+}
+
+#[tokio::test]
+async fn typing_is_told_at_most_every_five_seconds_and_never_late_or_without_a_conversation() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    worker.work(&typing("t-1", 20, true), &attempt("a", 20)).await.unwrap_err();
+    worker.work(&typing("t-2", 24, true), &attempt("b", 24)).await.unwrap();
+    assert_eq!(events(&world).len(), 1, "too soon");
+    assert_eq!(worker.work(&typing("t-3", 25, true), &attempt("c", 25)).await, again(10));
+    assert_eq!(events(&world).len(), 2);
+    worker.work(&typing("t-4", 40, true), &attempt("d", 50)).await.unwrap();
+    assert_eq!(events(&world).len(), 2, "ten seconds late");
+    let stranger = from_channel("t-5", BEN, 60, &json!({"kind": "typing", "typing": true}));
+    worker.work(&stranger, &attempt("e", 60)).await.unwrap();
+    assert_eq!(events(&world).len(), 2, "nobody is opened a conversation for typing");
+}
+
+#[tokio::test]
+async fn typing_that_fails_is_forgotten() {
+    let world = World::talking(ANNA).await;
+    world.fault(super::world::SEND, super::world::Fault::Answer(503, json!({})));
+    world.workers().to_liveengage.work(&typing("t-1", 20, true), &attempt("a", 20)).await.unwrap();
+    assert!(world.store.parked().is_empty());
+}
+
+/// A world in which `texts` were shown to Anna, as `mt-1`, `mt-2` ... and sequences 4, 5 ...
+async fn shown(texts: &[&str]) -> World {
+    let world = World::talking_with(ANNA, &json!({"sms": {"delivery_reports": true}})).await;
+    for (index, text) in texts.iter().enumerate() {
+        let sequence = 4 + index as u64;
+        world.workers().to_channel.work(&agent_says("c1", sequence, text), &attempt("out", 10)).await.unwrap();
+    }
+    assert!(world.count(SMS) >= texts.len());
+    world
+}
+
+fn report(status: &Value, messages: &[&str], accepted: i64) -> String {
+    json!({
+        "task": "reports_v1", "line": "sms-main", "user": ANNA, "correlation": "r-report", "accepted_at": at(accepted),
+        "status": status, "messages": messages,
+    })
+    .to_string()
+}
+
+fn accept_status(status: &str, sequences: &[u64]) -> Value {
+    json!({"type": "AcceptStatusEvent", "status": status, "sequenceList": sequences})
+}
+
+#[tokio::test]
+async fn reports_become_accept_and_read_in_one_request_each() {
+    let world = shown(&["one", "two"]).await;
+    let worker = world.workers().to_liveengage;
+    worker.work(&report(&json!({"status": "delivered"}), &["mt-1", "mt-2"], 20), &attempt("a", 20)).await.unwrap();
+    worker.work(&report(&json!({"status": "read"}), &["mt-2"], 21), &attempt("b", 21)).await.unwrap();
+    // Late and repeated reports say nothing new.
+    worker.work(&report(&json!({"status": "delivered"}), &["mt-2", "mt-1"], 22), &attempt("c", 22)).await.unwrap();
+    assert_eq!(events(&world), [accept_status("ACCEPT", &[4, 5]), accept_status("READ", &[5])]);
+}
+
+#[tokio::test]
+async fn a_long_text_is_delivered_with_its_last_part() {
+    let world = shown(&[&"long ".repeat(400)]).await;
+    assert_eq!(world.count(SMS), 2);
+    let worker = world.workers().to_liveengage;
+    worker.work(&report(&json!({"status": "delivered"}), &["mt-1"], 20), &attempt("a", 20)).await.unwrap();
+    assert_eq!(events(&world), [] as [Value; 0]);
+    worker.work(&report(&json!({"status": "delivered"}), &["mt-2"], 21), &attempt("b", 21)).await.unwrap();
+    assert_eq!(events(&world), [accept_status("ACCEPT", &[4])]);
+}
+
+#[tokio::test]
+async fn a_failure_is_a_nack_and_a_line_once() {
+    let world = shown(&["one"]).await;
+    let worker = world.workers().to_liveengage;
+    let failed = json!({"status": "failed", "code": "absent_subscriber"});
+    for (process, second) in [("a", 20), ("b", 21)] {
+        worker.work(&report(&failed, &["mt-1"], second), &attempt(process, second)).await.unwrap();
+    }
+    let line = "[Not delivered: the channel reports that it could not be delivered (code absent_subscriber)]";
+    let text = json!({"type": "ContentEvent", "contentType": "text/plain", "message": line});
+    assert_eq!(events(&world), [accept_status("NACK", &[4]), text]);
+}
+
+#[tokio::test]
+async fn a_report_that_overtakes_the_answer_waits_and_one_of_nothing_is_dropped() {
+    let world = shown(&["one"]).await;
+    let worker = world.workers().to_liveengage;
+    let unknown = report(&json!({"status": "delivered"}), &["mt-9"], 20);
+    assert_eq!(worker.work(&unknown, &attempt("a", 20)).await, again(1));
+    assert_eq!(worker.work(&unknown, &attempt("a", 50)).await, again(30));
+    worker.work(&unknown, &attempt("a", 140)).await.unwrap();
+    assert_eq!(events(&world), [] as [Value; 0]);
+    assert!(world.store.parked().is_empty());
+}
+
+#[tokio::test]
+async fn a_report_is_tried_again_in_an_outage() {
+    let world = shown(&["one"]).await;
+    let worker = world.workers().to_liveengage;
+    world.fault(super::world::SEND, super::world::Fault::Answer(503, json!({})));
+    let delivered = report(&json!({"status": "delivered"}), &["mt-1"], 20);
+    assert_eq!(worker.work(&delivered, &attempt("a", 20)).await, again(5));
+    worker.work(&delivered, &attempt("a", 25)).await.unwrap();
+    assert_eq!(events(&world), [accept_status("ACCEPT", &[4])]);
+}
+
+#[tokio::test]
+async fn a_line_without_reports_keeps_no_ledger() {
+    let world = World::talking(ANNA).await;
+    world.workers().to_channel.work(&agent_says("c1", 4, "one"), &attempt("out", 10)).await.unwrap();
+    let id = ProviderMessageId::new("mt-1").unwrap();
+    assert_eq!(world.store.shown(&super::world::line(), &id).await.unwrap(), None);
+}

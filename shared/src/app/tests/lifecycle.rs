@@ -1,0 +1,273 @@
+//! Profiles, closing words, surveys, satisfaction, and files.
+
+use serde_json::{Value, json};
+
+use super::world::{
+    ANNA, CONVERSATION, Fault, SEND, World, again, at, attempt, change, conversation_change, event, from_channel,
+    from_person,
+};
+use crate::domain::{conversation::Conversation, id::DialogId};
+
+/// What the connector has said over the queue to the channels.
+fn said(world: &World) -> Vec<String> {
+    let tasks = world.news.sent().into_iter().map(|message| serde_json::from_str::<Value>(&message.body).unwrap());
+    tasks.filter(|task| task["task"] == "said_v1").map(|task| task["text"].as_str().unwrap().to_owned()).collect()
+}
+
+fn open_request(world: &World) -> Value {
+    let call = world.http.calls().into_iter().find(|call| call.name == CONVERSATION).unwrap();
+    serde_json::from_slice(&call.body).unwrap()
+}
+
+fn with_person(id: &str, name: &str) -> String {
+    let mut task: Value = serde_json::from_str(&from_person(id, ANNA, "hello")).unwrap();
+    task["event"]["person"] = json!({"name": name});
+    task.to_string()
+}
+
+fn state(dialogs: &Value, state: &str, stage: &str, as_of: i64) -> String {
+    let details = json!({
+        "participants": [{"id": "lp", "role": "CONSUMER"}, {"id": "agent-1", "role": "ASSIGNED_AGENT"}],
+        "dialogs": dialogs, "state": state, "stage": stage, "metaDataLastUpdateTs": at(as_of).as_millisecond(),
+    });
+    let state = json!({"type": "UPSERT", "result": {"convId": "c1", "conversationDetails": details}});
+    change("cqm.ExConversationChangeNotification", 0, &state)
+}
+
+#[tokio::test]
+async fn the_agent_sees_who_writes_and_every_call_declares_the_same() {
+    let world = World::with(&json!({
+        "routing": {"skill_id": "2187", "language": "de-DE", "ttr": "URGENT"}, "profile": {"customer_type": "sms"},
+    }))
+    .await;
+    world.workers().to_liveengage.work(&with_person("mo-1", "Ada Muster"), &attempt("a", 0)).await.unwrap();
+    let request = open_request(&world);
+    assert_eq!(request[0]["body"]["firstName"], "Ada");
+    assert_eq!(request[0]["body"]["privateData"]["mobileNum"], ANNA);
+    let sdes = &request[0]["body"]["authenticatedData"]["lp_sdes"];
+    assert_eq!(sdes[0], json!({"type": "ctmrinfo", "info": {"ctype": "sms", "socialId": ANNA}}));
+    assert_eq!((&sdes[1]["type"], &sdes[1]["personal"]["lastname"]), (&json!("personal"), &json!("Muster")));
+    assert_eq!(request[1]["body"]["ttrDefName"], "URGENT");
+    assert_eq!(request[1]["body"]["conversationContext"]["lang"], "de-DE");
+    let declared: Vec<_> = world
+        .http
+        .calls()
+        .iter()
+        .filter(|call| call.name == CONVERSATION || call.name == SEND)
+        .map(|call| call.headers.get("client-properties").unwrap().clone())
+        .collect();
+    assert_eq!(declared.len(), 2);
+    assert_eq!(declared[0], declared[1]);
+}
+
+#[tokio::test]
+async fn a_new_name_is_told_once_before_the_text() {
+    let world = World::new().await;
+    let worker = world.workers().to_liveengage;
+    worker.work(&with_person("mo-1", "Ada"), &attempt("a", 0)).await.unwrap();
+    worker.work(&with_person("mo-2", "Ada"), &attempt("b", 1)).await.unwrap();
+    worker.work(&with_person("mo-3", "Ada Lovelace"), &attempt("c", 2)).await.unwrap();
+    worker.work(&from_person("mo-4", ANNA, "no name in this one"), &attempt("d", 3)).await.unwrap();
+    let names: Vec<_> =
+        world.other().requests.iter().map(|request| request["type"].as_str().unwrap().to_owned()).collect();
+    let (text, profile) = ("ms.PublishEvent", "userprofile.SetUserProfile");
+    assert_eq!(names, [text, text, profile, text, text]);
+}
+
+#[tokio::test]
+async fn a_profile_that_is_refused_doesnt_hold_up_the_text() {
+    let world = World::new().await;
+    let worker = world.workers().to_liveengage;
+    worker.work(&with_person("mo-1", "Ada"), &attempt("a", 0)).await.unwrap();
+    world.fault(SEND, Fault::Answer(503, json!({})));
+    worker.work(&with_person("mo-2", "Ada B"), &attempt("b", 1)).await.unwrap();
+    assert_eq!(world.other().texts.len(), 2);
+}
+
+#[tokio::test]
+async fn a_closing_word_closes_with_or_without_a_survey() {
+    for (surveys, field) in [(true, "DialogChange"), (false, "ConversationStateField")] {
+        let world = World::talking_with(ANNA, &json!({"close_words": ["#end"], "surveys": surveys})).await;
+        let worker = world.workers().to_liveengage;
+        for process in ["a", "b"] {
+            worker.work(&from_person("mo-2", ANNA, " #END "), &attempt(process, 1)).await.unwrap();
+        }
+        let requests = world.other().requests.clone();
+        assert_eq!(requests.len(), 2, "{requests:?}");
+        assert_eq!(requests[0]["body"]["event"]["message"], " #END ");
+        assert_eq!(requests[1]["body"]["conversationField"]["field"], field);
+    }
+}
+
+#[tokio::test]
+async fn a_closing_word_without_a_conversation_opens_none() {
+    let world = World::with(&json!({"close_words": ["#end"]})).await;
+    world.workers().to_liveengage.work(&from_person("mo-1", ANNA, "#end"), &attempt("a", 0)).await.unwrap();
+    assert_eq!(world.count(CONVERSATION), 0);
+    assert_eq!(said(&world), ["There is no open conversation."]);
+}
+
+#[tokio::test]
+async fn texts_go_into_the_surveys_dialog_while_it_is_open() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    let dialogs = json!([
+        {"dialogId": "s-9", "dialogType": "POST_SURVEY", "state": "OPEN"},
+        {"dialogId": "c1", "dialogType": "MAIN", "state": "CLOSE"},
+    ]);
+    workers.to_channel.work(&state(&dialogs, "CLOSE", "OPEN", 20), &attempt("news", 20)).await.unwrap();
+    // A question that names only its dialog finds its way, and so does the answer.
+    let question = json!({"type": "ContentEvent", "contentType": "text/plain", "message": "1 to 5?"});
+    let mut asked = event("c1", 0, "AGENT", "ALL", &question);
+    asked["dialogId"] = json!("s-9");
+    asked.as_object_mut().unwrap().remove("conversationId");
+    workers.to_channel.work(&change("ms.MessagingEventNotification", 0, &asked), &attempt("q", 21)).await.unwrap();
+    assert_eq!(world.other().sms_texts(), ["1 to 5?"]);
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "5"), &attempt("a", 22)).await.unwrap();
+    let answer = world.other().requests.pop().unwrap();
+    assert_eq!((&answer["body"]["conversationId"], &answer["body"]["dialogId"]), (&json!("c1"), &json!("s-9")));
+    // No typing there, and an end of it all ends it.
+    let typing = from_channel("t-1", ANNA, 23, &json!({"kind": "typing", "typing": true}));
+    let _ = workers.to_liveengage.work(&typing, &attempt("t", 23)).await;
+    assert!(world.other().requests.iter().all(|request| request["body"]["event"]["type"] != "ChatStateEvent"));
+    workers.to_channel.work(&state(&json!([]), "CLOSE", "CLOSE", 30), &attempt("end", 30)).await.unwrap();
+    assert!(matches!(world.consumer(ANNA).await.conversation, Conversation::Closed { .. }));
+}
+
+#[tokio::test]
+async fn a_text_between_the_close_and_the_news_of_the_survey_reaches_the_survey() {
+    let world = World::talking(ANNA).await;
+    let workers = world.workers();
+    world.fault(
+        SEND,
+        Fault::Answer(400, json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request, Conversation is close"}})),
+    );
+    let task = from_person("mo-2", ANNA, "5");
+    assert_eq!(workers.to_liveengage.work(&task, &attempt("a", 20)).await, again(5), "it can't open another one");
+    let dialogs = json!([{"dialogId": "s-9", "dialogType": "POST_SURVEY", "state": "OPEN"}]);
+    workers.to_channel.work(&state(&dialogs, "CLOSE", "OPEN", 19), &attempt("news", 21)).await.unwrap();
+    assert_eq!(world.consumer(ANNA).await.survey(), Some(&DialogId::new("s-9").unwrap()));
+    workers.to_liveengage.work(&task, &attempt("b", 25)).await.unwrap();
+    assert_eq!(world.other().requests.pop().unwrap()["body"]["dialogId"], "s-9");
+}
+
+fn satisfaction() -> Value {
+    json!({"satisfaction": {"question": "1 to 5?", "resolved_question": "Solved?", "thanks": "Thank you."}})
+}
+
+#[tokio::test]
+async fn the_lines_own_questions_are_asked_and_answered_after_the_close() {
+    let world = World::talking_with(ANNA, &satisfaction()).await;
+    let workers = world.workers();
+    for process in ["a", "b"] {
+        workers.to_channel.work(&state(&json!([]), "CLOSE", "CLOSE", 20), &attempt(process, 20)).await.unwrap();
+    }
+    assert_eq!(said(&world), ["1 to 5?"]);
+    world.other().close("c1");
+    for (id, text) in [("mo-2", "4"), ("mo-2", "4"), ("mo-3", "Yes")] {
+        workers.to_liveengage.work(&from_person(id, ANNA, text), &attempt(id, 30)).await.unwrap();
+    }
+    assert_eq!(said(&world), ["1 to 5?", "Solved?", "Thank you."]);
+    let fields: Vec<_> =
+        world.other().requests.iter().map(|request| request["body"]["conversationField"].clone()).collect();
+    assert_eq!(
+        fields,
+        [
+            json!({"field": "CSATRate", "csatRate": 4, "status": "PARTIALLY_FILLED"}),
+            json!({"field": "CSATRate", "csatRate": 4, "csatResolutionConfirmation": true, "status": "FILLED"}),
+        ]
+    );
+    assert_eq!(world.count(CONVERSATION), 1);
+    // What comes then is a text like any other.
+    workers.to_liveengage.work(&from_person("mo-4", ANNA, "5"), &attempt("d", 40)).await.unwrap();
+    assert_eq!(world.count(CONVERSATION), 2);
+}
+
+#[tokio::test]
+async fn another_text_than_an_answer_is_a_text() {
+    let world = World::talking_with(ANNA, &satisfaction()).await;
+    let workers = world.workers();
+    workers.to_channel.work(&state(&json!([]), "CLOSE", "CLOSE", 20), &attempt("a", 20)).await.unwrap();
+    world.other().close("c1");
+    workers.to_liveengage.work(&from_person("mo-2", ANNA, "one more thing"), &attempt("b", 30)).await.unwrap();
+    workers.to_liveengage.work(&from_person("mo-3", ANNA, "4"), &attempt("c", 31)).await.unwrap();
+    let texts: Vec<_> = world.other().texts.iter().map(|(_, text)| text.clone()).collect();
+    assert_eq!(texts, ["one more thing", "4"], "a new conversation ends the questions");
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_a_conversation_without_an_agent() {
+    let world = World::talking_with(ANNA, &satisfaction()).await;
+    let closed = conversation_change("c1", None, "CLOSE", 20);
+    world.workers().to_channel.work(&closed, &attempt("a", 20)).await.unwrap();
+    assert_eq!(said(&world), [] as [&str; 0]);
+}
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1A\nthe rest of a picture";
+
+fn picture(id: &str, caption: &str) -> String {
+    let media = json!({
+        "kind": "media", "media": "picture", "reference": "https://gateway.example/media/1", "caption": caption,
+    });
+    from_channel(id, ANNA, 0, &media)
+}
+
+#[tokio::test]
+async fn a_picture_is_stored_and_published_with_its_caption() {
+    let world = World::talking(ANNA).await;
+    world.other().files.insert("/media/1".to_owned(), PNG.to_vec());
+    for process in ["a", "b"] {
+        world.workers().to_liveengage.work(&picture("mo-2", "look"), &attempt(process, 1)).await.unwrap();
+    }
+    assert_eq!(world.other().files.get("/v1/files/72419083/new").map(Vec::as_slice), Some(PNG));
+    let requests = world.other().requests.clone();
+    assert_eq!(requests[0]["body"], json!({"fileSize": PNG.len().to_string(), "fileType": "PNG"}));
+    let file = json!({"type": "ContentEvent", "contentType": "hosted/file",
+        "message": {"relativePath": "/v1/files/72419083/new", "fileType": "PNG", "caption": "look"}});
+    assert_eq!(requests[1]["body"]["event"], file);
+    assert_eq!(requests.len(), 2);
+}
+
+#[tokio::test]
+async fn a_file_of_another_kind_or_too_large_is_a_placeholder_and_the_person_is_told() {
+    let mut large = PNG.to_vec();
+    large.resize(3_000_001, 0);
+    for (file, placeholder) in [
+        (b"%PDF-1.7 not on this line".to_vec(), "[picture: files of this kind can't be shown here]"),
+        (large, "[picture: it is larger than 3 MB and can't be shown here]"),
+        (vec![], "[picture: files of this kind can't be shown here]"),
+    ] {
+        let world = World::talking(ANNA).await;
+        world.other().files.insert("/media/1".to_owned(), file);
+        world.workers().to_liveengage.work(&picture("mo-2", "look"), &attempt("a", 1)).await.unwrap();
+        let texts: Vec<_> = world.other().texts.iter().map(|(_, text)| text.clone()).collect();
+        assert_eq!(texts, [placeholder, "look"]);
+        assert_eq!(
+            said(&world),
+            ["Sorry, we can't open this file. Please send a JPG, PNG or GIF picture of at most 3 MB."]
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_picture_that_cant_be_fetched_now_comes_again() {
+    let world = World::talking(ANNA).await;
+    world.other().files.insert("/media/1".to_owned(), PNG.to_vec());
+    world.fault("SMS gateway media", Fault::Answer(503, json!({})));
+    let worker = world.workers().to_liveengage;
+    assert_eq!(worker.work(&picture("mo-2", ""), &attempt("a", 1)).await, again(5));
+    worker.work(&picture("mo-2", ""), &attempt("b", 6)).await.unwrap();
+    assert_eq!(world.other().requests.len(), 2);
+}
+
+#[tokio::test]
+async fn places_and_contacts_are_texts() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    let place = json!({"kind": "location", "place": null, "name": "Dom", "address": "Köln"});
+    worker.work(&from_channel("mo-2", ANNA, 0, &place), &attempt("a", 1)).await.unwrap();
+    let contact = json!({"kind": "contact", "name": "Ada", "phones": ["+49151"]});
+    worker.work(&from_channel("mo-3", ANNA, 0, &contact), &attempt("b", 2)).await.unwrap();
+    let texts: Vec<_> = world.other().texts.iter().map(|(_, text)| text.clone()).collect();
+    assert_eq!(texts, ["[location]\nDom\nKöln", "[contact]\nAda\n+49151"]);
+}

@@ -1,0 +1,260 @@
+//! What a person sent, piece by piece.
+
+use super::{About, Delivered, DeliveryError, LIVEENGAGE_CALL, Way, digest};
+use crate::{
+    domain::{
+        conversation::{Change, Consumer},
+        delivery::Step,
+        id::CorrelationId,
+        menu::Chosen,
+        message::{ContactCard, InboundContent, InboundEvent, InboundMedia, Location, MessageText},
+    },
+    liveengage::{
+        LiveEngageError,
+        messaging::{Close, Event, Place, text_pieces},
+    },
+};
+
+/// A caption up to this length goes with the file, in one request.
+const LONGEST_CAPTION: usize = 1000;
+
+/// One message on its way.
+pub(super) struct Delivery<'a> {
+    pub(super) way: Way<'a>,
+    pub(super) event: &'a InboundEvent,
+    pub(super) correlation: &'a CorrelationId,
+    /// What was done at earlier attempts.
+    pub(super) steps: Vec<Step>,
+    pub(super) about: &'a mut About,
+}
+
+impl Delivery<'_> {
+    pub(super) async fn run(mut self) -> Result<Delivered, DeliveryError> {
+        let event = self.event;
+        match &event.content {
+            InboundContent::Text { text } => self.text(text.as_str(), None).await,
+            InboundContent::Choice { id, title } => self.text(title.as_str(), Some(id)).await,
+            InboundContent::Media(media) => self.media(media).await,
+            InboundContent::Location(location) => self.pieces(&place_text(location), 0, None).await,
+            InboundContent::Contact(contact) => self.pieces(&contact_text(contact), 0, None).await,
+            InboundContent::Unsupported { label } => {
+                self.pieces(&format!("[{label}: can't be shown here]"), 0, None).await
+            }
+            // Worked on before there is a delivery.
+            InboundContent::Report { .. } | InboundContent::Typing { .. } => Ok(Delivered::Nothing("no content")),
+        }
+    }
+
+    /// A text, or a button that was pressed and says `text`.
+    async fn text(&mut self, text: &str, button: Option<&String>) -> Result<Delivered, DeliveryError> {
+        if self.answers_satisfaction(text).await? {
+            return Ok(Delivered::Sent);
+        }
+        if self.way.settings.closes(text) {
+            return self.close(text).await;
+        }
+        // Noted with the first step: the menu may be gone at the next attempt.
+        let chosen = match self.steps.first() {
+            Some(step) => step.chosen.clone(),
+            None => self.chosen(text, button).await?,
+        };
+        let Some(chosen) = chosen else { return self.pieces(text, 0, None).await };
+        if self.steps.is_empty() {
+            let sequence = self.way.tell_choice(&chosen).await?;
+            let reference = sequence.map(|sequence| sequence.0.to_string());
+            let step = Step { chosen: Some(chosen.clone()), ..Step::done(reference) };
+            self.way.worker.ports.messages.step_done(self.way.lease, 0, &step, None).await?;
+            self.steps.push(step);
+        }
+        // A date is answered once. At every attempt, because a crash may have come between.
+        if self.way.consumer().await?.menu.clone().is_some_and(|mut menu| menu.answered(&chosen)) {
+            let answered = |consumer: &mut Consumer| {
+                let changed = consumer.menu.as_mut().is_some_and(|menu| menu.answered(&chosen));
+                if changed { Change::Changed } else { Change::Unchanged }
+            };
+            self.way.update(answered).await?;
+            self.way.forget();
+        }
+        // An answer's first step is the click, and then comes its text.
+        self.pieces(chosen.text.as_str(), 1, chosen.metadata.as_ref()).await
+    }
+
+    /// What the text or the button chooses of the menu that the person was last shown.
+    async fn chosen(&mut self, text: &str, button: Option<&String>) -> Result<Option<Chosen>, DeliveryError> {
+        let written_at = self.way.written_at(self.about.accepted_at);
+        let consumer = self.way.consumer().await?;
+        Ok(match (&consumer.menu, consumer.open_conversation()) {
+            (Some(menu), Some(conversation)) => match button {
+                Some(id) => menu.chosen_by_id(id, conversation),
+                None => menu.chosen(text, conversation, written_at),
+            },
+            _ => None,
+        })
+    }
+
+    /// Sends a text in pieces, after `before` steps of another kind, and ends the message.
+    async fn pieces(
+        &mut self,
+        text: &str,
+        before: usize,
+        metadata: Option<&serde_json::Value>,
+    ) -> Result<Delivered, DeliveryError> {
+        let pieces = text_pieces(text);
+        let mut entry = None;
+        for (index, piece) in pieces.iter().enumerate().skip(self.steps.len().saturating_sub(before)) {
+            let told = self.way.send(index, Event::Text(piece), metadata).await?;
+            self.about.conversation = Some(told.conversation.clone());
+            let step = Step::done(told.sequence.map(|sequence| sequence.0.to_string()));
+            entry = self.way.heard(&told, self.event);
+            if index + 1 < pieces.len() {
+                let messages = &self.way.worker.ports.messages;
+                messages.step_done(self.way.lease, index + before, &step, entry.take().as_ref()).await?;
+            }
+        }
+        // The last step and the end are one write: a message of one piece costs one less.
+        self.way.worker.ports.messages.finish(self.way.lease, entry.as_ref()).await?;
+        self.way.end_typing().await;
+        Ok(Delivered::Sent)
+    }
+
+    /// A file: hosted by LivePerson if it takes it, else a placeholder for the agent and a word to the person.
+    async fn media(&mut self, media: &InboundMedia) -> Result<Delivered, DeliveryError> {
+        let caption = media.caption.as_ref().map_or("", |caption| caption.as_str());
+        let caption_goes_along = caption.chars().count() <= LONGEST_CAPTION;
+        if self.steps.is_empty() {
+            let brought = self.bring(media, caption_goes_along.then_some(caption)).await?;
+            let placeholder = brought.as_ref().err().map(|refusal| format!("[{}: {refusal}]", media.kind.label()));
+            let event = match (&brought, &placeholder) {
+                (Ok(file), _) => Event::File(file),
+                (Err(_), Some(placeholder)) => Event::Text(placeholder),
+                (Err(_), None) => return Err(DeliveryError::Unsupported { content: media.kind.label().to_owned() }),
+            };
+            let told = self.way.send(0, event, None).await?;
+            self.about.conversation = Some(told.conversation.clone());
+            let reference = told.sequence.map(|sequence| sequence.0.to_string());
+            // This step's flag tells a later attempt that the file has gone, and its caption with it.
+            let step = Step { upload: brought.is_ok(), ..Step::done(reference) };
+            let entry = self.way.heard(&told, self.event);
+            self.way.worker.ports.messages.step_done(self.way.lease, 0, &step, entry.as_ref()).await?;
+            self.steps.push(step);
+        }
+        let hosted = self.steps.first().is_some_and(|step| step.upload);
+        if let (false, Some(notice)) = (hosted, self.way.settings.file_refused_notice.clone()) {
+            let (who, attempt) = (self.way.who, self.way.attempt);
+            let name =
+                digest([b"file refused".as_slice(), who.line.as_str().as_bytes(), self.event.id.as_str().as_bytes()]);
+            self.way.worker.say(who, self.correlation, attempt, name, notice).await?;
+        }
+        let rest = if hosted && caption_goes_along { "" } else { caption };
+        self.pieces(rest, 1, None).await
+    }
+
+    /// The person ends the conversation: the word is sent, so that the agent sees why, and then the conversation is closed. The
+    /// survey of an account that has one may follow.
+    async fn close(&mut self, word: &str) -> Result<Delivered, DeliveryError> {
+        let consumer = self.way.consumer().await?.clone();
+        let messages = &self.way.worker.ports.messages;
+        let (Some(identity), Some((conversation, dialog))) = (&consumer.identity, consumer.place()) else {
+            if let Some(notice) = &self.way.settings.nothing_to_close_notice {
+                let (who, attempt) = (self.way.who, self.way.attempt);
+                let id = self.event.id.as_str().as_bytes();
+                let name = digest([b"nothing to close".as_slice(), who.line.as_str().as_bytes(), id]);
+                self.way.worker.say(who, self.correlation, attempt, name, notice.clone()).await?;
+            }
+            messages.finish(self.way.lease, None).await?;
+            return Ok(Delivered::Nothing("no conversation to close"));
+        };
+        self.about.conversation = Some(conversation.clone());
+        let (caller, liveengage, token) = (self.way.caller(), &self.way.worker.liveengage, &identity.token);
+        if self.steps.is_empty() {
+            self.way.check_time(LIVEENGAGE_CALL)?;
+            let place = Place { conversation, dialog: &dialog };
+            let request_id = self.way.request_id("send 0");
+            let said = liveengage.publish(caller, token, &request_id, place, Event::Text(word), None).await;
+            let Some(sequence) = unless_ended(said)? else { return self.ended().await };
+            let step = Step::done(sequence.map(|sequence| sequence.0.to_string()));
+            messages.step_done(self.way.lease, 0, &step, None).await?;
+        }
+        self.way.check_time(LIVEENGAGE_CALL)?;
+        // In a survey the main dialog is closed already, and closing means that the person wants no survey.
+        let close = if self.way.settings.surveys && consumer.survey().is_none() {
+            Close::MainDialog(&dialog)
+        } else {
+            Close::Conversation
+        };
+        let request_id = self.way.request_id("close");
+        unless_ended(liveengage.close(caller, token, &request_id, conversation, close).await)?;
+        messages.finish(self.way.lease, None).await?;
+        Ok(Delivered::Sent)
+    }
+
+    async fn ended(&self) -> Result<Delivered, DeliveryError> {
+        self.way.worker.ports.messages.finish(self.way.lease, None).await?;
+        Ok(Delivered::Nothing("the conversation has ended"))
+    }
+}
+
+/// `None` for a conversation that has ended before.
+fn unless_ended<T>(result: Result<T, DeliveryError>) -> Result<Option<T>, DeliveryError> {
+    match result {
+        Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn place_text(location: &Location) -> String {
+    let words = [&location.name, &location.address].into_iter().flatten().map(MessageText::as_str);
+    let map =
+        location.place.map(|place| format!("https://maps.google.com/?q={},{}", place.latitude(), place.longitude()));
+    let lines: Vec<_> = words.map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).chain(map).collect();
+    if lines.is_empty() {
+        "[location: can't be shown here]".to_owned()
+    } else {
+        format!("[location]\n{}", lines.join("\n"))
+    }
+}
+
+fn contact_text(contact: &ContactCard) -> String {
+    let lines: Vec<_> = contact
+        .name
+        .iter()
+        .chain(&contact.phones)
+        .chain(&contact.emails)
+        .map(|line| line.as_str().trim())
+        .filter(|line| !line.is_empty())
+        .collect();
+    if lines.is_empty() {
+        "[contact: can't be shown here]".to_owned()
+    } else {
+        format!("[contact]\n{}", lines.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::rich_content::Coordinates;
+
+    #[test]
+    fn a_place_is_a_name_an_address_and_a_link() {
+        let location = Location {
+            place: Coordinates::new(52.5163, 13.3777),
+            name: Some(MessageText::new("Brandenburger Tor")),
+            address: Some(MessageText::new(" ")),
+        };
+        assert_eq!(place_text(&location), "[location]\nBrandenburger Tor\nhttps://maps.google.com/?q=52.5163,13.3777");
+        let nowhere = Location { place: None, name: None, address: None };
+        assert_eq!(place_text(&nowhere), "[location: can't be shown here]");
+    }
+
+    #[test]
+    fn a_contact_is_its_lines() {
+        let contact = ContactCard {
+            name: Some(MessageText::new("Ada")),
+            phones: vec![MessageText::new("+4915112345678")],
+            emails: vec![MessageText::new("ada@shop.example")],
+        };
+        assert_eq!(contact_text(&contact), "[contact]\nAda\n+4915112345678\nada@shop.example");
+        assert_eq!(contact_text(&ContactCard::default()), "[contact: can't be shown here]");
+    }
+}

@@ -1,0 +1,176 @@
+//! What a channel reports of messages to a person: ACCEPT, READ, or NACK with a line for the agent.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use super::{
+    About, Attempt, ComeAgain, ConsumerRef, DeliverToLiveEngage, Delivered, DeliveryError, LIVEENGAGE_CALL, MessageKey,
+    Undelivered, digest, end, soon,
+};
+use crate::{
+    domain::{
+        delivery::{Shown, ShownPlace},
+        id::{ChannelUserId, ConversationId, DialogId, LineId, ProviderMessageId, Sequence},
+        message::ReportedStatus,
+        retry::Disposition,
+    },
+    liveengage::messaging::{AcceptStatus, Event, Place},
+};
+
+/// How long a report waits for its message to be noted: it can overtake the answer to our own call.
+const UNKNOWN_FOR: SignedDuration = SignedDuration::from_mins(2);
+
+/// One status of messages to one person. Whose they are says the ledger: a channel can report a message to somebody's user id under
+/// their phone number.
+pub(super) struct Reports<'a> {
+    pub(super) line: &'a LineId,
+    pub(super) status: &'a ReportedStatus,
+    pub(super) messages: &'a [ProviderMessageId],
+}
+
+/// What is to be told in one dialog of one person, and of which messages.
+type Told<'a> = BTreeMap<(ChannelUserId, ConversationId, DialogId), Vec<(Sequence, &'a ProviderMessageId)>>;
+
+impl DeliverToLiveEngage {
+    /// Works on reports. Telling one twice does no harm, so there is no lease; the ledger keeps a late one of a lower rank from
+    /// being told.
+    ///
+    /// # Errors
+    /// [`ComeAgain`].
+    pub(super) async fn report(
+        &self,
+        reports: Reports<'_>,
+        attempt: &Attempt,
+        about: &mut About,
+        task: &str,
+    ) -> Result<(), ComeAgain> {
+        let result = match self.tell_reports(&reports, attempt, about).await {
+            // A report that LiveEngage refuses is no message that anybody waits for.
+            Err(error) if error.disposition() == Disposition::Park => {
+                tracing::warn!(correlation = about.correlation, %error, count = 1, "a channel's report can't be told");
+                Ok(Delivered::Nothing("report refused"))
+            }
+            other => other,
+        };
+        let names = reports.messages.iter().map(|message| message.as_str().as_bytes());
+        let key = MessageKey::ByDigest {
+            digest: digest(
+                [b"report".as_slice(), &[reports.status.rank()], reports.line.as_str().as_bytes()]
+                    .into_iter()
+                    .chain(names),
+            ),
+        };
+        end(&*self.ports.messages, &key, attempt, about, task, result, None).await
+    }
+
+    async fn tell_reports(
+        &self,
+        reports: &Reports<'_>,
+        attempt: &Attempt,
+        about: &mut About,
+    ) -> Result<Delivered, DeliveryError> {
+        let rank = reports.status.rank();
+        let (mut unknown, mut shown) = (0, vec![]);
+        for message in reports.messages {
+            match self.ports.ledger.shown(reports.line, message).await? {
+                Some(entry) => shown.push((message, entry)),
+                None => unknown += 1,
+            }
+        }
+        // The rest is told by the way: with the next attempt only what is new is.
+        let news: Vec<_> = shown.into_iter().filter(|(_, entry)| entry.rank < rank).collect();
+        let told = match reports.status {
+            ReportedStatus::Failed { code } => self.tell_failed(reports, &news, code, attempt, about).await?,
+            ReportedStatus::Delivered => self.tell_status(reports, &news, AcceptStatus::Accept, attempt).await?,
+            ReportedStatus::Read => self.tell_status(reports, &news, AcceptStatus::Read, attempt).await?,
+        };
+        if unknown > 0 {
+            let age = about.accepted_at.map_or(UNKNOWN_FOR, |at| attempt.now.duration_since(at));
+            if age < UNKNOWN_FOR {
+                let after = soon(age, SignedDuration::from_secs(30));
+                return Err(DeliveryError::Busy { what: "the message of a report", after });
+            }
+            tracing::warn!(correlation = about.correlation, count = unknown, "reports of unknown messages");
+        }
+        Ok(if told { Delivered::Sent } else { Delivered::Nothing("nothing new in the report") })
+    }
+
+    async fn tell_status(
+        &self,
+        reports: &Reports<'_>,
+        news: &[(&ProviderMessageId, Shown)],
+        status: AcceptStatus,
+        attempt: &Attempt,
+    ) -> Result<bool, DeliveryError> {
+        let mut told = Told::new();
+        for (message, entry) in news {
+            if let (true, Some(ShownPlace { conversation, dialog, sequence })) = (entry.last, &entry.place) {
+                let place = (entry.user.clone(), conversation.clone(), dialog.clone());
+                told.entry(place).or_default().push((*sequence, *message));
+            }
+        }
+        if told.is_empty() {
+            return Ok(false);
+        }
+        let settings = self.settings(reports.line, attempt).await?;
+        let settings = &settings.current;
+        for ((user, conversation, dialog), messages) in told {
+            let who = ConsumerRef { line: reports.line.clone(), user };
+            let record = self.ports.consumers.consumer(&who).await?;
+            let known = record.filter(|record| record.account == settings.account).and_then(|record| record.identity);
+            let Some(identity) = known else { continue };
+            attempt.check_time(&*self.ports.clock, LIVEENGAGE_CALL)?;
+            let sequences: Vec<_> = messages.iter().map(|(sequence, _)| *sequence).collect();
+            let names = messages.iter().map(|(_, message)| message.as_str().as_bytes());
+            let mut request_id = digest([&[reports.status.rank()][..]].into_iter().chain(names));
+            request_id.truncate(32);
+            let place = Place { conversation: &conversation, dialog: &dialog };
+            let event = Event::Status(status, &sequences);
+            let caller = Self::caller(settings, attempt);
+            match self.liveengage.publish(caller, &identity.token, &request_id, place, event, None).await {
+                Ok(_) => {}
+                // The conversation has ended, or the like: it is not told, and needn't be tried again.
+                Err(error) if is_moot(&error) => {
+                    tracing::debug!(%error, "a report comes too late to be told");
+                }
+                Err(error) => return Err(error),
+            }
+            for (_, message) in messages {
+                self.ports.ledger.reported(reports.line, message, reports.status.rank()).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn tell_failed(
+        &self,
+        reports: &Reports<'_>,
+        news: &[(&ProviderMessageId, Shown)],
+        code: &str,
+        attempt: &Attempt,
+        about: &mut About,
+    ) -> Result<bool, DeliveryError> {
+        let reason = format!("the channel reports that it could not be delivered (code {code})");
+        let mut told = false;
+        for (message, entry) in news {
+            let Some(ShownPlace { conversation, dialog, sequence }) = &entry.place else { continue };
+            let undelivered = Undelivered {
+                who: ConsumerRef { line: reports.line.clone(), user: entry.user.clone() },
+                place: Place { conversation, dialog },
+                sequence: Some(*sequence),
+                reason: &reason,
+            };
+            let key = undelivered.key(message.as_str());
+            self.tell_agent(undelivered, &key, attempt, about).await?;
+            self.ports.ledger.reported(reports.line, message, reports.status.rank()).await?;
+            told = true;
+        }
+        Ok(told)
+    }
+}
+
+fn is_moot(error: &DeliveryError) -> bool {
+    matches!(error, DeliveryError::LiveEngage(crate::liveengage::LiveEngageError::ConversationClosed { .. }))
+        || error.disposition() == Disposition::Park
+}

@@ -1,0 +1,109 @@
+//! Answers to the connector's own questions after a conversation.
+
+use super::{DeliveryError, LIVEENGAGE_CALL, content::Delivery, digest};
+use crate::{
+    domain::{
+        conversation::{AskedSatisfaction, Change},
+        delivery::Step,
+        message::MessageText,
+        retry::Disposition,
+    },
+    liveengage::messaging::{CustomerSatisfaction, SatisfactionRate, SatisfactionStatus},
+};
+
+/// What the step is called that has told LiveEngage.
+const TOLD: &str = "satisfaction";
+
+/// An answer, and what comes next.
+struct Answer {
+    satisfaction: CustomerSatisfaction,
+    next: Option<AskedSatisfaction>,
+    reply: Option<String>,
+}
+
+impl Delivery<'_> {
+    /// Takes a text for an answer, if it is one: whether it was.
+    pub(super) async fn answers_satisfaction(&mut self, text: &str) -> Result<bool, DeliveryError> {
+        let Some(settings) = &self.way.settings.satisfaction else { return Ok(false) };
+        let told = self.steps.first().is_some_and(|step| step.reference.as_deref() == Some(TOLD));
+        let written_at = self.way.written_at(self.about.accepted_at);
+        let consumer = self.way.consumer().await?.clone();
+        let asked = consumer
+            .satisfaction
+            .as_ref()
+            .filter(|asked| consumer.open_conversation().is_none() && written_at < asked.until);
+        let Some((asked, identity)) = asked.zip(consumer.identity.as_ref()) else {
+            return self.finished(told).await;
+        };
+        let Some(answer) = answer(settings, asked, text) else { return self.finished(told).await };
+        if !told {
+            self.way.check_time(LIVEENGAGE_CALL)?;
+            let request_id = self.way.request_id(TOLD);
+            let (caller, liveengage) = (self.way.caller(), &self.way.worker.liveengage);
+            let rated =
+                liveengage.rate(caller, &identity.token, &request_id, &asked.conversation, &answer.satisfaction).await;
+            match rated {
+                Err(error) if error.disposition() == Disposition::Park => {
+                    tracing::warn!(correlation = self.about.correlation, %error, count = 1, "LiveEngage refuses a rate");
+                }
+                other => other?,
+            }
+            let messages = &self.way.worker.ports.messages;
+            messages.step_done(self.way.lease, 0, &Step::done(Some(TOLD.to_owned())), None).await?;
+        }
+        if let Some(reply) = answer.reply {
+            let round = u8::from(asked.rate.is_some());
+            let name = digest([TOLD.as_bytes(), asked.conversation.as_str().as_bytes(), &[round]]);
+            let (who, attempt) = (self.way.who, self.way.attempt);
+            self.way.worker.say(who, self.correlation, attempt, name, MessageText::new(reply)).await?;
+        }
+        self.way
+            .update(|consumer| {
+                if consumer.satisfaction.as_ref() != Some(asked) {
+                    return Change::Unchanged;
+                }
+                consumer.satisfaction.clone_from(&answer.next);
+                Change::Changed
+            })
+            .await?;
+        self.finished(true).await
+    }
+
+    /// Ends the message if it was an answer: also at a later attempt, when the question is not open any more.
+    async fn finished(&self, answered: bool) -> Result<bool, DeliveryError> {
+        if answered {
+            self.way.worker.ports.messages.finish(self.way.lease, None).await?;
+        }
+        Ok(answered)
+    }
+}
+
+fn answer(
+    settings: &crate::app::settings::SatisfactionSettings,
+    asked: &AskedSatisfaction,
+    text: &str,
+) -> Option<Answer> {
+    let filled = |rate, resolved, status| CustomerSatisfaction { rate: SatisfactionRate::new(rate), resolved, status };
+    match asked.rate {
+        None => {
+            let rate = settings.rate(text)?;
+            Some(match &settings.resolved_question {
+                Some(question) => Answer {
+                    satisfaction: filled(rate, None, SatisfactionStatus::PartiallyFilled),
+                    next: Some(AskedSatisfaction { rate: Some(rate), ..asked.clone() }),
+                    reply: Some(question.clone()),
+                },
+                None => Answer {
+                    satisfaction: filled(rate, None, SatisfactionStatus::Filled),
+                    next: None,
+                    reply: settings.thanks.clone(),
+                },
+            })
+        }
+        Some(rate) => Some(Answer {
+            satisfaction: filled(rate, Some(settings.resolved(text)?), SatisfactionStatus::Filled),
+            next: None,
+            reply: settings.thanks.clone(),
+        }),
+    }
+}

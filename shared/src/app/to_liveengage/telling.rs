@@ -1,0 +1,123 @@
+//! Telling an agent that a message did not reach the person.
+
+use super::{About, Attempt, DeliverToLiveEngage, Delivered, DeliveryError, LIVEENGAGE_CALL, begin, digest};
+use crate::{
+    domain::{
+        delivery::{Begin, ConsumerRef, Lease, MessageKey, Step},
+        id::Sequence,
+    },
+    liveengage::{
+        LiveEngageError,
+        messaging::{AcceptStatus, Event, Place},
+    },
+};
+
+/// An agent's message that did not reach the person.
+pub(super) struct Undelivered<'a> {
+    pub(super) who: ConsumerRef,
+    pub(super) place: Place<'a>,
+    pub(super) sequence: Option<Sequence>,
+    pub(super) reason: &'a str,
+}
+
+impl Undelivered<'_> {
+    /// Names the news: whether a call or a later report brings it, it is told once. A message without a number goes by `or`.
+    pub(super) fn key(&self, or: &str) -> MessageKey {
+        MessageKey::ByDigest {
+            digest: digest([
+                b"undelivered".as_slice(),
+                self.who.line.as_str().as_bytes(),
+                self.place.dialog.as_str().as_bytes(),
+                self.sequence.map_or_else(|| or.to_owned(), |n| n.0.to_string()).as_bytes(),
+            ]),
+        }
+    }
+}
+
+impl DeliverToLiveEngage {
+    /// Marks the agent's message as not received, and says why in the conversation. A conversation that has ended has nobody to
+    /// tell: none is opened for this.
+    pub(super) async fn tell_agent(
+        &self,
+        undelivered: Undelivered<'_>,
+        key: &MessageKey,
+        attempt: &Attempt,
+        about: &mut About,
+    ) -> Result<Delivered, DeliveryError> {
+        let messages = &*self.ports.messages;
+        let Some((lease, steps)) = begin(messages, key.clone(), attempt, about).await? else {
+            return Ok(Delivered::Nothing("told before"));
+        };
+        let settings = self.settings(&undelivered.who.line, attempt).await?;
+        let settings = &settings.current;
+        let caller = Self::caller(settings, attempt);
+        let record = self.ports.consumers.consumer(&undelivered.who).await?;
+        let known = record.filter(|record| record.account == settings.account).and_then(|record| record.identity);
+        let mut identity = match known {
+            Some(identity) => identity,
+            None => self.liveengage.identify(caller, &settings.ext_consumer_id(&undelivered.who.user)?).await?,
+        };
+        // One line an hour in a conversation: a bot may answer it, and its answer may be undeliverable too.
+        let hour = about.accepted_at.map_or(0, |at| at.as_second() / 3600);
+        let line_key = MessageKey::ByDigest {
+            digest: digest([
+                b"undelivered line".as_slice(),
+                undelivered.place.conversation.as_str().as_bytes(),
+                &hour.to_be_bytes(),
+            ]),
+        };
+        let text = format!("[Not delivered: {}]", undelivered.reason);
+        let sequences: Vec<_> = undelivered.sequence.into_iter().collect();
+        let mut mended = false;
+        let mut step = steps.len();
+        while step < 2 {
+            attempt.check_time(&*self.ports.clock, LIVEENGAGE_CALL)?;
+            let line = Lease { message: line_key.clone(), owner: attempt.owner.clone() };
+            let event = match step {
+                0 if sequences.is_empty() => None,
+                0 => Some(Event::Status(AcceptStatus::Nack, &sequences)),
+                _ => match messages.begin(&line, attempt.now, attempt.deadline).await? {
+                    Begin::Started { .. } => Some(Event::Text(&text)),
+                    Begin::Done | Begin::Busy { .. } => None,
+                },
+            };
+            let mut request_id = digest([format!("{key:?} {step}").as_bytes()]);
+            request_id.truncate(32);
+            let said = event.is_some();
+            let sent = match event {
+                Some(event) => {
+                    let (token, place) = (&identity.token, undelivered.place);
+                    self.liveengage.publish(caller, token, &request_id, place, event, None).await
+                }
+                None => Ok(None),
+            };
+            match sent {
+                Ok(sequence) => {
+                    if step == 1 && said {
+                        messages.finish(&line, None).await?;
+                    }
+                    let reference = sequence.map(|sequence| sequence.0.to_string());
+                    messages.step_done(&lease, step, &Step::done(reference), None).await?;
+                    step += 1;
+                }
+                Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) => {
+                    messages.finish(&lease, None).await?;
+                    return Ok(Delivered::Nothing("the conversation has ended"));
+                }
+                Err(DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. })) if !mended => {
+                    mended = true;
+                    let name = settings.ext_consumer_id(&undelivered.who.user)?;
+                    identity = self.liveengage.identify(caller, &name).await?;
+                }
+                Err(error) => {
+                    if step == 1 {
+                        let _ = messages.release(&line).await;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        messages.finish(&lease, None).await?;
+        Ok(Delivered::Sent)
+    }
+}

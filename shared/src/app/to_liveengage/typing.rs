@@ -1,0 +1,115 @@
+//! That a person is typing: best effort, never in the way of a text.
+
+use jiff::SignedDuration;
+
+use super::{About, Attempt, Caller, ComeAgain, ConsumerRef, DeliverToLiveEngage, DeliveryError, digest, update};
+use crate::{
+    domain::{
+        conversation::{COMPOSING_FOR, Change, Composing, Consumer},
+        id::LineId,
+        message::InboundEvent,
+    },
+    liveengage::messaging::{ChatState, Event, Place},
+};
+
+impl DeliverToLiveEngage {
+    /// Tells LiveEngage that a person begins or stops to type. The message of a beginning comes again when nobody can still be
+    /// typing, and ends it unless something newer has.
+    ///
+    /// # Errors
+    /// [`ComeAgain`] for that.
+    pub(super) async fn typing(
+        &self,
+        line: &LineId,
+        event: &InboundEvent,
+        typing: bool,
+        attempt: &Attempt,
+        about: &About,
+    ) -> Result<(), ComeAgain> {
+        let (correlation, line_name) = (about.correlation.as_str(), line.as_str());
+        match self.tell_typing(line, event, typing, attempt, about).await {
+            Ok(None) => {
+                tracing::debug!(correlation, line = line_name, typing, "typing");
+                Ok(())
+            }
+            Ok(Some(after)) => Err(ComeAgain { after }),
+            Err(error) => {
+                tracing::debug!(correlation, line = line_name, %error, "typing was not told");
+                Ok(())
+            }
+        }
+    }
+
+    async fn tell_typing(
+        &self,
+        line: &LineId,
+        event: &InboundEvent,
+        typing: bool,
+        attempt: &Attempt,
+        about: &About,
+    ) -> Result<Option<SignedDuration>, DeliveryError> {
+        let settings = self.settings(line, attempt).await?;
+        let settings = &settings.current;
+        let caller = Self::caller(settings, attempt);
+        let who = ConsumerRef { line: line.clone(), user: event.user.clone() };
+        let Some(consumer) = self.ports.consumers.consumer(&who).await? else { return Ok(None) };
+        if consumer.account != settings.account {
+            return Ok(None);
+        }
+        let id = |state: &str| digest([state.as_bytes(), line.as_str().as_bytes(), event.id.as_str().as_bytes()]);
+        let request_id = |state: &str| id(state).chars().take(32).collect::<String>();
+        let save = |composing: Option<Composing>| {
+            let (consumers, account) = (&*self.ports.consumers, settings.account.clone());
+            let who = &who;
+            async move {
+                update(
+                    consumers,
+                    who,
+                    || account.clone(),
+                    |consumer| {
+                        consumer.composing.clone_from(&composing);
+                        Change::Changed
+                    },
+                )
+                .await
+            }
+        };
+        let shown = consumer.composing.as_ref();
+        let ended = shown.filter(|shown| !typing || shown.event == event.id);
+        if let Some(shown) = ended {
+            let since = attempt.now.duration_since(shown.since);
+            if typing && since < COMPOSING_FOR {
+                return Ok(Some(COMPOSING_FOR - since));
+            }
+            save(None).await?;
+            self.chat_state(caller, &consumer, ChatState::Active, &request_id("active")).await?;
+            return Ok(None);
+        }
+        let age = about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
+        if !typing || age >= COMPOSING_FOR || !consumer.may_compose(attempt.now) || consumer.place().is_none() {
+            return Ok(None);
+        }
+        // Saved first: what is shown and not noted would never be ended.
+        save(Some(Composing { event: event.id.clone(), since: attempt.now })).await?;
+        self.chat_state(caller, &consumer, ChatState::Composing, &request_id("composing")).await?;
+        Ok(Some(COMPOSING_FOR))
+    }
+
+    /// Publishes a chat state in the main dialog: a survey takes none.
+    pub(super) async fn chat_state(
+        &self,
+        caller: Caller<'_>,
+        consumer: &Consumer,
+        state: ChatState,
+        request_id: &str,
+    ) -> Result<(), DeliveryError> {
+        let (Some(identity), Some((conversation, dialog)), None) =
+            (&consumer.identity, consumer.place(), consumer.survey())
+        else {
+            return Ok(());
+        };
+        let place = Place { conversation, dialog: &dialog };
+        let event = Event::ChatState(state);
+        self.liveengage.publish(caller, &identity.token, request_id, place, event, None).await.map(drop)
+    }
+}

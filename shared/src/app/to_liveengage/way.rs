@@ -1,0 +1,321 @@
+//! The calls of one delivery: knowing the consumer, having an open conversation, sending in it.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::{
+    Attempt, Caller, DeliverToLiveEngage, DeliveryError, LIVEENGAGE_CALL, LineSettings, digest,
+    record::{SAVE_ATTEMPTS, update},
+};
+use crate::{
+    domain::{
+        conversation::{Change, Consumer, ConsumerToken, Reserve},
+        delivery::{ConsumerRef, Heard, Lease, LedgerEntry, MessageKey},
+        id::{ConversationId, DialogId, Sequence},
+        menu::Chosen,
+        message::InboundEvent,
+        retry::Disposition,
+    },
+    liveengage::{
+        LiveEngageError,
+        messaging::{AcceptStatus, ChatState, Event, Place, UserProfile},
+    },
+    port::Saved,
+};
+
+/// Where something was said, and as which number.
+pub(super) struct Told {
+    pub(super) conversation: ConversationId,
+    pub(super) dialog: DialogId,
+    pub(super) sequence: Option<Sequence>,
+}
+
+/// The calls of one delivery.
+pub(super) struct Way<'a> {
+    pub(super) worker: &'a DeliverToLiveEngage,
+    pub(super) settings: &'a LineSettings,
+    pub(super) attempt: &'a Attempt,
+    pub(super) lease: &'a Lease,
+    pub(super) who: &'a ConsumerRef,
+    /// What the agent is to know of the person, and whether the channel has said anything with this very message.
+    profile: UserProfile,
+    profile_is_said: bool,
+    /// The consumer's record as it was last read or written here.
+    known: Option<Consumer>,
+}
+
+impl<'a> Way<'a> {
+    pub(super) fn new(
+        worker: &'a DeliverToLiveEngage,
+        settings: &'a LineSettings,
+        attempt: &'a Attempt,
+        lease: &'a Lease,
+        who: &'a ConsumerRef,
+        event: &InboundEvent,
+    ) -> Self {
+        let language = settings.routing.language.as_deref();
+        let capabilities = settings.line.capabilities();
+        let profile = settings.profile.profile(&capabilities, &who.user, event.person.as_ref(), language);
+        let profile_is_said = event.person.is_some();
+        Self { worker, settings, attempt, lease, who, profile, profile_is_said, known: None }
+    }
+
+    pub(super) fn caller(&self) -> Caller<'a> {
+        DeliverToLiveEngage::caller(self.settings, self.attempt)
+    }
+
+    /// Names a request: the same at every attempt, at most 60 characters.
+    pub(super) fn request_id(&self, step: &str) -> String {
+        let MessageKey::FromChannel { line, id } = &self.lease.message else { return digest([step.as_bytes()]) };
+        let mut id = digest([line.as_str().as_bytes(), id.as_str().as_bytes(), step.as_bytes()]);
+        id.truncate(32);
+        id
+    }
+
+    pub(super) fn check_time(&self, needed: SignedDuration) -> Result<(), DeliveryError> {
+        self.attempt.check_time(&*self.worker.ports.clock, needed)
+    }
+
+    /// The consumer's record, read once.
+    pub(super) async fn consumer(&mut self) -> Result<&Consumer, DeliveryError> {
+        let consumer = match self.known.take() {
+            Some(known) => known,
+            None => self.load().await?,
+        };
+        Ok(self.known.insert(consumer))
+    }
+
+    /// Has the record read again: it was changed.
+    pub(super) fn forget(&mut self) {
+        self.known = None;
+    }
+
+    /// Tells LiveEngage that the person chose something. Bots act on this; a conversation that has ended needs it no more.
+    pub(super) async fn tell_choice(&mut self, chosen: &Chosen) -> Result<Option<Sequence>, DeliveryError> {
+        self.check_time(LIVEENGAGE_CALL)?;
+        let request_id = self.request_id("choice");
+        let consumer = self.consumer().await?.clone();
+        let (Some(identity), Some(conversation)) = (&consumer.identity, consumer.open_conversation()) else {
+            return Ok(None);
+        };
+        let place = Place { conversation, dialog: &chosen.dialog };
+        let sequences = [chosen.sequence];
+        let (event, metadata) = (Event::Status(AcceptStatus::Action, &sequences), chosen.metadata.as_ref());
+        let liveengage = &self.worker.liveengage;
+        match liveengage.publish(self.caller(), &identity.token, &request_id, place, event, metadata).await {
+            // The text finds out by itself, and mends it.
+            Err(DeliveryError::LiveEngage(
+                LiveEngageError::ConversationClosed { .. } | LiveEngageError::ConsumerJwsRefused { .. },
+            )) => Ok(None),
+            // The text matters more than the click.
+            Err(error) if error.disposition() == Disposition::Park => {
+                tracing::warn!(%error, count = 1, "a click was refused; its text is sent all the same");
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+
+    /// Sends one piece, in a new conversation if the one it was meant for has ended.
+    pub(super) async fn send(
+        &mut self,
+        index: usize,
+        event: Event<'_>,
+        metadata: Option<&Value>,
+    ) -> Result<Told, DeliveryError> {
+        let mut mended = (false, false);
+        let request_id = self.request_id(&format!("send {index}"));
+        loop {
+            let consumer = self.with_open_conversation().await?;
+            let (Some(identity), Some((conversation, dialog))) = (&consumer.identity, consumer.place()) else {
+                return Err(DeliveryError::Contended);
+            };
+            self.check_time(LIVEENGAGE_CALL)?;
+            let place = Place { conversation, dialog: &dialog };
+            let liveengage = &self.worker.liveengage;
+            match liveengage.publish(self.caller(), &identity.token, &request_id, place, event, metadata).await {
+                Ok(sequence) => {
+                    let told = Told { conversation: conversation.clone(), dialog, sequence };
+                    self.known = Some(consumer);
+                    return Ok(told);
+                }
+                Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) if !mended.0 => {
+                    mended.0 = true;
+                    let ended = conversation.clone();
+                    self.known = Some(self.update(|consumer| consumer.found_closed(&ended, &dialog)).await?);
+                }
+                Err(DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. })) if !mended.1 => {
+                    mended.1 = true;
+                    self.forget_identity(&identity.token).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What the ledger notes of a message that was told: only channels that show reading or typing want to know.
+    pub(super) fn heard(&self, told: &Told, event: &InboundEvent) -> Option<LedgerEntry> {
+        let capabilities = self.settings.line.capabilities();
+        if !capabilities.mark_read && capabilities.typing.is_none() {
+            return None;
+        }
+        Some(LedgerEntry::Heard(Heard {
+            account: self.settings.account.clone(),
+            dialog: told.dialog.clone(),
+            sequence: told.sequence?,
+            consumer: self.who.clone(),
+            id: event.id.clone(),
+            at: self.attempt.now,
+        }))
+    }
+
+    /// Ends what LiveEngage shows of the person's typing: the text alone doesn't. Best effort.
+    pub(super) async fn end_typing(&mut self) {
+        let Some(consumer) = self.known.take() else { return };
+        if consumer.composing.is_none() {
+            return;
+        }
+        let told =
+            self.worker.chat_state(self.caller(), &consumer, ChatState::Active, &self.request_id("active")).await;
+        let cleared = self
+            .update(|consumer| match consumer.composing.take() {
+                Some(_) => Change::Changed,
+                None => Change::Unchanged,
+            })
+            .await;
+        if let Err(error) = told.and(cleared.map(drop)) {
+            tracing::debug!(%error, "typing was not ended");
+        }
+    }
+
+    /// The consumer with an identity and an open conversation, opening one if need be.
+    pub(super) async fn with_open_conversation(&mut self) -> Result<Consumer, DeliveryError> {
+        for _ in 0..SAVE_ATTEMPTS {
+            let mut consumer = match self.known.take() {
+                Some(known) => known,
+                None => self.load().await?,
+            };
+            if consumer.identity.is_none() {
+                self.check_time(LIVEENGAGE_CALL)?;
+                let name = self.settings.ext_consumer_id(&self.who.user)?;
+                consumer.identity = Some(self.worker.liveengage.identify(self.caller(), &name).await?);
+                // Saved before anything is opened, with the pointer from lp_consumer_id: the webhook that tells of a new
+                // conversation names the consumer by it, and can come before the answer to our call.
+                if self.save(&mut consumer).await? == Saved::Conflict {
+                    continue;
+                }
+            }
+            if consumer.open_conversation().is_none() {
+                self.check_time(LIVEENGAGE_CALL)?;
+            }
+            match consumer.reserve(&self.attempt.owner, self.attempt.now, self.attempt.deadline) {
+                Reserve::Open(_) => return self.with_profile(consumer).await,
+                Reserve::Busy { .. } => {
+                    return Err(DeliveryError::Busy { what: "the conversation", after: SignedDuration::from_secs(1) });
+                }
+                Reserve::Reserved => {}
+            }
+            if self.save(&mut consumer).await? == Saved::Saved {
+                return self.open(consumer).await;
+            }
+        }
+        Err(DeliveryError::Contended)
+    }
+
+    /// Tells the agent what the channel says about the person, if it says something new. The text matters more: what fails here is
+    /// told with the next one.
+    async fn with_profile(&self, consumer: Consumer) -> Result<Consumer, DeliveryError> {
+        let name = self.profile_name();
+        let known = consumer.profile.as_ref() == Some(&name);
+        let (Some(identity), true) = (&consumer.identity, self.profile_is_said && !known) else { return Ok(consumer) };
+        let request_id = self.request_id("profile");
+        let told = self.worker.liveengage.set_profile(self.caller(), &identity.token, &request_id, &self.profile).await;
+        if let Err(error) = told {
+            tracing::warn!(%error, count = 1, "what the channel says about a person can't be told");
+            return Ok(consumer);
+        }
+        self.update(|consumer| {
+            consumer.profile = Some(name.clone());
+            Change::Changed
+        })
+        .await
+    }
+
+    fn profile_name(&self) -> String {
+        digest([serde_json::to_vec(&self.profile).unwrap_or_default().as_slice()])
+    }
+
+    /// Opens a conversation under the lease that was just saved.
+    async fn open(&self, consumer: Consumer) -> Result<Consumer, DeliveryError> {
+        let Some(identity) = &consumer.identity else { return Err(DeliveryError::Contended) };
+        let request_id = self.request_id("open");
+        let routing = &self.settings.routing;
+        let liveengage = &self.worker.liveengage;
+        match liveengage.open(self.caller(), &identity.token, &request_id, routing, &self.profile).await {
+            Ok(conversation) => {
+                let (at, name) = (self.attempt.now, self.profile_name());
+                let attach = |consumer: &mut Consumer| {
+                    let change = consumer.attach(&conversation, at);
+                    if change == Change::Changed {
+                        consumer.profile = Some(name.clone());
+                        consumer.composing = None;
+                        consumer.satisfaction = None;
+                    }
+                    change
+                };
+                let consumer = self.update(attach).await?;
+                tracing::info!(conversation = %conversation, line = %self.who.line, "conversation opened");
+                Ok(consumer)
+            }
+            Err(error) => {
+                // A webhook may have told of the conversation meanwhile: then it is open, and not ours to give back.
+                let consumer = self.update(|consumer| consumer.give_up(&self.attempt.owner)).await?;
+                if consumer.open_conversation().is_some() {
+                    return Ok(consumer);
+                }
+                if let DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. }) = &error {
+                    self.forget_identity(&identity.token).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The next attempt asks IDP again.
+    async fn forget_identity(&self, refused: &ConsumerToken) -> Result<(), DeliveryError> {
+        self.update(|consumer| match &consumer.identity {
+            Some(identity) if identity.token == *refused => {
+                consumer.identity = None;
+                Change::Changed
+            }
+            _ => Change::Unchanged,
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn load(&self) -> Result<Consumer, DeliveryError> {
+        let mut consumer = self.worker.ports.consumers.consumer(self.who).await?.unwrap_or_else(|| {
+            Consumer::new(self.who.line.clone(), self.who.user.clone(), self.settings.account.clone())
+        });
+        consumer.move_to(&self.settings.account);
+        Ok(consumer)
+    }
+
+    async fn save(&self, consumer: &mut Consumer) -> Result<Saved, DeliveryError> {
+        let saved = self.worker.ports.consumers.save_consumer(consumer).await?;
+        if saved == Saved::Saved {
+            consumer.version += 1;
+        }
+        Ok(saved)
+    }
+
+    pub(super) async fn update(&self, change: impl Fn(&mut Consumer) -> Change) -> Result<Consumer, DeliveryError> {
+        update(&*self.worker.ports.consumers, self.who, || self.settings.account.clone(), change).await
+    }
+
+    /// When the person wrote, as far as it is known: when the connector took the message over.
+    pub(super) fn written_at(&self, accepted_at: Option<Timestamp>) -> Timestamp {
+        accepted_at.unwrap_or(self.attempt.now)
+    }
+}

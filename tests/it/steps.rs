@@ -1,0 +1,97 @@
+//! Steps that the tests of the whole road share.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a step that the tests share may fail as loudly as a test")]
+
+use std::{future::Future, time::Duration};
+
+use connector_lab::{
+    Lab, LabOptions,
+    liveengage::{ConversationView, Role, TranscriptLine},
+    sms_gateway::{Direction, PhoneMessage},
+    whatsapp,
+};
+
+/// The longest that one step may take: a retry or two are within it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The person of most tests.
+pub(crate) const PHONE: &str = "+4915155001";
+
+pub(crate) async fn lab() -> Lab {
+    Lab::start(LabOptions::default()).await.unwrap()
+}
+
+pub(crate) async fn soon<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("it didn't happen: {what}"))
+}
+
+/// Waits until the desk shows what `done` wants.
+pub(crate) async fn desk(lab: &Lab, what: &str, done: impl Fn(&[ConversationView]) -> bool) -> Vec<ConversationView> {
+    let mut changes = lab.liveengage().subscribe();
+    soon(what, async {
+        loop {
+            let conversations = lab.liveengage().conversations();
+            if done(&conversations) {
+                return conversations;
+            }
+            let _ = changes.recv().await;
+        }
+    })
+    .await
+}
+
+pub(crate) fn consumer_texts(conversation: &ConversationView) -> Vec<&str> {
+    conversation.transcript.iter().filter(|line| line.who == Role::Consumer).map(|line| line.text.as_str()).collect()
+}
+
+pub(crate) async fn received(lab: &Lab, phone: &str, count: usize) -> Vec<String> {
+    let received = |messages: &[PhoneMessage]| {
+        messages.iter().filter(|message| message.direction == Direction::ToPhone).count() >= count
+    };
+    let messages = soon("the phone shows the answers", lab.gateway().wait_for(phone, received)).await;
+    messages.into_iter().filter(|message| message.direction == Direction::ToPhone).map(|message| message.text).collect()
+}
+
+/// A conversation with one text at the desk.
+pub(crate) async fn opened(lab: &Lab, phone: &str) -> String {
+    lab.gateway().consumer_sends(phone, "hello").unwrap();
+    let conversations = desk(lab, "the first text is at the desk", |all| {
+        all.iter().any(|conversation| conversation.open && !conversation.transcript.is_empty())
+    })
+    .await;
+    conversations.last().unwrap().id.clone()
+}
+
+/// The lab with more fields in the secrets of its lines.
+pub(crate) async fn lab_with(line_settings: serde_json::Value) -> Lab {
+    Lab::start(LabOptions { line_settings, ..LabOptions::default() }).await.unwrap()
+}
+
+/// A conversation on WhatsApp with one text at the desk.
+pub(crate) async fn opened_on_whatsapp(lab: &Lab, phone: &str) -> String {
+    lab.whatsapp().consumer_sends(phone, "hello").unwrap();
+    let conversations = desk(lab, "the first text is at the desk", |all| {
+        all.iter().any(|conversation| conversation.open && !conversation.transcript.is_empty())
+    })
+    .await;
+    conversations.last().unwrap().id.clone()
+}
+
+/// Waits until the desk shows one line of the consumer that `wanted` likes.
+pub(crate) async fn line(lab: &Lab, what: &str, wanted: impl Fn(&TranscriptLine) -> bool) -> TranscriptLine {
+    let is_wanted = |line: &&TranscriptLine| line.who == Role::Consumer && wanted(line);
+    let all = desk(lab, what, |all| all.iter().flat_map(|one| &one.transcript).any(|line| is_wanted(&line))).await;
+    all.iter().flat_map(|one| &one.transcript).find(is_wanted).unwrap().clone()
+}
+
+/// Waits until a phone on WhatsApp has been sent this many messages.
+pub(crate) async fn received_on_whatsapp(lab: &Lab, phone: &str, count: usize) -> Vec<whatsapp::PhoneMessage> {
+    let to_phone = |message: &&whatsapp::PhoneMessage| message.direction == whatsapp::Direction::ToPhone;
+    let wanted = |messages: &[whatsapp::PhoneMessage]| messages.iter().filter(to_phone).count() >= count;
+    let messages = soon("the phone shows the answers", lab.whatsapp().wait_for(phone, wanted)).await;
+    messages.iter().filter(to_phone).cloned().collect()
+}
+
+/// Waits until nothing is on its way.
+pub(crate) async fn settled(lab: &Lab) {
+    soon("everything is delivered", lab.settled()).await;
+}
