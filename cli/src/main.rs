@@ -93,6 +93,9 @@ struct LabArguments {
     /// Port of the SMS gateway simulator.
     #[arg(long, default_value_t = 0)]
     sms_gateway_port: u16,
+    /// Port of the WhatsApp simulator.
+    #[arg(long, default_value_t = 0)]
+    whatsapp_port: u16,
     /// Port of DynamoDB.
     #[arg(long, default_value_t = 0)]
     dynamodb_port: u16,
@@ -114,9 +117,12 @@ impl LabArguments {
             api_port: self.api_port,
             liveengage_port: self.liveengage_port,
             sms_gateway_port: self.sms_gateway_port,
+            whatsapp_port: self.whatsapp_port,
             dynamodb_port: self.dynamodb_port,
             sqs_port: self.sqs_port,
             secrets_port: self.secrets_port,
+            // Whoever tries the lab wants to see a PDF arrive.
+            documents: true,
             ..LabOptions::default()
         }
     }

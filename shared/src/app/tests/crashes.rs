@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use futures::FutureExt;
+use serde_json::{Value, json};
 
 use super::{
     ports::{
@@ -12,7 +13,7 @@ use super::{
     },
     world::{
         ANNA, CONVERSATION, Fault, SEND, SMS, World, again, agent_says, attempt, conversation_change, conversation_id,
-        from_person,
+        from_channel, from_person,
     },
 };
 
@@ -167,4 +168,95 @@ async fn the_news_of_an_end_survives_any_death() {
         world.workers().to_channel.work(&news, &attempt("next", LEASE_OVER)).await.unwrap();
         assert_eq!(world.consumer(ANNA).await.open_conversation(), None, "{death:?}");
     }
+}
+
+/// Everything that was published or closed in the conversation, in order, without repetitions next to each other.
+fn published(world: &World) -> Vec<Value> {
+    let mut requests: Vec<_> = world
+        .other()
+        .requests
+        .iter()
+        .filter_map(|request| {
+            let body = &request["body"];
+            body.get("event").or_else(|| body.get("conversationField")).cloned()
+        })
+        .collect();
+    requests.dedup();
+    requests
+}
+
+/// Delivers `task` with every death there is, and compares what LiveEngage was told in the end.
+async fn told_after_any_death(make: impl AsyncFn() -> World, task: &str, expected: &[Value]) {
+    for death in deaths() {
+        let world = make().await;
+        let ports = world.ports(Some(death));
+        if world.mortal(&ports).to_liveengage.work(task, &attempt("victim", 0)).now_or_never().is_some() {
+            assert_eq!(published(&world), expected);
+            return;
+        }
+        world.workers().insist(&world, task, LEASE_OVER).await;
+        world.workers().to_liveengage.work(task, &attempt("repeat", 5000)).await.unwrap();
+        assert_eq!(published(&world), expected, "{death:?} at {:?}", ports.calls().last());
+        assert!(world.store.parked().is_empty(), "{death:?}");
+    }
+}
+
+fn picture(caption: &str) -> String {
+    let media = json!({
+        "kind": "media", "media": "picture", "reference": "https://gateway.example/media/1", "caption": caption,
+    });
+    from_channel("mo-2", ANNA, 0, &media)
+}
+
+#[tokio::test]
+async fn a_picture_survives_any_death() {
+    let talking = async || {
+        let world = World::talking(ANNA).await;
+        world.other().files.insert("/media/1".to_owned(), b"\x89PNG\r\n\x1A\nx".to_vec());
+        world
+    };
+    let file = |caption: &str| {
+        json!({"type": "ContentEvent", "contentType": "hosted/file", "message": {
+            "relativePath": "/v1/files/72419083/new", "fileType": "PNG", "caption": caption}})
+    };
+    told_after_any_death(talking, &picture("look"), &[file("look")]).await;
+}
+
+#[tokio::test]
+async fn a_file_that_cant_be_shown_survives_any_death_and_its_sender_is_told_once() {
+    let talking = async || {
+        let world = World::talking(ANNA).await;
+        world.other().files.insert("/media/1".to_owned(), b"not a picture".to_vec());
+        world
+    };
+    let text = |text: &str| json!({"type": "ContentEvent", "contentType": "text/plain", "message": text});
+    let placeholder = "[picture: files of this kind can't be shown here]";
+    told_after_any_death(talking, &picture("look"), &[text(placeholder), text("look")]).await;
+}
+
+#[tokio::test]
+async fn a_closing_word_survives_any_death() {
+    let talking = async || World::talking_with(ANNA, &json!({"close_words": ["#end"], "surveys": false})).await;
+    let word = json!({"type": "ContentEvent", "contentType": "text/plain", "message": "#end"});
+    let close = json!({"field": "ConversationStateField", "conversationState": "CLOSE"});
+    told_after_any_death(talking, &from_person("mo-2", ANNA, "#end"), &[word, close]).await;
+}
+
+#[tokio::test]
+async fn an_answer_about_satisfaction_survives_any_death() {
+    let asked = async || {
+        let settings = json!({"satisfaction": {"question": "1 to 5?", "thanks": "Thank you."}});
+        let world = World::talking_with(ANNA, &settings).await;
+        let details = json!({
+            "participants": [{"id": "agent-1", "role": "ASSIGNED_AGENT"}], "stage": "CLOSE",
+            "metaDataLastUpdateTs": super::world::at(1).as_millisecond(),
+        });
+        let state = json!({"type": "UPSERT", "result": {"convId": "c1", "conversationDetails": details}});
+        let news = super::world::change("cqm.ExConversationChangeNotification", 0, &state);
+        world.workers().to_channel.work(&news, &attempt("news", 1)).await.unwrap();
+        world.other().close("c1");
+        world
+    };
+    let rate = json!({"field": "CSATRate", "csatRate": 4, "status": "FILLED"});
+    told_after_any_death(asked, &from_person("mo-2", ANNA, "4"), &[rate]).await;
 }
