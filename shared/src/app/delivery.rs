@@ -153,7 +153,12 @@ pub(super) async fn end(
     };
     let lease = Lease { message: key.clone(), owner: attempt.owner.clone() };
     if let Some(after) = after {
-        tracing::warn!(correlation, line, conversation, %error, attempt = attempts, retry_in_s = after.as_secs(), "not delivered yet");
+        if matches!(error, DeliveryError::MessageUnknown { .. }) {
+            // A report overtakes the answer to our call every day.
+            tracing::debug!(correlation, line, %error, retry_in_s = after.as_secs(), "a report waits for its message");
+        } else {
+            tracing::warn!(correlation, line, conversation, %error, attempt = attempts, retry_in_s = after.as_secs(), "not delivered yet");
+        }
         if !elsewhere {
             // The lease runs out by itself should this fail.
             let _ = messages.release(&lease).await;

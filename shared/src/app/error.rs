@@ -76,6 +76,12 @@ pub enum DeliveryError {
         /// When to look again.
         after: SignedDuration,
     },
+    /// A channel's report came before the answer to the call that made its message, or is about a message that isn't ours.
+    #[error("the message of the report is not noted yet")]
+    MessageUnknown {
+        /// When to look again.
+        after: SignedDuration,
+    },
     /// A change of a known type that can't be read.
     #[error(transparent)]
     Unreadable(#[from] UnreadableChange),
@@ -107,7 +113,9 @@ impl DeliveryError {
             Self::UnknownAccount { .. } | Self::UnknownLine { .. } | Self::Registry(_) | Self::Setting(_) => {
                 Disposition::RETRY
             }
-            Self::Busy { after, .. } | Self::ConversationUnknown { after } => Disposition::Again { after: *after },
+            Self::Busy { after, .. } | Self::ConversationUnknown { after } | Self::MessageUnknown { after } => {
+                Disposition::Again { after: *after }
+            }
             Self::OutOfTime => Disposition::Again { after: SignedDuration::ZERO },
             Self::Contended => Disposition::Again { after: SignedDuration::from_secs(1) },
             Self::Unreadable(_) | Self::UnreadableTask { .. } | Self::Unsupported { .. } => Disposition::Park,

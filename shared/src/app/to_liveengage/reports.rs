@@ -89,7 +89,7 @@ impl DeliverToLiveEngage {
             let age = about.accepted_at.map_or(UNKNOWN_FOR, |at| attempt.now.duration_since(at));
             if age < UNKNOWN_FOR {
                 let after = soon(age, SignedDuration::from_secs(30));
-                return Err(DeliveryError::Busy { what: "the message of a report", after });
+                return Err(DeliveryError::MessageUnknown { after });
             }
             tracing::warn!(correlation = about.correlation, count = unknown, "reports of unknown messages");
         }
