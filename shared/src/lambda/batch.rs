@@ -14,7 +14,7 @@ use lambda_runtime::{Error, LambdaEvent};
 
 use crate::{
     app::{
-        delivery::{Attempt, ComeAgain},
+        delivery::{Attempt, ComeAgain, Pace},
         to_channel::DeliverToChannel,
         to_liveengage::DeliverToLiveEngage,
     },
@@ -60,6 +60,7 @@ pub struct QueueFunction {
     worker: Arc<dyn Worker>,
     postpone: Arc<dyn Postpone>,
     clock: Arc<dyn Clock>,
+    pace: Pace,
 }
 
 impl std::fmt::Debug for QueueFunction {
@@ -71,7 +72,13 @@ impl std::fmt::Debug for QueueFunction {
 impl QueueFunction {
     /// Around a use case and its queue.
     pub fn new(worker: Arc<dyn Worker>, postpone: Arc<dyn Postpone>, clock: Arc<dyn Clock>) -> Self {
-        Self { worker, postpone, clock }
+        Self { worker, postpone, clock, pace: Pace::TEMPLATE }
+    }
+
+    /// The same with less time: only for a lab whose functions time out earlier than the template's.
+    #[must_use]
+    pub fn at_pace(self, pace: Pace) -> Self {
+        Self { pace, ..self }
     }
 
     /// One invocation.
@@ -97,7 +104,7 @@ impl QueueFunction {
             let group = record.attributes.get("MessageGroupId").map_or(message_id, String::as_str);
             let failure = match blocked.get(group) {
                 Some(after) => Some(ComeAgain { after: *after }),
-                None if deadline.duration_since(self.clock.now()) < NEEDED => {
+                None if deadline.duration_since(self.clock.now()) < self.pace.of(NEEDED) => {
                     Some(ComeAgain { after: SignedDuration::ZERO })
                 }
                 None => self.work(record, message_id, &context.request_id, deadline).await.err(),
@@ -130,7 +137,7 @@ impl QueueFunction {
             record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
         let again = ComeAgain { after: wait_after(received, None) };
         let owner = Owner::new(format!("{request_id}/{message_id}")).map_err(|_| again)?;
-        let attempt = Attempt { owner, now: self.clock.now(), deadline, received };
+        let attempt = Attempt { owner, now: self.clock.now(), deadline, received, pace: self.pace };
         let body = record.body.as_deref().unwrap_or_default();
         match AssertUnwindSafe(self.worker.work(body, &attempt)).catch_unwind().await {
             Ok(result) => result,

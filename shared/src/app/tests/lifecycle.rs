@@ -250,6 +250,20 @@ async fn a_file_of_another_kind_or_too_large_is_a_placeholder_and_the_person_is_
 }
 
 #[tokio::test]
+async fn a_caption_that_is_too_long_for_the_files_request_follows_it() {
+    let world = World::talking(ANNA).await;
+    world.other().files.insert("/media/1".to_owned(), PNG.to_vec());
+    let long = "\u{1}\"".repeat(400);
+    for process in ["a", "b"] {
+        world.workers().to_liveengage.work(&picture("mo-2", &long), &attempt(process, 1)).await.unwrap();
+    }
+    let requests = world.other().requests.clone();
+    assert_eq!(requests.len(), 3);
+    assert_eq!(requests[1]["body"]["event"]["message"].get("caption"), None);
+    assert_eq!(requests[2]["body"]["event"]["message"], long);
+}
+
+#[tokio::test]
 async fn a_picture_that_cant_be_fetched_now_comes_again() {
     let world = World::talking(ANNA).await;
     world.other().files.insert("/media/1".to_owned(), PNG.to_vec());

@@ -58,7 +58,7 @@ pub(super) fn owner(name: impl std::fmt::Display) -> Owner {
 
 /// One attempt that begins at `second` and may take the 30 s of a worker.
 pub(super) fn attempt(name: impl std::fmt::Display, second: i64) -> Attempt {
-    Attempt { owner: owner(name), now: at(second), deadline: at(second + 30), received: 1 }
+    Attempt { owner: owner(name), now: at(second), deadline: at(second + 30), received: 1, pace: Pace::TEMPLATE }
 }
 
 /// What a call meets instead of a working other side.

@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// A caption up to this length goes with the file, in one request.
-const LONGEST_CAPTION: usize = 1000;
+/// A caption up to this length as JSON, in bytes, goes with the file: a request has 5000 characters.
+const LONGEST_CAPTION: usize = 2000;
 
 /// One message on its way.
 pub(super) struct Delivery<'a> {
@@ -120,7 +120,7 @@ impl Delivery<'_> {
     /// A file: hosted by LivePerson if it takes it, else a placeholder for the agent and a word to the person.
     async fn media(&mut self, media: &InboundMedia) -> Result<Delivered, DeliveryError> {
         let caption = media.caption.as_ref().map_or("", |caption| caption.as_str());
-        let caption_goes_along = caption.chars().count() <= LONGEST_CAPTION;
+        let caption_goes_along = serde_json::to_string(caption).is_ok_and(|json| json.len() <= LONGEST_CAPTION);
         if self.steps.is_empty() {
             let brought = self.bring(media, caption_goes_along.then_some(caption)).await?;
             let placeholder = brought.as_ref().err().map(|refusal| format!("[{}: {refusal}]", media.kind.label()));
