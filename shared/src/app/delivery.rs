@@ -9,7 +9,7 @@ use crate::{
     domain::{
         delivery::{Begin, ConsumerRef, Lease, MessageKey, Parked, Step},
         id::{ConversationId, DialogId, LineId, Owner, Sequence},
-        retry::{Disposition, RETRY_FOR, wait_after},
+        retry::{Disposition, RETRY_FOR, spread, wait_after},
     },
     port::{Clock, Messages, Queue, QueueMessage, StoreError},
 };
@@ -65,7 +65,11 @@ impl Attempt {
     /// # Errors
     /// [`DeliveryError::OutOfTime`]: a function that is stopped in mid-call leaves a doubt behind, so the rest is for the next one.
     pub(super) fn check_time(&self, clock: &dyn Clock, needed: SignedDuration) -> Result<(), DeliveryError> {
-        if self.deadline.duration_since(clock.now()) < self.pace.of(needed) { Err(DeliveryError::OutOfTime) } else { Ok(()) }
+        if self.deadline.duration_since(clock.now()) < self.pace.of(needed) {
+            Err(DeliveryError::OutOfTime)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -171,7 +175,10 @@ pub(super) async fn end(
         matches!(error, DeliveryError::Busy { what: "the message", .. } | DeliveryError::Store(StoreError::LeaseLost));
     let after = match error.disposition() {
         Disposition::Again { after } if elsewhere => Some(after),
-        Disposition::Retry { after } if age < RETRY_FOR => Some(wait_after(attempts, after)),
+        Disposition::Retry { after: Some(asked) } if age < RETRY_FOR => Some(wait_after(attempts, Some(asked))),
+        Disposition::Retry { after: None } if age < RETRY_FOR => {
+            Some(spread(wait_after(attempts, None), seed(key, attempts)))
+        }
         // These pass in seconds: being too old must not hit a message that is about to go.
         Disposition::Again { after } if age < RETRY_FOR + SignedDuration::from_hours(1) => Some(after),
         Disposition::Retry { .. } | Disposition::Again { .. } | Disposition::Park => None,
@@ -216,6 +223,23 @@ pub(super) async fn end(
             Err(ComeAgain { after: wait_after(attempt.received, None) })
         }
     }
+}
+
+/// A message's name as a digest: what it is called towards a channel.
+pub(super) fn name_of(key: &MessageKey) -> String {
+    match key {
+        MessageKey::FromLiveEngage { account, dialog, sequence } => {
+            digest([account.as_str().as_bytes(), dialog.as_str().as_bytes(), &sequence.0.to_be_bytes()])
+        }
+        MessageKey::FromChannel { line, id } => digest([line.as_str().as_bytes(), id.as_str().as_bytes()]),
+        MessageKey::ByDigest { digest } => digest.clone(),
+    }
+}
+
+/// A number that differs from message to message and from attempt to attempt.
+fn seed(key: &MessageKey, attempts: u32) -> u64 {
+    let digest = digest([name_of(key).as_bytes(), &attempts.to_be_bytes()]);
+    u64::from_str_radix(digest.get(..15).unwrap_or_default(), 16).unwrap_or(0)
 }
 
 /// A queue message that this version can't read at all: kept for a person.

@@ -1,6 +1,6 @@
 //! The queues in SQS.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use aws_sdk_sqs::{
@@ -56,6 +56,7 @@ impl SqsQueue {
 impl Queue for SqsQueue {
     async fn send(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         // One call after the other, and none after a failure: a later message of a group must not go before an earlier one.
+        let messages = in_rounds(messages);
         let mut rest = messages.as_slice();
         while !rest.is_empty() {
             let (batch, later) = rest.split_at(batch_length(rest));
@@ -64,6 +65,22 @@ impl Queue for SqsQueue {
         }
         Ok(())
     }
+}
+
+/// The first message of every group, then the second of every group, and so on: full calls for a webhook with many messages of a few
+/// people. The order in a group stays.
+fn in_rounds(messages: Vec<QueueMessage>) -> Vec<QueueMessage> {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut numbered: Vec<_> = messages
+        .into_iter()
+        .map(|message| {
+            let round = seen.entry(message.group.clone()).or_default();
+            *round += 1;
+            (*round, message)
+        })
+        .collect();
+    numbered.sort_by_key(|(round, _)| *round);
+    numbered.into_iter().map(|(_, message)| message).collect()
 }
 
 /// How many of the first messages fit into one call: at least one, and no two of one group. SQS can take a later entry of a call
@@ -128,6 +145,22 @@ mod tests {
         assert_eq!(batch_length(&messages(&[100_000, 100_000, 100_000])), 2);
         assert_eq!(batch_length(&messages(&[300_000, 1])), 1);
         assert_eq!(batch_length(&messages(&[1])), 1);
+    }
+
+    #[test]
+    fn rounds_keep_the_order_in_a_group_and_fill_the_calls() {
+        let groups = ["a", "a", "a", "b", "b", "c"];
+        let messages: Vec<_> = groups
+            .iter()
+            .enumerate()
+            .map(|(n, group)| QueueMessage {
+                body: n.to_string(),
+                group: (*group).to_owned(),
+                deduplication: String::new(),
+            })
+            .collect();
+        let rounds: Vec<_> = in_rounds(messages).into_iter().map(|message| message.body).collect();
+        assert_eq!(rounds, ["0", "3", "5", "1", "4", "2"]);
     }
 
     #[test]

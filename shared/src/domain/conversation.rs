@@ -63,6 +63,9 @@ pub struct Composing {
 pub struct AskedSatisfaction {
     /// The conversation that it is about.
     pub conversation: ConversationId,
+    /// When it was asked: what was written before is no answer.
+    #[serde(default)]
+    pub asked_at: Timestamp,
     /// Until when an answer counts.
     pub until: Timestamp,
     /// The rate from 1 to 5, once it was given and the second question is open.
@@ -256,10 +259,20 @@ impl Consumer {
             }
             Conversation::Opening { previous: Some(known), .. } if known == id => Change::Unchanged,
             _ => {
-                self.conversation = Conversation::Open { id: id.clone(), as_of: opened_at, survey: None };
+                self.open(id, opened_at, None);
                 Change::Changed
             }
         }
+    }
+
+    /// What belongs to the conversation before goes with it.
+    fn open(&mut self, id: &ConversationId, as_of: Timestamp, survey: Option<&DialogId>) {
+        if self.open_conversation() != Some(id) {
+            self.composing = None;
+            self.profile = None;
+            self.satisfaction = None;
+        }
+        self.conversation = Conversation::Open { id: id.clone(), as_of, survey: survey.cloned() };
     }
 
     /// Gives the lease back after opening failed, so that the next attempt needn't wait for it to run out.
@@ -306,7 +319,7 @@ impl Consumer {
             Conversation::Open { id: known, as_of: seen, .. } if known == id => as_of.max(*seen),
             _ => as_of,
         };
-        self.conversation = Conversation::Open { id: id.clone(), as_of, survey: survey.cloned() };
+        self.open(id, as_of, survey);
         Change::Changed
     }
 

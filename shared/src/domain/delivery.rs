@@ -61,17 +61,43 @@ pub struct Step {
     /// What the other side calls it: the channel's message id, or LiveEngage's sequence.
     pub reference: Option<String>,
     /// What the person chose, where this step has told LiveEngage so: the menu may be gone at the next attempt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::menu::stored::chosen")]
     pub chosen: Option<Chosen>,
     /// Whether it only brought a file to the other side: the message with it is a step of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub upload: bool,
+    /// What was decided with it, as JSON: a later attempt must not decide otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decided>,
+}
+
+/// A decision of an attempt, as JSON. `Debug` hides it: it can hold a caption.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Decided(String);
+
+impl Decided {
+    /// Notes a decision.
+    pub fn note(decision: &impl Serialize) -> Option<Self> {
+        serde_json::to_string(decision).ok().map(Self)
+    }
+
+    /// Reads it again; `None` for one of another kind.
+    pub fn read<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(&self.0).ok()
+    }
+}
+
+impl std::fmt::Debug for Decided {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Decided(hidden)")
+    }
 }
 
 impl Step {
     /// A step with nothing but the other side's name for it.
     pub fn done(reference: Option<String>) -> Self {
-        Self { reference, chosen: None, upload: false }
+        Self { reference, chosen: None, upload: false, decided: None }
     }
 }
 

@@ -46,9 +46,37 @@ pub fn wait_after(attempts: u32, asked: Option<SignedDuration>) -> SignedDuratio
     asked.unwrap_or(SignedDuration::ZERO).max(ladder).min(RETRY_FOR)
 }
 
+/// A little more than `wait`, by at most a tenth: messages that failed together must not come back together. Waits under a minute
+/// stay what LivePerson asks for. The same `seed` gives the same.
+pub fn spread(wait: SignedDuration, seed: u64) -> SignedDuration {
+    let tenth = if wait.as_secs() < 60 { 0 } else { wait.as_secs() / 10 };
+    let most = u64::try_from(tenth).unwrap_or(0);
+    let more = i64::try_from(seed % (most + 1)).unwrap_or(0);
+    (wait + SignedDuration::from_secs(more)).min(RETRY_FOR)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn spreading_adds_a_tenth_at_most(seconds in 0i64..100_000, seed: u64) {
+            let wait = SignedDuration::from_secs(seconds);
+            let spread = spread(wait, seed);
+            prop_assert!(spread >= wait.min(RETRY_FOR) && spread <= RETRY_FOR);
+            prop_assert!(spread - wait <= wait / 10);
+        }
+    }
+
+    #[test]
+    fn a_hundred_messages_that_failed_together_come_back_apart() {
+        let waits: std::collections::BTreeSet<_> =
+            (0..100).map(|seed| spread(SignedDuration::from_mins(15), seed * 7919)).collect();
+        assert!(waits.len() > 50, "{}", waits.len());
+    }
 
     #[test]
     fn the_ladder_is_liveengages_and_then_doubles_to_a_quarter_of_an_hour() {

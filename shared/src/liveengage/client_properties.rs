@@ -6,6 +6,10 @@ use serde_json::json;
 /// The connector's name in the header: at most 64 characters.
 const APP_ID: &str = "liveengage-connector";
 
+/// The version in the header: at most 32 characters. Not the connector's: the header has to be the same as long as a conversation lasts,
+/// and a release must not change it.
+const APP_VERSION: &str = "1";
+
 /// Something that a channel can show or do (Connector API, Send API examples; Client Properties of the Messaging Window API).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Feature {
@@ -61,7 +65,7 @@ impl ClientProperties {
         let value = json!({
             "type": ".ClientProperties",
             "appId": APP_ID,
-            "appVersion": env!("CARGO_PKG_VERSION"),
+            "appVersion": APP_VERSION,
             "features": names,
         });
         Self(value.to_string())
@@ -86,7 +90,7 @@ mod tests {
         let value: Value = serde_json::from_str(properties.header_value()).unwrap();
         assert_eq!(
             value,
-            json!({"type": ".ClientProperties", "appId": "liveengage-connector", "appVersion": env!("CARGO_PKG_VERSION"),
+            json!({"type": ".ClientProperties", "appId": "liveengage-connector", "appVersion": APP_VERSION,
                 "features": ["AUTO_MESSAGES", "FILE_SHARING"]})
         );
         assert!(value["appVersion"].as_str().unwrap().len() <= 32);

@@ -59,8 +59,7 @@ impl fmt::Debug for HostedFile {
 /// The most characters of a path. Documented ones have about 200.
 const LONGEST_PATH: usize = 1024;
 
-const PATH_RULE: &str =
-    "1 to 1024 characters that begin with one '/', without '..', '?', '#', '\\', spaces and control characters";
+const PATH_RULE: &str = "1 to 1024 characters that begin with one '/', without '..', a part '.', '?', '#', '\\', spaces and control characters";
 
 /// A path in LivePerson's storage. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,6 +77,8 @@ impl RelativePath {
             && !path.starts_with("//")
             && path.chars().count() <= LONGEST_PATH
             && !path.contains("..")
+            // A URL leaves it out, and the signature would be over another path.
+            && !path.split('/').any(|part| part == ".")
             // The same two dots, as a URL may write them.
             && !path.to_ascii_lowercase().contains("%2e")
             && !path.contains(|c: char| matches!(c, '?' | '#' | '\\') || c.is_whitespace() || c.is_control());
@@ -134,6 +135,8 @@ mod tests {
             "v1/x",
             "//evil.example/x",
             "/a/../b",
+            "/./a",
+            "/a/.",
             "/a/%2E%2e/b",
             "/a?x=1",
             "/a#b",

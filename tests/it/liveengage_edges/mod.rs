@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use connector::{
     app::{
-        delivery::{Attempt, ComeAgain},
+        delivery::{Attempt, ComeAgain, Pace},
         liveengage_client::{Keeper, LiveEngage},
         registry::{Accounts, Lines, Registry},
         to_liveengage::{DeliverToLiveEngage, WorkerPorts},
@@ -41,7 +41,13 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn attempt(name: &str, second: i64) -> Attempt {
-    Attempt { owner: Owner::new(name).unwrap(), now: at(second), deadline: at(second + 60), received: 1 }
+    Attempt {
+        owner: Owner::new(name).unwrap(),
+        now: at(second),
+        deadline: at(second + 60),
+        received: 1,
+        pace: Pace::TEMPLATE,
+    }
 }
 
 fn again(seconds: i64) -> Result<(), ComeAgain> {

@@ -49,8 +49,15 @@ impl SatisfactionSettings {
         if self.resolved_question.as_deref().is_some_and(blank) {
             return Err(wrong("satisfaction.resolved_question", "must not be empty"));
         }
-        if self.resolved_question.is_some() && (self.yes.is_empty() || self.no.is_empty()) {
-            return Err(wrong("satisfaction.yes", "must hold a word, and satisfaction.no too"));
+        let words = |words: &[String]| words.iter().map(|word| word.trim().to_lowercase()).collect::<Vec<_>>();
+        let (yes, no) = (words(&self.yes), words(&self.no));
+        for (field, words) in [("satisfaction.yes", &yes), ("satisfaction.no", &no)] {
+            if words.is_empty() || words.iter().any(String::is_empty) {
+                return Err(wrong(field, "must hold words that a person can write"));
+            }
+        }
+        if yes.iter().any(|word| no.contains(word)) {
+            return Err(wrong("satisfaction.no", "must hold no word of satisfaction.yes"));
         }
         Ok(())
     }
@@ -92,6 +99,11 @@ mod tests {
             serde_json::from_value(json!({"question": "1 to 5?", "resolved_question": "Fertig?", "yes": ["Ja"]}))
                 .unwrap();
         assert_eq!(settings.check(), Ok(()));
+        for (yes, no) in [(vec![" "], vec!["no"]), (vec![], vec!["no"]), (vec!["ok"], vec!["OK "])] {
+            let words = |words: Vec<&str>| words.into_iter().map(str::to_owned).collect();
+            let wrong = SatisfactionSettings { yes: words(yes), no: words(no), ..settings.clone() };
+            assert!(wrong.check().is_err());
+        }
         for (text, rate) in [("5", Some(5)), (" 1\n", Some(1)), ("0", None), ("6", None), ("5 stars", None), ("", None)]
         {
             assert_eq!(settings.rate(text), rate, "{text}");

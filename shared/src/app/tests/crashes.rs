@@ -258,5 +258,6 @@ async fn an_answer_about_satisfaction_survives_any_death() {
         world
     };
     let rate = json!({"field": "CSATRate", "csatRate": 4, "status": "FILLED"});
-    told_after_any_death(asked, &from_person("mo-2", ANNA, "4"), &[rate]).await;
+    let answer = from_channel("mo-2", ANNA, 2, &json!({"kind": "text", "text": "4"}));
+    told_after_any_death(asked, &answer, &[rate]).await;
 }

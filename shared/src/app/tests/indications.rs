@@ -137,6 +137,33 @@ async fn a_failure_is_a_nack_and_a_line_once() {
 }
 
 #[tokio::test]
+async fn a_refused_nack_costs_neither_the_line_nor_the_next_message() {
+    let world = shown(&["one", "two"]).await;
+    let worker = world.workers().to_liveengage;
+    let refused = json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request"}});
+    world.fault(super::world::SEND, super::world::Fault::Answer(400, refused));
+    let failed = json!({"status": "failed", "code": "x"});
+    worker.work(&report(&failed, &["mt-1", "mt-2"], 20), &attempt("a", 20)).await.unwrap();
+    let line = "[Not delivered: the channel reports that it could not be delivered (code x)]";
+    let text = json!({"type": "ContentEvent", "contentType": "text/plain", "message": line});
+    // One line an hour in a conversation; the second message is marked.
+    assert_eq!(events(&world), [text, accept_status("NACK", &[5])]);
+}
+
+#[tokio::test]
+async fn a_failure_that_nobody_can_be_told_of_is_kept_for_an_operator() {
+    let world = shown(&["one", "two"]).await;
+    let refused = json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request"}});
+    for _ in 0..4 {
+        world.fault(super::world::SEND, super::world::Fault::Answer(400, refused.clone()));
+    }
+    let failed = json!({"status": "failed", "code": "x"});
+    let worker = world.workers().to_liveengage;
+    worker.work(&report(&failed, &["mt-1", "mt-2"], 20), &attempt("a", 20)).await.unwrap();
+    assert_eq!(world.store.parked().len(), 1);
+}
+
+#[tokio::test]
 async fn a_report_that_overtakes_the_answer_waits_and_one_of_nothing_is_dropped() {
     let world = shown(&["one"]).await;
     let worker = world.workers().to_liveengage;

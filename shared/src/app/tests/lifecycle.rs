@@ -164,8 +164,9 @@ async fn the_lines_own_questions_are_asked_and_answered_after_the_close() {
     }
     assert_eq!(said(&world), ["1 to 5?"]);
     world.other().close("c1");
-    for (id, text) in [("mo-2", "4"), ("mo-2", "4"), ("mo-3", "Yes")] {
-        workers.to_liveengage.work(&from_person(id, ANNA, text), &attempt(id, 30)).await.unwrap();
+    for (id, text, second) in [("mo-2", "4", 30), ("mo-2", "4", 30), ("mo-3", "Yes", 40)] {
+        let answer = from_channel(id, ANNA, second, &json!({"kind": "text", "text": text}));
+        workers.to_liveengage.work(&answer, &attempt(id, second)).await.unwrap();
     }
     assert_eq!(said(&world), ["1 to 5?", "Solved?", "Thank you."]);
     let fields: Vec<_> =
@@ -284,4 +285,100 @@ async fn places_and_contacts_are_texts() {
     worker.work(&from_channel("mo-3", ANNA, 0, &contact), &attempt("b", 2)).await.unwrap();
     let texts: Vec<_> = world.other().texts.iter().map(|(_, text)| text.clone()).collect();
     assert_eq!(texts, ["[location]\nDom\nKöln", "[contact]\nAda\n+49151"]);
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_holds_nobody_up() {
+    for status in [401, 403, 404, 410] {
+        let world = World::talking(ANNA).await;
+        world.fault("SMS gateway media", Fault::Answer(status, json!({})));
+        world.workers().to_liveengage.work(&picture("mo-2", "look"), &attempt("a", 1)).await.unwrap();
+        let texts: Vec<_> = world.other().texts.iter().map(|(_, text)| text.clone()).collect();
+        assert_eq!(texts, ["[picture: the channel doesn't hand it out]", "look"], "{status}");
+        assert_eq!(said(&world).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cant_be_fetched_for_five_minutes_is_a_placeholder() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    for second in [1, 200, 299] {
+        world.fault("SMS gateway media", Fault::NotSent);
+        worker.work(&picture("mo-2", ""), &attempt("a", second)).await.unwrap_err();
+    }
+    world.fault("SMS gateway media", Fault::NotSent);
+    worker.work(&picture("mo-2", ""), &attempt("b", 300)).await.unwrap();
+    assert_eq!(world.other().texts[0].1, "[picture: it could not be fetched]");
+}
+
+#[tokio::test]
+async fn a_later_attempt_says_the_same_of_a_file_as_the_first() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    world.other().files.insert("/media/1".to_owned(), PNG.to_vec());
+    // The file is published, its answer is lost, and by the next attempt the channel has forgotten it.
+    world.fault(SEND, Fault::Nothing);
+    world.fault(SEND, Fault::LoseAnswer);
+    assert_eq!(worker.work(&picture("mo-2", "look"), &attempt("a", 1)).await, again(5));
+    world.other().files.remove("/media/1");
+    worker.work(&picture("mo-2", "look"), &attempt("b", 6)).await.unwrap();
+    assert!(world.other().texts.is_empty(), "no placeholder");
+    assert_eq!(said(&world), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_closing_word_that_is_tried_again_closes_nothing_else() {
+    let dialogs = json!([{"dialogId": "s-9", "dialogType": "POST_SURVEY", "state": "OPEN"}]);
+    for (surveys, news) in
+        [(true, state(&dialogs, "CLOSE", "OPEN", 20)), (false, state(&json!([]), "CLOSE", "CLOSE", 20))]
+    {
+        let world = World::talking_with(ANNA, &json!({"close_words": ["#end"], "surveys": surveys})).await;
+        let workers = world.workers();
+        world.fault(SEND, Fault::Nothing);
+        world.fault(SEND, Fault::LoseAnswer);
+        let task = from_person("mo-2", ANNA, "#end");
+        assert_eq!(workers.to_liveengage.work(&task, &attempt("a", 1)).await, again(5));
+        workers.to_channel.work(&news, &attempt("news", 3)).await.unwrap();
+        workers.to_liveengage.work(&task, &attempt("b", 6)).await.unwrap();
+        let closed: Vec<_> = world
+            .other()
+            .requests
+            .iter()
+            .filter(|request| request["type"] == "cm.UpdateConversationField")
+            .map(|request| request["body"]["conversationField"]["field"].clone())
+            .collect();
+        let field = if surveys { "DialogChange" } else { "ConversationStateField" };
+        assert_eq!(closed, [field, field]);
+        assert_eq!(said(&world), [] as [&str; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_consumer_token_is_mended_also_for_files_and_closing() {
+    let refused = json!({"code": 401, "body": {"title": "Invalid ConsumerJWS", "errorCode": 40103}});
+    for task in [picture("mo-2", ""), from_person("mo-2", ANNA, "#end")] {
+        let world = World::talking_with(ANNA, &json!({"close_words": ["#end"]})).await;
+        world.other().files.insert("/media/1".to_owned(), PNG.to_vec());
+        world.fault(SEND, Fault::Answer(401, refused.clone()));
+        let worker = world.workers().to_liveengage;
+        let before = world.count("LiveEngage IDP");
+        assert_eq!(worker.work(&task, &attempt("a", 1)).await, again(5));
+        worker.work(&task, &attempt("b", 6)).await.unwrap();
+        assert!(world.count("LiveEngage IDP") > before);
+        assert!(!world.other().requests.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_before_the_question_is_no_answer_to_it() {
+    let world = World::talking_with(ANNA, &satisfaction()).await;
+    let workers = world.workers();
+    workers.to_channel.work(&state(&json!([]), "CLOSE", "CLOSE", 20), &attempt("end", 20)).await.unwrap();
+    world.other().close("c1");
+    let mut early: Value = serde_json::from_str(&from_person("mo-2", ANNA, "2")).unwrap();
+    early["accepted_at"] = json!(at(10));
+    workers.to_liveengage.work(&early.to_string(), &attempt("a", 25)).await.unwrap();
+    assert_eq!(world.other().texts, [("c2".to_owned(), "2".to_owned())]);
+    assert_eq!(said(&world), ["1 to 5?"]);
 }

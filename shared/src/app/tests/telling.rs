@@ -101,7 +101,9 @@ async fn news_that_cannot_be_delivered_makes_no_news() {
     let workers = world.workers();
     world.fault(SMS, Fault::Answer(422, json!({})));
     workers.to_channel.work(&agent_says("c1", 4, "hello?"), &attempt("a", 10)).await.unwrap();
-    world.fault(SEND, Fault::Answer(400, json!({})));
+    for _ in 0..2 {
+        world.fault(SEND, Fault::Answer(400, json!({})));
+    }
     workers.to_liveengage.work(&news(&world)[0], &attempt("b", 11)).await.unwrap();
     assert_eq!(news(&world).len(), 1);
     assert_eq!(world.store.parked().len(), 2);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::ports::{Death, Ports};
 use crate::{
     app::{
-        delivery::{Attempt, ComeAgain},
+        delivery::{Attempt, ComeAgain, Pace},
         liveengage_client::LiveEngage,
         registry::{Accounts, Lines, Registry},
         to_channel::DeliverToChannel,

@@ -41,7 +41,9 @@ impl DeliverToChannel {
         let download = self.liveengage.download(caller, &identity.token, &request_id, path).await?;
         // The bytes decide; a text file says nothing of itself.
         let file_type = FileType::sniff(&download.head).unwrap_or_else(|| file.file_type.clone());
-        let Some(content_type) = file_type.content_type() else { return Err(unsupported("a file of this type")) };
+        if file_type.content_type().is_none() {
+            return Err(unsupported("a file of this type"));
+        }
         let Some(largest) = largest(limits, &file_type) else { return Err(unsupported("a document")) };
         let stream = match streamed(download, largest).await {
             Ok(stream) => stream,
@@ -53,14 +55,19 @@ impl DeliverToChannel {
                 return Err(DeliveryError::Http { call: "LiveEngage file download", failure });
             }
         };
-        let about = OutboundFile {
-            content_type,
-            name: format!("file.{}", file_type.name().to_lowercase()),
-            caption: file.caption.clone(),
-            size: stream.size,
-        };
+        let about = outbound(&file_type, stream.size, file).ok_or_else(|| unsupported("a file of this type"))?;
         Ok((about, stream))
     }
+}
+
+/// The file as a channel sees it; `None` for a type that has no media type.
+pub(super) fn outbound(file_type: &FileType, size: u64, file: &HostedFile) -> Option<OutboundFile> {
+    Some(OutboundFile {
+        content_type: file_type.content_type()?,
+        name: format!("file.{}", file_type.name().to_lowercase()),
+        caption: file.caption.clone(),
+        size,
+    })
 }
 
 fn largest(limits: FileLimits, file_type: &FileType) -> Option<u64> {

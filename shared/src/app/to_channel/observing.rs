@@ -86,6 +86,7 @@ impl DeliverToChannel {
         }
         let asked = AskedSatisfaction {
             conversation: state.conversation.clone(),
+            asked_at: now,
             until: now.checked_add(ASKED_FOR).unwrap_or(now),
             rate: None,
         };

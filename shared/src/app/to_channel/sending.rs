@@ -1,19 +1,21 @@
 //! Sends to a person, call by call, and notes every one of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     About, Attempt, ConsumerRef, DeliverToChannel, Delivered, DeliveryError, LineSettings, MessageKey, begin,
-    content::Offer, digest, update,
+    content::Offer, file::outbound, update,
 };
 use crate::{
-    app::delivery::CHANNEL_CALL,
+    app::delivery::{CHANNEL_CALL, name_of},
     channel::{ChannelCall, Receipt},
     domain::{
         conversation::Consumer,
-        delivery::{LedgerEntry, Shown, ShownPlace, Step},
+        delivery::{Decided, LedgerEntry, Shown, ShownPlace, Step},
         id::{AccountId, ProviderMessageId},
-        message::{OutboundContent, OutboundMessage},
+        message::{OutboundContent, OutboundFile, OutboundMessage},
     },
-    liveengage::files::HostedFile,
+    liveengage::files::{FileType, HostedFile},
     port::StreamedFile,
 };
 
@@ -42,14 +44,24 @@ impl DeliverToChannel {
         };
         let settings = self.settings(consumer, attempt).await?;
         let settings = &settings.current;
-        let (content, mut stream) = match outgoing {
+        let (content, mut source) = match outgoing {
             Outgoing::Content(content) => (content, None),
             Outgoing::Hosted { account, file } => {
-                let (file, stream) = self.open_file(settings, account, consumer, file, attempt).await?;
-                (OutboundContent::File(file), Some(stream))
+                let mut source = Source { account, file, open: None };
+                // What an earlier attempt has brought over needn't be there any more.
+                let noted = steps.first().and_then(|step| step.decided.as_ref()).and_then(Decided::read::<Noted>);
+                let file = match noted.and_then(|noted| noted.outbound(file)) {
+                    Some(file) => file,
+                    None => {
+                        let (file, stream) = self.open_file(settings, account, consumer, source.file, attempt).await?;
+                        source.open = Some(stream);
+                        file
+                    }
+                };
+                (OutboundContent::File(file), Some(source))
             }
         };
-        let mut reference = key_digest(key);
+        let mut reference = name_of(key);
         reference.truncate(32);
         let message = OutboundMessage { to: consumer.user.clone(), reference, content };
         let place = offer.as_ref().and_then(|Offer { event, .. }| {
@@ -71,8 +83,12 @@ impl DeliverToChannel {
         let mut next = settings.line.next_call(&message, &done)?;
         while let Some(call) = next {
             attempt.check_time(&*self.ports.clock, CHANNEL_CALL)?;
-            let receipt = self.call(settings, call, &mut stream).await?;
-            let step = Step { upload: !receipt.is_message, ..Step::done(receipt.provider_id.clone()) };
+            let receipt = self.call(settings, consumer, call, source.as_mut(), attempt).await?;
+            let step = Step {
+                upload: !receipt.is_message,
+                decided: Noted::of(&message.content).and_then(|noted| Decided::note(&noted)),
+                ..Step::done(receipt.provider_id.clone())
+            };
             done.push(receipt);
             // Known beforehand, so that the ledger can say which call was the last.
             next = settings.line.next_call(&message, &done)?;
@@ -89,15 +105,52 @@ impl DeliverToChannel {
     async fn call(
         &self,
         settings: &LineSettings,
+        consumer: &ConsumerRef,
         ChannelCall { call, file }: ChannelCall,
-        stream: &mut Option<StreamedFile>,
+        source: Option<&mut Source<'_>>,
+        attempt: &Attempt,
     ) -> Result<Receipt, DeliveryError> {
         let name = call.name;
-        let reply = match file.zip(stream.take()) {
-            Some((envelope, file)) => self.ports.http.upload(call, file, envelope).await,
+        let reply = match file.zip(source) {
+            Some((envelope, source)) => {
+                let stream = match source.open.take() {
+                    Some(stream) => stream,
+                    None => self.open_file(settings, source.account, consumer, source.file, attempt).await?.1,
+                };
+                self.ports.http.upload(call, stream, envelope).await
+            }
             None => self.ports.http.call(call).await,
         };
         Ok(settings.line.receipt(&reply.map_err(|failure| DeliveryError::Http { call: name, failure })?)?)
+    }
+}
+
+/// Where a file comes from, and the file itself once it was opened.
+struct Source<'a> {
+    account: &'a AccountId,
+    file: &'a HostedFile,
+    open: Option<StreamedFile>,
+}
+
+/// What is known of a file that was opened.
+#[derive(Serialize, Deserialize)]
+struct Noted {
+    file_type: FileType,
+    size: u64,
+}
+
+impl Noted {
+    fn of(content: &OutboundContent) -> Option<Self> {
+        match content {
+            OutboundContent::File(file) => {
+                Some(Self { file_type: FileType::from_content_type(file.content_type)?, size: file.size })
+            }
+            OutboundContent::Text { .. } | OutboundContent::Rich { .. } => None,
+        }
+    }
+
+    fn outbound(&self, file: &HostedFile) -> Option<OutboundFile> {
+        outbound(&self.file_type, self.size, file)
     }
 }
 
@@ -127,14 +180,4 @@ fn shown(
         rank: 0,
         at: attempt.now,
     }))
-}
-
-fn key_digest(key: &MessageKey) -> String {
-    match key {
-        MessageKey::FromLiveEngage { account, dialog, sequence } => {
-            digest([account.as_str().as_bytes(), dialog.as_str().as_bytes(), &sequence.0.to_be_bytes()])
-        }
-        MessageKey::FromChannel { line, id } => digest([line.as_str().as_bytes(), id.as_str().as_bytes()]),
-        MessageKey::ByDigest { digest } => digest.clone(),
-    }
 }

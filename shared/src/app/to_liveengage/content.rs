@@ -1,22 +1,46 @@
 //! What a person sent, piece by piece.
 
+use serde::{Deserialize, Serialize};
+
 use super::{About, Delivered, DeliveryError, LIVEENGAGE_CALL, Way, digest};
 use crate::{
     domain::{
         conversation::{Change, Consumer},
-        delivery::Step,
-        id::CorrelationId,
+        delivery::{Decided, LedgerEntry, Step},
+        id::{ConversationId, CorrelationId, DialogId},
         menu::Chosen,
         message::{ContactCard, InboundContent, InboundEvent, InboundMedia, Location, MessageText},
     },
     liveengage::{
         LiveEngageError,
+        files::HostedFile,
         messaging::{Close, Event, Place, text_pieces},
     },
 };
 
 /// A caption up to this length as JSON, in bytes, goes with the file: a request has 5000 characters.
 const LONGEST_CAPTION: usize = 2000;
+
+/// What became of a file before anybody was told of it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Brought {
+    /// LivePerson has it.
+    Hosted(HostedFile),
+    /// The agent can't be shown it.
+    Refused {
+        /// Why, as a sentence part.
+        reason: String,
+    },
+}
+
+/// What a closing word closes.
+#[derive(Serialize, Deserialize)]
+struct Closing {
+    conversation: ConversationId,
+    dialog: DialogId,
+    with_survey: bool,
+}
 
 /// One message on its way.
 pub(super) struct Delivery<'a> {
@@ -117,75 +141,100 @@ impl Delivery<'_> {
         Ok(Delivered::Sent)
     }
 
-    /// A file: hosted by LivePerson if it takes it, else a placeholder for the agent and a word to the person.
+    /// A file: hosted by LivePerson if it takes it, else a placeholder for the agent and a word to the person. Which of both is noted
+    /// before anybody is told: a later attempt may no longer find the file, and must not say something else.
     async fn media(&mut self, media: &InboundMedia) -> Result<Delivered, DeliveryError> {
         let caption = media.caption.as_ref().map_or("", |caption| caption.as_str());
-        let caption_goes_along = serde_json::to_string(caption).is_ok_and(|json| json.len() <= LONGEST_CAPTION);
-        if self.steps.is_empty() {
-            let brought = self.bring(media, caption_goes_along.then_some(caption)).await?;
-            let placeholder = brought.as_ref().err().map(|refusal| format!("[{}: {refusal}]", media.kind.label()));
-            let event = match (&brought, &placeholder) {
-                (Ok(file), _) => Event::File(file),
-                (Err(_), Some(placeholder)) => Event::Text(placeholder),
-                (Err(_), None) => return Err(DeliveryError::Unsupported { content: media.kind.label().to_owned() }),
+        let goes_along = serde_json::to_string(caption).is_ok_and(|json| json.len() <= LONGEST_CAPTION);
+        let known = self.steps.first().and_then(|step| step.decided.as_ref()).and_then(Decided::read::<Brought>);
+        let brought = match known {
+            Some(brought) => brought,
+            None => {
+                let brought = self.bring(media, goes_along.then_some(caption)).await?;
+                self.note(Step { upload: true, decided: Decided::note(&brought), ..Step::done(None) }, None).await?;
+                brought
+            }
+        };
+        if self.steps.len() < 2 {
+            let placeholder;
+            let event = match &brought {
+                Brought::Hosted(file) => Event::File(file),
+                Brought::Refused { reason } => {
+                    placeholder = format!("[{}: {reason}]", media.kind.label());
+                    Event::Text(&placeholder)
+                }
             };
             let told = self.way.send(0, event, None).await?;
             self.about.conversation = Some(told.conversation.clone());
-            let reference = told.sequence.map(|sequence| sequence.0.to_string());
-            // This step's flag tells a later attempt that the file has gone, and its caption with it.
-            let step = Step { upload: brought.is_ok(), ..Step::done(reference) };
             let entry = self.way.heard(&told, self.event);
-            self.way.worker.ports.messages.step_done(self.way.lease, 0, &step, entry.as_ref()).await?;
-            self.steps.push(step);
+            let step = Step::done(told.sequence.map(|sequence| sequence.0.to_string()));
+            self.note(step, entry.as_ref()).await?;
         }
-        let hosted = self.steps.first().is_some_and(|step| step.upload);
+        let hosted = matches!(brought, Brought::Hosted(_));
         if let (false, Some(notice)) = (hosted, self.way.settings.file_refused_notice.clone()) {
             let (who, attempt) = (self.way.who, self.way.attempt);
-            let name =
-                digest([b"file refused".as_slice(), who.line.as_str().as_bytes(), self.event.id.as_str().as_bytes()]);
+            let id = self.event.id.as_str().as_bytes();
+            let name = digest([b"file refused".as_slice(), who.line.as_str().as_bytes(), id]);
             self.way.worker.say(who, self.correlation, attempt, name, notice).await?;
         }
-        let rest = if hosted && caption_goes_along { "" } else { caption };
-        self.pieces(rest, 1, None).await
+        let rest = if hosted && goes_along { "" } else { caption };
+        self.pieces(rest, 2, None).await
+    }
+
+    /// Notes a step, in the table and here.
+    async fn note(&mut self, step: Step, entry: Option<&LedgerEntry>) -> Result<(), DeliveryError> {
+        self.way.worker.ports.messages.step_done(self.way.lease, self.steps.len(), &step, entry).await?;
+        self.steps.push(step);
+        Ok(())
     }
 
     /// The person ends the conversation: the word is sent, so that the agent sees why, and then the conversation is closed. The
-    /// survey of an account that has one may follow.
+    /// survey of an account that has one may follow. What is closed is noted first: by a later attempt the survey may have begun, and
+    /// must not be closed for the same word.
     async fn close(&mut self, word: &str) -> Result<Delivered, DeliveryError> {
         let consumer = self.way.consumer().await?.clone();
-        let messages = &self.way.worker.ports.messages;
-        let (Some(identity), Some((conversation, dialog))) = (&consumer.identity, consumer.place()) else {
-            if let Some(notice) = &self.way.settings.nothing_to_close_notice {
-                let (who, attempt) = (self.way.who, self.way.attempt);
-                let id = self.event.id.as_str().as_bytes();
-                let name = digest([b"nothing to close".as_slice(), who.line.as_str().as_bytes(), id]);
-                self.way.worker.say(who, self.correlation, attempt, name, notice.clone()).await?;
+        let known = self.steps.first().and_then(|step| step.decided.as_ref()).and_then(Decided::read::<Closing>);
+        let closing = match (known, consumer.place()) {
+            (Some(closing), _) => closing,
+            (None, Some((conversation, dialog))) => {
+                // In a survey the main dialog is closed already, and closing means that the person wants no survey.
+                let with_survey = self.way.settings.surveys && consumer.survey().is_none();
+                let closing = Closing { conversation: conversation.clone(), dialog, with_survey };
+                self.note(Step { decided: Decided::note(&closing), ..Step::done(None) }, None).await?;
+                closing
             }
-            messages.finish(self.way.lease, None).await?;
-            return Ok(Delivered::Nothing("no conversation to close"));
+            (None, None) => return self.nothing_to_close().await,
         };
-        self.about.conversation = Some(conversation.clone());
+        self.about.conversation = Some(closing.conversation.clone());
+        let (_, identity) = self.way.identified().await?;
         let (caller, liveengage, token) = (self.way.caller(), &self.way.worker.liveengage, &identity.token);
-        if self.steps.is_empty() {
+        if self.steps.len() < 2 {
             self.way.check_time(LIVEENGAGE_CALL)?;
-            let place = Place { conversation, dialog: &dialog };
+            let place = Place { conversation: &closing.conversation, dialog: &closing.dialog };
             let request_id = self.way.request_id("send 0");
             let said = liveengage.publish(caller, token, &request_id, place, Event::Text(word), None).await;
+            let said = self.way.mending(token, said).await;
             let Some(sequence) = unless_ended(said)? else { return self.ended().await };
-            let step = Step::done(sequence.map(|sequence| sequence.0.to_string()));
-            messages.step_done(self.way.lease, 0, &step, None).await?;
+            self.note(Step::done(sequence.map(|sequence| sequence.0.to_string())), None).await?;
         }
         self.way.check_time(LIVEENGAGE_CALL)?;
-        // In a survey the main dialog is closed already, and closing means that the person wants no survey.
-        let close = if self.way.settings.surveys && consumer.survey().is_none() {
-            Close::MainDialog(&dialog)
-        } else {
-            Close::Conversation
-        };
+        let close = if closing.with_survey { Close::MainDialog(&closing.dialog) } else { Close::Conversation };
         let request_id = self.way.request_id("close");
-        unless_ended(liveengage.close(caller, token, &request_id, conversation, close).await)?;
-        messages.finish(self.way.lease, None).await?;
+        let closed = liveengage.close(caller, token, &request_id, &closing.conversation, close).await;
+        unless_ended(self.way.mending(token, closed).await)?;
+        self.way.worker.ports.messages.finish(self.way.lease, None).await?;
         Ok(Delivered::Sent)
+    }
+
+    async fn nothing_to_close(&self) -> Result<Delivered, DeliveryError> {
+        if let Some(notice) = &self.way.settings.nothing_to_close_notice {
+            let (who, attempt) = (self.way.who, self.way.attempt);
+            let id = self.event.id.as_str().as_bytes();
+            let name = digest([b"nothing to close".as_slice(), who.line.as_str().as_bytes(), id]);
+            self.way.worker.say(who, self.correlation, attempt, name, notice.clone()).await?;
+        }
+        self.way.worker.ports.messages.finish(self.way.lease, None).await?;
+        Ok(Delivered::Nothing("no conversation to close"))
     }
 
     async fn ended(&self) -> Result<Delivered, DeliveryError> {

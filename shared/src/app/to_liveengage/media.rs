@@ -1,6 +1,11 @@
 //! A file of a person on its way to LivePerson's storage: streamed, never whole in memory.
 
-use super::{DeliveryError, content::Delivery};
+use jiff::SignedDuration;
+
+use super::{
+    DeliveryError,
+    content::{Brought, Delivery},
+};
 use crate::{
     app::{
         delivery::{CHANNEL_CALL, FILE_TRANSFER},
@@ -8,7 +13,7 @@ use crate::{
     },
     channel::{MediaCall, SendFailure},
     domain::{
-        http::HttpReply,
+        http::{HttpFailure, HttpReply},
         message::{InboundMedia, MessageText},
         retry::Disposition,
     },
@@ -19,91 +24,138 @@ use crate::{
     port::Download,
 };
 
+/// How long a person's further texts wait for a file that can't be brought at the moment.
+const WAIT_FOR_FILE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Why a file was not brought.
+enum NotBrought {
+    /// The agent can't be shown it, for this reason.
+    Refused(String),
+    /// The channel can't hand it out now: that may pass.
+    Channel(DeliveryError),
+    /// Something else has failed, which a text would have met too.
+    Failed(DeliveryError),
+}
+
+impl From<DeliveryError> for NotBrought {
+    fn from(error: DeliveryError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn refused<T>(reason: impl Into<String>) -> Result<T, NotBrought> {
+    Err(NotBrought::Refused(reason.into()))
+}
+
+fn unanswered(call: &'static str) -> impl FnOnce(HttpFailure) -> NotBrought {
+    move |failure| NotBrought::Channel(DeliveryError::Http { call, failure })
+}
+
 impl Delivery<'_> {
-    /// Fetches a file from the channel and brings it into LivePerson's storage. The inner error says why the agent can't be shown
-    /// it, as a sentence part.
+    /// Fetches a file from the channel and brings it into LivePerson's storage.
     pub(super) async fn bring(
         &mut self,
         media: &InboundMedia,
         caption: Option<&str>,
-    ) -> Result<Result<HostedFile, String>, DeliveryError> {
+    ) -> Result<Brought, DeliveryError> {
+        let error = match self.try_bringing(media, caption).await {
+            Ok(file) => return Ok(Brought::Hosted(file)),
+            Err(NotBrought::Refused(reason)) => return Ok(Brought::Refused { reason }),
+            Err(NotBrought::Failed(error)) => return Err(error),
+            Err(NotBrought::Channel(error)) => error,
+        };
+        let attempt = self.way.attempt;
+        let age = self.about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
+        if age < WAIT_FOR_FILE {
+            return Err(error);
+        }
+        tracing::warn!(correlation = self.about.correlation, %error, count = 1, "a file can't be brought");
+        Ok(Brought::Refused { reason: "it could not be fetched".to_owned() })
+    }
+
+    async fn try_bringing(&mut self, media: &InboundMedia, caption: Option<&str>) -> Result<HostedFile, NotBrought> {
         // An identity is needed for the storage, and a conversation to say it in.
         let consumer = self.way.with_open_conversation().await?;
-        let Some(identity) = consumer.identity.clone() else { return Err(DeliveryError::Contended) };
-        let download = match self.fetch(media).await {
-            Ok(download) => download,
-            Err(error) if error.disposition() == Disposition::Park => {
-                tracing::warn!(correlation = self.about.correlation, %error, count = 1, "a file can't be fetched");
-                return Ok(Err("the channel doesn't hand it out".to_owned()));
-            }
-            Err(error) => return Err(error),
-        };
+        let Some(identity) = consumer.identity.clone() else { return Err(DeliveryError::Contended.into()) };
+        let download = self.fetch(media).await?;
         let documents = self.way.settings.documents;
         let file_type = FileType::sniff(&download.head).filter(|file_type| documents || file_type.is_picture());
-        let Some(file_type) = file_type else {
-            return Ok(Err("files of this kind can't be shown here".to_owned()));
-        };
+        let Some(file_type) = file_type else { return refused("files of this kind can't be shown here") };
         let file = match streamed(download, file_type.largest()).await {
             Ok(file) => file,
             Err(Refusal::TooLarge { largest }) => {
-                return Ok(Err(format!("it is larger than {} MB and can't be shown here", largest / 1_000_000)));
+                return refused(format!("it is larger than {} MB and can't be shown here", largest / 1_000_000));
             }
-            Err(Refusal::Empty) => return Ok(Err("it is empty".to_owned())),
-            Err(Refusal::BrokenOff(failure)) => return Err(DeliveryError::Http { call: "channel media", failure }),
+            Err(Refusal::Empty) => return refused("it is empty"),
+            Err(Refusal::BrokenOff(failure)) => {
+                return Err(NotBrought::Channel(DeliveryError::Http { call: "channel media", failure }));
+            }
         };
-        let request_id = self.way.request_id("upload");
-        let uploaded =
-            self.way.worker.liveengage.upload(self.way.caller(), &identity.token, &request_id, &file_type, file).await;
-        let relative_path = match uploaded {
+        let (request_id, liveengage) = (self.way.request_id("upload"), &self.way.worker.liveengage);
+        let uploaded = liveengage.upload(self.way.caller(), &identity.token, &request_id, &file_type, file).await;
+        let relative_path = match self.way.mending(&identity.token, uploaded).await {
             Ok(path) => path,
             Err(DeliveryError::LiveEngage(LiveEngageError::NoService { .. })) => {
                 tracing::warn!(correlation = self.about.correlation, count = 1, "the account has no file storage");
-                return Ok(Err("this account takes no files".to_owned()));
+                return refused("this account takes no files");
             }
             Err(error) if error.disposition() == Disposition::Park => {
                 tracing::warn!(correlation = self.about.correlation, %error, count = 1, "LiveEngage refuses a file");
-                return Ok(Err("LiveEngage doesn't take it".to_owned()));
+                return refused("LiveEngage doesn't take it");
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         let caption = caption.filter(|caption| !caption.trim().is_empty()).map(MessageText::new);
-        Ok(Ok(HostedFile { relative_path, file_type, caption }))
+        Ok(HostedFile { relative_path, file_type, caption })
     }
 
-    async fn fetch(&mut self, media: &InboundMedia) -> Result<Download, DeliveryError> {
+    async fn fetch(&mut self, media: &InboundMedia) -> Result<Download, NotBrought> {
         let line = &self.way.settings.line;
         let http = &self.way.worker.ports.http;
         let mut asked: Option<HttpReply> = None;
         loop {
-            match line.fetch(media, asked.as_ref())? {
-                MediaCall::Ask(call) if asked.is_none() => {
-                    self.way.check_time(CHANNEL_CALL)?;
-                    let name = call.name;
-                    let reply = http.call(call).await.map_err(|failure| DeliveryError::Http { call: name, failure })?;
-                    if !reply.status.is_success() {
-                        return Err(line.receipt(&reply).err().unwrap_or(unreadable(&reply)).into());
-                    }
-                    asked = Some(reply);
+            let call = match line.fetch(media, asked.as_ref()) {
+                Ok(call) => call,
+                Err(error) if error.disposition() == Disposition::Park => {
+                    tracing::warn!(correlation = self.about.correlation, %error, count = 1, "a file can't be fetched");
+                    return refused("the channel doesn't hand it out");
                 }
-                MediaCall::Ask(_) => {
-                    return Err(SendFailure::Refused { status: 0, code: "asks_again".to_owned() }.into());
+                Err(error) => return Err(NotBrought::Channel(error.into())),
+            };
+            match call {
+                MediaCall::Ask(_) if asked.is_some() => return refused("the channel doesn't hand it out"),
+                MediaCall::Ask(call) => {
+                    self.way.check_time(CHANNEL_CALL)?;
+                    let unanswered = unanswered(call.name);
+                    asked = Some(http.call(call).await.map_err(unanswered)?);
                 }
                 MediaCall::Fetch(call) => {
                     self.way.check_time(FILE_TRANSFER)?;
-                    let name = call.name;
-                    let download =
-                        http.download(call).await.map_err(|failure| DeliveryError::Http { call: name, failure })?;
-                    if !download.status.is_success() {
-                        let reply = download.reply();
-                        return Err(line.receipt(&reply).err().unwrap_or(unreadable(&reply)).into());
-                    }
-                    return Ok(download);
+                    let unanswered = unanswered(call.name);
+                    return self.handed_out(http.download(call).await.map_err(unanswered)?);
                 }
             }
         }
     }
-}
 
-fn unreadable(reply: &HttpReply) -> SendFailure {
-    SendFailure::Unreadable { status: reply.status.as_u16() }
+    /// Judges the answer that should hold the file. A signed address that has run out, or a file that was deleted, stays so: nobody's
+    /// texts wait for it.
+    fn handed_out(&self, download: Download) -> Result<Download, NotBrought> {
+        let status = download.status;
+        if status.is_success() {
+            return Ok(download);
+        }
+        let passes = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
+        if passes {
+            let (status, after) = (status.as_u16(), download.retry_after);
+            return Err(NotBrought::Channel(SendFailure::Later { status, after }.into()));
+        }
+        tracing::warn!(
+            correlation = self.about.correlation,
+            status = status.as_u16(),
+            count = 1,
+            "a file can't be fetched"
+        );
+        refused("the channel doesn't hand it out")
+    }
 }

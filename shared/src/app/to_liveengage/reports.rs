@@ -6,16 +6,20 @@ use jiff::SignedDuration;
 
 use super::{
     About, Attempt, ComeAgain, ConsumerRef, DeliverToLiveEngage, Delivered, DeliveryError, LIVEENGAGE_CALL, MessageKey,
-    Undelivered, digest, end, soon,
+    Undelivered, digest, end, soon, update, way::without,
 };
 use crate::{
     domain::{
+        conversation::Consumer,
         delivery::{Shown, ShownPlace},
         id::{ChannelUserId, ConversationId, DialogId, LineId, ProviderMessageId, Sequence},
         message::ReportedStatus,
         retry::Disposition,
     },
-    liveengage::messaging::{AcceptStatus, Event, Place},
+    liveengage::{
+        LiveEngageError,
+        messaging::{AcceptStatus, Event, Place},
+    },
 };
 
 /// How long a report waits for its message to be noted: it can overtake the answer to our own call.
@@ -46,8 +50,11 @@ impl DeliverToLiveEngage {
         task: &str,
     ) -> Result<(), ComeAgain> {
         let result = match self.tell_reports(&reports, attempt, about).await {
-            // A report that LiveEngage refuses is no message that anybody waits for.
-            Err(error) if error.disposition() == Disposition::Park => {
+            // A tick that LiveEngage refuses is nothing that anybody waits for. A failure is.
+            Err(error)
+                if error.disposition() == Disposition::Park
+                    && !matches!(reports.status, ReportedStatus::Failed { .. }) =>
+            {
                 tracing::warn!(correlation = about.correlation, %error, count = 1, "a channel's report can't be told");
                 Ok(Delivered::Nothing("report refused"))
             }
@@ -119,17 +126,25 @@ impl DeliverToLiveEngage {
             let who = ConsumerRef { line: reports.line.clone(), user };
             let record = self.ports.consumers.consumer(&who).await?;
             let known = record.filter(|record| record.account == settings.account).and_then(|record| record.identity);
-            let Some(identity) = known else { continue };
+            let caller = Self::caller(settings, attempt);
             attempt.check_time(&*self.ports.clock, LIVEENGAGE_CALL)?;
+            let identity = match known {
+                Some(identity) => identity,
+                None => self.liveengage.identify(caller, &settings.ext_consumer_id(&who.user)?).await?,
+            };
             let sequences: Vec<_> = messages.iter().map(|(sequence, _)| *sequence).collect();
             let names = messages.iter().map(|(_, message)| message.as_str().as_bytes());
             let mut request_id = digest([&[reports.status.rank()][..]].into_iter().chain(names));
             request_id.truncate(32);
             let place = Place { conversation: &conversation, dialog: &dialog };
             let event = Event::Status(status, &sequences);
-            let caller = Self::caller(settings, attempt);
             match self.liveengage.publish(caller, &identity.token, &request_id, place, event, None).await {
                 Ok(_) => {}
+                Err(error @ DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. })) => {
+                    let refused = |consumer: &mut Consumer| without(consumer, &identity.token);
+                    update(&*self.ports.consumers, &who, || settings.account.clone(), refused).await?;
+                    return Err(error);
+                }
                 // The conversation has ended, or the like: it is not told, and needn't be tried again.
                 Err(error) if is_moot(&error) => {
                     tracing::debug!(%error, "a report comes too late to be told");
@@ -152,7 +167,7 @@ impl DeliverToLiveEngage {
         about: &mut About,
     ) -> Result<bool, DeliveryError> {
         let reason = format!("the channel reports that it could not be delivered (code {code})");
-        let mut told = false;
+        let (mut told, mut refused) = (false, None);
         for (message, entry) in news {
             let Some(ShownPlace { conversation, dialog, sequence }) = &entry.place else { continue };
             let undelivered = Undelivered {
@@ -162,15 +177,22 @@ impl DeliverToLiveEngage {
                 reason: &reason,
             };
             let key = undelivered.key(message.as_str());
-            self.tell_agent(undelivered, &key, attempt, about).await?;
+            match self.tell_agent(undelivered, &key, attempt, about).await {
+                // The others are told all the same, and then an operator.
+                Err(error) if error.disposition() == Disposition::Park => {
+                    refused = Some(error);
+                    continue;
+                }
+                other => other?,
+            };
             self.ports.ledger.reported(reports.line, message, reports.status.rank()).await?;
             told = true;
         }
-        Ok(told)
+        refused.map_or(Ok(told), Err)
     }
 }
 
 fn is_moot(error: &DeliveryError) -> bool {
-    matches!(error, DeliveryError::LiveEngage(crate::liveengage::LiveEngageError::ConversationClosed { .. }))
+    matches!(error, DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. }))
         || error.disposition() == Disposition::Park
 }

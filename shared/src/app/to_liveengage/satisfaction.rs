@@ -1,5 +1,7 @@
 //! Answers to the connector's own questions after a conversation.
 
+use jiff::Timestamp;
+
 use super::{DeliveryError, LIVEENGAGE_CALL, content::Delivery, digest};
 use crate::{
     domain::{
@@ -8,7 +10,10 @@ use crate::{
         message::MessageText,
         retry::Disposition,
     },
-    liveengage::messaging::{CustomerSatisfaction, SatisfactionRate, SatisfactionStatus},
+    liveengage::{
+        LiveEngageError,
+        messaging::{CustomerSatisfaction, SatisfactionRate, SatisfactionStatus},
+    },
 };
 
 /// What the step is called that has told LiveEngage.
@@ -26,23 +31,31 @@ impl Delivery<'_> {
     pub(super) async fn answers_satisfaction(&mut self, text: &str) -> Result<bool, DeliveryError> {
         let Some(settings) = &self.way.settings.satisfaction else { return Ok(false) };
         let told = self.steps.first().is_some_and(|step| step.reference.as_deref() == Some(TOLD));
+        if !told && !self.steps.is_empty() {
+            // An earlier attempt took it for a text.
+            return Ok(false);
+        }
         let written_at = self.way.written_at(self.about.accepted_at);
         let consumer = self.way.consumer().await?.clone();
-        let asked = consumer
-            .satisfaction
-            .as_ref()
-            .filter(|asked| consumer.open_conversation().is_none() && written_at < asked.until);
-        let Some((asked, identity)) = asked.zip(consumer.identity.as_ref()) else {
+        let asked = consumer.satisfaction.as_ref().filter(|asked| {
+            consumer.open_conversation().is_none() && (asked.asked_at..asked.until).contains(&written_at)
+        });
+        let Some(asked) = asked else { return self.finished(told).await };
+        let Some(answer) = answer(settings, asked, text, self.way.attempt.now) else {
             return self.finished(told).await;
         };
-        let Some(answer) = answer(settings, asked, text) else { return self.finished(told).await };
         if !told {
+            let (_, identity) = self.way.identified().await?;
             self.way.check_time(LIVEENGAGE_CALL)?;
             let request_id = self.way.request_id(TOLD);
             let (caller, liveengage) = (self.way.caller(), &self.way.worker.liveengage);
             let rated =
                 liveengage.rate(caller, &identity.token, &request_id, &asked.conversation, &answer.satisfaction).await;
-            match rated {
+            match self.way.mending(&identity.token, rated).await {
+                // It ended long ago, and an account that takes no rate then will take none later either.
+                Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) => {
+                    tracing::warn!(correlation = self.about.correlation, count = 1, "LiveEngage refuses a rate");
+                }
                 Err(error) if error.disposition() == Disposition::Park => {
                     tracing::warn!(correlation = self.about.correlation, %error, count = 1, "LiveEngage refuses a rate");
                 }
@@ -82,6 +95,7 @@ fn answer(
     settings: &crate::app::settings::SatisfactionSettings,
     asked: &AskedSatisfaction,
     text: &str,
+    now: Timestamp,
 ) -> Option<Answer> {
     let filled = |rate, resolved, status| CustomerSatisfaction { rate: SatisfactionRate::new(rate), resolved, status };
     match asked.rate {
@@ -90,7 +104,7 @@ fn answer(
             Some(match &settings.resolved_question {
                 Some(question) => Answer {
                     satisfaction: filled(rate, None, SatisfactionStatus::PartiallyFilled),
-                    next: Some(AskedSatisfaction { rate: Some(rate), ..asked.clone() }),
+                    next: Some(AskedSatisfaction { rate: Some(rate), asked_at: now, ..asked.clone() }),
                     reply: Some(question.clone()),
                 },
                 None => Answer {

@@ -5,6 +5,7 @@ use crate::{
     domain::{
         delivery::{Begin, ConsumerRef, Lease, MessageKey, Step},
         id::Sequence,
+        retry::Disposition,
     },
     liveengage::{
         LiveEngageError,
@@ -108,6 +109,12 @@ impl DeliverToLiveEngage {
                     mended = true;
                     let name = settings.ext_consumer_id(&undelivered.who.user)?;
                     identity = self.liveengage.identify(caller, &name).await?;
+                }
+                // The line says more than the mark.
+                Err(error) if step == 0 && error.disposition() == Disposition::Park => {
+                    tracing::warn!(%error, count = 1, "a NACK was refused; the agent is told all the same");
+                    messages.step_done(&lease, step, &Step::done(None), None).await?;
+                    step += 1;
                 }
                 Err(error) => {
                     if step == 1 {

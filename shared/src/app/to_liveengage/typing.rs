@@ -58,15 +58,20 @@ impl DeliverToLiveEngage {
         }
         let id = |state: &str| digest([state.as_bytes(), line.as_str().as_bytes(), event.id.as_str().as_bytes()]);
         let request_id = |state: &str| id(state).chars().take(32).collect::<String>();
+        // Only over what was read: something newer must not be forgotten, or nobody would end it.
+        let before = consumer.composing.clone();
         let save = |composing: Option<Composing>| {
             let (consumers, account) = (&*self.ports.consumers, settings.account.clone());
-            let who = &who;
+            let (who, before) = (&who, &before);
             async move {
                 update(
                     consumers,
                     who,
                     || account.clone(),
                     |consumer| {
+                        if consumer.composing != *before {
+                            return Change::Unchanged;
+                        }
                         consumer.composing.clone_from(&composing);
                         Change::Changed
                     },

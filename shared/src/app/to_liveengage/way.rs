@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
-        conversation::{Change, Consumer, ConsumerToken, Reserve},
+        conversation::{Change, Consumer, ConsumerToken, Identity, Reserve},
         delivery::{ConsumerRef, Heard, Lease, LedgerEntry, MessageKey},
         id::{ConversationId, DialogId, Sequence},
         menu::Chosen,
@@ -28,6 +28,17 @@ pub(super) struct Told {
     pub(super) conversation: ConversationId,
     pub(super) dialog: DialogId,
     pub(super) sequence: Option<Sequence>,
+}
+
+/// Takes a refused token out of the record, unless there is a newer one already.
+pub(super) fn without(consumer: &mut Consumer, refused: &ConsumerToken) -> Change {
+    match &consumer.identity {
+        Some(identity) if identity.token == *refused => {
+            consumer.identity = None;
+            Change::Changed
+        }
+        _ => Change::Unchanged,
+    }
 }
 
 /// The calls of one delivery.
@@ -195,15 +206,8 @@ impl<'a> Way<'a> {
                 Some(known) => known,
                 None => self.load().await?,
             };
-            if consumer.identity.is_none() {
-                self.check_time(LIVEENGAGE_CALL)?;
-                let name = self.settings.ext_consumer_id(&self.who.user)?;
-                consumer.identity = Some(self.worker.liveengage.identify(self.caller(), &name).await?);
-                // Saved before anything is opened, with the pointer from lp_consumer_id: the webhook that tells of a new
-                // conversation names the consumer by it, and can come before the answer to our call.
-                if self.save(&mut consumer).await? == Saved::Conflict {
-                    continue;
-                }
+            if self.identify(&mut consumer).await? == Saved::Conflict {
+                continue;
             }
             if consumer.open_conversation().is_none() {
                 self.check_time(LIVEENGAGE_CALL)?;
@@ -218,6 +222,34 @@ impl<'a> Way<'a> {
             if self.save(&mut consumer).await? == Saved::Saved {
                 return self.open(consumer).await;
             }
+        }
+        Err(DeliveryError::Contended)
+    }
+
+    /// Asks who the consumer is at LivePerson, if that is not known. Saved before anything is opened, with the pointer from
+    /// lp_consumer_id: the webhook that tells of a new conversation names the consumer by it, and can come before the answer to our
+    /// call.
+    async fn identify(&self, consumer: &mut Consumer) -> Result<Saved, DeliveryError> {
+        if consumer.identity.is_some() {
+            return Ok(Saved::Saved);
+        }
+        self.check_time(LIVEENGAGE_CALL)?;
+        let name = self.settings.ext_consumer_id(&self.who.user)?;
+        consumer.identity = Some(self.worker.liveengage.identify(self.caller(), &name).await?);
+        self.save(consumer).await
+    }
+
+    /// The consumer's record with an identity, whether a conversation is open or not.
+    pub(super) async fn identified(&mut self) -> Result<(Consumer, Identity), DeliveryError> {
+        for _ in 0..SAVE_ATTEMPTS {
+            let mut consumer = self.consumer().await?.clone();
+            if self.identify(&mut consumer).await? == Saved::Saved
+                && let Some(identity) = consumer.identity.clone()
+            {
+                self.known = Some(consumer.clone());
+                return Ok((consumer, identity));
+            }
+            self.forget();
         }
         Err(DeliveryError::Contended)
     }
@@ -258,8 +290,6 @@ impl<'a> Way<'a> {
                     let change = consumer.attach(&conversation, at);
                     if change == Change::Changed {
                         consumer.profile = Some(name.clone());
-                        consumer.composing = None;
-                        consumer.satisfaction = None;
                     }
                     change
                 };
@@ -281,17 +311,21 @@ impl<'a> Way<'a> {
         }
     }
 
+    /// Passes a result on. If it is that the consumer's token was refused, the next attempt asks IDP again.
+    pub(super) async fn mending<T>(
+        &self,
+        token: &ConsumerToken,
+        result: Result<T, DeliveryError>,
+    ) -> Result<T, DeliveryError> {
+        if let Err(DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. })) = &result {
+            self.forget_identity(token).await?;
+        }
+        result
+    }
+
     /// The next attempt asks IDP again.
     async fn forget_identity(&self, refused: &ConsumerToken) -> Result<(), DeliveryError> {
-        self.update(|consumer| match &consumer.identity {
-            Some(identity) if identity.token == *refused => {
-                consumer.identity = None;
-                Change::Changed
-            }
-            _ => Change::Unchanged,
-        })
-        .await?;
-        Ok(())
+        self.update(|consumer| without(consumer, refused)).await.map(drop)
     }
 
     async fn load(&self) -> Result<Consumer, DeliveryError> {

@@ -62,25 +62,38 @@ impl Settings {
 
 #[derive(Deserialize)]
 struct Inbound {
-    #[serde(default, rename = "type")]
-    kind: Option<String>,
     id: Option<String>,
     from: Option<String>,
-    to: Option<String>,
     text: Option<String>,
     received_at: Option<String>,
-    #[serde(default)]
-    media: Vec<Media>,
+    // A gateway's own fields may have these names and other forms: they must not cost a message.
+    #[serde(default, rename = "type", deserialize_with = "lenient")]
+    kind: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    to: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    media: Option<Vec<serde_json::Value>>,
+    #[serde(default, deserialize_with = "lenient")]
     message_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     status: Option<String>,
+    #[serde(default)]
     code: Option<serde_json::Value>,
+    #[serde(default, deserialize_with = "lenient")]
     typing: Option<bool>,
+}
+
+fn lenient<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(source: D) -> Result<Option<T>, D::Error> {
+    let value = serde_json::Value::deserialize(source)?;
+    Ok(serde_json::from_value(value).ok())
 }
 
 #[derive(Deserialize)]
 struct Media {
     url: String,
+    #[serde(default, deserialize_with = "lenient")]
     content_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     name: Option<String>,
 }
 
@@ -101,7 +114,7 @@ pub struct Inbox {
 /// - A report is `{type, message_id, to, status, code}`: `delivered`, `read` or `failed`; other statuses are ignored.
 /// - Typing is `{type, id, from, typing}`, as RCS gateways report it.
 ///
-/// Unknown fields are ignored, and so are unknown types.
+/// Unknown fields are ignored. A body of another type counts as a message if it has a text or files, and is ignored otherwise.
 ///
 /// # Errors
 /// [`Unreadable`], when it is not JSON or lacks an id or a person.
@@ -123,30 +136,9 @@ pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
     };
     let id = inbound.id.as_deref().unwrap_or_default();
     let from = inbound.from.as_deref();
+    let text = inbound.text.filter(|text| !text.trim().is_empty()).map(MessageText::new);
+    let media = inbound.media.unwrap_or_default();
     match inbound.kind.as_deref() {
-        None | Some("message") => {
-            let text = inbound.text.filter(|text| !text.trim().is_empty()).map(MessageText::new);
-            if inbound.media.is_empty() {
-                let content = match text {
-                    Some(text) => InboundContent::Text { text },
-                    None => InboundContent::Unsupported { label: "message without text".to_owned() },
-                };
-                return Ok(Inbox { events: vec![event(id, from, "from", content)?], ignored: 0 });
-            }
-            let mut caption = text;
-            let files = inbound.media.into_iter().enumerate().map(|(index, media)| {
-                let id = if index == 0 { id.to_owned() } else { format!("{id}.{index}") };
-                let content = InboundContent::Media(InboundMedia {
-                    kind: media_kind(media.content_type.as_deref()),
-                    reference: MessageText::new(media.url),
-                    content_type: media.content_type,
-                    name: media.name.map(MessageText::new),
-                    caption: caption.take(),
-                });
-                event(&id, from, "from", content)
-            });
-            Ok(Inbox { events: files.collect::<Result<_, _>>()?, ignored: 0 })
-        }
         Some("report") => {
             let message = ProviderMessageId::new(inbound.message_id.unwrap_or_default())
                 .map_err(|_| unreadable("message_id: 1 to 256 characters"))?;
@@ -166,8 +158,39 @@ pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
             let content = InboundContent::Typing { typing: inbound.typing.unwrap_or(true) };
             Ok(Inbox { events: vec![event(id, from, "from", content)?], ignored: 0 })
         }
+        // Whatever a gateway calls it: somebody wrote something.
+        _ if text.is_some() || !media.is_empty() => {
+            if media.is_empty()
+                && let Some(text) = text
+            {
+                return Ok(Inbox { events: vec![event(id, from, "from", InboundContent::Text { text })?], ignored: 0 });
+            }
+            let mut caption = text;
+            let files = media.into_iter().enumerate().map(|(index, media)| {
+                let id = if index == 0 { id.to_owned() } else { format!("{id}.{index}") };
+                let content = match (serde_json::from_value::<Media>(media), index, &caption) {
+                    (Ok(media), _, _) => InboundContent::Media(InboundMedia {
+                        kind: media_kind(media.content_type.as_deref()),
+                        reference: MessageText::new(media.url),
+                        content_type: media.content_type,
+                        name: media.name.map(MessageText::new),
+                        caption: caption.take(),
+                    }),
+                    // Its text is what can be read of it.
+                    (Err(_), 0, Some(_)) => caption.take().map_or_else(nothing, |text| InboundContent::Text { text }),
+                    (Err(_), _, _) => nothing(),
+                };
+                event(&id, from, "from", content)
+            });
+            Ok(Inbox { events: files.collect::<Result<_, _>>()?, ignored: 0 })
+        }
+        None | Some("message") => Ok(Inbox { events: vec![event(id, from, "from", nothing())?], ignored: 0 }),
         Some(_) => Ok(Inbox { events: vec![], ignored: 1 }),
     }
+}
+
+fn nothing() -> InboundContent {
+    InboundContent::Unsupported { label: "message without text".to_owned() }
 }
 
 fn media_kind(content_type: Option<&str>) -> MediaKind {
@@ -325,6 +348,21 @@ mod tests {
         let long = "m".repeat(256);
         let event = single(&format!(r#"{{"type":"report","message_id":"{long}","to":"+49","status":"read"}}"#));
         assert!(event.id.as_str().len() <= 256);
+    }
+
+    #[test]
+    fn fields_of_a_gateways_own_form_dont_cost_the_message() {
+        for body in [
+            r#"{"id":"mo-1","from":"+49","text":"hi","type":"mo","status":7,"message_id":5,"to":49,"media":null}"#,
+            r#"{"id":"mo-1","from":"+49","text":"hi","type":3,"media":"none","typing":"no"}"#,
+            r#"{"id":"mo-1","from":"+49","text":"hi","media":[{"href":"https://x.example"}]}"#,
+        ] {
+            assert_eq!(single(body).content, InboundContent::Text { text: MessageText::new("hi") }, "{body}");
+        }
+        let body = r#"{"id":"mo-1","from":"+49","media":[7,{"url":"https://x.example"}]}"#;
+        let events = read_inbound(body.as_bytes()).unwrap().events;
+        assert!(matches!(events[0].content, InboundContent::Unsupported { .. }));
+        assert!(matches!(events[1].content, InboundContent::Media(_)));
     }
 
     #[test]

@@ -81,10 +81,19 @@ fn read_message(message: &Value, contacts: &[Value]) -> Option<Vec<InboundEvent>
     }
     let id = text(message, "/id")?;
     let (phone, user_id) = (text(message, "/from"), text(message, "/from_user_id"));
-    let contact = contact_of(contacts, phone.as_deref(), user_id.as_deref());
+    let named = contact_named(contacts, phone.as_deref(), user_id.as_deref());
+    let only = match contacts {
+        [only] => Some(only),
+        _ => None,
+    };
+    // The words of one person must never go by the address of another: the only contact stands in for a sender that isn't named at
+    // all, and gives a sender of another name no more than what they are called.
+    let addressed = named.or_else(|| only.filter(|_| phone.is_none() && user_id.is_none()));
+    let of_address = |pointer: &str| addressed.and_then(|contact| text(contact, pointer));
+    let phone = phone.or_else(|| of_address("/wa_id"));
+    let user_id = user_id.or_else(|| of_address("/user_id"));
+    let contact = named.or(only);
     let of_contact = |pointer: &str| contact.and_then(|contact| text(contact, pointer));
-    let phone = phone.or_else(|| of_contact("/wa_id"));
-    let user_id = user_id.or_else(|| of_contact("/user_id"));
     let user = address(phone.as_deref(), user_id.as_deref())?;
     let person = Person {
         name: of_contact("/profile/name").map(MessageText::new),
@@ -106,15 +115,11 @@ fn read_message(message: &Value, contacts: &[Value]) -> Option<Vec<InboundEvent>
     contents.into_iter().enumerate().map(event).collect()
 }
 
-/// Who wrote a message: the contact with one of its names, and the only one where none has.
-fn contact_of<'a>(contacts: &'a [Value], phone: Option<&str>, user_id: Option<&str>) -> Option<&'a Value> {
-    let named = |contact: &&Value| {
+/// The contact with one of a message's own names for its sender.
+fn contact_named<'a>(contacts: &'a [Value], phone: Option<&str>, user_id: Option<&str>) -> Option<&'a Value> {
+    contacts.iter().find(|contact| {
         let is = |pointer, name: Option<&str>| name.is_some() && text(contact, pointer).as_deref() == name;
         is("/wa_id", phone) || is("/user_id", user_id)
-    };
-    contacts.iter().find(named).or(match contacts {
-        [only] => Some(only),
-        _ => None,
     })
 }
 
@@ -133,8 +138,10 @@ fn read_status(status: &Value, word: &str) -> Option<InboundEvent> {
         }
         _ => return None,
     };
+    // Whose message it was, the connector knows by the message's id; this only names the queue's group.
     let user: ChannelUserId =
-        address(text(status, "/recipient_id").as_deref(), text(status, "/recipient_user_id").as_deref())?;
+        address(text(status, "/recipient_id").as_deref(), text(status, "/recipient_user_id").as_deref())
+            .or_else(|| ChannelUserId::new("unknown").ok())?;
     Some(InboundEvent {
         id: ProviderMessageId::new(format!("{message}.{word}")).ok()?,
         user,
