@@ -64,6 +64,14 @@ pub enum DeliveryError {
         /// When to look again.
         after: SignedDuration,
     },
+    /// The other side has been down at several calls in a row: it is left alone for a moment, and no call was made.
+    #[error("{what} is down: no call is made for a moment")]
+    HeldBack {
+        /// What.
+        what: &'static str,
+        /// When to try again.
+        after: SignedDuration,
+    },
     /// The function is about to be stopped: what is done is noted, and the rest comes again at once.
     #[error("no time is left for another call")]
     OutOfTime,
@@ -113,9 +121,10 @@ impl DeliveryError {
             Self::UnknownAccount { .. } | Self::UnknownLine { .. } | Self::Registry(_) | Self::Setting(_) => {
                 Disposition::RETRY
             }
-            Self::Busy { after, .. } | Self::ConversationUnknown { after } | Self::MessageUnknown { after } => {
-                Disposition::Again { after: *after }
-            }
+            Self::Busy { after, .. }
+            | Self::HeldBack { after, .. }
+            | Self::ConversationUnknown { after }
+            | Self::MessageUnknown { after } => Disposition::Again { after: *after },
             Self::OutOfTime => Disposition::Again { after: SignedDuration::ZERO },
             Self::Contended => Disposition::Again { after: SignedDuration::from_secs(1) },
             Self::Unreadable(_) | Self::UnreadableTask { .. } | Self::Unsupported { .. } => Disposition::Park,

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use url::Url;
 
-use super::{error::DeliveryError, registry::Accounts, tokens::AppJwts};
+use super::{breakers::Breakers, error::DeliveryError, registry::Accounts, tokens::AppJwts};
 use crate::{
     channel::FileEnvelope,
     domain::{
@@ -43,6 +43,7 @@ pub struct LiveEngage {
     http: Arc<dyn Http>,
     app_jwts: AppJwts,
     hosts: Mutex<HashMap<AccountId, (Timestamp, Arc<Directory>)>>,
+    breakers: Breakers<AccountId>,
 }
 
 impl std::fmt::Debug for LiveEngage {
@@ -85,7 +86,7 @@ impl LiveEngage {
     /// A client that knows no host and no token yet.
     pub fn new(accounts: Arc<Accounts>, tokens: Arc<dyn Tokens>, http: Arc<dyn Http>) -> Self {
         let app_jwts = AppJwts::new(Arc::clone(&accounts), tokens, Arc::clone(&http));
-        Self { accounts, http, app_jwts, hosts: Mutex::default() }
+        Self { accounts, http, app_jwts, hosts: Mutex::default(), breakers: Breakers::new("LiveEngage") }
     }
 
     /// Asks IDP who a consumer is at LivePerson.
@@ -288,7 +289,9 @@ impl LiveEngage {
 
     async fn call(&self, caller: Keeper<'_>, call: HttpCall) -> Result<HttpReply, DeliveryError> {
         let name = call.name;
+        self.breakers.admit(caller.account, caller.now)?;
         let result = self.http.call(call).await;
+        self.breakers.note(caller.account, &result, caller.now);
         if !matches!(&result, Ok(reply) if reply.status != http::StatusCode::NOT_FOUND) {
             // A host that can't be reached or knows no such path may have moved: the next attempt asks for the hosts again,
             // and keeps these should the Domain API be down too.

@@ -1,10 +1,12 @@
 //! The use cases: what the five functions do, over ports. Nothing here names an AWS, Lambda or HTTP-client crate.
 
+mod breakers;
 pub mod delivery;
 pub mod error;
 mod files;
 pub mod inbound;
 pub mod liveengage_client;
+pub mod redrive;
 pub mod registry;
 pub mod settings;
 pub mod task;

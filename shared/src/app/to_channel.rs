@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
+    breakers::Breakers,
     delivery::{About, Attempt, ComeAgain, Delivered, Telling, begin, end, park_unreadable},
     error::DeliveryError,
     liveengage_client::LiveEngage,
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     domain::{
         delivery::{ConsumerRef, ConversationOwner, MessageKey},
-        id::{AccountId, CorrelationId},
+        id::{AccountId, CorrelationId, LineId},
         message::OutboundContent,
     },
     liveengage::notification::{self, Audience, Change, DialogEvent, EventKind, Role, UnreadableChange},
@@ -46,13 +47,14 @@ pub struct DeliverToChannel {
     lines: Arc<Lines>,
     liveengage: Arc<LiveEngage>,
     ports: WorkerPorts,
+    breakers: Arc<Breakers<LineId>>,
 }
 
 impl DeliverToChannel {
     /// Delivers for `lines`; who can't be delivered for is told over the queue to LiveEngage. LiveEngage itself is asked only where
     /// an agent's file is.
     pub fn new(lines: Arc<Lines>, liveengage: Arc<LiveEngage>, ports: WorkerPorts) -> Self {
-        Self { lines, liveengage, ports }
+        Self { lines, liveengage, ports, breakers: Arc::new(Breakers::new("the channel")) }
     }
 
     /// Works on one queue message.
@@ -105,6 +107,15 @@ impl DeliverToChannel {
                 park_unreadable(messages, attempt, task, what, About::default()).await
             }
         }
+    }
+
+    /// Keeps a message for a person that no attempt survives.
+    ///
+    /// # Errors
+    /// [`ComeAgain`] when that isn't possible now.
+    pub async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+        let what = "the message (every attempt crashes)";
+        park_unreadable(&*self.ports.messages, attempt, task, what, About::default()).await
     }
 
     /// Says something of the connector's own. Nobody is told that nobody could be told: it is parked.

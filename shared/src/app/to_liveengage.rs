@@ -146,6 +146,15 @@ impl DeliverToLiveEngage {
         }
     }
 
+    /// Keeps a message for a person that no attempt survives.
+    ///
+    /// # Errors
+    /// [`ComeAgain`] when that isn't possible now.
+    pub async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+        let what = "the message (every attempt crashes)";
+        park_unreadable(&*self.ports.messages, attempt, task, what, About::default()).await
+    }
+
     async fn deliver_or_tell(
         &self,
         line: &LineId,

@@ -5,12 +5,16 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
+mod dead_letters;
 mod dynamodb;
 pub mod key;
+mod parked;
 mod secrets_manager;
 mod sqs;
 
+pub use dead_letters::DeadLetterQueue;
 pub use dynamodb::DynamoDbStore;
+pub use parked::ParkedTable;
 pub use secrets_manager::SecretsManager;
 pub use sqs::SqsQueue;
 

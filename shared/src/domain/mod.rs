@@ -1,5 +1,6 @@
 //! The core: ids, messages, the conversation's state machine. No IO, no clock: time is an argument.
 
+pub mod breaker;
 pub mod conversation;
 pub mod delivery;
 pub mod http;

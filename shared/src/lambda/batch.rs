@@ -38,12 +38,25 @@ pub trait Worker: Send + Sync {
     /// # Errors
     /// [`ComeAgain`] when the message must stay in the queue.
     async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain>;
+
+    /// Keeps a message for a person that crashes the worker again and again: nothing else can be said of it.
+    ///
+    /// # Errors
+    /// [`ComeAgain`] when that isn't possible now.
+    async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain>;
 }
+
+/// After how many receives a message that panics is kept for a person: a group waits behind it as long.
+const PANICS: u32 = 5;
 
 #[async_trait]
 impl Worker for DeliverToLiveEngage {
     async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
         Self::work(self, task, attempt).await
+    }
+
+    async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+        Self::give_up(self, task, attempt).await
     }
 }
 
@@ -51,6 +64,10 @@ impl Worker for DeliverToLiveEngage {
 impl Worker for DeliverToChannel {
     async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
         Self::work(self, task, attempt).await
+    }
+
+    async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+        Self::give_up(self, task, attempt).await
     }
 }
 
@@ -143,7 +160,7 @@ impl QueueFunction {
             Ok(result) => result,
             Err(_) => {
                 tracing::error!(message_id, count = 1, "a panic while working on a message; the others go on");
-                Err(again)
+                if received < PANICS { Err(again) } else { self.worker.give_up(body, &attempt).await }
             }
         }
     }
@@ -175,6 +192,11 @@ mod tests {
                 "panic" => panic!("told to"),
                 _ => Ok(()),
             }
+        }
+
+        async fn give_up(&self, _task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+            self.worked.lock().unwrap().push(format!("gave up {}", attempt.owner.as_str()));
+            Ok(())
         }
     }
 
@@ -242,6 +264,15 @@ mod tests {
         let run = run(event(&[("a", "panic"), ("b", "ok"), ("a", "ok")]), PLENTY).unwrap();
         assert_eq!(run.failed, ["m0", "m2"]);
         assert_eq!(run.postponed, [("r0".to_owned(), 5), ("r2".to_owned(), 5)]);
+    }
+
+    #[test]
+    fn a_message_that_always_panics_is_kept_for_a_person_and_its_group_goes_on() {
+        let mut event = event(&[("a", "panic"), ("a", "ok")]);
+        event.records[0].attributes.insert("ApproximateReceiveCount".to_owned(), PANICS.to_string());
+        let run = run(event, PLENTY).unwrap();
+        assert_eq!(run.worked, ["req/m0", "gave up req/m0", "req/m1"]);
+        assert!(run.failed.is_empty());
     }
 
     #[test]

@@ -3,11 +3,13 @@
 mod clock;
 mod http;
 mod queue;
+mod redrive;
 mod secrets;
 mod store;
 
 pub use clock::{Clock, SystemClock};
 pub use http::{Download, HEAD, Http, StreamedFile};
 pub use queue::{Postpone, Queue, QueueError, QueueMessage};
+pub use redrive::{DeadLetter, DeadLetters, ParkedId, ParkedList, ParkedMessage, ParkedMessages, Reopened};
 pub use secrets::{SecretVersions, Secrets, SecretsError};
 pub use store::{Consumers, Ledger, Messages, Saved, StoreError, Tokens};

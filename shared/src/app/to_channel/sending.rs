@@ -111,6 +111,8 @@ impl DeliverToChannel {
         attempt: &Attempt,
     ) -> Result<Receipt, DeliveryError> {
         let name = call.name;
+        let (line, now) = (&consumer.line, attempt.now);
+        self.breakers.admit(line, now)?;
         let reply = match file.zip(source) {
             Some((envelope, source)) => {
                 let stream = match source.open.take() {
@@ -121,6 +123,7 @@ impl DeliverToChannel {
             }
             None => self.ports.http.call(call).await,
         };
+        self.breakers.note(line, &reply, now);
         Ok(settings.line.receipt(&reply.map_err(|failure| DeliveryError::Http { call: name, failure })?)?)
     }
 }

@@ -1,0 +1,60 @@
+//! The other side is down: messages wait, and it is left alone.
+
+use serde_json::json;
+
+use super::world::{ANNA, Fault, SEND, SMS, World, again, agent_says, attempt, from_person};
+use crate::app::delivery::ComeAgain;
+
+#[tokio::test]
+async fn while_liveengage_is_down_messages_wait_without_a_call_each() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    for _ in 0..6 {
+        world.fault(SEND, Fault::Answer(503, json!({})));
+    }
+    for number in 0..5 {
+        let task = from_person(&format!("mo-{number}"), ANNA, "one");
+        assert_eq!(worker.work(&task, &attempt(number, 1)).await, again(5));
+    }
+    let calls = world.count(SEND);
+    for number in 0..20 {
+        let task = from_person(&format!("mo-held-{number}"), ANNA, "held");
+        assert_eq!(worker.work(&task, &attempt(format!("h{number}"), 2)).await, again(9), "until the pause is over");
+    }
+    assert_eq!(world.count(SEND), calls);
+    // One tries, fails, and the next pause is longer.
+    assert_eq!(worker.work(&from_person("mo-0", ANNA, "one"), &attempt("trial", 11)).await, again(10));
+    assert_eq!(worker.work(&from_person("mo-1", ANNA, "one"), &attempt("held", 12)).await, again(19));
+    assert_eq!(world.count(SEND), calls + 1);
+    // Back again: everything goes.
+    worker.work(&from_person("mo-0", ANNA, "one"), &attempt("back", 31)).await.unwrap();
+    worker.work(&from_person("mo-1", ANNA, "one"), &attempt("next", 31)).await.unwrap();
+    assert_eq!(world.other().texts.len(), 2);
+    assert!(world.store.parked().is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_is_an_answer_and_holds_nobody_back() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    for number in 0..8 {
+        world.fault(SEND, Fault::Answer(429, json!({})));
+        let result = worker.work(&from_person(&format!("mo-{number}"), ANNA, "one"), &attempt(number, 1)).await;
+        assert!(matches!(result, Err(ComeAgain { .. })));
+    }
+    worker.work(&from_person("mo-last", ANNA, "one"), &attempt("last", 2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn while_a_channel_is_down_its_line_is_left_alone() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_channel;
+    for number in 0..5 {
+        world.fault(SMS, Fault::NotSent);
+        assert_eq!(worker.work(&agent_says("c1", number, "one"), &attempt(number, 1)).await, again(5));
+    }
+    assert_eq!(worker.work(&agent_says("c1", 9, "held"), &attempt("held", 3)).await, again(8));
+    assert_eq!(world.count(SMS), 5);
+    worker.work(&agent_says("c1", 9, "held"), &attempt("back", 11)).await.unwrap();
+    assert_eq!(world.other().sms_texts(), ["held"]);
+}

@@ -1,0 +1,230 @@
+//! Parked messages in the table, for the operator's commands. The functions only write them.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    Client,
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{AttributeValue, TransactWriteItem, Update},
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_dynamo::aws_sdk_dynamodb_1::from_attribute_value;
+
+use super::{
+    error_code,
+    key::{Key, PK, SK, parked_pk},
+};
+use crate::{
+    domain::id::LineId,
+    port::{ParkedId, ParkedList, ParkedMessage, ParkedMessages, Reopened, StoreError},
+};
+
+/// What every partition of parked messages begins with.
+const PARTITIONS: &str = "PARKED#";
+
+/// How long a message that was reopened is remembered if no worker ever starts on it; a worker that does sets its own time.
+const REMEMBER: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Who holds the lease of a message that was reopened: nobody of this name works, and the lease has run out.
+const OWNER: &str = "redrive";
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The parked messages of a table.
+#[derive(Debug, Clone)]
+pub struct ParkedTable {
+    client: Client,
+    table: String,
+}
+
+impl ParkedTable {
+    /// Those in `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    async fn of_line(&self, line: &LineId) -> Result<Vec<Item>, StoreError> {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(parked_pk(Some(line))))
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(|error| StoreError::Unavailable { code: error_code(&error) })
+    }
+
+    /// Reads the whole table: it has no index, because nothing but this would use one.
+    async fn of_all_lines(&self) -> Result<Vec<Item>, StoreError> {
+        self.client
+            .scan()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .filter_expression("begins_with(pk, :partitions)")
+            .expression_attribute_values(":partitions", text(PARTITIONS))
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(|error| StoreError::Unavailable { code: error_code(&error) })
+    }
+
+    fn update(&self, pk: impl Into<String>, sk: &str) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+        Update::builder().table_name(&self.table).key(PK, text(pk)).key(SK, text(sk))
+    }
+}
+
+#[async_trait]
+impl ParkedMessages for ParkedTable {
+    async fn parked(&self, line: Option<&LineId>) -> Result<ParkedList, StoreError> {
+        let items = match line {
+            Some(line) => self.of_line(line).await?,
+            None => self.of_all_lines().await?,
+        };
+        let count = items.len();
+        let messages: Vec<_> = items.into_iter().filter_map(read).collect();
+        Ok(ParkedList { unreadable: count - messages.len(), messages })
+    }
+
+    async fn reopen(&self, parked: &ParkedMessage, now: Timestamp) -> Result<Reopened, StoreError> {
+        let unwritable = || StoreError::Unreadable { what: "a parked message's key" };
+        let (pk, sk) = keys(&parked.id).ok_or_else(unwritable)?;
+        let message = Key::Message(parked.message.clone());
+        // What stays is what counts: the steps. An item that TTL has deleted is made anew, like one given back.
+        let reopened = self
+            .update(message.pk(), message.sk())
+            .update_expression(
+                "SET #status = :working, #owner = :owner, lease_until = :past, expires_at = :expires REMOVE attempts",
+            )
+            .condition_expression("attribute_not_exists(pk) OR #status = :done OR lease_until <= :now")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":working", text("working"))
+            .expression_attribute_values(":done", text("done"))
+            .expression_attribute_values(":owner", text(OWNER))
+            .expression_attribute_values(":past", AttributeValue::N("0".to_owned()))
+            .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
+            .expression_attribute_values(
+                ":expires",
+                AttributeValue::N((now.as_second() + REMEMBER.as_secs()).to_string()),
+            )
+            .build()
+            .map_err(|_| unwritable())?;
+        let begun = self
+            .update(pk, sk)
+            .update_expression("SET redriven_at = :now")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(redriven_at)")
+            .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
+            .build()
+            .map_err(|_| unwritable())?;
+        let result = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().update(begun).build())
+            .transact_items(TransactWriteItem::builder().update(reopened).build())
+            .send()
+            .await;
+        let Err(error) = result else { return Ok(Reopened::Reopened) };
+        if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
+            let mut codes = cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or_default());
+            let failed = |code: Option<&str>| matches!(code, Some("ConditionalCheckFailed" | "TransactionConflict"));
+            if failed(codes.next()) {
+                return Ok(Reopened::Taken);
+            }
+            if failed(codes.next()) {
+                return Ok(Reopened::Busy);
+            }
+        }
+        Err(StoreError::Unavailable { code: error_code(&error) })
+    }
+
+    async fn forget(&self, id: &ParkedId) -> Result<(), StoreError> {
+        let (pk, sk) = keys(id).ok_or(StoreError::Unreadable { what: "a parked message's key" })?;
+        self.client
+            .delete_item()
+            .table_name(&self.table)
+            .key(PK, text(pk))
+            .key(SK, text(sk))
+            .send()
+            .await
+            .map_err(|error| StoreError::Unavailable { code: error_code(&error) })?;
+        Ok(())
+    }
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// The name of an item: its keys, which hold no more than the line, the time and a digest. No line's id has a slash.
+fn id(pk: &str, sk: &str) -> Option<ParkedId> {
+    Some(ParkedId::new(format!("{}/{sk}", pk.strip_prefix(PARTITIONS)?)))
+}
+
+fn keys(id: &ParkedId) -> Option<(String, &str)> {
+    let (line, sk) = id.as_str().split_once('/')?;
+    Some((format!("{PARTITIONS}{line}"), sk))
+}
+
+fn read(mut item: Item) -> Option<ParkedMessage> {
+    let part = |name: &str| item.get(name)?.as_s().ok().cloned();
+    let id = id(&part(PK)?, &part(SK)?)?;
+    let Some(Key::Message(message)) = Key::parse(&part("message_pk")?) else { return None };
+    let begun = match item.get("redriven_at") {
+        Some(at) => Some(Timestamp::from_millisecond(at.as_n().ok()?.parse().ok()?).ok()?),
+        None => None,
+    };
+    let parked = from_attribute_value(item.remove("record")?).ok()?;
+    Some(ParkedMessage { id, message, parked, begun })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        aws::key::parked_sk,
+        domain::{delivery::MessageKey, id::ProviderMessageId},
+    };
+
+    fn item() -> Item {
+        let line = LineId::new("sms-main").unwrap();
+        let message = MessageKey::FromChannel { line: line.clone(), id: ProviderMessageId::new("mo#7/1").unwrap() };
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let record = json!({"at": at, "reason": "refused", "line": "sms-main", "conversation": null, "task": "{}"});
+        HashMap::from([
+            (PK.to_owned(), text(parked_pk(Some(&line)))),
+            (SK.to_owned(), text(parked_sk(at, &message))),
+            ("message_pk".to_owned(), text(Key::Message(message).pk())),
+            ("record".to_owned(), serde_dynamo::to_attribute_value(record).unwrap()),
+        ])
+    }
+
+    #[test]
+    fn an_item_is_found_again_by_its_name() {
+        let item = item();
+        let parked = read(item.clone()).unwrap();
+        let (pk, sk) = keys(&parked.id).unwrap();
+        assert_eq!((Some(&text(pk)), Some(&text(sk))), (item.get(PK), item.get(SK)));
+        assert_eq!(parked.begun, None);
+    }
+
+    #[test]
+    fn an_item_without_what_sending_it_needs_is_not_readable() {
+        for missing in [PK, SK, "message_pk", "record"] {
+            let mut item = item();
+            item.remove(missing);
+            assert_eq!(read(item), None, "{missing}");
+        }
+        let mut other = item();
+        other.insert("message_pk".to_owned(), text("CONS#sms-main#x"));
+        assert_eq!(read(other), None, "it names no message");
+    }
+}
