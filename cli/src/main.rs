@@ -1,13 +1,16 @@
 //! The operator's binary. Without arguments it starts the lab.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::{Args, Parser, Subcommand};
-use connector::liveengage::manifest::manifest;
+use connector::{
+    liveengage::manifest::manifest,
+    port::{Clock as _, SystemClock},
+};
 use connector_lab::{Lab, LabOptions, headless};
 use tracing_subscriber::{
     Layer as _,
@@ -16,7 +19,13 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+mod dead_letters;
+mod drill;
+mod output;
+mod parked;
+mod selection;
 mod stack_outputs;
+mod target;
 
 /// LiveEngage connector: the lab on this machine.
 #[derive(Debug, Parser)]
@@ -30,8 +39,17 @@ struct Cli {
 enum Command {
     /// Start everything on this machine: simulators, AWS stand-ins, the five functions, and a page to try them. The default.
     Lab(LabArguments),
+    /// Run the functions while everything around them goes wrong, and count what is lost, doubled or out of order: exits 1 if
+    /// anything is.
+    Drill(drill::DrillArguments),
     /// Print the manifest of the app install, for LivePerson: where the webhooks go and what the connector may do.
     Manifest(ManifestArguments),
+    /// List, show, send again or delete the messages that the connector has given up and kept in its table.
+    #[command(subcommand)]
+    Parked(parked::ParkedCommand),
+    /// List, show or send again the messages that its queues have given up.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLettersCommand),
 }
 
 #[derive(Debug, Args)]
@@ -65,14 +83,8 @@ impl WebhookArguments {
             return Ok(url.clone());
         }
         let path = self.stack_outputs.as_deref().unwrap_or(Path::new("-"));
-        let json = if path == Path::new("-") {
-            let mut json = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut json).map(|_| json)
-        } else {
-            std::fs::read(path)
-        };
-        let json = json.map_err(|error| format!("{} can't be read: {error}", path.display()))?;
-        stack_outputs::webhook_url(&json).map_err(|error| error.to_string())
+        let json = stack_outputs::read(path)?;
+        stack_outputs::find(&json, stack_outputs::WEBHOOK_OUTPUT).map_err(|error| error.to_string())
     }
 }
 
@@ -132,7 +144,30 @@ impl LabArguments {
 async fn main() -> ExitCode {
     match Cli::parse().command.unwrap_or(Command::Lab(LabArguments::default())) {
         Command::Lab(arguments) => lab(&arguments).await,
+        Command::Drill(arguments) => {
+            log(arguments.log);
+            drill::drill(&arguments).await
+        }
         Command::Manifest(arguments) => print_manifest(&arguments),
+        Command::Parked(command) => finish(command.run(SystemClock.now()).await),
+        Command::DeadLetters(command) => finish(command.run(SystemClock.now()).await),
+    }
+}
+
+/// Prints what an operator's command has to say. It fails, too, when something is left to do.
+fn finish(result: Result<output::Report, String>) -> ExitCode {
+    match result {
+        Ok(report) => {
+            print(&report.text);
+            for warning in &report.warnings {
+                let _ = writeln!(std::io::stderr(), "{warning}");
+            }
+            if report.complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "It didn't work: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -153,12 +188,16 @@ fn print_manifest(arguments: &ManifestArguments) -> ExitCode {
     }
 }
 
-async fn lab(arguments: &LabArguments) -> ExitCode {
+/// The functions' log on standard error.
+fn log(level: LevelFilter) {
     // The stand-ins warn of every condition that fails, and conditions are meant to fail.
-    let level = arguments.log.unwrap_or(LevelFilter::WARN);
     let ours = Targets::new().with_target("connector", level).with_target("connector_lab", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
+}
+
+async fn lab(arguments: &LabArguments) -> ExitCode {
+    log(arguments.log.unwrap_or(LevelFilter::WARN));
     let lab = match Lab::start(arguments.options()).await {
         Ok(lab) => lab,
         Err(error) => {

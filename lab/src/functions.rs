@@ -1,9 +1,10 @@
 //! The five functions, wired as the template wires them, with their own handlers and real AWS and HTTP clients.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use connector::{
+    app::delivery::Pace,
     lambda::{self, QueueFunction, TokenRefreshFunction, config},
     port::{Clock, SystemClock},
 };
@@ -14,18 +15,30 @@ use uuid::Uuid;
 
 use crate::{
     api_gateway::{ApiGateway, HttpFunction},
-    aws::{AwsStandIns, TO_CHANNEL, TO_LIVEENGAGE},
+    aws::{AwsStandIns, Endpoints, TO_CHANNEL, TO_LIVEENGAGE},
+    drill::{Storm, Way},
     journal::Journal,
-    pump::{Handler, Pump, PumpError, PumpOptions},
+    pump::{Death, Handler, Mishaps, Pump, PumpError, PumpOptions},
 };
 
 /// The template's timeout of the two HTTP functions.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The template's timeout of the workers.
-const WORKER_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const WORKER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The template's schedule of `token-refresh`, and its timeout.
 const REFRESH_EVERY: Duration = Duration::from_secs(600);
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How the functions are started.
+#[derive(Debug, Clone)]
+pub struct FunctionsOptions {
+    /// The API's port, 0 for a free one.
+    pub api_port: u16,
+    /// How many times shorter than the template's the workers' timeout is.
+    pub pace: NonZeroU16,
+    /// What befalls the functions, and the addresses through which they reach DynamoDB and SQS in it.
+    pub storm: Option<(Storm, Endpoints)>,
+}
 
 /// Why the functions don't run.
 #[derive(Debug, thiserror::Error)]
@@ -63,38 +76,60 @@ pub struct Functions {
 
 impl Functions {
     /// Starts the API, the two queue functions and the schedule, on the stand-ins. `environment` is the functions' environment.
+    /// In a storm they reach the stand-ins through it.
     ///
     /// # Errors
     /// [`FunctionsError`].
     pub async fn start(
         aws: &AwsStandIns,
         environment: &impl config::Environment,
-        api_port: u16,
+        options: &FunctionsOptions,
         journal: &Journal,
     ) -> Result<Self, FunctionsError> {
-        let sdk = aws.sdk_config();
+        let FunctionsOptions { api_port, pace, storm } = options.clone();
+        let (storm, sdk) = match storm {
+            None => (None, aws.sdk_config().clone()),
+            Some((storm, endpoints)) => (Some(storm), aws.sdk_config_for(&endpoints)),
+        };
+        let sdk = &sdk;
         let webhook = Arc::new(lambda::webhook(&config::WebhookConfig::read(environment)?, sdk).await?);
         let inbound = Arc::new(lambda::inbound(&config::InboundConfig::read(environment)?, sdk).await?);
         let to_liveengage = lambda::to_liveengage(&config::ToLiveEngageConfig::read(environment)?, sdk).await?;
         let to_channel = lambda::to_channel(&config::ToChannelConfig::read(environment)?, sdk).await?;
         let refresh = lambda::token_refresh(&config::TokenRefreshConfig::read(environment)?, sdk).await?;
 
+        let killer = storm.clone();
         let webhook: HttpFunction = Arc::new(move |request| {
-            let function = Arc::clone(&webhook);
-            Box::pin(limited(async move { function.handle(request).await.map_err(|error| error.to_string()) }))
+            let (function, death) = (Arc::clone(&webhook), death(killer.as_ref()));
+            let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
+            Box::pin(async move { limited(&death, call).await })
         });
+        let killer = storm.clone();
         let inbound: HttpFunction = Arc::new(move |request| {
-            let function = Arc::clone(&inbound);
-            Box::pin(limited(async move { function.handle(request).await.map_err(|error| error.to_string()) }))
+            let (function, death) = (Arc::clone(&inbound), death(killer.as_ref()));
+            let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
+            Box::pin(async move { limited(&death, call).await })
         });
+        let start = |queue, name, way, function: QueueFunction| {
+            let mishaps = storm.as_ref().map(|storm| storm.mishaps(way));
+            pump(
+                aws,
+                queue,
+                name,
+                function.at_pace(Pace::times(pace)),
+                WORKER_TIMEOUT / u32::from(pace.get()),
+                mishaps,
+                journal,
+            )
+        };
         let mut schedule = JoinSet::new();
         schedule.spawn(run_schedule(refresh));
         Ok(Self {
             api: ApiGateway::start(api_port, webhook, inbound)
                 .await
                 .map_err(|cause| FunctionsError::Listen { port: api_port, cause })?,
-            to_liveengage: pump(aws, TO_LIVEENGAGE, "to-liveengage", to_liveengage, journal)?,
-            to_channel: pump(aws, TO_CHANNEL, "to-channel", to_channel, journal)?,
+            to_liveengage: start(TO_LIVEENGAGE, "to-liveengage", Way::ToDesk, to_liveengage)?,
+            to_channel: start(TO_CHANNEL, "to-channel", Way::ToPhone, to_channel)?,
             _schedule: schedule,
         })
     }
@@ -111,8 +146,15 @@ impl Functions {
     }
 }
 
-async fn limited<T>(call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    tokio::time::timeout(HTTP_TIMEOUT, call).await.map_err(|_| "the function timed out".to_owned())?
+/// When this invocation of an entry point dies.
+fn death(storm: Option<&Storm>) -> Death {
+    storm.map(Storm::death_of_an_entry_point).unwrap_or_default()
+}
+
+async fn limited<T>(death: &Death, call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let life = tokio::time::timeout(HTTP_TIMEOUT, call);
+    let outcome = death.befall(life).await.ok_or_else(|| "the function was killed".to_owned())?;
+    outcome.map_err(|_| "the function timed out".to_owned())?
 }
 
 fn pump(
@@ -120,9 +162,11 @@ fn pump(
     queue: &'static str,
     name: &'static str,
     function: QueueFunction,
+    function_timeout: Duration,
+    mishaps: Option<Arc<dyn Mishaps>>,
     journal: &Journal,
 ) -> Result<Pump, FunctionsError> {
-    let options = PumpOptions { function_timeout: WORKER_TIMEOUT, ..PumpOptions::default() };
+    let options = PumpOptions { function_timeout, ..PumpOptions::default() };
     let journal = journal.clone();
     let handler: Handler = Arc::new(move |event: SqsEvent| {
         let (function, journal) = (function.clone(), journal.clone());
@@ -141,7 +185,8 @@ fn pump(
             result.map_err(|error| error.to_string())
         })
     });
-    Ok(Pump::start(aws.queue(queue).ok_or(FunctionsError::Queue(queue))?, options, handler)?)
+    let queue = aws.queue(queue).ok_or(FunctionsError::Queue(queue))?;
+    Ok(Pump::start_with(queue, options, handler, mishaps)?)
 }
 
 async fn run_schedule(function: TokenRefreshFunction) {

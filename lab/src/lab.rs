@@ -1,6 +1,6 @@
 //! The lab as a whole: one account, an SMS and a WhatsApp line, the simulators, the stand-ins and the functions between them.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use connector::lambda::config;
 use futures::stream;
@@ -11,8 +11,9 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    aws::{AwsStandInError, AwsStandInOptions, AwsStandIns, TO_CHANNEL, TO_LIVEENGAGE},
-    functions::{Functions, FunctionsError},
+    aws::{AwsStandInError, AwsStandInOptions, AwsStandIns, Endpoints, TO_CHANNEL, TO_LIVEENGAGE},
+    drill::{Hop, Storm},
+    functions::{Functions, FunctionsError, FunctionsOptions, WORKER_TIMEOUT},
     journal::Journal,
     liveengage::{self, AccountOptions, Forms, LiveEngageOptions, LiveEngageSimulator, SurveyOptions, WebhookSettings},
     page::{Link, Page, PageOptions, PhoneChannel},
@@ -32,6 +33,8 @@ pub const NUMBER: &str = "+4930555010";
 const WHATSAPP_NUMBER: (&str, &str, &str) = ("4930555011", "118240097715334", "204871165530912");
 /// The template's visibility timeout of the queues: six times the workers' timeout, as AWS asks for.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(360);
+/// The gateway's, and WhatsApp's, pause before it posts a webhook again.
+const GATEWAY_RETRY: Duration = Duration::from_secs(5);
 /// The table's name.
 const TABLE: &str = "connector-lab";
 
@@ -64,6 +67,11 @@ pub struct LabOptions {
     pub auto_messages: Option<String>,
     /// Which of the documented forms LiveEngage uses.
     pub forms: Forms,
+    /// How many times shorter than the template's the workers' timeout and the waits between attempts are, for a drill; `None`
+    /// for the template's own.
+    pub pace: Option<NonZeroU16>,
+    /// What befalls the functions and their calls. It begins when it is told to.
+    pub storm: Option<Storm>,
     /// More fields of both lines' secrets, an object: they take the place of the lab's own.
     pub line_settings: Value,
 }
@@ -97,6 +105,9 @@ pub enum LabError {
         /// What the operating system says.
         cause: std::io::Error,
     },
+    /// Nothing can be put in front of a service.
+    #[error("what stands in front of a service can't listen on 127.0.0.1: {0}")]
+    Storm(std::io::Error),
     /// An address can't be read.
     #[error(transparent)]
     Url(#[from] url::ParseError),
@@ -113,6 +124,7 @@ pub struct Lab {
     liveengage: LiveEngageSimulator,
     aws: AwsStandIns,
     journal: Journal,
+    api_url: String,
 }
 
 impl Lab {
@@ -122,6 +134,7 @@ impl Lab {
     /// [`LabError`].
     pub async fn start(options: LabOptions) -> Result<Self, LabError> {
         let journal = Journal::default();
+        let pace = options.pace.unwrap_or(NonZeroU16::MIN);
         let secret = || SecretString::from(Uuid::new_v4().to_string());
         let (client_id, client_secret) = (Uuid::new_v4().to_string(), secret());
         let (api_token, webhook_secret) = (secret(), secret());
@@ -147,7 +160,7 @@ impl Lab {
             number: NUMBER.to_owned(),
             api_token: api_token.clone(),
             webhook_secret: webhook_secret.clone(),
-            retry_delay: Duration::from_secs(5),
+            retry_delay: GATEWAY_RETRY / u32::from(pace.get()),
             delivery_reports: true,
             journal: journal.clone(),
         })
@@ -162,24 +175,39 @@ impl Lab {
             access_token: access_token.clone(),
             app_secret: app_secret.clone(),
             verify_token: verify_token.clone(),
-            retry_delay: Duration::from_secs(5),
+            retry_delay: GATEWAY_RETRY / u32::from(pace.get()),
             journal: journal.clone(),
         })
         .await?;
         // A person at the page wonders about texts that overtake each other.
         whatsapp.set_retries_in_line(true);
+        // In a drill, hardly longer than a function lives: what a dead one held shall come again soon.
+        let visibility_timeout = match options.pace {
+            None => VISIBILITY_TIMEOUT,
+            Some(pace) => WORKER_TIMEOUT / u32::from(pace.get()) + Duration::from_secs(1),
+        };
         let aws = AwsStandIns::start(AwsStandInOptions {
             table_name: TABLE.to_owned(),
             dynamodb_port: options.dynamodb_port,
             sqs_port: options.sqs_port,
             secrets_port: options.secrets_port,
-            visibility_timeout: VISIBILITY_TIMEOUT,
+            visibility_timeout,
+            shorten_waits_by: pace,
             ..AwsStandInOptions::default()
         })
         .await?;
+        let front = |hop, url: String| {
+            let storm = options.storm.clone();
+            async move {
+                match storm {
+                    None => Ok(url),
+                    Some(storm) => storm.in_front_of(hop, &url).await.map_err(LabError::Storm),
+                }
+            }
+        };
         let account = json!({
             "account_id": ACCOUNT, "client_id": client_id, "client_secret": client_secret.expose_secret(),
-            "domain_api": liveengage.base_url(),
+            "domain_api": front(Hop::LiveEngage, liveengage.base_url().to_owned()).await?,
         });
         aws.put_secret(&format!("connector/account/{ACCOUNT}"), &account.to_string()).await?;
         let line = |id: &str, channel: &str, settings: Value| {
@@ -196,14 +224,14 @@ impl Lab {
             line.to_string()
         };
         let sms = json!({
-            "from": NUMBER, "send_url": format!("{}/v1/messages", gateway.url()), "delivery_reports": true,
+            "from": NUMBER, "send_url": format!("{}/v1/messages", front(Hop::Gateway, gateway.url()).await?), "delivery_reports": true,
             "bearer_token": api_token.expose_secret(), "webhook_secret": webhook_secret.expose_secret(),
         });
         aws.put_secret(&format!("connector/line/{LINE}"), &line(LINE, "sms", sms)).await?;
         let meta = json!({
             "phone_number_id": phone_number_id, "access_token": access_token.expose_secret(),
             "app_secret": app_secret.expose_secret(), "verify_token": verify_token.expose_secret(),
-            "api_base": whatsapp.url(),
+            "api_base": front(Hop::WhatsApp, whatsapp.url()).await?,
         });
         let secret_name = format!("connector/line/{WHATSAPP_LINE}");
         aws.put_secret(&secret_name, &line(WHATSAPP_LINE, "whatsapp", meta)).await?;
@@ -218,8 +246,15 @@ impl Lab {
             config::TO_CHANNEL_QUEUE_URL => Some(queues.1.clone()),
             _ => None,
         };
-        let functions = Functions::start(&aws, &environment, options.api_port, &journal).await?;
-        let api = functions.api_url();
+        let endpoints = Endpoints {
+            dynamodb: front(Hop::Table, aws.endpoints().dynamodb.clone()).await?,
+            sqs: front(Hop::Queue, aws.endpoints().sqs.clone()).await?,
+            secrets: aws.endpoints().secrets.clone(),
+        };
+        let storm = options.storm.clone().map(|storm| (storm, endpoints));
+        let functions_options = FunctionsOptions { api_port: options.api_port, pace, storm };
+        let functions = Functions::start(&aws, &environment, &functions_options, &journal).await?;
+        let api = front(Hop::Api, functions.api_url()).await?;
         let webhook: Url = format!("{api}/webhooks/liveengage").parse()?;
         liveengage.set_webhooks(ACCOUNT, WebhookSettings::to(&webhook));
         gateway.set_webhook_url(format!("{api}/channels/{LINE}").parse()?);
@@ -253,7 +288,7 @@ impl Lab {
         )
         .await
         .map_err(|cause| LabError::Page { port: options.page_port, cause })?;
-        Ok(Self { page, functions, gateway, whatsapp, liveengage, aws, journal })
+        Ok(Self { page, functions, gateway, whatsapp, liveengage, aws, journal, api_url: api })
     }
 
     /// The page's address.
@@ -263,7 +298,7 @@ impl Lab {
 
     /// Where LiveEngage and the gateway post to, without a trailing slash.
     pub fn api_url(&self) -> String {
-        self.functions.api_url()
+        self.api_url.clone()
     }
 
     /// The consumers' phones that write SMS.

@@ -6,6 +6,7 @@
 
 pub mod api_gateway;
 pub mod aws;
+pub mod drill;
 pub mod functions;
 pub mod headless;
 pub mod journal;

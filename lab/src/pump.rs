@@ -8,6 +8,7 @@
 //! visible before. A group's messages are otherwise held back by the queue itself.
 
 mod event;
+mod mishap;
 #[cfg(test)]
 mod tests;
 
@@ -19,11 +20,12 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::aws::fifo::{MAX_BATCH, ReceiveOptions, ReceivedMessage};
 use crate::aws::queue_service::QueueHandle;
+
+pub use mishap::{Death, Invocation, Mishaps};
 
 /// The function: an event in, the failures out. An `Err` is what Lambda calls a function error; its text is logged.
 pub type Handler = Arc<dyn Fn(SqsEvent) -> BoxFuture<'static, Result<SqsBatchResponse, String>> + Send + Sync>;
@@ -80,6 +82,19 @@ impl Pump {
     /// # Errors
     /// [`PumpError`] for options that Lambda would not take.
     pub fn start(queue: QueueHandle, options: PumpOptions, handler: Handler) -> Result<Self, PumpError> {
+        Self::start_with(queue, options, handler, None)
+    }
+
+    /// The same, and `mishaps` befall the invocations.
+    ///
+    /// # Errors
+    /// As [`Pump::start`].
+    pub fn start_with(
+        queue: QueueHandle,
+        options: PumpOptions,
+        handler: Handler,
+        mishaps: Option<Arc<dyn Mishaps>>,
+    ) -> Result<Self, PumpError> {
         if options.batch_size == 0 || options.batch_size > MAX_BATCH {
             return Err(PumpError::BatchSize(options.batch_size));
         }
@@ -97,6 +112,7 @@ impl Pump {
             queue: queue.clone(),
             options,
             handler,
+            mishaps,
             running: JoinSet::new(),
             batches: HashMap::new(),
             published,
@@ -134,7 +150,7 @@ impl Pump {
     }
 }
 
-type Ended = Result<Result<SqsBatchResponse, String>, Elapsed>;
+type Ended = Result<SqsBatchResponse, String>;
 
 struct Mapping {
     queue: QueueHandle,
@@ -142,6 +158,7 @@ struct Mapping {
     region: String,
     options: PumpOptions,
     handler: Handler,
+    mishaps: Option<Arc<dyn Mishaps>>,
     running: JoinSet<Ended>,
     batches: HashMap<Id, Vec<ReceivedMessage>>,
     published: watch::Sender<usize>,
@@ -178,7 +195,24 @@ impl Mapping {
         let event = event::event(&batch, &self.arn, &self.region);
         let (handler, limit) = (Arc::clone(&self.handler), self.options.function_timeout);
         // The handler is called inside of the task, so that even a panic before its future exists is the function's own.
-        let task = self.running.spawn(async move { timeout(limit, async { handler(event).await }).await });
+        let task = match &self.mishaps {
+            None => self.running.spawn(async move { invoke(&handler, event, limit).await.unwrap_or_else(timed_out) }),
+            Some(mishaps) => {
+                let (mishaps, invocation) = (Arc::clone(mishaps), mishaps.begin(&batch));
+                self.running.spawn(async move {
+                    let life = async {
+                        let first = invoke(&handler, event.clone(), limit).await;
+                        match first {
+                            Some(_) if invocation.repeat => invoke(&handler, event, limit).await,
+                            first => first,
+                        }
+                    };
+                    let outcome = invocation.death.befall(life).await;
+                    mishaps.ended(invocation.number, !matches!(outcome, Some(Some(_))));
+                    outcome.unwrap_or_else(|| Some(Err("the function was killed".to_owned()))).unwrap_or_else(timed_out)
+                })
+            }
+        };
         self.batches.insert(task.id(), batch);
         self.published.send_replace(self.batches.len());
         true
@@ -186,9 +220,7 @@ impl Mapping {
 
     fn settle(&mut self, ended: Result<(Id, Ended), JoinError>) {
         let (id, outcome) = match ended {
-            Ok((id, Ok(Ok(response)))) => (id, Ok(response)),
-            Ok((id, Ok(Err(error)))) => (id, Err(error)),
-            Ok((id, Err(Elapsed { .. }))) => (id, Err("the function timed out".to_owned())),
+            Ok(ended) => ended,
             // What a panic says may quote a message, so it is not logged.
             Err(error) => (error.id(), Err("the function panicked".to_owned())),
         };
@@ -205,6 +237,15 @@ impl Mapping {
         }
         self.published.send_replace(self.batches.len());
     }
+}
+
+/// One run of the function; `None` if it took too long.
+async fn invoke(handler: &Handler, event: SqsEvent, limit: Duration) -> Option<Ended> {
+    timeout(limit, async { handler(event).await }).await.ok()
+}
+
+fn timed_out() -> Ended {
+    Err("the function timed out".to_owned())
 }
 
 /// The messages of a batch that were not reported failed.

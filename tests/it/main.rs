@@ -4,12 +4,16 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod drill;
+#[cfg(test)]
 mod events;
 mod features;
 #[cfg(test)]
 mod functions;
 #[cfg(test)]
 mod liveengage_edges;
+#[cfg(test)]
+mod redrive;
 mod road;
 mod steps;
 mod store;

@@ -4,7 +4,7 @@
 //! Nothing needs an account, and nothing checks credentials or signatures.
 
 pub mod fifo;
-mod listener;
+pub(crate) mod listener;
 pub mod queue_service;
 pub mod queues;
 mod secrets;
@@ -18,6 +18,7 @@ mod tests;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub struct AwsStandInOptions {
     pub sqs_port: u16,
     /// Secrets Manager's port; 0 for a free one.
     pub secrets_port: u16,
+    /// By how much the waits are shortened that a function asks of SQS (`ChangeMessageVisibility`); 1 leaves them as they are.
+    pub shorten_waits_by: NonZeroU16,
     /// The time the queues live by. DynamoDB and Secrets Manager always go by the machine's.
     pub clock: Arc<dyn Clock>,
 }
@@ -77,6 +80,7 @@ impl Default for AwsStandInOptions {
             dynamodb_port: 0,
             sqs_port: 0,
             secrets_port: 0,
+            shorten_waits_by: NonZeroU16::MIN,
             clock: Arc::new(SystemClock),
         }
     }
@@ -91,6 +95,7 @@ impl fmt::Debug for AwsStandInOptions {
             .field("dynamodb_port", &self.dynamodb_port)
             .field("sqs_port", &self.sqs_port)
             .field("secrets_port", &self.secrets_port)
+            .field("shorten_waits_by", &self.shorten_waits_by)
             .finish_non_exhaustive()
     }
 }
@@ -189,7 +194,7 @@ impl AwsStandIns {
 
         let queues = QueueService::new(Queues::new(REGION, ACCOUNT, Uuid::new_v4()), options.clock);
         create_queues(&queues, options.visibility_timeout, options.max_receive_count)?;
-        let sqs = SqsEndpoint::new(queues.clone(), &endpoints.sqs);
+        let sqs = SqsEndpoint::new(queues.clone(), &endpoints.sqs).shorten_waits_by(options.shorten_waits_by);
         let database = dynoxide::Database::memory().map_err(|error| AwsStandInError::Database(error.to_string()))?;
 
         let mut servers = JoinSet::new();
@@ -222,6 +227,11 @@ impl AwsStandIns {
     /// A configuration with which every client of the three services, made by `Client::new`, speaks to these stand-ins.
     pub fn sdk_config(&self) -> &SdkConfig {
         &self.sdk_config
+    }
+
+    /// The same for other addresses: those of something that stands in front of the stand-ins.
+    pub fn sdk_config_for(&self, endpoints: &Endpoints) -> SdkConfig {
+        sdk_config(endpoints)
     }
 
     /// The name of the connector's table.

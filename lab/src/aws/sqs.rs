@@ -11,6 +11,7 @@ mod wire;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::num::NonZeroU16;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -45,12 +46,23 @@ const MAX_LISTED: usize = 1_000;
 pub struct SqsEndpoint {
     service: QueueService,
     base_url: String,
+    shorten_waits_by: NonZeroU16,
 }
 
 impl SqsEndpoint {
     /// An endpoint whose queue URLs begin with `base_url` (`http://127.0.0.1:4100`, without a slash at the end).
     pub fn new(service: QueueService, base_url: impl Into<String>) -> Self {
-        Self { service, base_url: base_url.into() }
+        Self { service, base_url: base_url.into(), shorten_waits_by: NonZeroU16::MIN }
+    }
+
+    /// The same, and `ChangeMessageVisibility` waits so many times shorter than it was asked to.
+    #[must_use]
+    pub fn shorten_waits_by(self, times: NonZeroU16) -> Self {
+        Self { shorten_waits_by: times, ..self }
+    }
+
+    fn wait(&self, seconds: i32) -> Result<Duration, FifoError> {
+        Ok(wire::visibility(seconds)? / u32::from(self.shorten_waits_by.get()))
     }
 
     /// The URL of a queue of this name, whether or not it exists.
@@ -150,7 +162,7 @@ impl SqsEndpoint {
         &self,
         input: &ChangeMessageVisibilityInput,
     ) -> Result<ChangeMessageVisibilityOutput, FifoError> {
-        let timeout = wire::visibility(input.visibility_timeout)?;
+        let timeout = self.wait(input.visibility_timeout)?;
         self.queue(&input.queue_url)?.change_visibility(&input.receipt_handle, timeout)?;
         Ok(ChangeMessageVisibilityOutput {})
     }

@@ -171,8 +171,10 @@ pub struct WebhookSettings {
     pub max_retries: BTreeMap<WebhookEvent, u8>,
     /// The pause before each retry that is counted by `max_retries`. LivePerson documents 30 s.
     pub retry_gap: Duration,
-    /// The pause before the first retry within the retention; it doubles up to 5 minutes. LivePerson documents 2, 4, 8 ... s.
+    /// The pause before the first retry within the retention. LivePerson documents 2, 4, 8 ... s.
     pub first_retry_after: Duration,
+    /// The longest that this pause becomes, which doubles with every further failure. LivePerson documents 5 minutes.
+    pub longest_retry_pause: Duration,
     /// How long a notification waits, while the install is [`super::InstallState::Recovered`], for the stored ones of its conversation.
     /// Then it goes before them. LivePerson documents 4 s.
     pub drain_wait: Duration,
@@ -194,6 +196,7 @@ impl Default for WebhookSettings {
             max_retries: BTreeMap::new(),
             retry_gap: Duration::from_secs(30),
             first_retry_after: Duration::from_secs(2),
+            longest_retry_pause: Duration::from_secs(300),
             drain_wait: Duration::from_secs(4),
             slow_endpoint: None,
             chaos: None,

@@ -1,3 +1,5 @@
+mod mishaps;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -59,7 +59,8 @@ impl SqsEndpoint {
         check_ids(input.entries.iter().map(|entry| entry.id.as_str()))?;
         let mut output = ChangeMessageVisibilityBatchOutput::default();
         for entry in input.entries {
-            let changed = wire::visibility(entry.visibility_timeout)
+            let changed = self
+                .wait(entry.visibility_timeout)
                 .and_then(|timeout| queue.change_visibility(&entry.receipt_handle, timeout));
             match changed {
                 Ok(()) => output.successful.push(ChangeMessageVisibilityBatchResultEntry { id: entry.id }),

@@ -14,9 +14,6 @@ use super::{App, DeliveredWebhook, Webhooks};
 use crate::liveengage::notification::Change;
 use crate::liveengage::options::AccountOptions;
 
-/// The longest pause between two tries of a failed endpoint: 5 minutes.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-
 /// What came of one try.
 enum Try {
     /// Delivered, or gone for another reason that the journal has.
@@ -76,8 +73,8 @@ impl Webhooks {
     async fn probe(&self, app: &App, mut pause: Duration) {
         loop {
             wait(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
             let Some(probes) = app.install().probes() else { return };
+            pause = (pause * 2).min(app.install().settings.longest_retry_pause);
             let tries = probes.into_iter().map(async |mut delivery| {
                 let endpoint = app.install().settings.endpoints.get(&delivery.event).cloned();
                 (self.attempt(app, &mut delivery).await, delivery, endpoint)

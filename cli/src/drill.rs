@@ -1,0 +1,94 @@
+//! `connector drill`.
+
+use std::{io::Write as _, process::ExitCode};
+
+use clap::Args;
+use connector_lab::drill::{self, DrillOptions, FaultSet, LONGEST, MOST_CONVERSATIONS, MOST_MESSAGES};
+use tracing_subscriber::filter::LevelFilter;
+
+/// Messages a second, unless told otherwise.
+const PER_SECOND: u32 = 8;
+
+#[derive(Debug, Args)]
+pub(crate) struct DrillArguments {
+    /// How long things go wrong, in seconds. Coming to rest takes another while.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST)))]
+    seconds: u32,
+    /// How many messages are said, both ways together; 8 a second unless told otherwise.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_MESSAGES)))]
+    messages: Option<u32>,
+    /// How many people write.
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_CONVERSATIONS)))]
+    conversations: u16,
+    /// What chance goes by; another one each time unless told otherwise.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// What goes wrong: all, none, or some of delay, throttle, error, drop, lost-answer, stall, refuse, kill, repeat, token, close,
+    /// overtake, duplicate, reorder, table, queue, with commas between them.
+    #[arg(long, default_value = "all")]
+    faults: FaultSet,
+    /// What the functions log to standard error: off, error, warn, info, debug.
+    #[arg(long, default_value = "off")]
+    pub(crate) log: LevelFilter,
+}
+
+impl DrillArguments {
+    fn options(&self) -> DrillOptions {
+        DrillOptions {
+            seconds: self.seconds,
+            messages: self.messages.unwrap_or(self.seconds * PER_SECOND),
+            conversations: self.conversations,
+            seed: self.seed.unwrap_or_else(drill::any_seed),
+            faults: self.faults.clone(),
+        }
+    }
+}
+
+/// Runs it and prints what came of it: success only if the promises were kept.
+pub(crate) async fn drill(arguments: &DrillArguments) -> ExitCode {
+    match drill::run(arguments.options()).await {
+        Ok(report) => {
+            crate::print(&report.to_string());
+            if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "The drill doesn't start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Parsed {
+        #[command(flatten)]
+        drill: DrillArguments,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<DrillOptions, String> {
+        let parsed = Parsed::try_parse_from([&["drill"], arguments].concat()).map_err(|error| error.to_string())?;
+        Ok(parsed.drill.options())
+    }
+
+    #[test]
+    fn a_drill_lasts_a_minute_with_everything_unless_told_otherwise() {
+        let options = parse(&[]).unwrap();
+        assert_eq!((options.seconds, options.messages, options.faults), (60, 480, FaultSet::all()));
+        let options = parse(&["--seconds", "10", "--seed", "7", "--faults", "kill,drop", "--messages", "9"]).unwrap();
+        assert_eq!((options.seconds, options.messages, options.seed), (10, 9, 7));
+        assert_eq!(options.faults.to_string(), "drop,kill");
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_or_unknown_is_refused() {
+        for wrong in [["--seconds", "0"], ["--seconds", "3601"], ["--conversations", "501"], ["--messages", "0"]] {
+            assert!(parse(&wrong).unwrap_err().contains("is not in"), "{wrong:?}");
+        }
+        assert!(parse(&["--faults", "floods"]).unwrap_err().contains("there is no fault \"floods\""));
+    }
+}

@@ -1,0 +1,318 @@
+//! `connector parked`: what the connector has given up and kept in its table.
+
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand};
+use connector::{
+    app::redrive::{
+        ParkedPlan, PlannedParked, QueueKind, Redriven, WorkerQueues, delete_parked, plan_parked, redrive_parked,
+        short_name,
+    },
+    aws::{ParkedTable, SqsQueue},
+    domain::id::{ConversationId, LineId},
+    port::ParkedMessages as _,
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    output::{Report, age, or_dash, table},
+    selection::SelectionArguments,
+    target::{Target, TargetArguments},
+};
+
+/// What is said when nothing says which messages are meant.
+pub(crate) const WHICH: &str = "say which messages: by ids, --line, --conversation, --since or --until";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ParkedCommand {
+    /// List them, without what was said in them.
+    List(ListArguments),
+    /// Show all that is known of some of them.
+    Show(ShowArguments),
+    /// Send them again, in the order in which they came. Without --yes it only tells what it would send.
+    Redrive(RedriveArguments),
+    /// Delete them: they are settled in another way. Without --yes it only tells what it would delete.
+    Delete(DeleteArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    #[command(flatten)]
+    selection: SelectionArguments,
+    #[command(flatten)]
+    target: TargetArguments,
+    /// Print JSON.
+    #[arg(long, help_heading = "What to do")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    #[command(flatten)]
+    list: ListArguments,
+    /// Show the queue message too, with the text and the phone number in it.
+    #[arg(long, help_heading = "What to do")]
+    show_text: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RedriveArguments {
+    #[command(flatten)]
+    list: ListArguments,
+    #[command(flatten)]
+    consent: Consent,
+    /// Try each for another 12 hours. Without this, one that the connector took over more than 12 hours ago gets one attempt, and
+    /// is parked again if that fails. With it, newer messages of the same conversation wait behind it for as long as it fails.
+    #[arg(long, help_heading = "What to do")]
+    fresh: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArguments {
+    #[command(flatten)]
+    list: ListArguments,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+/// What a command that changes something asks for.
+#[derive(Debug, Args)]
+pub(crate) struct Consent {
+    /// Do it.
+    #[arg(long, help_heading = "What to do")]
+    pub(crate) yes: bool,
+    /// All messages, if nothing says which.
+    #[arg(long, help_heading = "What to do")]
+    pub(crate) all: bool,
+}
+
+impl Consent {
+    /// # Errors
+    /// A sentence, if nothing says which messages are meant.
+    pub(crate) fn check(&self, selection: &SelectionArguments) -> Result<(), String> {
+        if selection.is_empty() && !self.all {
+            return Err(format!("{WHICH}; or --all"));
+        }
+        Ok(())
+    }
+}
+
+impl ParkedCommand {
+    /// Carries it out.
+    ///
+    /// # Errors
+    /// A sentence: an argument that can't be used, or what AWS says.
+    pub(crate) async fn run(&self, now: Timestamp) -> Result<Report, String> {
+        match self {
+            Self::List(list) => {
+                let parked = list.parked(&list.target.target().await?, now).await?;
+                let report = if list.json {
+                    Report::json(&json!({ "messages": parked.rows(now, false) }))
+                } else {
+                    Report::done(parked.table(now))
+                };
+                Ok(parked.warned(report))
+            }
+            Self::Show(ShowArguments { list, show_text }) => {
+                if list.selection.is_empty() {
+                    return Err(WHICH.to_owned());
+                }
+                let parked = list.parked(&list.target.target().await?, now).await?;
+                let rows = parked.rows(now, *show_text);
+                let report =
+                    if list.json { Report::json(&json!({ "messages": rows })) } else { Report::done(blocks(&rows)) };
+                Ok(parked.warned(report))
+            }
+            Self::Redrive(redrive) => redrive.run(now).await,
+            Self::Delete(delete) => delete.run(now).await,
+        }
+    }
+}
+
+impl ListArguments {
+    async fn parked(&self, target: &Target<'_>, now: Timestamp) -> Result<Parked, String> {
+        let selection = self.selection.selection(target, now).await?;
+        let store = ParkedTable::new(target.dynamodb()?, target.table()?);
+        let all = store.parked(self.selection.line.as_ref()).await.map_err(|error| error.to_string())?;
+        let plan = plan_parked(all.messages, &selection);
+        let is_missing = |id: &&String| {
+            let is_named = |message: &PlannedParked| {
+                message.id == **id || message.twins.iter().any(|twin| short_name(twin.as_str()) == **id)
+            };
+            !plan.messages.iter().any(is_named)
+        };
+        let missing = self.selection.ids.iter().filter(is_missing).cloned().collect();
+        Ok(Parked { missing, store, plan, unreadable: all.unreadable })
+    }
+}
+
+impl RedriveArguments {
+    async fn run(&self, now: Timestamp) -> Result<Report, String> {
+        self.consent.check(&self.list.selection)?;
+        let target = self.list.target.target().await?;
+        let parked = self.list.parked(&target, now).await?;
+        let queue = |kind| -> Result<_, String> { Ok(SqsQueue::new(target.sqs()?, target.queue_url(kind)?)) };
+        // Asked for in a dry run too: it tells what is missing before anything is done.
+        let (to_liveengage, to_channel) = (queue(QueueKind::ToLiveEngage)?, queue(QueueKind::ToChannel)?);
+        if !self.consent.yes {
+            return Ok(parked.dry_run(&self.list, "sent", now));
+        }
+        let queues = WorkerQueues { to_liveengage: &to_liveengage, to_channel: &to_channel };
+        let redriven = redrive_parked(&parked.plan, &parked.store, queues, self.fresh, now).await;
+        Ok(parked.warned(outcomes(&redriven, self.list.json)))
+    }
+}
+
+impl DeleteArguments {
+    async fn run(&self, now: Timestamp) -> Result<Report, String> {
+        self.consent.check(&self.list.selection)?;
+        let parked = self.list.parked(&self.list.target.target().await?, now).await?;
+        if !self.consent.yes {
+            return Ok(parked.dry_run(&self.list, "deleted", now));
+        }
+        let deleted = delete_parked(&parked.plan, &parked.store).await;
+        Ok(parked.warned(outcomes(&deleted, self.list.json)))
+    }
+}
+
+/// What was found.
+struct Parked {
+    store: ParkedTable,
+    plan: ParkedPlan,
+    /// Items that this version can't read.
+    unreadable: usize,
+    /// Ids that were asked for and are not there.
+    missing: Vec<String>,
+}
+
+impl Parked {
+    fn rows(&self, now: Timestamp, show_text: bool) -> Vec<Value> {
+        self.plan.messages.iter().map(|planned| row(planned, now, show_text)).collect()
+    }
+
+    fn table(&self, now: Timestamp) -> String {
+        let rows: Vec<_> = self.plan.messages.iter().map(|planned| cells(planned, now)).collect();
+        let heading = ["ID", "PARKED", "AGE", "LINE", "CONVERSATION", "QUEUE", "KIND", "REASON"];
+        let count = rows.len();
+        format!("{}{count} parked\n", if rows.is_empty() { String::new() } else { table(heading, &rows) })
+    }
+
+    fn dry_run(&self, list: &ListArguments, done: &str, now: Timestamp) -> Report {
+        let mut report = if list.json {
+            Report::json(&json!({ "dry_run": true, "messages": self.rows(now, false) }))
+        } else {
+            Report::done(self.table(now))
+        };
+        report.warnings.push(format!("Nothing was {done}. With --yes these are {done}, in this order."));
+        if done == "sent" && self.plan.overtaking > 0 {
+            report.warnings.push(format!(
+                "{} of them overtake an earlier one of the same conversation that is parked too and is not chosen.",
+                self.plan.overtaking
+            ));
+        }
+        self.warned(report)
+    }
+
+    fn warned(&self, mut report: Report) -> Report {
+        if !self.missing.is_empty() {
+            report.complete = false;
+            report.warnings.push(format!("Not parked, or not chosen by the rest: {}", self.missing.join(", ")));
+        }
+        if self.unreadable > 0 {
+            report
+                .warnings
+                .push(format!("{} more can't be read by this version: is a newer one deployed?", self.unreadable));
+        }
+        report
+    }
+}
+
+fn cells(planned: &PlannedParked, now: Timestamp) -> [String; 8] {
+    let (parked, facts) = (&planned.parked.parked, planned.facts.as_ref());
+    let accepted_at = facts.and_then(|facts| facts.accepted_at).unwrap_or(parked.at);
+    let begun = if planned.parked.begun.is_some() { " (sending it again was begun)" } else { "" };
+    [
+        planned.id.clone(),
+        seconds(parked.at),
+        age(now.duration_since(accepted_at)),
+        or_dash(line(planned)),
+        or_dash(conversation(planned)),
+        or_dash(facts.map(|facts| facts.queue.name())),
+        or_dash(facts.map(|facts| facts.kind)),
+        format!("{}{begun}", parked.reason),
+    ]
+}
+
+fn line(planned: &PlannedParked) -> Option<&str> {
+    let person = planned.facts.as_ref().and_then(|facts| facts.person.as_ref());
+    planned.parked.parked.line.as_ref().or(person.map(|person| &person.line)).map(LineId::as_str)
+}
+
+fn conversation(planned: &PlannedParked) -> Option<&str> {
+    let facts = planned.facts.as_ref();
+    let named = planned.parked.parked.conversation.as_ref();
+    named.or(facts.and_then(|facts| facts.conversation.as_ref())).map(ConversationId::as_str)
+}
+
+/// A moment without its fraction.
+pub(crate) fn seconds(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}
+
+fn row(planned: &PlannedParked, now: Timestamp, show_text: bool) -> Value {
+    let (parked, facts) = (&planned.parked.parked, planned.facts.as_ref());
+    let accepted_at = facts.and_then(|facts| facts.accepted_at);
+    let mut row = json!({
+        "id": planned.id,
+        "parked_at": parked.at,
+        "accepted_at": accepted_at,
+        "age_s": now.duration_since(accepted_at.unwrap_or(parked.at)).as_secs(),
+        "line": line(planned),
+        "conversation": conversation(planned),
+        "queue": facts.map(|facts| facts.queue.name()),
+        "kind": facts.map(|facts| facts.kind),
+        "correlation": facts.map(|facts| facts.correlation.as_str()),
+        "reason": parked.reason,
+        "begun_at": planned.parked.begun,
+    });
+    if let (true, Some(row)) = (show_text, row.as_object_mut()) {
+        let task = serde_json::from_str(&parked.task).unwrap_or_else(|_| Value::String(parked.task.clone()));
+        row.insert("task".to_owned(), task);
+    }
+    row
+}
+
+/// Each row as a block of lines.
+pub(crate) fn blocks(rows: &[Value]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        for (name, value) in row.as_object().into_iter().flatten() {
+            let shown = match value {
+                Value::Null => "-".to_owned(),
+                Value::String(text) => text.clone(),
+                other => format!("{other:#}"),
+            };
+            let _ = writeln!(text, "{name}: {shown}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// What became of each message. Not complete unless all of them are done.
+pub(crate) fn outcomes(redriven: &[Redriven], as_json: bool) -> Report {
+    let complete = redriven.iter().all(|one| one.outcome.is_done());
+    let report = if as_json {
+        let row =
+            |one: &Redriven| json!({"id": one.id, "done": one.outcome.is_done(), "outcome": one.outcome.to_string()});
+        Report::json(&json!({ "dry_run": false, "messages": redriven.iter().map(row).collect::<Vec<_>>() }))
+    } else {
+        let rows: Vec<_> = redriven.iter().map(|one| [one.id.clone(), one.outcome.to_string()]).collect();
+        Report::done(if rows.is_empty() { "None.\n".to_owned() } else { table(["ID", "OUTCOME"], &rows) })
+    };
+    Report { complete, ..report }
+}
+
+#[cfg(test)]
+mod tests;

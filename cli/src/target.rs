@@ -1,0 +1,212 @@
+//! Which deployment an operator's command is for: a stack, or the lab.
+
+use std::path::PathBuf;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use clap::Args;
+use connector::app::redrive::QueueKind;
+use connector_lab::aws as lab;
+
+use crate::stack_outputs;
+
+/// The lab's table.
+const LAB_TABLE: &str = "connector-lab";
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which deployment")]
+pub(crate) struct TargetArguments {
+    /// A file with the stack's outputs, or `-` for standard input: what `aws cloudformation describe-stacks --stack-name NAME` or
+    /// `sam list stack-outputs --stack-name NAME --output json` prints. It names the table and the queues.
+    #[arg(long, value_name = "FILE")]
+    stack_outputs: Option<PathBuf>,
+    /// The table, instead of the output TableName.
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
+    /// The queue, instead of the output ToLiveEngageQueueUrl.
+    #[arg(long, value_name = "URL")]
+    to_liveengage_queue_url: Option<String>,
+    /// The queue, instead of the output ToChannelQueueUrl.
+    #[arg(long, value_name = "URL")]
+    to_channel_queue_url: Option<String>,
+    /// The queue, instead of the output ToLiveEngageDeadLetterQueueUrl.
+    #[arg(long, value_name = "URL")]
+    to_liveengage_dead_letter_queue_url: Option<String>,
+    /// The queue, instead of the output ToChannelDeadLetterQueueUrl.
+    #[arg(long, value_name = "URL")]
+    to_channel_dead_letter_queue_url: Option<String>,
+    /// The AWS region, instead of the one that the environment or the profile names.
+    #[arg(long)]
+    region: Option<String>,
+    /// DynamoDB of a running lab, for example http://127.0.0.1:8000. The lab's own names need no other option.
+    #[arg(long, value_name = "URL")]
+    dynamodb_endpoint: Option<String>,
+    /// SQS of a running lab.
+    #[arg(long, value_name = "URL")]
+    sqs_endpoint: Option<String>,
+}
+
+/// A deployment.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    arguments: &'a TargetArguments,
+    outputs: Option<Vec<u8>>,
+    sdk: SdkConfig,
+}
+
+impl TargetArguments {
+    /// Reads the stack's outputs and finds the credentials' source; AWS is not called yet.
+    ///
+    /// # Errors
+    /// A sentence, for a file that can't be read.
+    pub(crate) async fn target(&self) -> Result<Target<'_>, String> {
+        let outputs = self.stack_outputs.as_deref().map(stack_outputs::read).transpose()?;
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        Ok(Target { arguments: self, outputs, sdk: loader.load().await })
+    }
+}
+
+impl Target<'_> {
+    pub(crate) fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, String> {
+        Ok(aws_sdk_dynamodb::Client::new(&self.sdk_for(self.arguments.dynamodb_endpoint.as_ref())?))
+    }
+
+    pub(crate) fn sqs(&self) -> Result<aws_sdk_sqs::Client, String> {
+        Ok(aws_sdk_sqs::Client::new(&self.sdk_for(self.arguments.sqs_endpoint.as_ref())?))
+    }
+
+    pub(crate) fn table(&self) -> Result<String, String> {
+        let lab = self.arguments.dynamodb_endpoint.as_ref().map(|_| LAB_TABLE.to_owned());
+        self.name(self.arguments.table.as_ref(), lab, "--table", "TableName")
+    }
+
+    pub(crate) fn queue_url(&self, queue: QueueKind) -> Result<String, String> {
+        let (given, name, option, output) = match queue {
+            QueueKind::ToLiveEngage => (
+                &self.arguments.to_liveengage_queue_url,
+                lab::TO_LIVEENGAGE,
+                "--to-liveengage-queue-url",
+                "ToLiveEngageQueueUrl",
+            ),
+            QueueKind::ToChannel => {
+                (&self.arguments.to_channel_queue_url, lab::TO_CHANNEL, "--to-channel-queue-url", "ToChannelQueueUrl")
+            }
+        };
+        self.name(given.as_ref(), self.lab_queue(name), option, output)
+    }
+
+    pub(crate) fn dead_letter_queue_url(&self, queue: QueueKind) -> Result<String, String> {
+        let (given, name, option, output) = match queue {
+            QueueKind::ToLiveEngage => (
+                &self.arguments.to_liveengage_dead_letter_queue_url,
+                lab::TO_LIVEENGAGE_DEAD_LETTERS,
+                "--to-liveengage-dead-letter-queue-url",
+                "ToLiveEngageDeadLetterQueueUrl",
+            ),
+            QueueKind::ToChannel => (
+                &self.arguments.to_channel_dead_letter_queue_url,
+                lab::TO_CHANNEL_DEAD_LETTERS,
+                "--to-channel-dead-letter-queue-url",
+                "ToChannelDeadLetterQueueUrl",
+            ),
+        };
+        self.name(given.as_ref(), self.lab_queue(name), option, output)
+    }
+
+    fn lab_queue(&self, name: &str) -> Option<String> {
+        let endpoint = self.arguments.sqs_endpoint.as_ref()?;
+        Some(format!("{}/{}/{name}", endpoint.trim_end_matches('/'), lab::ACCOUNT))
+    }
+
+    fn name(
+        &self,
+        given: Option<&String>,
+        lab: Option<String>,
+        option: &str,
+        output: &'static str,
+    ) -> Result<String, String> {
+        match (given, &self.outputs, lab) {
+            (Some(name), _, _) => Ok(name.clone()),
+            (None, Some(json), _) => stack_outputs::find(json, output).map_err(|error| error.to_string()),
+            (None, None, Some(name)) => Ok(name),
+            (None, None, None) => Err(format!("give --stack-outputs, or {option} for the stack's output {output}")),
+        }
+    }
+
+    /// A lab looks at no signature, but the SDK wants to make one.
+    fn sdk_for(&self, endpoint: Option<&String>) -> Result<SdkConfig, String> {
+        match endpoint {
+            Some(endpoint) => {
+                let credentials = Credentials::new("AKIALABLABLABLABLAB0", "not-a-secret", None, None, "lab");
+                Ok(SdkConfig::builder()
+                    .behavior_version(BehaviorVersion::v2026_01_12())
+                    .region(Region::from_static(lab::REGION))
+                    .credentials_provider(SharedCredentialsProvider::new(credentials))
+                    .endpoint_url(endpoint)
+                    .build())
+            }
+            None if self.sdk.region().is_none() => {
+                Err("no AWS region is set: give --region, or set AWS_REGION or AWS_PROFILE".to_owned())
+            }
+            None => Ok(self.sdk.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        target: TargetArguments,
+    }
+
+    fn arguments(arguments: &[&str]) -> TargetArguments {
+        Command::try_parse_from([&["x"], arguments].concat()).unwrap().target
+    }
+
+    fn names(target: &Target<'_>) -> Vec<Result<String, String>> {
+        let queues = [QueueKind::ToLiveEngage, QueueKind::ToChannel];
+        let mut names = vec![target.table()];
+        names.extend(queues.map(|queue| target.queue_url(queue)));
+        names.extend(queues.map(|queue| target.dead_letter_queue_url(queue)));
+        names
+    }
+
+    #[test]
+    fn the_stacks_outputs_name_everything() {
+        let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
+        let outputs = template.split("\nOutputs:\n").nth(1).unwrap();
+        let keys = outputs.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
+        let outputs: Vec<_> = keys.map(|key| json!({"OutputKey": key, "OutputValue": format!("the {key}")})).collect();
+        let json = json!({"Stacks": [{"Outputs": outputs}]}).to_string().into_bytes();
+        let arguments = arguments(&["--to-channel-queue-url", "https://sqs.example/given"]);
+        let target = Target { arguments: &arguments, outputs: Some(json), sdk: SdkConfig::builder().build() };
+        let wanted = [
+            "the TableName",
+            "the ToLiveEngageQueueUrl",
+            "https://sqs.example/given",
+            "the ToLiveEngageDeadLetterQueueUrl",
+            "the ToChannelDeadLetterQueueUrl",
+        ];
+        assert_eq!(names(&target), wanted.map(|name| Ok(name.to_owned())));
+    }
+
+    #[test]
+    fn what_is_not_named_is_asked_for() {
+        let arguments = arguments(&[]);
+        let target = Target { arguments: &arguments, outputs: None, sdk: SdkConfig::builder().build() };
+        for name in names(&target) {
+            assert!(name.unwrap_err().starts_with("give --stack-outputs, or --t"));
+        }
+        assert!(target.sqs().unwrap_err().contains("region"));
+    }
+}

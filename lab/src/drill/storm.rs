@@ -1,0 +1,268 @@
+//! What befalls the functions and their calls while a drill runs, and what is seen of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::dice::Dice;
+use super::fate::{self, Call, Fate, Hop};
+use super::fault::{FaultKind, FaultSet};
+use super::proxy;
+use super::score::Observation;
+use super::tag::{Piece, Tag, Way};
+use crate::aws::fifo::ReceivedMessage;
+use crate::pump::{Death, Invocation, Mishaps};
+
+/// How many of a thousand invocations of a worker are killed at a wake, and how many acceptances are followed by a death.
+const KILLED_PER_MILLE: u16 = 25;
+/// A batch with one message wakes a worker so often, and one with ten some hundred times.
+const MOST_WAKES: u64 = 120;
+/// How many of a thousand batches are handed out twice.
+const REPEATED_PER_MILLE: u16 = 40;
+
+/// How a broken connector behaves, as seen from outside: a drill of one must fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// Webhooks are answered with success, and forgotten.
+    Forgets,
+    /// A message is brought to the gateway twice.
+    Repeats,
+    /// A message is brought to the gateway after those that came later.
+    Dawdles,
+}
+
+/// How many of a thousand messages meet the sabotage.
+const SABOTAGED_PER_MILLE: u16 = 250;
+
+/// The weather of one drill. Clones share it. It is fair until [`Storm::begin`].
+#[derive(Clone)]
+pub struct Storm {
+    pub(super) sky: Arc<Sky>,
+    /// What stands in front of the services. Ends with the last clone.
+    fronts: Arc<Mutex<JoinSet<()>>>,
+}
+
+impl fmt::Debug for Storm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storm").field("faults", &self.sky.faults).finish_non_exhaustive()
+    }
+}
+
+pub(super) struct Sky {
+    faults: FaultSet,
+    dice: Dice,
+    sabotage: Option<Sabotage>,
+    rages: AtomicBool,
+    next_invocation: AtomicU64,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    observations: Vec<Observation>,
+    /// How often each call was made, by where it went and what it was.
+    calls: HashMap<(Hop, Call), u64>,
+    /// How often each message's batch was begun; those without a message count together.
+    begun: HashMap<(Way, Option<Tag>), u64>,
+    /// Who can be killed, by the message that is worked on.
+    at_work: HashMap<Tag, Death>,
+    /// What the connector calls the messages: the channel's id, or the place in the dialog.
+    names: HashMap<String, Tag>,
+    injected: BTreeMap<String, usize>,
+}
+
+impl Storm {
+    /// A storm with these faults, around a connector that is broken like this, if it shall be.
+    pub fn new(seed: u64, faults: FaultSet, sabotage: Option<Sabotage>) -> Self {
+        let sky = Sky {
+            faults,
+            dice: Dice::new(seed),
+            sabotage,
+            rages: AtomicBool::new(false),
+            next_invocation: AtomicU64::new(1),
+            seen: Mutex::default(),
+        };
+        Self { sky: Arc::new(sky), fronts: Arc::default() }
+    }
+
+    /// From now on things go wrong.
+    pub fn begin(&self) {
+        self.sky.rages.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on nothing more goes wrong.
+    pub fn end(&self) {
+        self.sky.rages.store(false, Ordering::Relaxed);
+    }
+
+    /// Stands in front of a service on a free loopback port: the answer is the address to use instead.
+    ///
+    /// # Errors
+    /// The I/O error when no port can be opened, or there is no HTTP client for what goes on.
+    pub async fn in_front_of(&self, hop: Hop, upstream: &str) -> std::io::Result<String> {
+        let (address, serving) = proxy::start(Arc::clone(&self.sky), hop, upstream).await?;
+        self.fronts.lock().unwrap_or_else(PoisonError::into_inner).spawn(serving);
+        Ok(address)
+    }
+
+    /// What befalls the worker whose messages go this way.
+    pub fn mishaps(&self, way: Way) -> Arc<dyn Mishaps> {
+        Arc::new(Worker { sky: Arc::clone(&self.sky), way })
+    }
+
+    /// When the next invocation of an entry point dies.
+    pub fn death_of_an_entry_point(&self) -> Death {
+        let number = self.sky.next_invocation.fetch_add(1, Ordering::Relaxed);
+        let dies = self.sky.injects(FaultKind::Kill) && self.sky.dice.hits(KILLED_PER_MILLE, ("entry", number));
+        if !dies {
+            return Death::default();
+        }
+        self.sky.count("kill: entry point");
+        let wakes = 1 + self.sky.dice.below(20, ("entry wakes", number));
+        Death { after_wakes: u32::try_from(wakes).ok(), ..Death::default() }
+    }
+
+    /// Tells what the connector will call a message: `channel_id`, or `dialog#sequence`.
+    pub(super) fn name(&self, tag: Tag, name: String) {
+        self.sky.seen().names.insert(name, tag);
+    }
+
+    /// What was seen so far.
+    pub(super) fn observations(&self) -> Vec<Observation> {
+        self.sky.seen().observations.clone()
+    }
+
+    /// How often what was injected.
+    pub(super) fn injected(&self) -> BTreeMap<String, usize> {
+        self.sky.seen().injected.clone()
+    }
+}
+
+impl Sky {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn injects(&self, kind: FaultKind) -> bool {
+        self.rages.load(Ordering::Relaxed) && self.faults.has(kind)
+    }
+
+    fn count(&self, what: impl Into<String>) {
+        *self.seen().injected.entry(what.into()).or_default() += 1;
+    }
+
+    pub(super) fn observe(&self, observation: Observation) {
+        self.seen().observations.push(observation);
+    }
+
+    /// Whose message the connector calls so.
+    pub(super) fn named(&self, name: &str) -> Option<Tag> {
+        self.seen().names.get(name).copied()
+    }
+
+    /// The sabotage that this call meets.
+    pub(super) fn sabotage(&self, hop: Hop, call: &Call) -> Option<Sabotage> {
+        let sabotage = self.sabotage?;
+        let place = if sabotage == Sabotage::Forgets { Hop::Api } else { Hop::Gateway };
+        let piece = call.pieces.first().filter(|_| hop == place)?;
+        self.dice.hits(SABOTAGED_PER_MILLE, ("sabotage", piece)).then_some(sabotage)
+    }
+
+    /// What befalls this call.
+    pub(super) fn fate(&self, hop: Hop, call: &Call) -> Fate {
+        let time = {
+            let mut seen = self.seen();
+            let times = seen.calls.entry((hop, call.clone())).or_default();
+            *times += 1;
+            *times
+        };
+        let fate = fate::fate(self.dice, |kind| self.injects(kind), hop, call, time);
+        if fate != Fate::Pass(Duration::ZERO) {
+            let what = match fate {
+                Fate::Pass(_) => "delayed".to_owned(),
+                Fate::Answer(status, _) => format!("answered {}", status.as_u16()),
+                Fate::Drop => "cut before".to_owned(),
+                Fate::LoseAnswer => "cut after".to_owned(),
+                Fate::Stall => "never answered".to_owned(),
+            };
+            self.count(format!("{}: {what}", hop.name()));
+        }
+        fate
+    }
+
+    /// The other side has taken a piece. Now and then that is when the worker dies.
+    pub(super) fn accepted(&self, piece: Piece) {
+        let death = {
+            let mut seen = self.seen();
+            let before = seen.observations.iter().filter(|one| **one == Observation::Accepted(piece)).count();
+            seen.observations.push(Observation::Accepted(piece));
+            seen.at_work.get(&piece.tag).cloned().map(|death| (death, before))
+        };
+        if let Some((death, before)) = death
+            && self.injects(FaultKind::Kill)
+            && self.dice.hits(KILLED_PER_MILLE, ("kill after", piece, before))
+        {
+            self.count("kill: after an acceptance");
+            death.signal.send_replace(true);
+        }
+    }
+}
+
+/// One of the two workers.
+struct Worker {
+    sky: Arc<Sky>,
+    way: Way,
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Worker({:?})", self.way)
+    }
+}
+
+impl Mishaps for Worker {
+    fn begin(&self, batch: &[ReceivedMessage]) -> Invocation {
+        let sky = &self.sky;
+        let number = sky.next_invocation.fetch_add(1, Ordering::Relaxed);
+        // What LiveEngage tells holds the person's own words too: nothing is done for them.
+        let mut tags: Vec<Tag> = batch
+            .iter()
+            .flat_map(|message| Piece::find_all(message.body.as_bytes()))
+            .map(|piece| piece.tag)
+            .filter(|tag| tag.way == self.way)
+            .collect();
+        tags.sort_unstable();
+        tags.dedup();
+        let mut death = Death::default();
+        let matter = {
+            let mut seen = sky.seen();
+            let first = (self.way, tags.first().copied());
+            let time = seen.begun.entry(first).or_default();
+            *time += 1;
+            (first, *time)
+        };
+        if sky.injects(FaultKind::Kill) && sky.dice.hits(KILLED_PER_MILLE, ("kill", matter)) {
+            sky.count("kill: worker");
+            death.after_wakes = u32::try_from(1 + sky.dice.below(MOST_WAKES, ("wakes", matter))).ok();
+        }
+        let repeat = sky.injects(FaultKind::Repeat) && sky.dice.hits(REPEATED_PER_MILLE, ("repeat", matter));
+        if repeat {
+            sky.count("batch repeated");
+        }
+        let mut seen = sky.seen();
+        seen.at_work.extend(tags.iter().map(|tag| (*tag, death.clone())));
+        seen.observations.push(Observation::Started { invocation: number, tags });
+        drop(seen);
+        Invocation { number, death, repeat }
+    }
+
+    fn ended(&self, invocation: u64, killed: bool) {
+        if killed {
+            self.sky.observe(Observation::Killed(invocation));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The marks by which a drill knows its texts again: unique, and readable in any payload that carries the text.
+
+use std::fmt;
+
+/// Which way a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// A person writes to the agent.
+    ToDesk,
+    /// An agent writes to the person.
+    ToPhone,
+}
+
+/// One message of a drill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag {
+    /// The person, counted from 0.
+    pub conversation: u16,
+    /// Which way it goes.
+    pub way: Way,
+    /// Its place among the conversation's messages that go this way, from 0.
+    pub number: u16,
+}
+
+/// A part of a message that travels for itself: a long text is cut into several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Piece {
+    /// The message.
+    pub tag: Tag,
+    /// The part, from 0.
+    pub part: u8,
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = match self.way {
+            Way::ToDesk => 'u',
+            Way::ToPhone => 'a',
+        };
+        write!(f, "c{}{way}{}", self.conversation, self.number)
+    }
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.tag, self.part)
+    }
+}
+
+impl Piece {
+    /// The mark as it stands in a text.
+    pub fn mark(&self) -> String {
+        format!("#{self}#")
+    }
+
+    /// Every mark in a payload, in its order. What is no mark is passed over.
+    pub fn find_all(payload: &[u8]) -> Vec<Self> {
+        payload.split(|byte| *byte == b'#').filter_map(Self::read).collect()
+    }
+
+    fn read(mark: &[u8]) -> Option<Self> {
+        let mark = std::str::from_utf8(mark).ok()?.strip_prefix('c')?;
+        let (way, (conversation, rest)) = match mark.split_once('u') {
+            Some(parts) => (Way::ToDesk, parts),
+            None => (Way::ToPhone, mark.split_once('a')?),
+        };
+        let (number, part) = rest.split_once('.')?;
+        let tag = Tag { conversation: conversation.parse().ok()?, way, number: number.parse().ok()? };
+        Some(Self { tag, part: part.parse().ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_found_again_in_any_payload() {
+        let first = Piece { tag: Tag { conversation: 7, way: Way::ToDesk, number: 12 }, part: 0 };
+        let last = Piece { tag: Tag { conversation: 0, way: Way::ToPhone, number: 3 }, part: 1 };
+        let payload = format!("{{\"text\":\"{} is # no #c1x2.0# {}\"}}", first.mark(), last.mark());
+        assert_eq!(Piece::find_all(payload.as_bytes()), [first, last]);
+        assert_eq!(Piece::find_all(b"nothing #here"), []);
+    }
+}

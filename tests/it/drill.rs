@@ -1,0 +1,55 @@
+//! Short drills: the whole road, with a fixed seed, while everything around the functions goes wrong.
+
+use connector_lab::drill::{self, DrillOptions, FaultSet, Sabotage, Score};
+
+fn short(faults: FaultSet) -> DrillOptions {
+    DrillOptions { seconds: 10, messages: 90, conversations: 12, seed: 47_110_815, faults }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_drill_with_every_fault_keeps_the_promises() {
+    let report = drill::run(short(FaultSet::all())).await.unwrap();
+    assert!(report.is_good(), "{report}");
+    assert!(report.score.sent >= 60, "{report}");
+    let injected = |what: &str| report.injected.iter().filter(|(name, _)| name.contains(what)).map(|(_, n)| n).sum();
+    for what in ["DynamoDB", "SQS", "LiveEngage", "gateway", "webhooks", "kill", "repeated"] {
+        let count: usize = injected(what);
+        assert!(count > 0, "nothing of {what}: {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_faults_every_message_arrives_once_and_at_once() {
+    let options = DrillOptions { seconds: 4, messages: 60, ..short(FaultSet::none()) };
+    let report = drill::run(options).await.unwrap();
+    assert!(report.is_good(), "{report}");
+    assert_eq!((report.score.sent, report.score.delivered), (60, 60), "{report}");
+    assert!(report.score.doubled_in_a_window.is_empty() && report.injected.is_empty(), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_of_a_broken_connector_fails_and_says_how() {
+    let culprits: [(Sabotage, fn(&Score) -> usize); 3] = [
+        (Sabotage::Forgets, |score| score.lost.len()),
+        (Sabotage::Repeats, |score| score.doubled.len()),
+        (Sabotage::Dawdles, |score| score.out_of_order.len()),
+    ];
+    for (sabotage, count) in culprits {
+        let options = DrillOptions { seconds: 2, messages: 60, conversations: 6, ..short(FaultSet::none()) };
+        let report = drill::run_broken(options, sabotage).await.unwrap();
+        assert!(!report.is_good(), "{sabotage:?}: {report}");
+        assert!(count(&report.score) > 0, "{sabotage:?}: {report}");
+    }
+}
+
+/// Each fault that a message alone can't stand, by itself: so a failure names its cause.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_that_interrupts_a_message_is_survived_by_itself() {
+    for faults in
+        ["kill", "lost-answer", "drop", "repeat,duplicate,reorder", "table,queue,error,throttle", "close,overtake"]
+    {
+        let options = DrillOptions { seconds: 2, messages: 48, ..short(faults.parse().unwrap()) };
+        let report = drill::run(options).await.unwrap();
+        assert!(report.is_good(), "{faults}: {report}");
+    }
+}
