@@ -27,9 +27,12 @@ async fn without_faults_every_message_arrives_once_and_at_once() {
     assert!(report.score.doubled_in_a_window.is_empty() && report.injected.is_empty(), "{report}");
 }
 
+/// How many messages a score holds against the connector in one respect.
+type Culprits = fn(&Score) -> usize;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drill_of_a_broken_connector_fails_and_says_how() {
-    let culprits: [(Sabotage, fn(&Score) -> usize); 3] = [
+    let culprits: [(Sabotage, Culprits); 3] = [
         (Sabotage::Forgets, |score| score.lost.len()),
         (Sabotage::Repeats, |score| score.doubled.len()),
         (Sabotage::Dawdles, |score| score.out_of_order.len()),

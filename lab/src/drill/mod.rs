@@ -44,7 +44,7 @@ use plan::Plan;
 /// How many times shorter than the template's the functions' time and the waits between attempts are.
 const PACE: NonZeroU16 = NonZeroU16::MIN.saturating_add(11);
 /// How long everything may take to come to rest after the storm.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// How long agents may look for an open conversation after the storm, at most and at least: a quarter of its time.
 const LAST_WORDS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 /// The longest storm, in seconds.

@@ -193,7 +193,8 @@ pub(super) async fn end(
         }
         if !elsewhere {
             // The lease runs out by itself should this fail.
-            let _ = messages.release(&lease).await;
+            let counts = matches!(error.disposition(), Disposition::Retry { .. });
+            let _ = messages.release(&lease, counts).await;
         }
         return Err(ComeAgain { after });
     }
@@ -203,7 +204,7 @@ pub(super) async fn end(
         && let Err(queue_error) = telling.queue.send(vec![news]).await
     {
         tracing::error!(correlation, line, conversation, %error, %queue_error, "nobody can be told of a message that is to be parked; it stays in the queue");
-        let _ = messages.release(&lease).await;
+        let _ = messages.release(&lease, true).await;
         return Err(ComeAgain { after: wait_after(attempts, None) });
     }
     let parked = Parked {

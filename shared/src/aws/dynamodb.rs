@@ -305,16 +305,21 @@ impl Messages for DynamoDbStore {
         self.write(update, entry).await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
-        let update = self
+    async fn release(&self, lease: &Lease, counts: bool) -> Result<(), StoreError> {
+        let expression =
+            if counts { "SET lease_until = :past" } else { "SET lease_until = :past ADD attempts :one_less" };
+        let mut update = self
             .update(&Key::Message(lease.message.clone()))
-            .update_expression("SET lease_until = :past")
+            .update_expression(expression)
             .condition_expression("#owner = :me AND #status = :working")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":me", text(lease.owner.as_str()))
             .expression_attribute_values(":working", text("working"))
             .expression_attribute_values(":past", AttributeValue::N("0".to_owned()));
+        if !counts {
+            update = update.expression_attribute_values(":one_less", AttributeValue::N("-1".to_owned()));
+        }
         match owned(update.send().await) {
             Err(StoreError::LeaseLost) => Ok(()),
             other => other,

@@ -103,8 +103,9 @@ pub trait Messages: Send + Sync {
     /// Notes that the message is delivered: it is never started again. In the same transaction, which message its last step made.
     async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError>;
 
-    /// Gives the lease back, so that the next attempt needn't wait for its end. A lease that is lost already is fine.
-    async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
+    /// Gives the lease back, so that the next attempt needn't wait for its end. A lease that is lost already is fine. Unless it
+    /// `counts`, the attempt is taken back: waiting for something else is no failure of the message.
+    async fn release(&self, lease: &Lease, counts: bool) -> Result<(), StoreError>;
 
     /// Keeps the message for a person and notes that it is done with, in one transaction.
     async fn park(&self, lease: &Lease, parked: &Parked) -> Result<(), StoreError>;

@@ -199,11 +199,14 @@ impl Messages for MemoryStore {
         }
     }
 
-    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+    async fn release(&self, lease: &Lease, counts: bool) -> Result<(), StoreError> {
         if let Some(message) = self.state().messages.get_mut(&lease.message)
             && message.owner == lease.owner
         {
             message.until = Timestamp::UNIX_EPOCH;
+            if !counts && !message.done {
+                message.attempts = message.attempts.saturating_sub(1);
+            }
         }
         Ok(())
     }

@@ -215,8 +215,11 @@ async fn a_message_is_worked_on_by_one_at_a_time_and_done_once(store: &dyn Messa
     assert_eq!(store.begin(&lease("m1", "a"), at(0), at(30)).await.unwrap(), started(1));
     assert_eq!(store.begin(&lease("m1", "b"), at(29), at(60)).await.unwrap(), Begin::Busy { until: at(30) });
     assert_eq!(store.begin(&lease("m1", "b"), at(30), at(60)).await.unwrap(), started(2), "the lease has run out");
-    store.release(&lease("m1", "b")).await.unwrap();
+    store.release(&lease("m1", "b"), true).await.unwrap();
     assert_eq!(store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap(), started(3), "the lease was given back");
+    store.release(&lease("m1", "c"), false).await.unwrap();
+    let again = store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap();
+    assert_eq!(again, started(3), "an attempt that only waited doesn't count");
     store.finish(&lease("m1", "c"), None).await.unwrap();
     assert_eq!(store.begin(&lease("m1", "c"), at(32), at(60)).await.unwrap(), Begin::Done);
     assert_eq!(store.begin(&lease("m1", "d"), at(99), at(120)).await.unwrap(), Begin::Done);
@@ -246,7 +249,7 @@ async fn who_lost_the_lease_writes_nothing(store: &dyn Messages) {
     let slow = lease("m3", "slow");
     assert_eq!(store.step_done(&slow, 0, &step("late"), None).await, Err(StoreError::LeaseLost));
     assert_eq!(store.finish(&slow, None).await, Err(StoreError::LeaseLost));
-    assert_eq!(store.release(&slow).await, Ok(()));
+    assert_eq!(store.release(&slow, false).await, Ok(()));
     let busy = store.begin(&lease("m3", "third"), at(32), at(60)).await.unwrap();
     assert_eq!(busy, Begin::Busy { until: at(60) }, "the release of a lost lease changes nothing");
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::world::{ANNA, Fault, SEND, SMS, World, again, agent_says, attempt, from_person};
-use crate::app::delivery::ComeAgain;
+use crate::{app::delivery::ComeAgain, port::Tokens};
 
 #[tokio::test]
 async fn while_liveengage_is_down_messages_wait_without_a_call_each() {
@@ -57,4 +57,22 @@ async fn while_a_channel_is_down_its_line_is_left_alone() {
     assert_eq!(world.count(SMS), 5);
     worker.work(&agent_says("c1", 9, "held"), &attempt("back", 11)).await.unwrap();
     assert_eq!(world.other().sms_texts(), ["held"]);
+}
+
+#[tokio::test]
+async fn waiting_for_a_token_does_not_carry_a_message_up_the_ladder() {
+    let world = World::new().await;
+    let somebody = super::world::owner("somebody");
+    let (account, at) = (super::world::account(), super::world::at);
+    assert!(world.store.lease_token(&account, &somebody, at(0), at(60)).await.unwrap());
+    let worker = world.workers().to_liveengage;
+    let task = from_person("mo-1", ANNA, "one");
+    for second in 0..30 {
+        assert_eq!(worker.work(&task, &attempt(second, second)).await, again(1));
+    }
+    world.store.release_token(&account, &somebody).await.unwrap();
+    world.fault(SEND, Fault::Answer(503, json!({})));
+    assert_eq!(worker.work(&task, &attempt("first failure", 31)).await, again(5));
+    world.fault(SEND, Fault::Answer(503, json!({})));
+    assert_eq!(worker.work(&task, &attempt("second failure", 36)).await, again(10));
 }

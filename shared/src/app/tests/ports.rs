@@ -191,8 +191,8 @@ impl Messages for Ports {
     async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
         self.outside("finish", self.store.finish(lease, entry)).await
     }
-    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.outside("release", self.store.release(lease)).await
+    async fn release(&self, lease: &Lease, counts: bool) -> Result<(), StoreError> {
+        self.outside("release", self.store.release(lease, counts)).await
     }
     async fn park(&self, lease: &Lease, parked: &Parked) -> Result<(), StoreError> {
         self.outside("park", self.store.park(lease, parked)).await

@@ -118,7 +118,7 @@ impl DeliverToLiveEngage {
                 }
                 Err(error) => {
                     if step == 1 {
-                        let _ = messages.release(&line).await;
+                        let _ = messages.release(&line, true).await;
                     }
                     return Err(error);
                 }
