@@ -171,9 +171,17 @@ fn finish(result: Result<output::Report, String>) -> ExitCode {
     }
 }
 
+/// Where the template has LiveEngage's webhook.
+const WEBHOOK_PATH: &str = "/webhooks/liveengage";
+
 fn print_manifest(arguments: &ManifestArguments) -> ExitCode {
     let manifest = || {
-        let url = arguments.webhook.url()?.parse().map_err(|_| "the webhook's address is not a URL".to_owned())?;
+        let url: url::Url =
+            arguments.webhook.url()?.parse().map_err(|_| "the webhook's address is not a URL".to_owned())?;
+        if !url.path().ends_with(WEBHOOK_PATH) {
+            let _ =
+                writeln!(std::io::stderr(), "Warning: the stack's output LiveEngageWebhookUrl ends in {WEBHOOK_PATH}.");
+        }
         manifest(&url, &arguments.name, &arguments.description).map_err(|error| error.to_string())
     };
     match manifest() {

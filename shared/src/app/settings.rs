@@ -112,7 +112,7 @@ mod tests {
             ("client_secret", json!(""), "client_secret: must not be empty"),
             ("client_secret", Value::Null, "client_secret: has the wrong type or form"),
             ("domain_api", json!("http://api.example"), "domain_api: must be an https URL (http only for loopback)"),
-            ("webhook_signature", json!("md5"), "webhook_signature: has the wrong type or form"),
+            ("webhook_signature", json!("md5"), "webhook_signature: must be `any` or `sha256`"),
         ] {
             let mut secret = account();
             secret[field] = value;

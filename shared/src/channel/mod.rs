@@ -91,7 +91,7 @@ pub trait Line: Send + Sync + fmt::Debug {
     /// [`SendFailure`]; a channel without files refuses.
     fn fetch(&self, media: &InboundMedia, asked: Option<&HttpReply>) -> Result<MediaCall, SendFailure> {
         let _ = (media, asked);
-        Err(SendFailure::Refused { status: 0, code: "no_files".to_owned() })
+        Err(SendFailure::Impossible { why: "this channel has no files" })
     }
 }
 
@@ -351,6 +351,12 @@ pub enum SendFailure {
         /// The HTTP status.
         status: u16,
     },
+    /// This line can't do that, and no call was made.
+    #[error("no call was made: {why}")]
+    Impossible {
+        /// Why, as a sentence part for an operator or an agent.
+        why: &'static str,
+    },
     /// A setting can't be sent.
     #[error(transparent)]
     Header(#[from] InvalidHeader),
@@ -363,7 +369,9 @@ impl SendFailure {
             Self::Later { after, .. } => Disposition::Retry { after: *after },
             // A rotated credential is mended within hours, and the person is still waiting then.
             Self::Credentials { .. } => Disposition::RETRY,
-            Self::Unreachable { .. } | Self::Refused { .. } | Self::Header(_) => Disposition::Park,
+            Self::Unreachable { .. } | Self::Refused { .. } | Self::Impossible { .. } | Self::Header(_) => {
+                Disposition::Park
+            }
             // Repeating could double the message.
             Self::Unreadable { .. } => Disposition::Park,
         }

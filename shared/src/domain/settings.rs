@@ -14,6 +14,9 @@ pub struct WrongField {
     pub rule: String,
 }
 
+/// How a rule of our own readers begins: it is shown, because it never holds the value. No message of serde's begins so.
+const RULE: &str = "must be ";
+
 /// Reads a value; `under` is the path of the value itself, empty for the top.
 ///
 /// # Errors
@@ -29,8 +32,11 @@ pub fn read<T: DeserializeOwned>(under: &str, value: &serde_json::Value) -> Resu
         };
         let message = error.into_inner().to_string();
         // serde's other messages quote the value.
-        let rule = if message.starts_with("missing field `") || message.starts_with("unknown field `") {
+        let known = message.strip_prefix("unknown variant `").and_then(|rest| rest.rsplit_once("`, expected "));
+        let rule = if ["missing field `", "unknown field `", RULE].iter().any(|start| message.starts_with(start)) {
             message
+        } else if let Some((_, expected)) = known {
+            format!("{RULE}{expected}")
         } else {
             "has the wrong type or form".to_owned()
         };

@@ -87,7 +87,7 @@ const fn yes() -> bool {
 const NOTHING_TO_CLOSE: &str = "There is no open conversation.";
 
 /// What a person is told whose file can't be shown to the agent.
-const FILE_REFUSED: &str = "Sorry, we can't open this file. Please send a JPG, PNG or GIF picture of at most 3 MB.";
+const FILE_REFUSED: &str = "Sorry, we can't open this file. Pictures (JPG, PNG, GIF) of up to 3 MB work best.";
 
 /// What a person is told unless the line says otherwise.
 const NOT_DELIVERED: &str = "Sorry, your message could not be delivered. Please try again later.";
@@ -245,6 +245,12 @@ mod tests {
                 "consumer_id_key: must have at least 32 characters, as of `openssl rand -hex 32`",
             ),
             ("routing", json!({"skil_id": "1"}), "routing.skil_id: unknown field `skil_id`"),
+            (
+                "routing",
+                json!({"ttr": "SOON` secret"}),
+                "routing.ttr: must be one of `NORMAL`, `URGENT`, `PRIORITIZED`",
+            ),
+            ("routing", json!({"language": "secret!"}), "routing.language: must be a BCP 47 language tag"),
             ("skill_id", json!("1"), "skill_id: unknown field"),
             ("sms", json!({}), "sms: missing field `from`"),
             ("close_words", json!([" "]), "close_words: must be words that a person can write"),

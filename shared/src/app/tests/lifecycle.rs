@@ -243,10 +243,7 @@ async fn a_file_of_another_kind_or_too_large_is_a_placeholder_and_the_person_is_
         world.workers().to_liveengage.work(&picture("mo-2", "look"), &attempt("a", 1)).await.unwrap();
         let texts: Vec<_> = world.other().texts.iter().map(|(_, text)| text.clone()).collect();
         assert_eq!(texts, [placeholder, "look"]);
-        assert_eq!(
-            said(&world),
-            ["Sorry, we can't open this file. Please send a JPG, PNG or GIF picture of at most 3 MB."]
-        );
+        assert_eq!(said(&world), ["Sorry, we can't open this file. Pictures (JPG, PNG, GIF) of up to 3 MB work best."]);
     }
 }
 

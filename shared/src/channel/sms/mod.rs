@@ -130,7 +130,7 @@ impl Line for SmsLine {
             OutboundContent::Text { text } => text.as_str(),
             // Not made for this line's capabilities.
             OutboundContent::Rich { .. } | OutboundContent::File(_) => {
-                return Err(SendFailure::Refused { status: 0, code: "texts_only".to_owned() });
+                return Err(SendFailure::Impossible { why: "this channel carries texts only" });
             }
         };
         let pieces = segment::messages(text, MOST_PARTS);
@@ -139,10 +139,13 @@ impl Line for SmsLine {
     }
 
     fn fetch(&self, media: &InboundMedia, _asked: Option<&HttpReply>) -> Result<MediaCall, SendFailure> {
-        let refused = |code: &str| SendFailure::Refused { status: 0, code: code.to_owned() };
-        let url: Url = media.reference.as_str().parse().map_err(|_| refused("media_address"))?;
+        let url: Url = media
+            .reference
+            .as_str()
+            .parse()
+            .map_err(|_| SendFailure::Impossible { why: "the file's address is no URL" })?;
         if !self.is_trusted(&url) {
-            return Err(refused("media_host"));
+            return Err(SendFailure::Impossible { why: "the file's host is not in the line's media_hosts" });
         }
         Ok(MediaCall::Fetch(self.authorised(HttpCall::new("SMS gateway media", Method::GET, url))))
     }
@@ -265,6 +268,10 @@ mod tests {
         assert_eq!(error(json!({"from": "+49"})), "sms: missing field `send_url`");
         let mut settings = json!({"from": "+49", "send_url": "http://gateway.example", "bearer_token": "secret value", "webhook_secret": "x"});
         assert_eq!(error(settings.clone()), "sms.send_url: must be an https URL (http only for loopback)");
+        settings["send_url"] = json!("https://gateway.example");
+        settings["media_hosts"] = json!(["ok.example", "https://secret.example/"]);
+        let rule = "sms.media_hosts[1]: must be a host name without scheme, port and path";
+        assert_eq!(error(settings.clone()), rule);
         settings["send_url"] = json!({"secret": "value"});
         assert!(!error(settings.clone()).contains("value\""), "{}", error(settings));
     }

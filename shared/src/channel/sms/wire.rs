@@ -56,6 +56,12 @@ impl Settings {
                 return Err(wrong(field, "must not be empty"));
             }
         }
+        for (index, host) in settings.media_hosts.iter().enumerate() {
+            if url::Host::parse(host).is_err() {
+                let field = format!("media_hosts[{index}]");
+                return Err(wrong(&field, "must be a host name without scheme, port and path"));
+            }
+        }
         Ok(settings)
     }
 }

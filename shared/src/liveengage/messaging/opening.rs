@@ -56,7 +56,7 @@ fn language<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
     let tag = Option::<String>::deserialize(deserializer)?;
     match tag {
         Some(tag) if !is_language_tag(&tag) => {
-            Err(serde::de::Error::custom("not a BCP 47 language tag, such as `de` or `de-AT`"))
+            Err(serde::de::Error::custom("must be a BCP 47 language tag, such as `de` or `de-AT`"))
         }
         tag => Ok(tag),
     }
