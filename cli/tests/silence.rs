@@ -16,7 +16,10 @@ fn a_drill_with_every_fault_logs_no_number_no_text_and_no_token() {
     let report = String::from_utf8_lossy(&drill.stdout);
     assert!(drill.status.success(), "{report}");
     let logs = String::from_utf8_lossy(&drill.stderr);
-    assert!(logs.lines().filter(|line| line.contains("delivered")).count() > 20, "there is something to search:\n{logs}");
+    assert!(
+        logs.lines().filter(|line| line.contains("delivered")).count() > 20,
+        "there is something to search:\n{logs}"
+    );
     for line in logs.lines() {
         for planted in PLANTED {
             assert!(!line.contains(planted), "{planted}: {line}");

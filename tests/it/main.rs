@@ -11,6 +11,8 @@ mod features;
 #[cfg(test)]
 mod functions;
 #[cfg(test)]
+mod guarantees;
+#[cfg(test)]
 mod liveengage_edges;
 #[cfg(test)]
 mod redrive;
