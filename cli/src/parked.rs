@@ -134,7 +134,8 @@ impl ListArguments {
     async fn parked(&self, target: &Target<'_>, now: Timestamp) -> Result<Parked, String> {
         let selection = self.selection.selection(target, now).await?;
         let store = ParkedTable::new(target.dynamodb()?, target.table()?);
-        let all = store.parked(self.selection.line.as_ref()).await.map_err(|error| error.to_string())?;
+        // All of them, whatever is chosen: the plan warns of what would be overtaken, and that may be kept under no line.
+        let all = store.parked(None).await.map_err(|error| error.to_string())?;
         let plan = plan_parked(all.messages, &selection);
         let is_missing = |id: &&String| {
             let is_named = |message: &PlannedParked| {

@@ -59,6 +59,9 @@ pub(super) const LIVEENGAGE_CALL: SignedDuration = SignedDuration::from_secs(26)
 /// The longest that a file takes from one side to the other: its address asked for, and both calls that carry it.
 pub(super) const FILE_TRANSFER: SignedDuration = SignedDuration::from_secs(44);
 
+/// The longest that a message waits at a time while the other side is down.
+const LONGEST_HOLD: SignedDuration = SignedDuration::from_mins(15);
+
 impl Attempt {
     /// Whether there is time for one more call, which takes `needed` at the longest.
     ///
@@ -98,8 +101,10 @@ pub struct About {
     pub conversation: Option<ConversationId>,
     /// The correlation id's text.
     pub correlation: String,
-    /// When the connector took the message over.
+    /// When the connector took the message over: what its age counts from.
     pub accepted_at: Option<Timestamp>,
+    /// When it was first taken over, of one that is tried anew: as near as is known to when it was written.
+    pub first_accepted_at: Option<Timestamp>,
     /// How often it was started, once it is: what the retry ladder counts.
     pub attempts: Option<u32>,
     /// The person at the channel's end, where they are known.
@@ -175,6 +180,18 @@ pub(super) async fn end(
         matches!(error, DeliveryError::Busy { what: "the message", .. } | DeliveryError::Store(StoreError::LeaseLost));
     let after = match error.disposition() {
         Disposition::Again { after } if elsewhere => Some(after),
+        // A queue message is received 200 times at the most: the longer it has waited, the less often it asks.
+        Disposition::Again { after }
+            if matches!(error, DeliveryError::HeldBack { .. }) && (age < RETRY_FOR || attempts <= 3) =>
+        {
+            Some(after.max((age / 10).min(LONGEST_HOLD)))
+        }
+        // About the moment and not about the message, however old it is.
+        Disposition::Again { after }
+            if matches!(error, DeliveryError::OutOfTime | DeliveryError::Busy { .. } | DeliveryError::Contended) =>
+        {
+            Some(after)
+        }
         Disposition::Retry { after: Some(asked) } if age < RETRY_FOR => Some(wait_after(attempts, Some(asked))),
         Disposition::Retry { after: None } if age < RETRY_FOR => {
             Some(spread(wait_after(attempts, None), seed(key, attempts)))
@@ -255,6 +272,29 @@ pub(super) async fn park_unreadable(
     let result = match begin(messages, key.clone(), attempt, &mut about).await {
         Ok(None) => Ok(Delivered::Nothing("parked before")),
         Ok(Some(_)) => Err(DeliveryError::UnreadableTask { what }),
+        Err(error) => Err(error),
+    };
+    end(messages, &key, attempt, &about, task, result, None).await
+}
+
+/// After how many panics a message is kept for a person: its group waits as long.
+const PANICS: u32 = 5;
+
+/// Counts a panic, and parks the message at the last one. The count has a record of its own: the message's is held by the attempt that
+/// has died.
+pub(super) async fn park_panicking(messages: &dyn Messages, attempt: &Attempt, task: &str) -> Result<(), ComeAgain> {
+    let line = serde_json::from_str::<serde_json::Value>(task)
+        .ok()
+        .and_then(|task| LineId::new(task.get("line")?.as_str()?).ok());
+    let mut about = About { line, ..About::default() };
+    let key = MessageKey::ByDigest { digest: digest([b"panic".as_slice(), task.as_bytes()]) };
+    let result = match begin(messages, key.clone(), attempt, &mut about).await {
+        Ok(None) => Ok(Delivered::Nothing("parked before")),
+        Ok(Some((lease, _))) if about.attempts.is_none_or(|attempts| attempts < PANICS) => {
+            let _ = messages.release(&lease, true).await;
+            return Err(ComeAgain { after: wait_after(about.attempts.unwrap_or(1), None) });
+        }
+        Ok(Some(_)) => Err(DeliveryError::UnreadableTask { what: "the message (every attempt crashes)" }),
         Err(error) => Err(error),
     };
     end(messages, &key, attempt, &about, task, result, None).await

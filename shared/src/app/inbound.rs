@@ -168,6 +168,7 @@ fn queue_message(
         line: line.clone(),
         correlation: correlation.clone(),
         accepted_at: now,
+        first_accepted_at: None,
         event: event.clone(),
     };
     let body = to_body(&task)?;

@@ -94,13 +94,17 @@ impl<'a> WorkerQueues<'a> {
     }
 }
 
-/// When a message was first taken over, for one whose `accepted_at` was set anew. Workers don't read it.
+/// When a message was first taken over, for one whose `accepted_at` was set anew: a worker takes it for when it was written.
 const FIRST_ACCEPTED_AT: &str = "first_accepted_at";
 
 /// The message as if it had been taken over at `now`: the 12 hours of retries begin again. One without such a time stays as it is.
 fn renewed(task: &str, now: Timestamp) -> String {
     let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(task) else { return task.to_owned() };
     let Some(accepted_at) = fields.get("accepted_at").cloned() else { return task.to_owned() };
+    // A notice is known by the hour in which it was taken over.
+    if fields.get("task").and_then(Value::as_str) == Some("notice_v1") {
+        return task.to_owned();
+    }
     fields.entry(FIRST_ACCEPTED_AT).or_insert(accepted_at);
     fields.insert("accepted_at".to_owned(), Value::String(now.to_string()));
     to_body(&fields).unwrap_or_else(|_| task.to_owned())

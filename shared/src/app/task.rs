@@ -27,6 +27,9 @@ pub enum ToLiveEngage {
         correlation: CorrelationId,
         /// When the connector took it over.
         accepted_at: Timestamp,
+        /// When it did so first, for one that is tried anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first_accepted_at: Option<Timestamp>,
         /// What it was.
         event: InboundEvent,
     },

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     breakers::Breakers,
-    delivery::{About, Attempt, ComeAgain, Delivered, Telling, begin, end, park_unreadable},
+    delivery::{About, Attempt, ComeAgain, Delivered, Telling, begin, end, park_panicking, park_unreadable},
     error::DeliveryError,
     liveengage_client::LiveEngage,
     registry::{Lines, Versions},
@@ -109,13 +109,12 @@ impl DeliverToChannel {
         }
     }
 
-    /// Keeps a message for a person that no attempt survives.
+    /// Counts an attempt that has panicked, and keeps the message for a person when no attempt survives it.
     ///
     /// # Errors
-    /// [`ComeAgain`] when that isn't possible now.
+    /// [`ComeAgain`] until then.
     pub async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
-        let what = "the message (every attempt crashes)";
-        park_unreadable(&*self.ports.messages, attempt, task, what, About::default()).await
+        park_panicking(&*self.ports.messages, attempt, task).await
     }
 
     /// Says something of the connector's own. Nobody is told that nobody could be told: it is parked.

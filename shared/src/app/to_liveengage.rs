@@ -8,7 +8,9 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::{
-    delivery::{About, Attempt, ComeAgain, Delivered, LIVEENGAGE_CALL, Telling, begin, end, park_unreadable},
+    delivery::{
+        About, Attempt, ComeAgain, Delivered, LIVEENGAGE_CALL, Telling, begin, end, park_panicking, park_unreadable,
+    },
     error::DeliveryError,
     liveengage_client::{Caller, LiveEngage},
     registry::{Lines, Versions},
@@ -85,11 +87,12 @@ impl DeliverToLiveEngage {
     /// [`ComeAgain`] when the message must stay in the queue.
     pub async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
         match serde_json::from_str::<ToLiveEngage>(task) {
-            Ok(ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, event }) => {
+            Ok(ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, first_accepted_at, event }) => {
                 let mut about = About {
                     line: Some(line.clone()),
                     correlation: correlation.as_str().to_owned(),
                     accepted_at: Some(accepted_at),
+                    first_accepted_at,
                     ..About::default()
                 };
                 match &event.content {
@@ -146,13 +149,12 @@ impl DeliverToLiveEngage {
         }
     }
 
-    /// Keeps a message for a person that no attempt survives.
+    /// Counts an attempt that has panicked, and keeps the message for a person when no attempt survives it.
     ///
     /// # Errors
-    /// [`ComeAgain`] when that isn't possible now.
+    /// [`ComeAgain`] until then.
     pub async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
-        let what = "the message (every attempt crashes)";
-        park_unreadable(&*self.ports.messages, attempt, task, what, About::default()).await
+        park_panicking(&*self.ports.messages, attempt, task).await
     }
 
     async fn deliver_or_tell(

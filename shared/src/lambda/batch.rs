@@ -39,15 +39,12 @@ pub trait Worker: Send + Sync {
     /// [`ComeAgain`] when the message must stay in the queue.
     async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain>;
 
-    /// Keeps a message for a person that crashes the worker again and again: nothing else can be said of it.
+    /// After a panic: counts it, and keeps a message for a person that crashes the worker again and again.
     ///
     /// # Errors
-    /// [`ComeAgain`] when that isn't possible now.
+    /// [`ComeAgain`] while it is to be tried again.
     async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain>;
 }
-
-/// After how many receives a message that panics is kept for a person: a group waits behind it as long.
-const PANICS: u32 = 5;
 
 #[async_trait]
 impl Worker for DeliverToLiveEngage {
@@ -160,7 +157,7 @@ impl QueueFunction {
             Ok(result) => result,
             Err(_) => {
                 tracing::error!(message_id, count = 1, "a panic while working on a message; the others go on");
-                if received < PANICS { Err(again) } else { self.worker.give_up(body, &attempt).await }
+                self.worker.give_up(body, &attempt).await
             }
         }
     }
@@ -195,6 +192,9 @@ mod tests {
         }
 
         async fn give_up(&self, _task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+            if attempt.received < 5 {
+                return Err(ComeAgain { after: SignedDuration::from_secs(5) });
+            }
             self.worked.lock().unwrap().push(format!("gave up {}", attempt.owner.as_str()));
             Ok(())
         }
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn a_message_that_always_panics_is_kept_for_a_person_and_its_group_goes_on() {
         let mut event = event(&[("a", "panic"), ("a", "ok")]);
-        event.records[0].attributes.insert("ApproximateReceiveCount".to_owned(), PANICS.to_string());
+        event.records[0].attributes.insert("ApproximateReceiveCount".to_owned(), "5".to_owned());
         let run = run(event, PLENTY).unwrap();
         assert_eq!(run.worked, ["req/m0", "gave up req/m0", "req/m1"]);
         assert!(run.failed.is_empty());

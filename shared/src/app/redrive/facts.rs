@@ -107,7 +107,7 @@ fn to_liveengage(task: ToLiveEngage) -> Facts {
         within: 0,
     };
     match task {
-        ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, event } => {
+        ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, event, .. } => {
             let (kind, group) = (event_kind(&event.content), event_group(&line, &event));
             let within = event.at.as_nanosecond();
             Facts { within, ..facts(kind, group, line, event.user, correlation, accepted_at) }

@@ -286,7 +286,7 @@ async fn places_and_contacts_are_texts() {
 
 #[tokio::test]
 async fn a_file_that_is_gone_holds_nobody_up() {
-    for status in [401, 403, 404, 410] {
+    for status in [403, 404, 410] {
         let world = World::talking(ANNA).await;
         world.fault("SMS gateway media", Fault::Answer(status, json!({})));
         world.workers().to_liveengage.work(&picture("mo-2", "look"), &attempt("a", 1)).await.unwrap();
@@ -294,6 +294,18 @@ async fn a_file_that_is_gone_holds_nobody_up() {
         assert_eq!(texts, ["[picture: the channel doesn't hand it out]", "look"], "{status}");
         assert_eq!(said(&world).len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_file_waits_for_an_operator_to_mend_the_token_of_its_line() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    world.other().files.insert("/media/1".to_owned(), PNG.to_vec());
+    world.fault("SMS gateway media", Fault::Answer(401, json!({})));
+    worker.work(&picture("mo-2", ""), &attempt("a", 1)).await.unwrap_err();
+    worker.work(&picture("mo-2", ""), &attempt("b", 6)).await.unwrap();
+    assert!(world.other().texts.is_empty(), "no placeholder");
+    assert_eq!(said(&world), [] as [&str; 0]);
 }
 
 #[tokio::test]

@@ -76,3 +76,26 @@ async fn waiting_for_a_token_does_not_carry_a_message_up_the_ladder() {
     world.fault(SEND, Fault::Answer(503, json!({})));
     assert_eq!(worker.work(&task, &attempt("second failure", 36)).await, again(10));
 }
+
+/// A queue message is received 200 times before it is a dead letter.
+#[tokio::test]
+async fn a_message_that_is_held_back_for_twelve_hours_is_received_fewer_times_than_the_queue_allows() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    let (held, others) = (from_person("mo-held", ANNA, "held"), from_person("mo-other", ANNA, "one"));
+    let (mut received, mut due) = (0, 1_i64);
+    for now in (1..12 * 3600).step_by(5) {
+        // Somebody else's message takes every trial that is due, and fails; or the first five that open the breaker.
+        for number in 0..if now == 1 { 5 } else { 1 } {
+            world.fault(SEND, Fault::Answer(503, json!({})));
+            let _ = worker.work(&others, &attempt(format!("o{now}-{number}"), now)).await;
+        }
+        if now >= due {
+            received += 1;
+            let wait = worker.work(&held, &attempt(format!("h{now}"), now)).await.unwrap_err();
+            due = now + wait.after.as_secs();
+        }
+    }
+    assert!(received < 150, "{received}");
+    assert!(received > 40, "it does ask: {received}");
+}

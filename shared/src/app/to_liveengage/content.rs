@@ -74,7 +74,12 @@ impl Delivery<'_> {
         if self.answers_satisfaction(text).await? {
             return Ok(Delivered::Sent);
         }
-        if self.way.settings.closes(text) {
+        // What the first attempt took it for, it stays: the line's words may have been changed since.
+        let closes = match self.steps.first() {
+            Some(step) => step.decided.as_ref().and_then(Decided::read::<Closing>).is_some(),
+            None => self.way.settings.closes(text),
+        };
+        if closes {
             return self.close(text).await;
         }
         // Noted with the first step: the menu may be gone at the next attempt.
@@ -105,7 +110,7 @@ impl Delivery<'_> {
 
     /// What the text or the button chooses of the menu that the person was last shown.
     async fn chosen(&mut self, text: &str, button: Option<&String>) -> Result<Option<Chosen>, DeliveryError> {
-        let written_at = self.way.written_at(self.about.accepted_at);
+        let written_at = self.way.written_at(self.about);
         let consumer = self.way.consumer().await?;
         Ok(match (&consumer.menu, consumer.open_conversation()) {
             (Some(menu), Some(conversation)) => match button {
@@ -146,12 +151,17 @@ impl Delivery<'_> {
     async fn media(&mut self, media: &InboundMedia) -> Result<Delivered, DeliveryError> {
         let caption = media.caption.as_ref().map_or("", |caption| caption.as_str());
         let goes_along = serde_json::to_string(caption).is_ok_and(|json| json.len() <= LONGEST_CAPTION);
+        if let Some(Step { decided: None, upload: hosted, .. }) = self.steps.first() {
+            // A step of the version before, which noted only what it had sent.
+            let rest = if *hosted && goes_along { "" } else { caption };
+            return self.pieces(rest, 1, None).await;
+        }
         let known = self.steps.first().and_then(|step| step.decided.as_ref()).and_then(Decided::read::<Brought>);
         let brought = match known {
             Some(brought) => brought,
             None => {
                 let brought = self.bring(media, goes_along.then_some(caption)).await?;
-                self.note(Step { upload: true, decided: Decided::note(&brought), ..Step::done(None) }, None).await?;
+                self.note(Step { decided: Decided::note(&brought), ..Step::done(None) }, None).await?;
                 brought
             }
         };

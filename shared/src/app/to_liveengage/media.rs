@@ -138,14 +138,14 @@ impl Delivery<'_> {
         }
     }
 
-    /// Judges the answer that should hold the file. A signed address that has run out, or a file that was deleted, stays so: nobody's
-    /// texts wait for it.
+    /// Judges the answer that should hold the file. A 401 is the line's token, which an operator can mend. A signed address that has run
+    /// out, or a file that was deleted, stays so: nobody's texts wait for it.
     fn handed_out(&self, download: Download) -> Result<Download, NotBrought> {
         let status = download.status;
         if status.is_success() {
             return Ok(download);
         }
-        let passes = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
+        let passes = status.is_server_error() || matches!(status.as_u16(), 401 | 408 | 425 | 429);
         if passes {
             let (status, after) = (status.as_u16(), download.retry_after);
             return Err(NotBrought::Channel(SendFailure::Later { status, after }.into()));

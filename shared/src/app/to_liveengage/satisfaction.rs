@@ -35,7 +35,7 @@ impl Delivery<'_> {
             // An earlier attempt took it for a text.
             return Ok(false);
         }
-        let written_at = self.way.written_at(self.about.accepted_at);
+        let written_at = self.way.written_at(self.about);
         let consumer = self.way.consumer().await?.clone();
         let asked = consumer.satisfaction.as_ref().filter(|asked| {
             consumer.open_conversation().is_none() && (asked.asked_at..asked.until).contains(&written_at)

@@ -108,7 +108,12 @@ impl DeliverToLiveEngage {
                 Err(DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. })) if !mended => {
                     mended = true;
                     let name = settings.ext_consumer_id(&undelivered.who.user)?;
-                    identity = self.liveengage.identify(caller, &name).await?;
+                    let again = self.liveengage.identify(caller, &name).await;
+                    if step == 1 {
+                        // Begun anew with the new token, or by the next attempt.
+                        let _ = messages.release(&line, true).await;
+                    }
+                    identity = again?;
                 }
                 // The line says more than the mark.
                 Err(error) if step == 0 && error.disposition() == Disposition::Park => {

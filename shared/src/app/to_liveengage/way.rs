@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
-    Attempt, Caller, DeliverToLiveEngage, DeliveryError, LIVEENGAGE_CALL, LineSettings, digest,
+    About, Attempt, Caller, DeliverToLiveEngage, DeliveryError, LIVEENGAGE_CALL, LineSettings, digest,
     record::{SAVE_ATTEMPTS, update},
 };
 use crate::{
@@ -348,8 +348,8 @@ impl<'a> Way<'a> {
         update(&*self.worker.ports.consumers, self.who, || self.settings.account.clone(), change).await
     }
 
-    /// When the person wrote, as far as it is known: when the connector took the message over.
-    pub(super) fn written_at(&self, accepted_at: Option<Timestamp>) -> Timestamp {
-        accepted_at.unwrap_or(self.attempt.now)
+    /// When the person wrote, as far as it is known: when the connector first took the message over.
+    pub(super) fn written_at(&self, about: &About) -> Timestamp {
+        about.first_accepted_at.or(about.accepted_at).unwrap_or(self.attempt.now)
     }
 }
