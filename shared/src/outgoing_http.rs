@@ -1,13 +1,20 @@
 //! Outgoing HTTP with reqwest: the only place that makes a client.
 
-use std::{io, time::Duration};
+mod public_addresses;
+
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
-use reqwest::{Body, Client, Response, redirect::Policy};
+use reqwest::{Body, Client, ClientBuilder, Response, redirect::Policy};
 
+use self::public_addresses::PublicAddresses;
 use crate::{
     channel::FileEnvelope,
     domain::http::{HttpCall, HttpFailure, HttpReply},
@@ -21,6 +28,8 @@ const LONGEST_REPLY: usize = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct ReqwestHttp {
     client: Client,
+    /// For files, whose addresses come with messages. Made when the first one is fetched: most functions never fetch any.
+    files: OnceLock<Client>,
 }
 
 /// A client that connects within 2 s, gives up after 8 s in all and follows no redirect: one could carry a token to
@@ -30,26 +39,37 @@ pub struct ReqwestHttp {
 ///
 /// # Errors
 /// When the machine's TLS roots can't be used.
-#[expect(clippy::disallowed_methods, reason = "this is the one client that the ban points to")]
 pub fn client() -> Result<Client, reqwest::Error> {
+    builder().build()
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one client that the ban points to")]
+fn builder() -> ClientBuilder {
     Client::builder()
         .connect_timeout(Duration::from_secs(2))
         .timeout(Duration::from_secs(8))
         .pool_idle_timeout(Duration::from_secs(20))
         .redirect(Policy::none())
-        .build()
 }
 
 impl ReqwestHttp {
     /// Calls with `client`.
+    ///
+    /// Files are fetched by a client of its own: a name that stands for a private address is not looked up for them.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, files: OnceLock::new() }
     }
-}
 
-impl ReqwestHttp {
-    async fn send(&self, call: HttpCall, body: Body) -> Result<Response, HttpFailure> {
-        let sent = self.client.request(call.method, call.url).headers(call.headers).body(body).send().await;
+    fn files(&self) -> Result<&Client, HttpFailure> {
+        if let Some(client) = self.files.get() {
+            return Ok(client);
+        }
+        let made = builder().dns_resolver(Arc::new(PublicAddresses)).build().map_err(|_| HttpFailure::NotSent)?;
+        Ok(self.files.get_or_init(|| made))
+    }
+
+    async fn send(client: &Client, call: HttpCall, body: Body) -> Result<Response, HttpFailure> {
+        let sent = client.request(call.method, call.url).headers(call.headers).body(body).send().await;
         sent.map_err(|error| {
             // A request that can't be built was not sent either.
             if error.is_connect() || error.is_builder() { HttpFailure::NotSent } else { HttpFailure::Unanswered }
@@ -84,12 +104,12 @@ async fn whole(mut response: Response) -> HttpReply {
 impl Http for ReqwestHttp {
     async fn call(&self, call: HttpCall) -> Result<HttpReply, HttpFailure> {
         let body = Body::from(call.body.clone());
-        Ok(whole(self.send(call, body).await?).await)
+        Ok(whole(Self::send(&self.client, call, body).await?).await)
     }
 
     async fn download(&self, call: HttpCall) -> Result<Download, HttpFailure> {
         let body = Body::from(call.body.clone());
-        let mut response = self.send(call, body).await?;
+        let mut response = Self::send(self.files()?, call, body).await?;
         let (status, retry_after, length) = (response.status(), retry_after(&response), response.content_length());
         let mut head = BytesMut::new();
         while head.len() < HEAD {
@@ -116,7 +136,7 @@ impl Http for ReqwestHttp {
             .chain(exactly(file))
             .chain(stream::iter([Ok(envelope.after)]))
             .try_filter(|chunk| std::future::ready(!chunk.is_empty()));
-        Ok(whole(self.send(call, Body::wrap_stream(body)).await?).await)
+        Ok(whole(Self::send(&self.client, call, Body::wrap_stream(body)).await?).await)
     }
 }
 

@@ -289,6 +289,25 @@ async fn the_real_client_gives_up_after_eight_seconds() {
     assert_eq!(nobody.unwrap_err(), HttpFailure::NotSent);
 }
 
+/// `localhost.` stands for any name whose owner makes it point into the brand's network.
+#[tokio::test]
+async fn a_file_is_not_fetched_from_a_name_of_an_inner_address() {
+    use connector::{
+        domain::http::{HttpCall, HttpFailure},
+        port::Http,
+    };
+    let server = MockServer::start().await;
+    Mock::given(path("/file")).respond_with(ResponseTemplate::new(200).set_body_bytes("file")).mount(&server).await;
+    let http = ReqwestHttp::new(outgoing_http::client().unwrap());
+    let port = server.address().port();
+    let call =
+        |host: &str| HttpCall::new("test", http::Method::GET, format!("http://{host}:{port}/file").parse().unwrap());
+    assert!(matches!(http.download(call("localhost.")).await, Err(HttpFailure::NotSent)));
+    assert_eq!(server.received_requests().await.unwrap().len(), 0);
+    // An address that an operator wrote into the settings is meant.
+    assert_eq!(http.download(call("127.0.0.1")).await.unwrap().head, "file");
+}
+
 #[tokio::test]
 async fn a_retry_after_is_kept_to() {
     let services = Services::new().await;
