@@ -12,9 +12,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    output::{Report, age, or_dash, table},
-    parked::{Consent, WHICH, blocks, outcomes, seconds},
-    selection::SelectionArguments,
+    output::{Report, age, blocks, or_dash, outcomes, seconds, table, with_task},
+    selection::{Consent, SelectionArguments, WHICH},
     target::{Target, TargetArguments},
 };
 
@@ -263,7 +262,7 @@ fn row(queue: QueueKind, letter: &DeadLetter, now: Timestamp, show_text: bool) -
     let facts = Facts::read(&letter.body);
     let facts = facts.as_ref();
     let accepted_at = facts.and_then(|facts| facts.accepted_at);
-    let mut row = json!({
+    let row = json!({
         "id": short_name(&letter.id),
         "given_up_at": letter.at,
         "accepted_at": accepted_at,
@@ -274,9 +273,5 @@ fn row(queue: QueueKind, letter: &DeadLetter, now: Timestamp, show_text: bool) -
         "kind": kind(facts),
         "correlation": facts.map(|facts| facts.correlation.as_str()),
     });
-    if let (true, Some(row)) = (show_text, row.as_object_mut()) {
-        let task = serde_json::from_str(&letter.body).unwrap_or_else(|_| Value::String(letter.body.clone()));
-        row.insert("task".to_owned(), task);
-    }
-    row
+    if show_text { with_task(row, &letter.body) } else { row }
 }

@@ -1,7 +1,10 @@
 //! What the operator's commands print.
 
-use jiff::SignedDuration;
-use serde_json::Value;
+use std::fmt::Write as _;
+
+use connector::app::redrive::Redriven;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 /// What a command has to say.
 #[derive(Debug, Default)]
@@ -58,6 +61,50 @@ pub(crate) fn age(age: SignedDuration) -> String {
 /// What is not known.
 pub(crate) fn or_dash(text: Option<&str>) -> String {
     text.unwrap_or("-").to_owned()
+}
+
+/// A moment without its fraction.
+pub(crate) fn seconds(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}
+
+/// The row of a message with its queue message: text and phone number are in it.
+pub(crate) fn with_task(mut row: Value, task: &str) -> Value {
+    if let Some(row) = row.as_object_mut() {
+        row.insert("task".to_owned(), serde_json::from_str(task).unwrap_or_else(|_| Value::from(task)));
+    }
+    row
+}
+
+/// Each row as a block of lines.
+pub(crate) fn blocks(rows: &[Value]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        for (name, value) in row.as_object().into_iter().flatten() {
+            let shown = match value {
+                Value::Null => "-".to_owned(),
+                Value::String(text) => text.clone(),
+                other => format!("{other:#}"),
+            };
+            let _ = writeln!(text, "{name}: {shown}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// What became of each message. Not complete unless all of them are done.
+pub(crate) fn outcomes(redriven: &[Redriven], as_json: bool) -> Report {
+    let complete = redriven.iter().all(|one| one.outcome.is_done());
+    let report = if as_json {
+        let row =
+            |one: &Redriven| json!({"id": one.id, "done": one.outcome.is_done(), "outcome": one.outcome.to_string()});
+        Report::json(&json!({ "dry_run": false, "messages": redriven.iter().map(row).collect::<Vec<_>>() }))
+    } else {
+        let rows: Vec<_> = redriven.iter().map(|one| [one.id.clone(), one.outcome.to_string()]).collect();
+        Report::done(if rows.is_empty() { "None.\n".to_owned() } else { table(["ID", "OUTCOME"], &rows) })
+    };
+    Report { complete, ..report }
 }
 
 #[cfg(test)]

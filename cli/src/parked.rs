@@ -1,12 +1,9 @@
 //! `connector parked`: what the connector has given up and kept in its table.
 
-use std::fmt::Write as _;
-
 use clap::{Args, Subcommand};
 use connector::{
     app::redrive::{
-        ParkedPlan, PlannedParked, QueueKind, Redriven, WorkerQueues, delete_parked, plan_parked, redrive_parked,
-        short_name,
+        ParkedPlan, PlannedParked, QueueKind, WorkerQueues, delete_parked, plan_parked, redrive_parked, short_name,
     },
     aws::{ParkedTable, SqsQueue},
     domain::id::{ConversationId, LineId},
@@ -16,13 +13,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    output::{Report, age, or_dash, table},
-    selection::SelectionArguments,
+    output::{Report, age, blocks, or_dash, outcomes, seconds, table, with_task},
+    selection::{Consent, SelectionArguments, WHICH},
     target::{Target, TargetArguments},
 };
-
-/// What is said when nothing says which messages are meant.
-pub(crate) const WHICH: &str = "say which messages: by ids, --line, --conversation, --since or --until";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ParkedCommand {
@@ -74,28 +68,6 @@ pub(crate) struct DeleteArguments {
     list: ListArguments,
     #[command(flatten)]
     consent: Consent,
-}
-
-/// What a command that changes something asks for.
-#[derive(Debug, Args)]
-pub(crate) struct Consent {
-    /// Do it.
-    #[arg(long, help_heading = "What to do")]
-    pub(crate) yes: bool,
-    /// All messages, if nothing says which.
-    #[arg(long, help_heading = "What to do")]
-    pub(crate) all: bool,
-}
-
-impl Consent {
-    /// # Errors
-    /// A sentence, if nothing says which messages are meant.
-    pub(crate) fn check(&self, selection: &SelectionArguments) -> Result<(), String> {
-        if selection.is_empty() && !self.all {
-            return Err(format!("{WHICH}; or --all"));
-        }
-        Ok(())
-    }
 }
 
 impl ParkedCommand {
@@ -256,15 +228,10 @@ fn conversation(planned: &PlannedParked) -> Option<&str> {
     named.or(facts.and_then(|facts| facts.conversation.as_ref())).map(ConversationId::as_str)
 }
 
-/// A moment without its fraction.
-pub(crate) fn seconds(at: Timestamp) -> String {
-    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
-}
-
 fn row(planned: &PlannedParked, now: Timestamp, show_text: bool) -> Value {
     let (parked, facts) = (&planned.parked.parked, planned.facts.as_ref());
     let accepted_at = facts.and_then(|facts| facts.accepted_at);
-    let mut row = json!({
+    let row = json!({
         "id": planned.id,
         "parked_at": parked.at,
         "accepted_at": accepted_at,
@@ -277,42 +244,7 @@ fn row(planned: &PlannedParked, now: Timestamp, show_text: bool) -> Value {
         "reason": parked.reason,
         "begun_at": planned.parked.begun,
     });
-    if let (true, Some(row)) = (show_text, row.as_object_mut()) {
-        let task = serde_json::from_str(&parked.task).unwrap_or_else(|_| Value::String(parked.task.clone()));
-        row.insert("task".to_owned(), task);
-    }
-    row
-}
-
-/// Each row as a block of lines.
-pub(crate) fn blocks(rows: &[Value]) -> String {
-    let mut text = String::new();
-    for row in rows {
-        for (name, value) in row.as_object().into_iter().flatten() {
-            let shown = match value {
-                Value::Null => "-".to_owned(),
-                Value::String(text) => text.clone(),
-                other => format!("{other:#}"),
-            };
-            let _ = writeln!(text, "{name}: {shown}");
-        }
-        text.push('\n');
-    }
-    text
-}
-
-/// What became of each message. Not complete unless all of them are done.
-pub(crate) fn outcomes(redriven: &[Redriven], as_json: bool) -> Report {
-    let complete = redriven.iter().all(|one| one.outcome.is_done());
-    let report = if as_json {
-        let row =
-            |one: &Redriven| json!({"id": one.id, "done": one.outcome.is_done(), "outcome": one.outcome.to_string()});
-        Report::json(&json!({ "dry_run": false, "messages": redriven.iter().map(row).collect::<Vec<_>>() }))
-    } else {
-        let rows: Vec<_> = redriven.iter().map(|one| [one.id.clone(), one.outcome.to_string()]).collect();
-        Report::done(if rows.is_empty() { "None.\n".to_owned() } else { table(["ID", "OUTCOME"], &rows) })
-    };
-    Report { complete, ..report }
+    if show_text { with_task(row, &parked.task) } else { row }
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::target::Target;
 
+/// What is said when nothing says which messages are meant.
+pub(crate) const WHICH: &str = "say which messages: by ids, --line, --conversation, --since or --until";
+
 /// Messages that fit everything that is given.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Which messages")]
@@ -49,6 +52,28 @@ fn conversation(text: &str) -> Result<ConversationId, InvalidId> {
 
 fn account(text: &str) -> Result<AccountId, InvalidId> {
     AccountId::new(text)
+}
+
+/// What a command that changes something asks for.
+#[derive(Debug, Args)]
+pub(crate) struct Consent {
+    /// Do it.
+    #[arg(long, help_heading = "What to do")]
+    pub(crate) yes: bool,
+    /// All messages, if nothing says which.
+    #[arg(long, help_heading = "What to do")]
+    pub(crate) all: bool,
+}
+
+impl Consent {
+    /// # Errors
+    /// A sentence, if nothing says which messages are meant.
+    pub(crate) fn check(&self, selection: &SelectionArguments) -> Result<(), String> {
+        if selection.is_empty() && !self.all {
+            return Err(format!("{WHICH}; or --all"));
+        }
+        Ok(())
+    }
 }
 
 impl SelectionArguments {

@@ -2,7 +2,10 @@
 //!
 //! The lab is a simulator on loopback: its journal shows message texts on purpose. Secrets and tokens are never put in.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use connector::port::{Clock, SystemClock};
 use serde::Serialize;
@@ -23,6 +26,17 @@ pub struct Entry {
     pub what: String,
     /// The payload as it travelled, where there is one (without secrets and tokens).
     pub detail: Option<serde_json::Value>,
+}
+
+/// What is shown of a webhook that nobody answered: the error's own text holds the URL.
+pub(crate) fn unanswered(error: &reqwest::Error, timeout: Duration) -> String {
+    if error.is_timeout() {
+        format!("no answer within {timeout:?}")
+    } else if error.is_connect() {
+        "no connection".to_owned()
+    } else {
+        "connection lost".to_owned()
+    }
 }
 
 /// The journal of one lab: append, read back, follow. Clones share it.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::outbox::{Posting, Purpose};
 use super::phone::MessageState;
 use super::{Account, signature};
+use crate::journal::unanswered;
 
 /// After the first try: 5 s, 10 s, doubling to 81,920 s, which is the 15th (Sinch, "Callbacks", retries).
 const RETRIES: u32 = 15;
@@ -93,7 +94,7 @@ impl Account {
                 let text = response.text().await.unwrap_or_default();
                 (WebhookAnswer::Status(status), text.chars().take(SHOWN_ANSWER).collect())
             }
-            Err(error) => (WebhookAnswer::NoAnswer(reason(&error)), String::new()),
+            Err(error) => (WebhookAnswer::NoAnswer(unanswered(&error, TIMEOUT)), String::new()),
         };
         let outcome = match &answer {
             WebhookAnswer::Status(status) => status.as_u16().to_string(),
@@ -117,18 +118,6 @@ fn delay_after(attempt: u32, first: Duration) -> Option<Duration> {
 
 fn is_retried(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
-}
-
-/// Without the error's own text, which holds the URL.
-fn reason(error: &reqwest::Error) -> String {
-    let reason = if error.is_timeout() {
-        "no answer within 5 s"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "connection lost"
-    };
-    reason.to_owned()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a gateway waits between its tries")]

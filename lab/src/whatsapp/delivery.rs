@@ -16,6 +16,7 @@ use super::account::Account;
 use super::phone::MessageState;
 use super::update::{self, Update, UpdateKind};
 use super::{lock, signature};
+use crate::journal::unanswered;
 
 /// Retries after the first try. Meta documents "up to 7 days with decreasing frequency" and no figures: with a first wait of
 /// 5 s that doubles, the 17th would be past the 7 days.
@@ -180,7 +181,7 @@ impl Account {
                 let text = response.text().await.unwrap_or_default();
                 (WebhookAnswer::Status(status), text.chars().take(SHOWN_ANSWER).collect())
             }
-            Err(error) => (WebhookAnswer::NoAnswer(reason(&error, timeout)), String::new()),
+            Err(error) => (WebhookAnswer::NoAnswer(unanswered(&error, timeout)), String::new()),
         };
         let outcome = match &answer {
             WebhookAnswer::Status(status) => status.as_u16().to_string(),
@@ -200,17 +201,6 @@ impl Account {
 /// How long to wait after this many tries.
 fn delay_after(tries: u32, first: Duration) -> Duration {
     first.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)))
-}
-
-/// Without the error's own text, which holds the URL.
-pub(super) fn reason(error: &reqwest::Error, timeout: Duration) -> String {
-    if error.is_timeout() {
-        format!("no answer within {timeout:?}")
-    } else if error.is_connect() {
-        "no connection".to_owned()
-    } else {
-        "connection lost".to_owned()
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "Meta waits between its tries, and a typing indicator has its time")]

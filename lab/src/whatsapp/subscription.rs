@@ -5,8 +5,8 @@ use secrecy::ExposeSecret;
 use url::Url;
 use uuid::Uuid;
 
-use super::delivery;
 use super::{WhatsApp, lock};
+use crate::journal::unanswered;
 
 /// Why an address was not taken for the webhooks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,12 +41,12 @@ impl WhatsApp {
             .append_pair("hub.verify_token", account.options.verify_token.expose_secret());
         let timeout = lock(&account.settings).answer_timeout;
         let outcome = match account.client.get(handshake).timeout(timeout).send().await {
-            Err(error) => Err(SubscribeError::NoAnswer(delivery::reason(&error, timeout))),
+            Err(error) => Err(SubscribeError::NoAnswer(unanswered(&error, timeout))),
             Ok(response) if response.status() != StatusCode::OK => Err(SubscribeError::Refused(response.status())),
             Ok(response) => match response.text().await {
                 Ok(body) if body == challenge => Ok(()),
                 Ok(_) => Err(SubscribeError::WrongChallenge),
-                Err(error) => Err(SubscribeError::NoAnswer(delivery::reason(&error, timeout))),
+                Err(error) => Err(SubscribeError::NoAnswer(unanswered(&error, timeout))),
             },
         };
         let shown = match &outcome {

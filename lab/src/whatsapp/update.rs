@@ -155,7 +155,7 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// The bytes that are signed and posted: Meta writes everything outside ASCII as `\uXXXX` in lower case, and `/` as `\/`.
+/// The bytes that are signed and posted: Meta writes everything outside ASCII as `\u` with four lower-case digits, and `/` as `\/`.
 pub(super) fn as_meta_writes(body: &Value) -> Vec<u8> {
     let json = body.to_string();
     let mut written = String::with_capacity(json.len());

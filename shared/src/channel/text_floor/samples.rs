@@ -5,6 +5,41 @@ use serde_json::{Value, json};
 
 use crate::liveengage::structured_content::MOST_DEPTH;
 
+/// Hands the names of the fixtures, one for each template, to a macro.
+macro_rules! every_template {
+    ($use:ident) => {
+        $use!(
+            text,
+            button_link,
+            button_publish,
+            image,
+            map,
+            map_off_the_earth,
+            quick_replies,
+            survey_stars,
+            survey_nps,
+            card,
+            carousel,
+            checklist,
+            checklist_sections,
+            date_picker,
+            date_picker_single,
+            schedule_slots,
+            carousel_select,
+            accordion_select,
+            tabs,
+            key_value_pairs,
+            link_preview,
+            template,
+            cart_and_custom,
+            dangerous_link,
+            unknown_elements,
+            swapped_menu,
+        );
+    };
+}
+pub(in crate::channel) use every_template;
+
 /// JSON of an element, and what a person must see of it.
 pub(in crate::channel) type Sample = (Value, Vec<String>);
 

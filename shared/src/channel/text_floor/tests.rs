@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::{
     line::labelled,
-    samples::{any_json, button, tree},
+    samples::{any_json, button, every_template, tree},
     *,
 };
 use crate::liveengage::structured_content::{self, MOST_DEPTH, MOST_ELEMENTS};
@@ -39,34 +39,7 @@ macro_rules! golden {
     };
 }
 
-golden!(
-    text,
-    button_link,
-    button_publish,
-    image,
-    map,
-    map_off_the_earth,
-    quick_replies,
-    survey_stars,
-    survey_nps,
-    card,
-    carousel,
-    checklist,
-    checklist_sections,
-    date_picker,
-    date_picker_single,
-    schedule_slots,
-    carousel_select,
-    accordion_select,
-    tabs,
-    key_value_pairs,
-    link_preview,
-    template,
-    cart_and_custom,
-    dangerous_link,
-    unknown_elements,
-    swapped_menu,
-);
+every_template!(golden);
 
 #[test]
 fn our_own_words_cost_no_ucs_2() {

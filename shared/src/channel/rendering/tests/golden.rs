@@ -1,6 +1,7 @@
 //! The fixtures of the text floor, for a channel that takes what WhatsApp takes.
 
 use super::*;
+use crate::channel::text_floor::samples::every_template;
 
 fn golden(name: &str, fixture: &str) {
     let fixture: Value = serde_json::from_str(fixture).unwrap();
@@ -41,31 +42,4 @@ macro_rules! golden {
     };
 }
 
-golden!(
-    text,
-    button_link,
-    button_publish,
-    image,
-    map,
-    map_off_the_earth,
-    quick_replies,
-    survey_stars,
-    survey_nps,
-    card,
-    carousel,
-    checklist,
-    checklist_sections,
-    date_picker,
-    date_picker_single,
-    schedule_slots,
-    carousel_select,
-    accordion_select,
-    tabs,
-    key_value_pairs,
-    link_preview,
-    template,
-    cart_and_custom,
-    dangerous_link,
-    unknown_elements,
-    swapped_menu,
-);
+every_template!(golden);
