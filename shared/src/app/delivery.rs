@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{error::DeliveryError, task::digest};
 use crate::{
     domain::{
-        delivery::{Begin, ConsumerRef, Lease, MessageKey, Parked, Step},
+        delivery::{Begin, ConsumerRef, Doubt, Lease, MessageKey, Parked, Step},
         id::{ConversationId, DialogId, LineId, Owner, Sequence},
         retry::{Disposition, RETRY_FOR, spread, wait_after},
     },
@@ -59,6 +59,12 @@ pub(super) const LIVEENGAGE_CALL: SignedDuration = SignedDuration::from_secs(26)
 /// The longest that a file takes from one side to the other: its address asked for, and both calls that carry it.
 pub(super) const FILE_TRANSFER: SignedDuration = SignedDuration::from_secs(44);
 
+/// How often a message is tried at the least, however old it is: two minutes' worth.
+const LEAST_ATTEMPTS: u32 = 6;
+
+/// How old a message can get that is only ever held back. Its receives stay below the queue's 200.
+const LONGEST_HELD_BACK: SignedDuration = SignedDuration::from_hours(24);
+
 /// The longest that a message waits at a time while the other side is down.
 const LONGEST_HOLD: SignedDuration = SignedDuration::from_mins(15);
 
@@ -107,6 +113,8 @@ pub struct About {
     pub first_accepted_at: Option<Timestamp>,
     /// How often it was started, once it is: what the retry ladder counts.
     pub attempts: Option<u32>,
+    /// Whether an attempt has done the next step without noting it: as the message was begun, and what this attempt adds.
+    pub doubt: Doubt,
     /// The person at the channel's end, where they are known.
     pub person: Option<ConsumerRef>,
     /// The place in the dialog, of a message of LiveEngage.
@@ -133,8 +141,9 @@ pub(super) async fn begin(
 ) -> Result<Option<(Lease, Vec<Step>)>, DeliveryError> {
     let lease = Lease { message, owner: attempt.owner.clone() };
     match messages.begin(&lease, attempt.now, attempt.deadline).await? {
-        Begin::Started { steps, attempts } => {
+        Begin::Started { steps, attempts, doubt } => {
             about.attempts = Some(attempts);
+            about.doubt = doubt;
             Ok(Some((lease, steps)))
         }
         Begin::Done => Ok(None),
@@ -178,24 +187,24 @@ pub(super) async fn end(
     // Somebody else has it: what becomes of it is theirs to say.
     let elsewhere =
         matches!(error, DeliveryError::Busy { what: "the message", .. } | DeliveryError::Store(StoreError::LeaseLost));
+    let held_back =
+        matches!(error, DeliveryError::HeldBack { .. } | DeliveryError::Busy { what: super::tokens::APP_JWT, .. });
     let after = match error.disposition() {
         Disposition::Again { after } if elsewhere => Some(after),
         // A queue message is received 200 times at the most: the longer it has waited, the less often it asks.
-        Disposition::Again { after }
-            if matches!(error, DeliveryError::HeldBack { .. }) && (age < RETRY_FOR || attempts <= 3) =>
-        {
-            Some(after.max((age / 10).min(LONGEST_HOLD)))
-        }
+        Disposition::Again { after } if held_back => (age < RETRY_FOR || (attempts <= 3 && age < LONGEST_HELD_BACK))
+            .then(|| after.max((age / 10).min(LONGEST_HOLD))),
         // About the moment and not about the message, however old it is.
         Disposition::Again { after }
             if matches!(error, DeliveryError::OutOfTime | DeliveryError::Busy { .. } | DeliveryError::Contended) =>
         {
             Some(after)
         }
-        Disposition::Retry { after: Some(asked) } if age < RETRY_FOR => Some(wait_after(attempts, Some(asked))),
-        Disposition::Retry { after: None } if age < RETRY_FOR => {
-            Some(spread(wait_after(attempts, None), seed(key, attempts)))
-        }
+        // One that is old because nobody worked for hours gets its attempts too.
+        Disposition::Retry { after: asked } if age < RETRY_FOR || attempts < LEAST_ATTEMPTS => Some(match asked {
+            Some(_) => wait_after(attempts, asked),
+            None => spread(wait_after(attempts, None), seed(key, attempts)),
+        }),
         // These pass in seconds: being too old must not hit a message that is about to go.
         Disposition::Again { after } if age < RETRY_FOR + SignedDuration::from_hours(1) => Some(after),
         Disposition::Retry { .. } | Disposition::Again { .. } | Disposition::Park => None,
@@ -211,7 +220,7 @@ pub(super) async fn end(
         if !elsewhere {
             // The lease runs out by itself should this fail.
             let counts = matches!(error.disposition(), Disposition::Retry { .. });
-            let _ = messages.release(&lease, counts).await;
+            let _ = messages.release(&lease, counts, &about.doubt).await;
         }
         return Err(ComeAgain { after });
     }
@@ -221,7 +230,7 @@ pub(super) async fn end(
         && let Err(queue_error) = telling.queue.send(vec![news]).await
     {
         tracing::error!(correlation, line, conversation, %error, %queue_error, "nobody can be told of a message that is to be parked; it stays in the queue");
-        let _ = messages.release(&lease, true).await;
+        let _ = messages.release(&lease, true, &about.doubt).await;
         return Err(ComeAgain { after: wait_after(attempts, None) });
     }
     let parked = Parked {
@@ -231,7 +240,7 @@ pub(super) async fn end(
         conversation: about.conversation.clone(),
         task: task.to_owned(),
     };
-    match messages.park(&lease, &parked).await {
+    match messages.park(&lease, &parked, &about.doubt).await {
         Ok(()) => {
             tracing::error!(correlation, line, conversation, %error, "PARKED: the message was not delivered and is kept in the table");
             Ok(())
@@ -291,7 +300,7 @@ pub(super) async fn park_panicking(messages: &dyn Messages, attempt: &Attempt, t
     let result = match begin(messages, key.clone(), attempt, &mut about).await {
         Ok(None) => Ok(Delivered::Nothing("parked before")),
         Ok(Some((lease, _))) if about.attempts.is_none_or(|attempts| attempts < PANICS) => {
-            let _ = messages.release(&lease, true).await;
+            let _ = messages.release(&lease, true, &about.doubt).await;
             return Err(ComeAgain { after: wait_after(about.attempts.unwrap_or(1), None) });
         }
         Ok(Some(_)) => Err(DeliveryError::UnreadableTask { what: "the message (every attempt crashes)" }),

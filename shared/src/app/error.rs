@@ -99,6 +99,17 @@ pub enum DeliveryError {
         /// What it is.
         what: &'static str,
     },
+    /// An earlier attempt may have delivered it, nothing tells, and the line doesn't repeat then ([`crate::domain::delivery::WhenInDoubt`]).
+    #[error("an attempt had no answer, so that it may have arrived; it is not sent again (when_in_doubt)")]
+    InDoubt,
+    /// The channel reports that a message has failed which counted as delivered, and there is no conversation any more to say so in.
+    #[error(
+        "the channel reports that a message could not be delivered (code {code}), and nobody can be told: its conversation has ended"
+    )]
+    NobodyToTell {
+        /// The channel's code.
+        code: String,
+    },
     /// A kind of content that the connector can't carry yet.
     #[error("{content} can't be carried to this channel")]
     Unsupported {
@@ -127,7 +138,26 @@ impl DeliveryError {
             | Self::MessageUnknown { after } => Disposition::Again { after: *after },
             Self::OutOfTime => Disposition::Again { after: SignedDuration::ZERO },
             Self::Contended => Disposition::Again { after: SignedDuration::from_secs(1) },
-            Self::Unreadable(_) | Self::UnreadableTask { .. } | Self::Unsupported { .. } => Disposition::Park,
+            Self::Unreadable(_)
+            | Self::UnreadableTask { .. }
+            | Self::Unsupported { .. }
+            | Self::InDoubt
+            | Self::NobodyToTell { .. } => Disposition::Park,
+        }
+    }
+
+    /// Whether `call` may have been carried out although it failed: no answer, one of a server that broke down at it, or one that is not
+    /// its own. 503 says that it was not begun.
+    pub fn leaves_in_doubt(&self, name: &str) -> bool {
+        match self {
+            Self::Http { call, failure: HttpFailure::Unanswered } => *call == name,
+            Self::LiveEngage(LiveEngageError::Unavailable { call, status, .. }) => {
+                *call == name && (*status == 408 || (*status >= 500 && *status != 503))
+            }
+            Self::LiveEngage(LiveEngageError::Unreadable { call, .. }) => *call == name,
+            Self::Channel(SendFailure::Later { status, .. }) => *status >= 500 && *status != 503,
+            Self::Channel(SendFailure::Unreadable { .. }) => true,
+            _ => false,
         }
     }
 }

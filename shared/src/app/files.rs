@@ -48,6 +48,11 @@ pub(super) async fn streamed(download: Download, largest: u64) -> Result<Streame
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
     use http::StatusCode;
 
     use super::*;
@@ -83,6 +88,21 @@ mod tests {
         assert_eq!(streamed(download(None, &[b"abc", b"def"]), 5).await.unwrap_err(), too_large);
         assert_eq!(streamed(download(Some(0), &[]), 5).await.unwrap_err(), Refusal::Empty);
         assert_eq!(streamed(download(None, &[]), 5).await.unwrap_err(), Refusal::Empty);
+    }
+
+    /// Nothing but the limit ends it: nobody says its size, and it never stops.
+    #[tokio::test]
+    async fn a_file_without_end_is_read_to_its_limit_and_no_further() {
+        let read = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&read);
+        let endless = stream::repeat_with(move || {
+            counter.fetch_add(1000, Ordering::Relaxed);
+            Ok(Bytes::from_static(&[0; 1000]))
+        });
+        let endless = Download { rest: endless.boxed(), ..download(None, &[b"abc"]) };
+        let refusal = streamed(endless, 1_000_000).await.unwrap_err();
+        assert_eq!(refusal, Refusal::TooLarge { largest: 1_000_000 });
+        assert!(read.load(Ordering::Relaxed) <= 1_001_000);
     }
 
     #[tokio::test]

@@ -1,15 +1,17 @@
 //! A channel's webhooks come in: verify, read, queue, and only then acknowledge.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 
 use super::{
     registry::Lines,
-    task::{ToLiveEngage, digest, to_body},
+    replay::is_too_old,
+    task::{LARGEST_TASK, MOST_OF_UNREADABLE, ToLiveEngage, UnreadableMessage, digest, to_body},
 };
 use crate::{
-    channel::{Answer, ChannelRequest, Refusal, Unreadable},
+    channel::{Answer, ChannelRequest, Reception, Refusal, Unreadable, UnreadableEntry},
     domain::{
         conversation::COMPOSING_EVERY,
         id::{ChannelUserId, CorrelationId, LineId, ProviderMessageId},
@@ -32,7 +34,8 @@ pub enum Outcome {
     },
     /// There is no such line. 404.
     UnknownLine,
-    /// It is not believed. 401.
+    /// It is not believed. 401. Of a request with a message that is too old, whatever else is in it is queued all the same: the
+    /// sender's next attempt brings nothing new.
     Refused(Refusal),
     /// It is verified, and not the channel's format. 400.
     Unreadable(Unreadable),
@@ -69,11 +72,12 @@ impl AcceptChannelRequest {
     ) -> Outcome {
         let Ok(line) = LineId::new(line) else { return Outcome::UnknownLine };
         let Some(versions) = self.lines.get(&line, now).await else { return Outcome::UnknownLine };
+        // Which version it is signed with, from 0 for the current one.
         let verified = |versions: &super::registry::Versions<super::settings::LineSettings>| {
             let mut refusal = Refusal::Wrong;
-            for version in versions.all() {
+            for (index, version) in versions.all().enumerate() {
                 match version.line.verify(request, now) {
-                    Ok(()) => return Ok(()),
+                    Ok(()) => return Ok(index),
                     // Another version's signature is wrong too: the reason is the one that isn't.
                     Err(Refusal::Wrong) => {}
                     Err(error) => refusal = error,
@@ -81,19 +85,30 @@ impl AcceptChannelRequest {
             }
             Err(refusal)
         };
-        let versions = match verified(&versions) {
-            Ok(()) => versions,
+        let (versions, index) = match verified(&versions) {
+            Ok(index) => (versions, index),
             Err(Refusal::Wrong) => match self.lines.get_after_failure(&line, now).await {
-                Some(newer) if verified(&newer).is_ok() => newer,
-                _ => return Outcome::Refused(Refusal::Wrong),
+                Some(newer) => match verified(&newer) {
+                    Ok(index) => (newer, index),
+                    Err(_) => return Outcome::Refused(Refusal::Wrong),
+                },
+                None => return Outcome::Refused(Refusal::Wrong),
             },
             Err(refusal) => return Outcome::Refused(refusal),
         };
-        let reception = match versions.current.line.receive(request) {
+        if index > 0 {
+            // For whoever rotates it: while this comes, the old secret must not be revoked.
+            tracing::info!(%line, count = 1, "a channel request is signed with the previous secret");
+        }
+        let line_settings = &versions.current.line;
+        let mut reception = match line_settings.receive(request) {
             Ok(reception) => reception,
             Err(error) => return Outcome::Unreadable(error),
         };
-        let messages = queue_messages(&line, &reception.events, correlation, now);
+        let replayed =
+            if line_settings.signs_time() { Replayed::default() } else { leave_out_old(&mut reception, now) };
+        reception.ignored += replayed.indications;
+        let messages = queue_messages(&line, &reception, correlation, now);
         let messages = match messages {
             Ok(messages) => messages,
             Err(error) => return Outcome::NotQueued(error.to_string()),
@@ -104,8 +119,34 @@ impl AcceptChannelRequest {
         {
             return Outcome::NotQueued(error.code);
         }
+        if replayed.messages > 0 {
+            return Outcome::Refused(Refusal::Stale);
+        }
         Outcome::Accepted { answer: reception.answer, queued, ignored: reception.ignored }
     }
+}
+
+/// What a request holds that is too old to be new.
+#[derive(Default)]
+struct Replayed {
+    /// What somebody said: nobody may take a request for accepted of which that is left out.
+    messages: usize,
+    /// Reports and typing, which nobody misses.
+    indications: usize,
+}
+
+fn leave_out_old(reception: &mut Reception, now: Timestamp) -> Replayed {
+    let mut replayed = Replayed::default();
+    reception.events.retain(|event| {
+        let is_old = is_too_old(event.at, now);
+        match event.content {
+            _ if !is_old => {}
+            InboundContent::Report { .. } | InboundContent::Typing { .. } => replayed.indications += 1,
+            _ => replayed.messages += 1,
+        }
+        !is_old
+    });
+    replayed
 }
 
 /// The queue group of one person on one line.
@@ -113,23 +154,28 @@ pub fn group(line: &LineId, user: &ChannelUserId) -> String {
     digest([line.as_str().as_bytes(), user.as_str().as_bytes()])
 }
 
+/// What an agent is shown of a message that fits into no queue.
+const TOO_LARGE: &str = "message of more than 256 KB";
+
 /// The most reports in one queue message: each is a read of the ledger.
 const MOST_REPORTS: usize = 100;
 
 fn queue_messages(
     line: &LineId,
-    events: &[InboundEvent],
+    reception: &Reception,
     correlation: &CorrelationId,
     now: Timestamp,
 ) -> Result<Vec<QueueMessage>, serde_json::Error> {
     let mut messages = Vec::new();
     // Reports of one status for one person are told LiveEngage in one request.
     let mut reports: Vec<(&ChannelUserId, &ReportedStatus, Vec<ProviderMessageId>)> = Vec::new();
-    for event in events {
-        let InboundContent::Report { message, status } = &event.content else {
+    let mut references = HashMap::new();
+    for event in &reception.events {
+        let InboundContent::Report { message, status, reference } = &event.content else {
             messages.push(queue_message(line, event, correlation, now)?);
             continue;
         };
+        references.extend(reference.clone().map(|reference| (message.clone(), reference)));
         let known = reports
             .iter_mut()
             .find(|(user, known, messages)| *user == &event.user && *known == status && messages.len() < MOST_REPORTS);
@@ -145,7 +191,9 @@ fn queue_messages(
         let deduplication = digest([b"reports".as_slice(), line_name, &rank].into_iter().chain(names));
         // A group of their own: a report that has to wait must not hold up a text.
         let group = digest([b"reports".as_slice(), line_name, user.as_str().as_bytes()]);
+        let named = |id: &ProviderMessageId| Some((id.clone(), references.get(id)?.clone()));
         let task = ToLiveEngage::ReportsV1 {
+            references: ids.iter().filter_map(named).collect(),
             line: line.clone(),
             user: user.clone(),
             correlation: correlation.clone(),
@@ -155,7 +203,27 @@ fn queue_messages(
         };
         messages.push(QueueMessage { body: to_body(&task)?, group, deduplication });
     }
+    for entry in &reception.unreadable {
+        messages.push(unreadable_message(line, entry, correlation)?);
+    }
     Ok(messages)
+}
+
+/// The queue message of something that the worker can only keep for a person.
+fn unreadable_message(
+    line: &LineId,
+    UnreadableEntry(bytes): &UnreadableEntry,
+    correlation: &CorrelationId,
+) -> Result<QueueMessage, serde_json::Error> {
+    let kept = bytes.get(..MOST_OF_UNREADABLE).unwrap_or(bytes);
+    if kept.len() < bytes.len() {
+        tracing::warn!(%correlation, %line, bytes = bytes.len(), count = 1, "of an unreadable message the beginning is kept");
+    }
+    let message =
+        UnreadableMessage { line: line.clone(), correlation: correlation.clone(), body: STANDARD.encode(kept) };
+    let group = message.group();
+    let body = to_body(&ToLiveEngage::UnreadableMessageV1(message))?;
+    Ok(QueueMessage { body, deduplication: group.clone(), group })
 }
 
 fn queue_message(
@@ -164,14 +232,22 @@ fn queue_message(
     correlation: &CorrelationId,
     now: Timestamp,
 ) -> Result<QueueMessage, serde_json::Error> {
-    let task = ToLiveEngage::ChannelEventV1 {
-        line: line.clone(),
-        correlation: correlation.clone(),
-        accepted_at: now,
-        first_accepted_at: None,
-        event: event.clone(),
+    let task = |event: InboundEvent| {
+        to_body(&ToLiveEngage::ChannelEventV1 {
+            line: line.clone(),
+            correlation: correlation.clone(),
+            accepted_at: now,
+            first_accepted_at: None,
+            event,
+        })
     };
-    let body = to_body(&task)?;
+    let mut body = task(event.clone())?;
+    if body.len() > LARGEST_TASK {
+        // A 500 would come again and again, and never fit. The agent is told instead.
+        tracing::warn!(%correlation, %line, bytes = body.len(), count = 1, "a message is too large to be carried");
+        let content = InboundContent::Unsupported { label: TOO_LARGE.to_owned() };
+        body = task(InboundEvent { content, person: None, ..event.clone() })?;
+    }
     let group = group(line, &event.user);
     let (line, user, id) = (line.as_str().as_bytes(), event.user.as_str().as_bytes(), event.id.as_str().as_bytes());
     if let InboundContent::Typing { typing } = event.content {

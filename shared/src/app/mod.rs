@@ -2,12 +2,15 @@
 
 mod breakers;
 pub mod delivery;
+mod echo;
 pub mod error;
 mod files;
 pub mod inbound;
 pub mod liveengage_client;
 pub mod redrive;
 pub mod registry;
+pub mod replay;
+pub mod secret_change;
 pub mod settings;
 pub mod task;
 pub mod to_channel;

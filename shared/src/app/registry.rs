@@ -9,7 +9,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::settings::{Account, LineSettings};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         id::{AccountId, LineId},
         settings::WrongField,
     },
-    port::{Secrets, SecretsError},
+    port::{SecretVersions, Secrets, SecretsError},
 };
 
 /// How long a secret is used before it is read again.
@@ -64,6 +64,11 @@ pub trait Registered: Sized {
     fn parse(id: &Self::Id, secret: &SecretString) -> Result<Self, WrongField>;
 }
 
+/// The name of the secret of an account or line: `<prefix>/<kind>/<id>`.
+pub fn secret_name<T: Registered>(prefix: &str, id: &T::Id) -> String {
+    format!("{prefix}/{}/{}", T::KIND, T::id_text(id))
+}
+
 impl Registered for Account {
     type Id = AccountId;
     const KIND: &'static str = "account";
@@ -104,6 +109,8 @@ impl<T> Versions<T> {
 
 struct Known<T> {
     versions: Arc<Versions<T>>,
+    /// The current version as it was read, to know a newer one.
+    text: SecretString,
     read_at: Timestamp,
     /// When reading it again failed last.
     failed_at: Option<Timestamp>,
@@ -185,16 +192,18 @@ impl<T: Registered> Registry<T> {
     }
 
     async fn read(&self, id: &T::Id, now: Timestamp) -> Result<Arc<Versions<T>>, RegistryError> {
-        let name = format!("{}/{}/{}", self.prefix, T::KIND, T::id_text(id));
-        let versions = self.secrets.versions(&name).await?;
-        let current =
-            T::parse(id, &versions.current).map_err(|wrong| RegistryError::Wrong { secret: name.clone(), wrong })?;
+        let name = secret_name::<T>(&self.prefix, id);
+        let SecretVersions { current: text, current_since, previous } = self.secrets.versions(&name).await?;
+        let current = T::parse(id, &text).map_err(|wrong| RegistryError::Wrong { secret: name.clone(), wrong })?;
         // A previous version that can't be read any more verifies nothing, and that is all it is for.
-        let in_rotation = versions.current_since.is_none_or(|since| now.duration_since(since) < PREVIOUS_FOR);
-        let previous = versions.previous.filter(|_| in_rotation).and_then(|secret| T::parse(id, &secret).ok());
+        let in_rotation = current_since.is_none_or(|since| now.duration_since(since) < PREVIOUS_FOR);
+        let previous = previous.filter(|_| in_rotation).and_then(|secret| T::parse(id, &secret).ok());
         let versions = Arc::new(Versions { current, previous });
-        let known = Known { versions: Arc::clone(&versions), read_at: now, failed_at: None };
-        self.lock().insert(id.clone(), known);
+        let known = Known { versions: Arc::clone(&versions), text: text.clone(), read_at: now, failed_at: None };
+        let before = self.lock().insert(id.clone(), known);
+        if before.is_some_and(|before| before.text.expose_secret() != text.expose_secret()) {
+            tracing::info!(secret = name, count = 1, "a newer version of a secret is in use");
+        }
         Ok(versions)
     }
 

@@ -7,12 +7,21 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     domain::{
-        id::{AccountId, ChannelUserId, ConversationId, CorrelationId, DialogId, LineId, ProviderMessageId, Sequence},
+        id::{
+            AccountId, CallReference, ChannelUserId, ConversationId, CorrelationId, DialogId, LineId,
+            ProviderMessageId, Sequence,
+        },
         message::{InboundEvent, MessageText, ReportedStatus},
     },
     liveengage::notification::NotificationType,
     port::{QueueError, QueueMessage},
 };
+
+/// The largest task, in bytes: what SQS takes in every region, and less than the 400 KB of a table's item, in which it may be parked.
+pub const LARGEST_TASK: usize = 256 * 1024;
+
+/// The most bytes that are kept of something that nobody can read: in Base64, with what stands around it, it fits into a task.
+pub(super) const MOST_OF_UNREADABLE: usize = LARGEST_TASK / 2;
 
 /// A message of the queue to LiveEngage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +57,13 @@ pub enum ToLiveEngage {
         status: ReportedStatus,
         /// The channel's ids of the messages, 100 at most.
         messages: Vec<ProviderMessageId>,
+        /// The connector's own names for those of them that the channel gives one for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        references: Vec<(ProviderMessageId, CallReference)>,
     },
+    /// A person's message that the channel brought in a form that can't be read: the worker keeps it.
+    #[serde(rename = "unreadable_message_v1")]
+    UnreadableMessageV1(UnreadableMessage),
     /// An agent's message did not reach the person: the agent is to know.
     #[serde(rename = "undelivered_v1")]
     UndeliveredV1 {
@@ -69,6 +84,30 @@ pub enum ToLiveEngage {
         /// Why, as a sentence part for the agent.
         reason: String,
     },
+}
+
+/// A message of a channel that can't be read. `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadableMessage {
+    /// The line it came in on.
+    pub line: LineId,
+    /// Follows it through the logs.
+    pub correlation: CorrelationId,
+    /// The message as it came, in Base64. Of one that is too large for a queue message, the beginning.
+    pub body: String,
+}
+
+impl std::fmt::Debug for UnreadableMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "UnreadableMessage({} {})", self.line, self.correlation)
+    }
+}
+
+impl UnreadableMessage {
+    /// Its queue group, by which it is deduplicated, too: nothing waits for it.
+    pub fn group(&self) -> String {
+        digest([b"unreadable".as_slice(), self.line.as_str().as_bytes(), self.body.as_bytes()])
+    }
 }
 
 /// A message of the queue to the channels.
@@ -96,7 +135,7 @@ pub enum ToChannel {
         account: AccountId,
         /// Follows it through the logs.
         correlation: CorrelationId,
-        /// The body in Base64: it may be anything.
+        /// The body in Base64: it may be anything. Of one that is too large for a queue message, the beginning.
         body: String,
     },
     /// Something that the connector itself says to a person.
@@ -205,8 +244,11 @@ mod tests {
             "task": "channel_event_v1", "line": "sms-main", "correlation": "r-1", "accepted_at": "2026-03-04T05:06:07Z",
             "event": {"id": "mo-1", "user": "+4915112345678", "at": "2026-03-04T05:06:06Z", "content": {"kind": "text", "text": "hi 😀"}},
         });
-        let task: ToLiveEngage = serde_json::from_value(inbound.clone()).unwrap();
-        assert_eq!(serde_json::to_value(&task).unwrap(), inbound);
+        let unreadable = json!({"task": "unreadable_message_v1", "line": "wa", "correlation": "r-3", "body": "e30="});
+        for inbound in [inbound, unreadable] {
+            let task: ToLiveEngage = serde_json::from_value(inbound.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&task).unwrap(), inbound);
+        }
         let outbound = json!({
             "task": "liveengage_change_v1", "account": "72419083", "correlation": "r-2", "accepted_at": "2026-03-04T05:06:07Z",
             "notification": "ms.MessagingEventNotification", "change": {"sequence": 1, "event": {"type": "ContentEvent"}},

@@ -1,6 +1,7 @@
 //! What LiveEngage tells reaches the person. It also learns here of conversations that open and close.
 //!
-//! Echoes of the consumer's own words, private messages and other channels' conversations end here, cheaply: one read at most.
+//! Private messages and other channels' conversations end here, cheaply: one read at most. Echoes of the consumer's own words are
+//! noted.
 
 use std::sync::Arc;
 
@@ -9,19 +10,21 @@ use serde_json::Value;
 
 use super::{
     breakers::Breakers,
-    delivery::{About, Attempt, ComeAgain, Delivered, Telling, begin, end, park_panicking, park_unreadable},
+    delivery::{About, Attempt, ComeAgain, Delivered, Telling, begin, end, name_of, park_panicking, park_unreadable},
+    echo,
     error::DeliveryError,
     liveengage_client::LiveEngage,
     registry::{Lines, Versions},
     settings::LineSettings,
-    task::{Said, ToChannel, ToLiveEngage, digest, to_body},
+    task::{Said, ToChannel, ToLiveEngage, conversation_group, digest, to_body},
     to_liveengage::{WorkerPorts, update},
 };
 use crate::{
     domain::{
-        delivery::{ConsumerRef, ConversationOwner, MessageKey},
-        id::{AccountId, CorrelationId, LineId},
+        delivery::{ConsumerRef, ConversationOwner, Echo, MessageKey},
+        id::{AccountId, ConversationId, CorrelationId, LineId},
         message::OutboundContent,
+        order::{self, Place},
     },
     liveengage::notification::{self, Audience, Change, DialogEvent, EventKind, Role, UnreadableChange},
     port::QueueMessage,
@@ -51,8 +54,8 @@ pub struct DeliverToChannel {
 }
 
 impl DeliverToChannel {
-    /// Delivers for `lines`; who can't be delivered for is told over the queue to LiveEngage. LiveEngage itself is asked only where
-    /// an agent's file is.
+    /// Delivers for `lines`; who can't be delivered for is told over the queue to LiveEngage. LiveEngage itself is asked only for
+    /// an agent's file: where it is, and by whose token.
     pub fn new(lines: Arc<Lines>, liveengage: Arc<LiveEngage>, ports: WorkerPorts) -> Self {
         Self { lines, liveengage, ports, breakers: Arc::new(Breakers::new("the channel")) }
     }
@@ -60,7 +63,7 @@ impl DeliverToChannel {
     /// Works on one queue message.
     ///
     /// An agent's text costs six outside calls: whose conversation, lease, the channel, the step, the menu that it may take
-    /// away, finish. An echo costs none, another channel's message one.
+    /// away, finish. An echo costs two (whose conversation, note), another channel's message one.
     ///
     /// # Errors
     /// [`ComeAgain`] when the message must stay in the queue.
@@ -74,8 +77,18 @@ impl DeliverToChannel {
                     ..About::default()
                 };
                 let read = notification::read(notification, &change);
+                if let Some(after) = overtaking(&read, &change, accepted_at, attempt) {
+                    let correlation = correlation.as_str();
+                    tracing::info!(
+                        correlation,
+                        wait_ms = after.as_millis() as i64,
+                        count = 1,
+                        "late: waits for what it may have overtaken"
+                    );
+                    return Err(ComeAgain { after });
+                }
                 let key = key(&account, &read, &change);
-                let result = self.deliver(&account, read, &key, &correlation, attempt, &mut about).await;
+                let result = self.deliver(&account, read, task, &key, &correlation, attempt, &mut about).await;
                 let news = |reason: &str| undelivered(&about, &correlation, reason, attempt);
                 let telling = Telling { queue: &*self.ports.to_liveengage, news: &news };
                 end(messages, &key, attempt, &about, task, result, Some(telling)).await
@@ -109,6 +122,17 @@ impl DeliverToChannel {
         }
     }
 
+    /// Where an event stands in its dialog; `None` for anything that has no number, or that can't be read.
+    pub fn place(task: &str) -> Option<Place> {
+        let Ok(ToChannel::LiveEngageChangeV1 { notification, change, .. }) = serde_json::from_str(task) else {
+            return None;
+        };
+        match notification::read(notification, &change) {
+            Ok(Change::Event(DialogEvent { dialog, sequence: Some(sequence), .. })) => Some(Place { dialog, sequence }),
+            _ => None,
+        }
+    }
+
     /// Counts an attempt that has panicked, and keeps the message for a person when no attempt survives it.
     ///
     /// # Errors
@@ -139,10 +163,12 @@ impl DeliverToChannel {
         end(&*self.ports.messages, &key, attempt, &about, task, result, None).await
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of a queue message, taken apart")]
     async fn deliver(
         &self,
         account: &AccountId,
         read: Result<Change, UnreadableChange>,
+        task: &str,
         key: &MessageKey,
         correlation: &CorrelationId,
         attempt: &Attempt,
@@ -164,7 +190,7 @@ impl DeliverToChannel {
         };
         about.conversation = Some(event.conversation.clone());
         match (event.role, event.audience, &event.kind) {
-            (Role::Consumer, _, _) => Ok(Delivered::Nothing("echo")),
+            (Role::Consumer, _, _) => self.note_echo(account, &event, about.accepted_at.unwrap_or(attempt.now)).await,
             (_, Audience::Private, _) => Ok(Delivered::Nothing("private")),
             (_, _, EventKind::AcceptStatus { .. } | EventKind::ChatState(_)) => {
                 Ok(self.indicate(account, &event, attempt, about).await)
@@ -174,37 +200,90 @@ impl DeliverToChannel {
                 Role::Brand | Role::Unsaid,
                 Audience::All,
                 EventKind::Text(_) | EventKind::File(_) | EventKind::OtherContent(_) | EventKind::RichContent(_),
-            ) => self.forward_if_ours(account, event, key, attempt, about).await,
+            ) => self.forward_if_ours(account, event, task, key, attempt, about).await,
         }
     }
 
     async fn forward_if_ours(
         &self,
         account: &AccountId,
-        mut event: DialogEvent,
+        event: DialogEvent,
+        task: &str,
         key: &MessageKey,
         attempt: &Attempt,
         about: &mut About,
     ) -> Result<Delivered, DeliveryError> {
         let consumer = match self.ports.consumers.conversation_owner(account, &event.conversation).await? {
             Some(ConversationOwner::Ours(consumer)) => consumer,
-            Some(ConversationOwner::OurSurvey(consumer, conversation)) => {
-                event.conversation = conversation.clone();
-                about.conversation = Some(conversation);
-                consumer
-            }
+            // In the group of the dialog's name, where it could overtake what the agent said last.
+            Some(ConversationOwner::OurSurvey(_, conversation)) => return self.regroup(task, &conversation, key).await,
             Some(ConversationOwner::Foreign | ConversationOwner::PresumedForeign) => {
                 return Ok(Delivered::Nothing("another channel's"));
             }
-            None => return self.nobodys(account, &event, attempt, about).await,
+            None => return self.nobodys(account, &event, attempt.now, about).await,
         };
         about.line = Some(consumer.line.clone());
         about.person = Some(consumer.clone());
         about.place = Some((event.dialog.clone(), event.sequence));
         if event.role == Role::Unsaid && self.is_by(&consumer, event.originator.as_deref()).await? {
-            return Ok(Delivered::Nothing("echo"));
+            return self.note_own(account, &event, about.accepted_at.unwrap_or(attempt.now)).await;
         }
         self.forward(account, &consumer, &event, key, attempt, about).await
+    }
+
+    /// Puts an event of a survey that doesn't name its conversation behind what was said in the conversation, with the name filled in.
+    async fn regroup(
+        &self,
+        task: &str,
+        conversation: &ConversationId,
+        key: &MessageKey,
+    ) -> Result<Delivered, DeliveryError> {
+        let unreadable = |_| DeliveryError::UnreadableTask { what: "a survey's event" };
+        let mut task: ToChannel = serde_json::from_str(task).map_err(unreadable)?;
+        if let ToChannel::LiveEngageChangeV1 { account, change, .. } = &mut task
+            && let Some(fields) = change.as_object_mut()
+        {
+            fields.insert("conversationId".to_owned(), conversation.as_str().into());
+            let group = conversation_group(account, conversation.as_str());
+            let deduplication = digest([b"survey".as_slice(), name_of(key).as_bytes()]);
+            let body = to_body(&task).map_err(unreadable)?;
+            self.ports.to_channel.send(vec![QueueMessage { body, group, deduplication }]).await?;
+        }
+        Ok(Delivered::Nothing("moved behind what was said in its conversation"))
+    }
+
+    /// A consumer's message comes back. One of ours is noted: should the answer to its SEND be lost, this proves that it was published.
+    async fn note_echo(
+        &self,
+        account: &AccountId,
+        event: &DialogEvent,
+        at: Timestamp,
+    ) -> Result<Delivered, DeliveryError> {
+        if echo::of_notification(&event.kind).is_none() {
+            return Ok(Delivered::Nothing("echo"));
+        }
+        match self.ports.consumers.conversation_owner(account, &event.conversation).await? {
+            Some(ConversationOwner::Ours(_) | ConversationOwner::OurSurvey(..)) => {
+                self.note_own(account, event, at).await
+            }
+            // Nothing is sent before the conversation is noted as ours.
+            Some(ConversationOwner::Foreign | ConversationOwner::PresumedForeign) | None => {
+                Ok(Delivered::Nothing("another channel's echo"))
+            }
+        }
+    }
+
+    async fn note_own(
+        &self,
+        account: &AccountId,
+        event: &DialogEvent,
+        at: Timestamp,
+    ) -> Result<Delivered, DeliveryError> {
+        if let (Some(sequence), Some(digest)) = (event.sequence, echo::of_notification(&event.kind)) {
+            let echo = Echo { sequence, digest, at };
+            self.ports.ledger.note_echo(account, &event.dialog, &echo).await?;
+        }
+        Ok(Delivered::Nothing("echo"))
     }
 
     /// A message of a conversation that nothing is known of: it may be one of ours that is just being opened.
@@ -212,16 +291,18 @@ impl DeliverToChannel {
         &self,
         account: &AccountId,
         event: &DialogEvent,
-        attempt: &Attempt,
+        now: Timestamp,
         about: &About,
     ) -> Result<Delivered, DeliveryError> {
-        let age = about.accepted_at.map_or(UNKNOWN_FOR, |at| attempt.now.duration_since(at));
-        if age < UNKNOWN_FOR {
+        // Since somebody could look: before that, the table or the workers may have been out of order, and the news with them.
+        let since = self.ports.consumers.unknown_since(account, &event.conversation, now).await?;
+        let looked = now.duration_since(since);
+        if looked < UNKNOWN_FOR {
             // As long again as it has waited: at once where an answer is on its way, ten looks in all.
-            let after = age.clamp(SignedDuration::from_secs(1), SignedDuration::from_mins(1));
+            let after = looked.clamp(SignedDuration::from_secs(1), SignedDuration::from_mins(1));
             return Err(DeliveryError::ConversationUnknown { after });
         }
-        self.ports.consumers.presume_foreign(account, &event.conversation, attempt.now).await?;
+        self.ports.consumers.presume_foreign(account, &event.conversation, now).await?;
         tracing::warn!(
             correlation = about.correlation,
             conversation = %event.conversation,
@@ -279,6 +360,30 @@ fn undelivered(about: &About, correlation: &CorrelationId, reason: &str, attempt
         reason: reason.to_owned(),
     };
     Some(QueueMessage { body: to_body(&task).ok()?, group, deduplication })
+}
+
+/// How long an event that the person is to see must wait, because it may have overtaken another one.
+fn overtaking(
+    read: &Result<Change, UnreadableChange>,
+    change: &Value,
+    accepted_at: Timestamp,
+    attempt: &Attempt,
+) -> Option<SignedDuration> {
+    let Ok(Change::Event(DialogEvent {
+        role: Role::Brand | Role::Unsaid,
+        audience: Audience::All,
+        sequence: Some(_),
+        kind,
+        ..
+    })) = read
+    else {
+        return None;
+    };
+    match kind {
+        EventKind::Text(_) | EventKind::File(_) | EventKind::OtherContent(_) | EventKind::RichContent(_) => {}
+        EventKind::AcceptStatus { .. } | EventKind::ChatState(_) | EventKind::Unknown(_) => return None,
+    }
+    order::wait(notification::event_time(change), accepted_at, attempt.now, |time| attempt.pace.of(time))
 }
 
 /// Names the message: content by its place in the dialog, anything else by its bytes.

@@ -15,7 +15,7 @@ use super::{
     liveengage_client::{Caller, LiveEngage},
     registry::{Lines, Versions},
     settings::LineSettings,
-    task::{Said, ToChannel, ToLiveEngage, digest, to_body},
+    task::{Said, ToChannel, ToLiveEngage, UnreadableMessage, digest, to_body},
 };
 use crate::{
     domain::{
@@ -29,6 +29,7 @@ use crate::{
 
 mod content;
 mod media;
+mod proof;
 mod record;
 mod reports;
 mod satisfaction;
@@ -97,22 +98,28 @@ impl DeliverToLiveEngage {
                 };
                 match &event.content {
                     InboundContent::Typing { typing } => self.typing(&line, &event, *typing, attempt, &about).await,
-                    InboundContent::Report { message, status } => {
-                        let reports = Reports { line: &line, status, messages: std::slice::from_ref(message) };
+                    InboundContent::Report { message, status, .. } => {
+                        let messages = std::slice::from_ref(message);
+                        let reports = Reports { line: &line, status, messages, references: &[] };
                         self.report(reports, attempt, &mut about, task).await
                     }
                     _ => self.deliver_or_tell(&line, &event, &correlation, attempt, about, task).await,
                 }
             }
-            Ok(ToLiveEngage::ReportsV1 { line, correlation, accepted_at, status, messages, .. }) => {
+            Ok(ToLiveEngage::ReportsV1 { line, correlation, accepted_at, status, messages, references, .. }) => {
                 let mut about = About {
                     line: Some(line.clone()),
                     correlation: correlation.as_str().to_owned(),
                     accepted_at: Some(accepted_at),
                     ..About::default()
                 };
-                let reports = Reports { line: &line, status: &status, messages: &messages };
+                let reports = Reports { line: &line, status: &status, messages: &messages, references: &references };
                 self.report(reports, attempt, &mut about, task).await
+            }
+            Ok(ToLiveEngage::UnreadableMessageV1(UnreadableMessage { line, correlation, .. })) => {
+                let about =
+                    About { line: Some(line), correlation: correlation.as_str().to_owned(), ..About::default() };
+                park_unreadable(&*self.ports.messages, attempt, task, "a message of the channel", about).await
             }
             Ok(ToLiveEngage::UndeliveredV1 {
                 line,
@@ -191,7 +198,7 @@ impl DeliverToLiveEngage {
             return Ok(Delivered::Nothing("delivered before"));
         };
         let who = ConsumerRef { line: line.clone(), user: event.user.clone() };
-        let way = Way::new(self, &settings.current, attempt, &lease, &who, event);
+        let way = Way::new(self, &settings.current, attempt, &lease, &who, event, about.doubt.clone());
         content::Delivery { way, event, correlation, steps, about }.run().await
     }
 

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::{error::DeliveryError, registry::Accounts};
+use super::{breakers::Breakers, error::DeliveryError, registry::Accounts};
 use crate::{
     domain::id::{AccountId, Owner},
     liveengage::{
@@ -18,6 +18,9 @@ use crate::{
     },
     port::{Http, Tokens},
 };
+
+/// What somebody else is asking for, as an error calls it.
+pub(super) const APP_JWT: &str = "the AppJWT";
 
 /// How long one worker may take for a new token: two calls of 8 s, and the writes around them.
 const LEASE: SignedDuration = SignedDuration::from_secs(20);
@@ -31,6 +34,7 @@ pub struct AppJwts {
     store: Arc<dyn Tokens>,
     http: Arc<dyn Http>,
     memory: Mutex<HashMap<AccountId, AppJwt>>,
+    breakers: Breakers<AccountId>,
 }
 
 impl std::fmt::Debug for AppJwts {
@@ -42,7 +46,7 @@ impl std::fmt::Debug for AppJwts {
 impl AppJwts {
     /// Keeps nothing yet.
     pub fn new(accounts: Arc<Accounts>, store: Arc<dyn Tokens>, http: Arc<dyn Http>) -> Self {
-        Self { accounts, store, http, memory: Mutex::default() }
+        Self { accounts, store, http, memory: Mutex::default(), breakers: Breakers::new("Sentinel") }
     }
 
     /// A token that is good at `now`, renewed when it is due.
@@ -122,9 +126,11 @@ impl AppJwts {
         now: Timestamp,
         wanted: impl Fn(&AppJwt) -> bool + Send,
     ) -> Result<AppJwt, DeliveryError> {
+        // Before the lease: while Sentinel is down nobody waits for somebody who waits for it.
+        self.breakers.admit(account, now)?;
         let until = now.checked_add(LEASE).unwrap_or(now);
         if !self.store.lease_token(account, owner, now, until).await? {
-            return Err(DeliveryError::Busy { what: "the AppJWT", after: LOOK_AGAIN });
+            return Err(DeliveryError::Busy { what: APP_JWT, after: LOOK_AGAIN });
         }
         // Somebody may have renewed it and given the lease back since the caller looked.
         if let Some(token) = self.store.token(account).await?.filter(wanted) {
@@ -169,7 +175,9 @@ impl AppJwts {
     ) -> Result<AppJwt, DeliveryError> {
         let call = sentinel::request(sentinel, &account.id, &account.client_id, &account.client_secret);
         let name = call.name;
-        let reply = self.http.call(call).await.map_err(|failure| DeliveryError::Http { call: name, failure })?;
+        let reply = self.http.call(call).await;
+        self.breakers.note(&account.id, &reply, now);
+        let reply = reply.map_err(|failure| DeliveryError::Http { call: name, failure })?;
         Ok(sentinel::answer(&reply, now)?)
     }
 

@@ -6,17 +6,18 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::HeaderMap;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     registry::{Accounts, Versions},
+    replay::is_too_old,
     settings::Account,
-    task::{ToChannel, conversation_group, digest, to_body},
+    task::{LARGEST_TASK, MOST_OF_UNREADABLE, ToChannel, conversation_group, digest, to_body},
 };
 use crate::{
     domain::id::{AccountId, CorrelationId},
     liveengage::{
-        notification::{self, Change, EventKind, NotificationType},
+        notification::{self, Change, EventKind, NotificationType, Role},
         signature::{self, Refusal},
     },
     port::{Queue, QueueMessage},
@@ -35,7 +36,7 @@ pub enum Outcome {
     /// It is signed, and no notification: queued whole, for the worker to keep for a person. 200 all the same: LiveEngage would send
     /// it again for days, and hold back every other event of the app install meanwhile.
     Unreadable(notification::NotANotification),
-    /// It is not believed. 401.
+    /// It is not believed. 401. Of a notification with a message that is too old, whatever else is in it is queued all the same.
     Refused(Refusal),
     /// The queue did not take all of it. 500: with a retention time configured, LiveEngage sends it again.
     NotQueued(String),
@@ -82,11 +83,12 @@ impl AcceptWebhook {
             }
         };
         let Some(kind) = kind else { return Outcome::Accepted { queued: 0, ignored: changes.len().max(1) } };
-        let (mut messages, mut ignored) = (Vec::new(), 0);
+        let (mut messages, mut ignored, mut replayed) = (Vec::new(), 0, 0);
         for (index, change) in changes.into_iter().enumerate() {
-            match queue_message(&account, kind, change, index, correlation, now) {
-                Ok(Some(message)) => messages.push(message),
-                Ok(None) => ignored += 1,
+            match take(&account, kind, change, index, correlation, now) {
+                Ok(Taken::Queued(message)) => messages.push(message),
+                Ok(Taken::LeftOut) => ignored += 1,
+                Ok(Taken::Replayed) => replayed += 1,
                 Err(error) => return Outcome::NotQueued(error.to_string()),
             }
         }
@@ -95,6 +97,9 @@ impl AcceptWebhook {
             && let Err(error) = self.to_channel.send(messages).await
         {
             return Outcome::NotQueued(error.code);
+        }
+        if replayed > 0 {
+            return Outcome::Refused(Refusal::Stale);
         }
         Outcome::Accepted { queued, ignored }
     }
@@ -105,14 +110,7 @@ impl AcceptWebhook {
         body: &Bytes,
         correlation: &CorrelationId,
     ) -> Result<(), String> {
-        let name = digest([account.as_str().as_bytes(), body]);
-        let task = ToChannel::UnreadableNotificationV1 {
-            account,
-            correlation: correlation.clone(),
-            body: STANDARD.encode(body),
-        };
-        let body = to_body(&task).map_err(|error| error.to_string())?;
-        let message = QueueMessage { body, group: name.clone(), deduplication: name };
+        let message = unreadable(&account, body, correlation).map_err(|error| error.to_string())?;
         self.to_channel.send(vec![message]).await.map_err(|error| error.code)
     }
 
@@ -128,16 +126,29 @@ impl AcceptWebhook {
             (single(signature::ACCOUNT_ID)?, single(signature::CLIENT_ID)?, single(signature::SIGNATURE)?);
         let account = AccountId::new(account).map_err(|_| Refusal::Unknown)?;
         let check = |versions: &Versions<Account>| check(versions, client, signature, body);
-        match check(&*self.accounts.get(&account, now).await.ok_or(Refusal::Unknown)?) {
-            Ok(()) => Ok(account),
-            Err(refusal @ (Refusal::Unsigned | Refusal::Unreadable)) => Err(refusal),
+        let mut versions = self.accounts.get(&account, now).await.ok_or(Refusal::Unknown)?;
+        match check(&versions) {
+            Ok(()) => {}
+            Err(refusal @ (Refusal::Unsigned | Refusal::Unreadable | Refusal::Stale)) => return Err(refusal),
             // The secret may have been rotated since it was read.
             Err(Refusal::Wrong | Refusal::Unknown) => {
-                let versions = self.accounts.get_after_failure(&account, now).await.ok_or(Refusal::Unknown)?;
-                check(&versions).map(|()| account)
+                versions = self.accounts.get_after_failure(&account, now).await.ok_or(Refusal::Unknown)?;
+                check(&versions)?;
             }
         }
+        if !is_by_current(&versions, client, signature, body) {
+            // For whoever rotates it: while this comes, the old secret must not be revoked.
+            tracing::info!(%account, count = 1, "a webhook is signed with the previous secret");
+        }
+        Ok(account)
     }
+}
+
+/// Whether a webhook that was verified is signed with the current secret; outside a rotation it is, without another look.
+fn is_by_current(versions: &Versions<Account>, client: &str, header: &str, body: &[u8]) -> bool {
+    let Versions { current, previous } = versions;
+    let verifies = || signature::verify(header, body, [&current.client_secret], current.webhook_signature).is_ok();
+    previous.is_none() || (current.client_id.as_str() == client && verifies())
 }
 
 fn check(versions: &Versions<Account>, client: &str, header: &str, body: &[u8]) -> Result<(), Refusal> {
@@ -146,24 +157,66 @@ fn check(versions: &Versions<Account>, client: &str, header: &str, body: &[u8]) 
     signature::verify(header, body, live.iter().map(|account| &account.client_secret), first.webhook_signature)
 }
 
-/// The queue message of one change, `None` for one of an unknown type. A change of a known type that can't be read is queued
-/// all the same: the worker keeps it for a person.
-fn queue_message(
+/// The queue message of something signed that the worker can only keep for a person.
+fn unreadable(
+    account: &AccountId,
+    bytes: &[u8],
+    correlation: &CorrelationId,
+) -> Result<QueueMessage, serde_json::Error> {
+    let name = digest([account.as_str().as_bytes(), bytes]);
+    let kept = bytes.get(..MOST_OF_UNREADABLE).unwrap_or(bytes);
+    if kept.len() < bytes.len() {
+        tracing::warn!(%correlation, bytes = bytes.len(), count = 1, "of an unreadable webhook the beginning is kept");
+    }
+    let task = ToChannel::UnreadableNotificationV1 {
+        account: account.clone(),
+        correlation: correlation.clone(),
+        body: STANDARD.encode(kept),
+    };
+    Ok(QueueMessage { body: to_body(&task)?, group: name.clone(), deduplication: name })
+}
+
+/// What stands in for an event's content that fits into no queue: the agent is told that it was not delivered.
+fn without_content(change: &Value) -> Option<Value> {
+    let mut envelope = change.as_object()?.clone();
+    let content = json!({"type": "ContentEvent", "contentType": "content of more than 256 KB"});
+    envelope.insert("event".to_owned(), content);
+    Some(Value::Object(envelope))
+}
+
+/// What becomes of one change.
+enum Taken {
+    /// This is put into the queue.
+    Queued(QueueMessage),
+    /// It is of an unknown type, or an old status that nobody misses.
+    LeftOut,
+    /// Something that was said, and so long ago that it can only be a repetition.
+    Replayed,
+}
+
+/// Takes one change. A change of a known type that can't be read is queued all the same: the worker keeps it for a person. The state
+/// of a conversation is never too old: of two states the later one wins.
+fn take(
     account: &AccountId,
     kind: NotificationType,
     change: Value,
     index: usize,
     correlation: &CorrelationId,
     now: Timestamp,
-) -> Result<Option<QueueMessage>, serde_json::Error> {
+) -> Result<Taken, serde_json::Error> {
     let json = change.to_string();
     let whole = |label: &str| digest([account.as_str().as_bytes(), label.as_bytes(), json.as_bytes()]);
     let group = |conversation: &str| conversation_group(account, conversation);
-    let (group, deduplication) = match notification::read(kind, &change) {
-        Ok(Change::Unknown) => return Ok(None),
+    let read = notification::read(kind, &change);
+    let is_content = matches!(&read, Ok(Change::Event(event)) if event.kind.is_content());
+    let (group, deduplication) = match read {
+        Ok(Change::Unknown) => return Ok(Taken::LeftOut),
         Ok(Change::Event(event)) => {
+            if notification::event_time(&change).is_some_and(|at| is_too_old(at, now)) {
+                return Ok(if is_content { Taken::Replayed } else { Taken::LeftOut });
+            }
             let name = match &event.kind {
-                EventKind::Unknown(_) => return Ok(None),
+                EventKind::Unknown(_) => return Ok(Taken::LeftOut),
                 EventKind::Text(_) | EventKind::File(_) | EventKind::OtherContent(_) => "content",
                 EventKind::RichContent(_) => "rich content",
                 EventKind::AcceptStatus { .. } => "accept status",
@@ -187,7 +240,12 @@ fn queue_message(
                 (_, Some(sequence)) => {
                     let dialog = event.dialog.as_str().as_bytes();
                     let parts = [account.as_str().as_bytes(), dialog, name.as_bytes(), &sequence.0.to_be_bytes()];
-                    (group(conversation), digest(parts))
+                    let group = match event.role {
+                        // A proof that a worker may be waiting for: it must not wait behind what agents say.
+                        Role::Consumer => digest([account.as_str().as_bytes(), conversation.as_bytes(), b"echo"]),
+                        Role::Brand | Role::Unsaid => group(conversation),
+                    };
+                    (group, digest(parts))
                 }
                 (_, None) => (group(conversation), digest([correlation.as_str().as_bytes(), &index.to_be_bytes()])),
             }
@@ -199,12 +257,25 @@ fn queue_message(
         ),
         Err(_) => (whole("unreadable"), whole("unreadable")),
     };
-    let task = ToChannel::LiveEngageChangeV1 {
-        account: account.clone(),
-        correlation: correlation.clone(),
-        accepted_at: now,
-        notification: kind,
-        change,
+    let small = is_content.then(|| without_content(&change)).flatten();
+    let task = |change: Value| {
+        to_body(&ToChannel::LiveEngageChangeV1 {
+            account: account.clone(),
+            correlation: correlation.clone(),
+            accepted_at: now,
+            notification: kind,
+            change,
+        })
     };
-    Ok(Some(QueueMessage { body: to_body(&task)?, group, deduplication }))
+    let mut body = task(change)?;
+    if body.len() > LARGEST_TASK {
+        // A 500 would come again for days, hold back every other event meanwhile, and never fit.
+        tracing::warn!(%correlation, bytes = body.len(), count = 1, "a change is too large to be carried");
+        let smaller = small.map(task).transpose()?.filter(|body| body.len() <= LARGEST_TASK);
+        let Some(smaller) = smaller else {
+            return unreadable(account, json.as_bytes(), correlation).map(Taken::Queued);
+        };
+        body = smaller;
+    }
+    Ok(Taken::Queued(QueueMessage { body, group, deduplication }))
 }

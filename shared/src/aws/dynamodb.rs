@@ -21,7 +21,7 @@ use super::{
 use crate::{
     domain::{
         conversation::Consumer,
-        delivery::{Begin, ConsumerRef, ConversationOwner, Lease, LedgerEntry, Parked, Step},
+        delivery::{Begin, ConsumerRef, ConversationOwner, Doubt, Lease, LedgerEntry, Parked, Step},
         id::{AccountId, ConversationId, LpConsumerId, Owner},
     },
     liveengage::sentinel::AppJwt,
@@ -184,6 +184,8 @@ impl Consumers for DynamoDbStore {
         match self.get(&Key::Conversation(account.clone(), conversation.clone())).await? {
             Some(item) if is_text(&item, "foreign", FOREIGN) => Ok(Some(ConversationOwner::Foreign)),
             Some(item) if is_text(&item, "foreign", PRESUMED) => Ok(Some(ConversationOwner::PresumedForeign)),
+            // Somebody has looked for it.
+            Some(item) if !item.contains_key("user") => Ok(None),
             Some(item) => {
                 let consumer = consumer_ref(&item)?;
                 Ok(Some(match item.get("conversation").and_then(|attribute| attribute.as_s().ok()) {
@@ -195,6 +197,42 @@ impl Consumers for DynamoDbStore {
                 }))
             }
             None => Ok(None),
+        }
+    }
+
+    async fn claim_conversation(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        consumer: &ConsumerRef,
+    ) -> Result<(), StoreError> {
+        let key = Key::Conversation(account.clone(), conversation.clone());
+        let put = self.client.put_item().table_name(&self.table).item(PK, text(key.pk())).item(SK, text(key.sk()));
+        let put = put.item("line", text(consumer.line.as_str())).item("user", text(consumer.user.as_str()));
+        put.send().await.map(drop).map_err(|error| unavailable(&error))
+    }
+
+    async fn unknown_since(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        let update = self
+            .update(&Key::Conversation(account.clone(), conversation.clone()))
+            .update_expression("SET unknown_since = if_not_exists(unknown_since, :now), expires_at = :expires")
+            .condition_expression("attribute_not_exists(#user)")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_values(":now", millis(now))
+            .expression_attribute_values(":expires", seconds(now, REMEMBER_FOREIGN))
+            .return_values(ReturnValue::UpdatedNew);
+        match update.send().await {
+            Ok(output) => {
+                let since = output.attributes.and_then(|item| number(&item, "unknown_since"));
+                Ok(since.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(now))
+            }
+            Err(error) if is_condition(&error) => Ok(now),
+            Err(error) => Err(unavailable(&error)),
         }
     }
 
@@ -237,20 +275,31 @@ impl Messages for DynamoDbStore {
             .expression_attribute_values(":until", millis(until))
             .expression_attribute_values(":expires", seconds(now, REMEMBER_MESSAGE))
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
-            .return_values(ReturnValue::AllNew)
+            // The old ones tell how the attempt before has ended.
+            .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match result {
             Ok(output) => {
                 let mut item = output.attributes.unwrap_or_default();
-                let attempts = number(&item, "attempts").and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
+                let attempts = number(&item, "attempts").and_then(|n| u32::try_from(n).ok()).unwrap_or(0) + 1;
                 let steps = match item.remove("steps") {
                     Some(steps) => from_attribute_value(steps)
                         .map_err(|_| StoreError::Unreadable { what: "the steps of a message" })?,
                     None => vec![],
                 };
-                Ok(Begin::Started { steps, attempts })
+                let mut doubt = match item.remove("doubt") {
+                    Some(doubt) => from_attribute_value(doubt)
+                        .map_err(|_| StoreError::Unreadable { what: "the doubt about a message" })?,
+                    None => Doubt::default(),
+                };
+                // A lease that was not given back, by somebody else: a repeated request of the SDK is the same owner.
+                let kept = number(&item, "lease_until").is_some_and(|until| until > 0);
+                if kept && !is_text(&item, "owner", lease.owner.as_str()) {
+                    doubt.add(None);
+                }
+                Ok(Begin::Started { steps, attempts, doubt })
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match failed.item() {
@@ -279,7 +328,7 @@ impl Messages for DynamoDbStore {
         let condition = if done == 0 { "attribute_not_exists(steps)" } else { "size(steps) = :done" };
         let mut update = self
             .update_of(&Key::Message(lease.message.clone()))
-            .update_expression("SET steps = list_append(if_not_exists(steps, :none), :step)")
+            .update_expression("SET steps = list_append(if_not_exists(steps, :none), :step) REMOVE doubt")
             .condition_expression(format!("#owner = :me AND #status = :working AND {condition}"))
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#status", "status")
@@ -305,12 +354,19 @@ impl Messages for DynamoDbStore {
         self.write(update, entry).await
     }
 
-    async fn release(&self, lease: &Lease, counts: bool) -> Result<(), StoreError> {
-        let expression =
-            if counts { "SET lease_until = :past" } else { "SET lease_until = :past ADD attempts :one_less" };
-        let mut update = self
-            .update(&Key::Message(lease.message.clone()))
-            .update_expression(expression)
+    async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError> {
+        let add = if counts { "" } else { " ADD attempts :one_less" };
+        let mut update = self.update(&Key::Message(lease.message.clone()));
+        update = if doubt.exists() {
+            let unwritable = |_| StoreError::Unreadable { what: "the doubt about a message" };
+            let doubt: AttributeValue = to_attribute_value(doubt).map_err(unwritable)?;
+            update
+                .update_expression(format!("SET lease_until = :past, doubt = :doubt{add}"))
+                .expression_attribute_values(":doubt", doubt)
+        } else {
+            update.update_expression(format!("SET lease_until = :past REMOVE doubt{add}"))
+        };
+        update = update
             .condition_expression("#owner = :me AND #status = :working")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#status", "status")
@@ -326,9 +382,10 @@ impl Messages for DynamoDbStore {
         }
     }
 
-    async fn park(&self, lease: &Lease, parked: &Parked) -> Result<(), StoreError> {
+    async fn park(&self, lease: &Lease, parked: &Parked, doubt: &Doubt) -> Result<(), StoreError> {
         let unwritable = || StoreError::Unreadable { what: "a parked message" };
         let record: AttributeValue = to_attribute_value(parked).map_err(|_| unwritable())?;
+        let doubt: AttributeValue = to_attribute_value(doubt.parked()).map_err(|_| unwritable())?;
         let key = Key::Message(lease.message.clone());
         let put = Put::builder()
             .table_name(&self.table)
@@ -343,7 +400,9 @@ impl Messages for DynamoDbStore {
             .table_name(&self.table)
             .key(PK, text(key.pk()))
             .key(SK, text(key.sk()))
-            .update_expression("SET #status = :done, #owner = :me, expires_at = :expires REMOVE lease_until")
+            .update_expression(
+                "SET #status = :done, #owner = :me, expires_at = :expires, doubt = :doubt REMOVE lease_until",
+            )
             .condition_expression(
                 "attribute_not_exists(pk) OR #owner = :me OR (#status = :working AND lease_until <= :now)",
             )
@@ -353,6 +412,7 @@ impl Messages for DynamoDbStore {
             .expression_attribute_values(":done", text("done"))
             .expression_attribute_values(":working", text("working"))
             .expression_attribute_values(":now", millis(parked.at))
+            .expression_attribute_values(":doubt", doubt)
             .expression_attribute_values(":expires", seconds(parked.at, REMEMBER_MESSAGE))
             .build()
             .map_err(|_| unwritable())?;

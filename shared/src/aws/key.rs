@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{
     delivery::{ConsumerRef, MessageKey},
-    id::{AccountId, ConversationId, DialogId, LineId, LpConsumerId, ProviderMessageId, Sequence},
+    id::{AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, ProviderMessageId, Sequence},
 };
 
 /// The partition key's attribute.
@@ -33,6 +33,8 @@ pub enum Key {
     Heard(AccountId, DialogId, Sequence),
     /// The person's last message that LiveEngage was told.
     LastHeard(ConsumerRef),
+    /// What a channel calls the message of a call.
+    Taken(LineId, CallReference),
 }
 
 impl Key {
@@ -52,6 +54,7 @@ impl Key {
             Self::Heard(account, dialog, sequence) => {
                 join("HEARD", &[account.as_str(), dialog.as_str(), &sequence.0.to_string()])
             }
+            Self::Taken(line, reference) => join("TAKEN", &[line.as_str(), reference.as_str()]),
             Self::LastHeard(consumer) => join("LAST", &[consumer.line.as_str(), consumer.user.as_str()]),
         }
     }
@@ -67,16 +70,17 @@ impl Key {
             Self::Shown(..) => "SHOWN",
             Self::Heard(..) => "HEARD",
             Self::LastHeard(_) => "LAST",
+            Self::Taken(..) => "TAKEN",
         }
     }
 
-    /// Reads a partition key; `None` for one that is not of this table.
+    /// Reads a partition key; `None` for one that [`Key::pk`] does not build.
     pub fn parse(pk: &str) -> Option<Self> {
         let mut parts = pk.split('#');
         let kind = parts.next()?;
         let parts: Vec<String> = parts.map(decode).collect::<Option<_>>()?;
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        Some(match (kind, parts.as_slice()) {
+        let key = match (kind, parts.as_slice()) {
             ("CONS", [line, user]) => Self::Consumer(ConsumerRef {
                 line: LineId::new(*line).ok()?,
                 user: crate::domain::id::ChannelUserId::new(*user).ok()?,
@@ -102,12 +106,15 @@ impl Key {
                 DialogId::new(*dialog).ok()?,
                 Sequence(sequence.parse().ok()?),
             ),
+            ("TAKEN", [line, reference]) => Self::Taken(LineId::new(*line).ok()?, CallReference::new(*reference).ok()?),
             ("LAST", [line, user]) => Self::LastHeard(ConsumerRef {
                 line: LineId::new(*line).ok()?,
                 user: crate::domain::id::ChannelUserId::new(*user).ok()?,
             }),
             _ => return None,
-        })
+        };
+        // `+4`, `04` and `%41` would be read too: no two texts may be one record.
+        (key.pk() == pk).then_some(key)
     }
 }
 
@@ -121,6 +128,16 @@ pub fn parked_sk(at: jiff::Timestamp, message: &MessageKey) -> String {
     // Fixed width, so that the text order is the order of time; a digest, because a sort key has at most 1024 bytes.
     let name = Sha256::digest(Key::Message(message.clone()).pk());
     format!("{:015}#{}", at.as_millisecond(), hex::encode(name))
+}
+
+/// The partition of the echoes of one dialog.
+pub fn echoes_pk(account: &AccountId, dialog: &DialogId) -> String {
+    join("ECHO", &[account.as_str(), dialog.as_str()])
+}
+
+/// The sort key of an echo: of a fixed width, so that the text order is the order of the numbers.
+pub fn echo_sk(sequence: Sequence) -> String {
+    format!("{:020}", sequence.0)
 }
 
 fn join(kind: &str, parts: &[&str]) -> String {
@@ -180,6 +197,10 @@ mod tests {
                 DialogId::new(d).unwrap(),
                 Sequence(s)
             )),
+            (name, "[0-9a-f]{32}", any::<u8>()).prop_map(|(line, reference, number)| Key::Taken(
+                LineId::new(line).unwrap(),
+                CallReference::of(&reference, number.into()).unwrap()
+            )),
             (name, opaque()).prop_map(|(line, user)| Key::LastHeard(ConsumerRef {
                 line: LineId::new(line).unwrap(),
                 user: ChannelUserId::new(user).unwrap(),
@@ -203,6 +224,27 @@ mod tests {
             let message = MessageKey::ByDigest { digest: "0".to_owned() };
             let sk = |ms| parked_sk(jiff::Timestamp::from_millisecond(ms).unwrap(), &message);
             prop_assert_eq!(a.cmp(&b), sk(a).cmp(&sk(b)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn echoes_sort_by_number(a in any::<u64>(), b in any::<u64>()) {
+            prop_assert_eq!(a.cmp(&b), echo_sk(Sequence(a)).cmp(&echo_sk(Sequence(b))));
+        }
+    }
+
+    #[test]
+    fn another_spelling_of_a_key_is_none() {
+        assert!(Key::parse("MSG#out#72419083#6d1f#4").is_some());
+        for pk in [
+            "MSG#out#72419083#6d1f#+4",
+            "MSG#out#72419083#6d1f#04",
+            "TOKEN#%372419083",
+            "CONS#sms-main#a%2c",
+            "LAST#s#%",
+        ] {
+            assert_eq!(Key::parse(pk), None, "{pk}");
         }
     }
 

@@ -1,35 +1,34 @@
 //! Secrets in Secrets Manager.
 
 use async_trait::async_trait;
-use aws_sdk_secretsmanager::{Client, operation::get_secret_value::GetSecretValueError};
+use aws_sdk_secretsmanager::{
+    Client,
+    operation::{get_secret_value::GetSecretValueError, put_secret_value::PutSecretValueError},
+};
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::error_code;
-use crate::port::{SecretVersions, Secrets, SecretsError};
+use crate::port::{SecretStore, SecretVersions, Secrets, SecretsError, StoredSecret, StoredVersion};
 
-/// Reads secrets, uncached: the registry keeps what it reads.
+/// Reads secrets, uncached: the registry keeps what it reads. Writes them for an operator, whose credentials may.
 #[derive(Debug, Clone)]
 pub struct SecretsManager {
     client: Client,
 }
 
-struct Version {
-    secret: SecretString,
-    since: Option<Timestamp>,
-}
-
 impl SecretsManager {
-    /// Reads with `client`.
+    /// Works with `client`.
     pub fn new(client: Client) -> Self {
         Self { client }
     }
 
-    async fn version(&self, name: &str, stage: &str) -> Result<Option<Version>, SecretsError> {
+    async fn version(&self, name: &str, stage: &str) -> Result<Option<StoredVersion>, SecretsError> {
         match self.client.get_secret_value().secret_id(name).version_stage(stage).send().await {
-            Ok(output) => Ok(output.secret_string.map(|secret| Version {
-                since: output.created_date.and_then(|at| Timestamp::from_second(at.secs()).ok()),
-                secret: SecretString::from(secret),
+            Ok(output) => Ok(output.secret_string.map(|secret| StoredVersion {
+                id: output.version_id.unwrap_or_default(),
+                created_at: output.created_date.and_then(|at| Timestamp::from_second(at.secs()).ok()),
+                value: SecretString::from(secret),
             })),
             Err(error)
                 if matches!(error.as_service_error(), Some(GetSecretValueError::ResourceNotFoundException(_))) =>
@@ -44,10 +43,40 @@ impl SecretsManager {
 #[async_trait]
 impl Secrets for SecretsManager {
     async fn versions(&self, name: &str) -> Result<SecretVersions, SecretsError> {
-        // Both at once: an entry point may be reading a secret again while LiveEngage waits.
-        let (current, previous) = futures::join!(self.version(name, "AWSCURRENT"), self.version(name, "AWSPREVIOUS"));
-        let current = current?.ok_or_else(|| SecretsError::Missing { name: name.to_owned() })?;
-        let previous = previous?.map(|version| version.secret);
-        Ok(SecretVersions { current: current.secret, current_since: current.since, previous })
+        let stored = self.stored(name).await?.ok_or_else(|| SecretsError::Missing { name: name.to_owned() })?;
+        Ok(SecretVersions {
+            current_since: stored.staged_at(),
+            current: stored.current.value,
+            previous: stored.previous.map(|version| version.value),
+        })
+    }
+}
+
+#[async_trait]
+impl SecretStore for SecretsManager {
+    async fn stored(&self, name: &str) -> Result<Option<StoredSecret>, SecretsError> {
+        // One after the other, and in this order: were a version put between two reads made at once, the answers could be the newest
+        // and the last but one, and webhooks that are signed with the one between them would be refused.
+        let Some(current) = self.version(name, "AWSCURRENT").await? else { return Ok(None) };
+        let previous = self.version(name, "AWSPREVIOUS").await?;
+        Ok(Some(StoredSecret { current, previous }))
+    }
+
+    async fn create(&self, name: &str, value: &SecretString) -> Result<(), SecretsError> {
+        let created = self.client.create_secret().name(name).secret_string(value.expose_secret()).send().await;
+        created.map(drop).map_err(|error| SecretsError::NotWritten { name: name.to_owned(), code: error_code(&error) })
+    }
+
+    async fn put(&self, name: &str, value: &SecretString) -> Result<(), SecretsError> {
+        // Without stages of our own Secrets Manager moves AWSCURRENT to the new version and AWSPREVIOUS to the one before.
+        match self.client.put_secret_value().secret_id(name).secret_string(value.expose_secret()).send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if matches!(error.as_service_error(), Some(PutSecretValueError::ResourceNotFoundException(_))) =>
+            {
+                Err(SecretsError::Missing { name: name.to_owned() })
+            }
+            Err(error) => Err(SecretsError::NotWritten { name: name.to_owned(), code: error_code(&error) }),
+        }
     }
 }

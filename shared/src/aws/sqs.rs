@@ -105,11 +105,10 @@ impl Postpone for SqsQueue {
         for batch in messages.chunks(BATCH) {
             let mut call = self.client.change_message_visibility_batch().queue_url(&self.url);
             for (index, (receipt, after)) in batch.iter().enumerate() {
-                let seconds = after.as_secs().clamp(0, 12 * 60 * 60);
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
                     .id(index.to_string())
                     .receipt_handle(receipt)
-                    .visibility_timeout(i32::try_from(seconds).unwrap_or(0))
+                    .visibility_timeout(visibility(*after))
                     .build()
                     .map_err(|_| QueueError { code: "unbuildable".to_owned() })?;
                 call = call.entries(entry);
@@ -123,9 +122,23 @@ impl Postpone for SqsQueue {
     }
 }
 
+/// The seconds until a message is to come again, 12 hours at the most. Rounded up: a message that comes again before its time comes
+/// again and again, and each time is a receive of the 200 that it has.
+fn visibility(after: SignedDuration) -> i32 {
+    let seconds = after.as_millis().div_euclid(1000) + i128::from(after.as_millis().rem_euclid(1000) > 0);
+    i32::try_from(seconds.clamp(0, 12 * 60 * 60)).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_never_comes_again_before_its_time() {
+        for (after, seconds) in [(0, 0), (1, 1), (250, 1), (1000, 1), (1001, 2), (-5, 0), (i64::MAX, 43_200)] {
+            assert_eq!(visibility(SignedDuration::from_millis(after)), seconds, "{after} ms");
+        }
+    }
 
     fn messages(sizes: &[usize]) -> Vec<QueueMessage> {
         sizes

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     http::{HttpCall, HttpReply, InvalidHeader},
-    id::ChannelUserId,
+    id::{CallReference, ChannelUserId},
     message::{InboundEvent, InboundMedia, Indication, OutboundMessage},
     retry::Disposition,
 };
@@ -50,6 +50,10 @@ pub trait Line: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`Refusal`] says why not, for the counter.
     fn verify(&self, request: &ChannelRequest, now: Timestamp) -> Result<(), Refusal>;
+
+    /// Whether [`Line::verify`] refuses a request because it is old. Where the signature has no time in it, a captured request stays
+    /// valid, and the use case asks every message for its own time ([`crate::app::replay`]).
+    fn signs_time(&self) -> bool;
 
     /// Reads a verified request: the events in it and the answer that the channel wants once they are safe. A handshake is a
     /// request without events.
@@ -102,11 +106,27 @@ pub struct ChannelCall {
     pub call: HttpCall,
     /// Whether the message's file is streamed as the body, and what stands around it.
     pub file: Option<FileEnvelope>,
+    /// What comes of it.
+    pub effect: Effect,
 }
 
-impl From<HttpCall> for ChannelCall {
-    fn from(call: HttpCall) -> Self {
-        Self { call, file: None }
+/// What comes of a call, and so, of repeating it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The person is shown something.
+    Message {
+        /// What the call names itself in the channel's correlation field, if it has one. The channel's reports give it back
+        /// ([`InboundContent::Report`](crate::domain::message::InboundContent)), which proves that a call without an answer was taken.
+        reference: Option<CallReference>,
+    },
+    /// A file is brought over, and the person sees nothing of it yet.
+    Upload,
+}
+
+impl ChannelCall {
+    /// A call that shows the person something, and names itself so.
+    pub const fn message(call: HttpCall, reference: Option<CallReference>) -> Self {
+        Self { call, file: None, effect: Effect::Message { reference } }
     }
 }
 
@@ -244,10 +264,22 @@ impl fmt::Debug for ChannelRequest {
 pub struct Reception {
     /// The events, in the channel's order. One webhook may carry many.
     pub events: Vec<InboundEvent>,
+    /// Messages of people to this line that can't be read: the worker keeps them for a person.
+    pub unreadable: Vec<UnreadableEntry>,
     /// What to answer once all of them are queued.
     pub answer: Answer,
     /// How many entries were of a kind the adapter doesn't know, and were left out: counted, never an error.
     pub ignored: usize,
+}
+
+/// An entry of a known kind that can't be read, as it came. `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UnreadableEntry(pub Vec<u8>);
+
+impl fmt::Debug for UnreadableEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnreadableEntry({} bytes)", self.0.len())
+    }
 }
 
 /// The channel's acknowledgement.
@@ -369,11 +401,12 @@ impl SendFailure {
             Self::Later { after, .. } => Disposition::Retry { after: *after },
             // A rotated credential is mended within hours, and the person is still waiting then.
             Self::Credentials { .. } => Disposition::RETRY,
+            // It may have come from something in between, which never passed the message on. What a repetition would double is for
+            // the line to say (`when_in_doubt`).
+            Self::Unreadable { .. } => Disposition::RETRY,
             Self::Unreachable { .. } | Self::Refused { .. } | Self::Impossible { .. } | Self::Header(_) => {
                 Disposition::Park
             }
-            // Repeating could double the message.
-            Self::Unreadable { .. } => Disposition::Park,
         }
     }
 }

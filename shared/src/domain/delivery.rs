@@ -141,7 +141,10 @@ pub struct ShownPlace {
     pub sequence: Sequence,
 }
 
-/// A message of a person that LiveEngage took. Found by its place when an agent has read it, and by the person when an agent types.
+/// A message of a person that LiveEngage took.
+///
+/// The last one is found by the person: when an agent types, and when it is in doubt whether the next one was published. Where the
+/// channel shows what was read, each is found by its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heard {
     /// The account.
@@ -156,6 +159,99 @@ pub struct Heard {
     pub id: ProviderMessageId,
     /// When it was told.
     pub at: Timestamp,
+    /// Whether it must be found by its place: the channel can show that an agent has read it.
+    #[serde(default)]
+    pub by_place: bool,
+}
+
+/// The echo of a consumer's own message in LiveEngage's webhooks: the proof that it was published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Echo {
+    /// Its order number in the dialog.
+    pub sequence: Sequence,
+    /// What it says, as a digest.
+    pub digest: String,
+    /// When the connector heard of it.
+    pub at: Timestamp,
+}
+
+/// A dialog of LiveEngage.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DialogRef {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The dialog.
+    pub dialog: DialogId,
+}
+
+/// What earlier attempts have left open: whether the step that comes next has been done by one of them already. A call without an
+/// answer leaves it open, and so does an attempt that died.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// How many attempts have left it open; 0 for no doubt.
+    pub attempts: u32,
+    /// Where they were about to publish, as far as it is known: an attempt that died has told nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<DialogRef>,
+    /// How many of them an operator knew of who had the parked message sent again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub decided: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Doubt {
+    /// The most places that are kept: each was an attempt that a new conversation came after.
+    const MOST_PLACES: usize = 8;
+
+    /// Whether there is a doubt.
+    pub const fn exists(&self) -> bool {
+        self.attempts > 0
+    }
+
+    /// The same, for a message that is parked now: if it is begun again, then because an operator wants it repeated.
+    #[must_use]
+    pub fn parked(&self) -> Self {
+        Self { decided: self.attempts, ..self.clone() }
+    }
+
+    /// One more attempt has left it open, publishing here if that is known.
+    pub fn add(&mut self, place: Option<DialogRef>) {
+        self.attempts = self.attempts.saturating_add(1);
+        if let Some(place) = place
+            && !self.places.contains(&place)
+            && self.places.len() < Self::MOST_PLACES
+        {
+            self.places.push(place);
+        }
+    }
+}
+
+/// What a line does about a [`Doubt`] that the other side can't resolve.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenInDoubt {
+    /// Sends again, as often as it takes: rather twice than never.
+    #[default]
+    Repeat,
+    /// Sends once more. If that is in doubt too, it parks the message and tells whoever wrote it.
+    RepeatOnce,
+    /// Parks the message and tells whoever wrote it: rather never than twice.
+    Park,
+}
+
+impl WhenInDoubt {
+    /// Whether the message may be sent again.
+    pub const fn repeats(self, doubt: &Doubt) -> bool {
+        let open = doubt.attempts.saturating_sub(doubt.decided);
+        match self {
+            Self::Repeat => true,
+            Self::RepeatOnce => open <= 1,
+            Self::Park => open == 0,
+        }
+    }
 }
 
 /// Answer to starting on a message.
@@ -163,6 +259,8 @@ pub struct Heard {
 pub enum Begin {
     /// The caller has the lease, and these steps are already done.
     Started {
+        /// What earlier attempts have left open of the step after these.
+        doubt: Doubt,
         /// The steps, in order.
         steps: Vec<Step>,
         /// How often the message has been started, this time included. Waiting behind another one doesn't count.
@@ -204,5 +302,27 @@ pub struct Parked {
 impl std::fmt::Debug for Parked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Parked").field("at", &self.at).field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_repeats_in_doubt_as_often_as_it_says() {
+        let mut doubt = Doubt::default();
+        for (attempts, once, park) in [(0, true, true), (1, true, false), (2, false, false)] {
+            assert_eq!(doubt.attempts, attempts);
+            assert!(WhenInDoubt::Repeat.repeats(&doubt));
+            assert_eq!(WhenInDoubt::RepeatOnce.repeats(&doubt), once, "{attempts}");
+            assert_eq!(WhenInDoubt::Park.repeats(&doubt), park, "{attempts}");
+            doubt.add(None);
+        }
+        let mut parked = doubt.parked();
+        assert!(WhenInDoubt::Park.repeats(&parked), "an operator has decided");
+        assert!(parked.exists(), "and proof still counts");
+        parked.add(None);
+        assert!(!WhenInDoubt::Park.repeats(&parked), "for once");
     }
 }

@@ -28,6 +28,17 @@ fn is_opaque(text: &str) -> bool {
     (1..=256).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
+const REFERENCE_RULE: &str = "up to 64 hex digits, a dot, and a number";
+
+fn is_reference(text: &str) -> bool {
+    text.split_once('.').is_some_and(|(message, number)| {
+        (1..=64).contains(&message.len())
+            && message.bytes().all(|b| b.is_ascii_hexdigit())
+            && (1..=4).contains(&number.len())
+            && number.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $check:ident, $rule:ident) => {
         $(#[$doc])*
@@ -144,6 +155,19 @@ id!(shown
 id!(shown
     /// Who holds a lease: one record in one invocation. An invocation that is repeated is another owner.
     Owner, "owner", is_opaque, OPAQUE_RULE);
+
+id!(shown
+    /// The connector's own name for one call that sends something to a person, as channels give it back in their reports.
+    ///
+    /// The message's [`reference`](super::message::OutboundMessage::reference), a dot, and the number of the call.
+    CallReference, "reference", is_reference, REFERENCE_RULE);
+
+impl CallReference {
+    /// Names the call with this number, from 0, of a message.
+    pub fn of(reference: &str, number: usize) -> Option<Self> {
+        Self::new(format!("{reference}.{number}")).ok()
+    }
+}
 
 impl DialogId {
     /// The main dialog of a conversation: it has the conversation's id (Connector API, Send API page).

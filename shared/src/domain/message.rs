@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    id::{ChannelUserId, ProviderMessageId},
+    id::{CallReference, ChannelUserId, ProviderMessageId},
     rich_content::{Coordinates, Link},
 };
 
@@ -95,6 +95,9 @@ pub enum InboundContent {
         message: ProviderMessageId,
         /// What became of it.
         status: ReportedStatus,
+        /// The connector's own name for it, where the channel gives it back ([`OutboundMessage::reference`]).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<CallReference>,
     },
     /// The person begins to type, or stops.
     Typing {

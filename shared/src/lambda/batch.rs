@@ -1,7 +1,8 @@
 //! The two queue functions: a batch in, the failed messages out.
 //!
-//! A batch holds several messages of one group in order. When one must come again, the later ones of its group are not touched,
-//! and all of them are made visible at the same time; the other groups go on. A message that can't ever be delivered is parked
+//! A batch holds several messages of one group in the order in which they came; what LiveEngage has numbered is worked on by number
+//! ([`crate::domain::order`]). When one must come again, the later ones of its group are not touched, and all of them are made visible
+//! at the same time; the other groups go on. A message that can't ever be delivered is parked
 //! by the use case and blocks nobody. A panic is a failure of its own message only.
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
@@ -18,7 +19,11 @@ use crate::{
         to_channel::DeliverToChannel,
         to_liveengage::DeliverToLiveEngage,
     },
-    domain::{id::Owner, retry::wait_after},
+    domain::{
+        id::Owner,
+        order::{Place, by_number},
+        retry::wait_after,
+    },
     port::{Clock, Postpone},
 };
 
@@ -39,6 +44,9 @@ pub trait Worker: Send + Sync {
     /// [`ComeAgain`] when the message must stay in the queue.
     async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain>;
 
+    /// Where a message stands among those of its group, if it is numbered.
+    fn place(&self, task: &str) -> Option<Place>;
+
     /// After a panic: counts it, and keeps a message for a person that crashes the worker again and again.
     ///
     /// # Errors
@@ -52,6 +60,11 @@ impl Worker for DeliverToLiveEngage {
         Self::work(self, task, attempt).await
     }
 
+    // Channels number nothing.
+    fn place(&self, _task: &str) -> Option<Place> {
+        None
+    }
+
     async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
         Self::give_up(self, task, attempt).await
     }
@@ -61,6 +74,10 @@ impl Worker for DeliverToLiveEngage {
 impl Worker for DeliverToChannel {
     async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
         Self::work(self, task, attempt).await
+    }
+
+    fn place(&self, task: &str) -> Option<Place> {
+        Self::place(task)
     }
 
     async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
@@ -113,9 +130,10 @@ impl QueueFunction {
         let mut response = SqsBatchResponse::default();
         let mut blocked: HashMap<String, SignedDuration> = HashMap::new();
         let mut postponed = Vec::new();
-        for record in &event.records {
+        let order = self.order(&event.records);
+        for record in order.into_iter().filter_map(|index| event.records.get(index)) {
             let message_id = record.message_id.as_deref().unwrap_or_default();
-            let group = record.attributes.get("MessageGroupId").map_or(message_id, String::as_str);
+            let group = group(record);
             let failure = match blocked.get(group) {
                 Some(after) => Some(ComeAgain { after: *after }),
                 None if deadline.duration_since(self.clock.now()) < self.pace.of(NEEDED) => {
@@ -138,6 +156,26 @@ impl QueueFunction {
             tracing::warn!(%error, "the time of the next attempt could not be set");
         }
         Ok(response)
+    }
+
+    /// The order in which the records are worked on. The tasks are read for it only where a group has several.
+    fn order(&self, records: &[SqsMessage]) -> Vec<usize> {
+        let mut groups: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, record) in records.iter().enumerate() {
+            groups.entry(group(record)).or_default().push(index);
+        }
+        let mut order: Vec<usize> = (0..records.len()).collect();
+        for members in groups.into_values().filter(|members| members.len() > 1) {
+            let bodies = members.iter().filter_map(|index| records.get(*index));
+            let places: Vec<_> =
+                bodies.map(|record| self.worker.place(record.body.as_deref().unwrap_or_default())).collect();
+            for (slot, member) in members.iter().zip(by_number(&places)) {
+                if let (Some(slot), Some(record)) = (order.get_mut(*slot), members.get(member)) {
+                    *slot = *record;
+                }
+            }
+        }
+        order
     }
 
     async fn work(
@@ -163,6 +201,11 @@ impl QueueFunction {
     }
 }
 
+fn group(record: &SqsMessage) -> &str {
+    let message_id = record.message_id.as_deref().unwrap_or_default();
+    record.attributes.get("MessageGroupId").map_or(message_id, String::as_str)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -171,7 +214,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{port::QueueError, testing::ManualClock};
+    use crate::{
+        domain::id::{DialogId, Sequence},
+        port::QueueError,
+        testing::ManualClock,
+    };
 
     #[derive(Default)]
     struct Recorder {
@@ -189,6 +236,11 @@ mod tests {
                 "panic" => panic!("told to"),
                 _ => Ok(()),
             }
+        }
+
+        /// A number as the task is its place.
+        fn place(&self, task: &str) -> Option<Place> {
+            Some(Place { dialog: DialogId::new("d1").unwrap(), sequence: Sequence(task.parse().ok()?) })
         }
 
         async fn give_up(&self, _task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
@@ -257,6 +309,12 @@ mod tests {
         assert_eq!(run.worked, ["req/m0", "req/m1", "req/m2", "req/m4"]);
         assert_eq!(run.failed, ["m1", "m3"]);
         assert_eq!(run.postponed, [("r1".to_owned(), 7), ("r3".to_owned(), 7)]);
+    }
+
+    #[test]
+    fn a_groups_numbered_messages_are_worked_on_by_number_whatever_order_they_came_in() {
+        let run = run(event(&[("a", "6"), ("b", "9"), ("a", "ok"), ("a", "5"), ("b", "1")]), PLENTY).unwrap();
+        assert_eq!(run.worked, ["req/m3", "req/m4", "req/m2", "req/m0", "req/m1"]);
     }
 
     #[test]

@@ -66,6 +66,14 @@ pub enum LiveEngageError {
         /// The call's name.
         call: &'static str,
     },
+    /// 404 or 410 of the storage at a download: the file was deleted, or never came to be.
+    #[error("{call}: the storage has no such file (HTTP {status})")]
+    FileGone {
+        /// The call's name.
+        call: &'static str,
+        /// The HTTP status.
+        status: u16,
+    },
     /// 451: LivePerson has blocked the caller; only LivePerson can mend that.
     #[error("{call}: LivePerson blocks the caller (HTTP 451): contact LivePerson")]
     Blocked {
@@ -136,10 +144,11 @@ impl LiveEngageError {
             | Self::NoService { .. } => Disposition::RETRY,
             Self::RateLimited { after, .. } => Disposition::Retry { after: Some(*after) },
             Self::Unavailable { after, .. } => Disposition::Retry { after: *after },
-            // A maintenance page, say. No text is in doubt: a SEND's success is never unreadable, and a conversation that was
-            // opened all the same is found by its webhook.
+            // A maintenance page, say. A text is in doubt then, and a conversation that was opened all the same is found by its webhook.
             Self::Unreadable { .. } => Disposition::RETRY,
-            Self::Refused { .. } | Self::Unsendable { .. } | Self::Header(_) => Disposition::Park,
+            Self::FileGone { .. } | Self::Refused { .. } | Self::Unsendable { .. } | Self::Header(_) => {
+                Disposition::Park
+            }
         }
     }
 }

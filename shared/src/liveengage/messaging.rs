@@ -32,7 +32,7 @@ pub use publishing::{Event, Place, publish_request, text_pieces};
 
 const CONVERSATION: &str = "LiveEngage CONVERSATION";
 /// The name of a SEND in logs and errors.
-pub(super) const SEND: &str = "LiveEngage SEND";
+pub(crate) const SEND: &str = "LiveEngage SEND";
 const ON_BEHALF: HeaderName = HeaderName::from_static("x-lp-on-behalf");
 const CLIENT_PROPERTIES: HeaderName = HeaderName::from_static("client-properties");
 

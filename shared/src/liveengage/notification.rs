@@ -6,16 +6,16 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::domain::{id::DialogId, json};
+
 mod conversation;
 mod event;
-mod halves;
 #[cfg(test)]
 mod tests;
 
 pub use super::event::{AcceptStatus, ChatState};
 pub use conversation::{AgentPresence, ClosedBy, ConversationChange};
-pub use event::{Audience, DialogEvent, EventKind, Role, Structured};
-use halves::without_halves;
+pub use event::{Audience, DialogEvent, EventKind, Role, Structured, event_time};
 
 /// A verified body that is no notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -63,9 +63,7 @@ struct Envelope {
 /// # Errors
 /// [`NotANotification`].
 pub fn split(body: &[u8]) -> Result<(Option<NotificationType>, Vec<Value>), NotANotification> {
-    let value: Value = serde_json::from_slice(body)
-        .or_else(|_| serde_json::from_slice(&without_halves(body)))
-        .map_err(|_| NotANotification::NotJson)?;
+    let value: Value = json::read(body).map_err(|_| NotANotification::NotJson)?;
     let envelope: Envelope = serde_json::from_value(value).map_err(|_| NotANotification::NoType)?;
     let mut inner = envelope.body;
     // One documented form has the type inside the body.
@@ -73,7 +71,8 @@ pub fn split(body: &[u8]) -> Result<(Option<NotificationType>, Vec<Value>), NotA
         .kind
         .or_else(|| inner.get("type").and_then(Value::as_str).map(str::to_owned))
         .ok_or(NotANotification::NoType)?;
-    let dialog = inner.get("dialogId").cloned();
+    // Of an id's length at most: it goes into every change.
+    let dialog = inner.get("dialogId").filter(|dialog| DialogId::deserialize(*dialog).is_ok()).cloned();
     let changes = match inner.get_mut("changes").map(Value::take) {
         Some(Value::Array(changes)) => changes,
         None | Some(Value::Null) => vec![],

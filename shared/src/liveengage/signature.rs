@@ -1,7 +1,8 @@
 //! The signature of LiveEngage's webhooks: `x-liveperson-signature: sha1=<HMAC of the raw body, keyed by the client secret>`.
 //!
 //! SHA-1 and Base64 by default; SHA-256 and hexadecimal can be switched on at LivePerson. All four forms are read. There is no
-//! timestamp in it, so a captured request can be replayed: the deduplication of messages holds against that.
+//! timestamp in it, so a captured request can be replayed: the deduplication of messages holds against that for 14 days, and then
+//! the messages' own times.
 
 use base64::{
     Engine,
@@ -51,6 +52,9 @@ pub enum Refusal {
     /// It is not the signature of these bytes with any live secret.
     #[error("signature wrong")]
     Wrong,
+    /// It is rightly signed, and holds a message so old that it can only be a repetition.
+    #[error("stale")]
+    Stale,
 }
 
 enum Signature {

@@ -44,6 +44,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let shared_by_a_provider = a == 100 && (64..128).contains(&b);
     let protocol_assignments = (a, b, c) == (192, 0, 0);
+    let relays_to_ipv6 = (a, b, c) == (192, 88, 99);
     let benchmarks = a == 198 && (b == 18 || b == 19);
     let is_special = a == 0
         || a >= 240
@@ -54,6 +55,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || address.is_documentation()
         || shared_by_a_provider
         || protocol_assignments
+        || relays_to_ipv6
         || benchmarks;
     !is_special
 }
@@ -94,6 +96,7 @@ mod tests {
             "172.31.255.255",
             "192.0.0.8",
             "192.0.2.7",
+            "192.88.99.1",
             "192.168.1.1",
             "198.18.0.1",
             "198.19.255.255",
@@ -107,6 +110,9 @@ mod tests {
             "::ffff:10.0.0.1",
             "::ffff:169.254.169.254",
             "64:ff9b::a00:1",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+            "::a9fe:a9fe",
             "64:ff9b:1::a00:1",
             "100::1",
             "2001::1",

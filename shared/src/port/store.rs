@@ -9,8 +9,13 @@ use jiff::Timestamp;
 use crate::{
     domain::{
         conversation::Consumer,
-        delivery::{Begin, ConsumerRef, ConversationOwner, Heard, Lease, LedgerEntry, Parked, Shown, Step},
-        id::{AccountId, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId, Sequence},
+        delivery::{
+            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, Parked, Shown, Step,
+        },
+        id::{
+            AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId,
+            Sequence,
+        },
     },
     liveengage::sentinel::AppJwt,
 };
@@ -68,6 +73,23 @@ pub trait Consumers: Send + Sync {
         conversation: &ConversationId,
     ) -> Result<Option<ConversationOwner>, StoreError>;
 
+    /// Notes whose a conversation is, whatever the consumer's record says of it.
+    async fn claim_conversation(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        consumer: &ConsumerRef,
+    ) -> Result<(), StoreError>;
+
+    /// Since when somebody has looked for the owner of a conversation that nobody knows: `now` at the first look, and whenever there
+    /// is an owner by now. Forgotten after a day.
+    async fn unknown_since(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError>;
+
     /// Notes that a conversation can only be another channel's, unless it is known to be ours. Forgotten after a day at `now`.
     async fn mark_foreign(
         &self,
@@ -88,10 +110,10 @@ pub trait Consumers: Send + Sync {
 /// Leases on messages, and what became of them.
 #[async_trait]
 pub trait Messages: Send + Sync {
-    /// Starts on a message, or takes over one whose lease has run out at `now`.
+    /// Starts on a message, or takes over one whose lease has run out at `now`: that attempt died, which leaves a doubt.
     async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError>;
 
-    /// Notes that the step after `done` others is done, and in the same transaction which message it made.
+    /// Notes that the step after `done` others is done, and in the same transaction which message it made. No doubt is left then.
     async fn step_done(
         &self,
         lease: &Lease,
@@ -103,12 +125,12 @@ pub trait Messages: Send + Sync {
     /// Notes that the message is delivered: it is never started again. In the same transaction, which message its last step made.
     async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError>;
 
-    /// Gives the lease back, so that the next attempt needn't wait for its end. A lease that is lost already is fine. Unless it
-    /// `counts`, the attempt is taken back: waiting for something else is no failure of the message.
-    async fn release(&self, lease: &Lease, counts: bool) -> Result<(), StoreError>;
+    /// Gives the lease back, so that the next attempt needn't wait for its end, and says what is in doubt. A lease that is lost
+    /// already is fine. Unless it `counts`, the attempt is taken back: waiting for something else is no failure of the message.
+    async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError>;
 
-    /// Keeps the message for a person and notes that it is done with, in one transaction.
-    async fn park(&self, lease: &Lease, parked: &Parked) -> Result<(), StoreError>;
+    /// Keeps the message for a person and notes that it is done with, in one transaction. What is in doubt is kept, too.
+    async fn park(&self, lease: &Lease, parked: &Parked, doubt: &Doubt) -> Result<(), StoreError>;
 }
 
 /// Which message is which on the other side, remembered for two weeks.
@@ -128,8 +150,31 @@ pub trait Ledger: Send + Sync {
         sequence: Sequence,
     ) -> Result<Option<Heard>, StoreError>;
 
-    /// The person's last message that LiveEngage was told.
-    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<ProviderMessageId>, StoreError>;
+    /// The person's last message that LiveEngage was told, strongly consistent.
+    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<Heard>, StoreError>;
+
+    /// Notes that a channel has taken a call, and what it calls the message.
+    async fn note_taken(
+        &self,
+        line: &LineId,
+        reference: &CallReference,
+        id: &ProviderMessageId,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// What a channel calls the message of this call, if a report has told so within a day, strongly consistent.
+    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<ProviderMessageId>, StoreError>;
+
+    /// Notes the echo of a consumer's own message.
+    async fn note_echo(&self, account: &AccountId, dialog: &DialogId, echo: &Echo) -> Result<(), StoreError>;
+
+    /// The echoes of a dialog after this number, by number, strongly consistent. They are kept for a day.
+    async fn echoes(
+        &self,
+        account: &AccountId,
+        dialog: &DialogId,
+        after: Option<Sequence>,
+    ) -> Result<Vec<Echo>, StoreError>;
 }
 
 /// AppJWTs, shared by all functions.

@@ -1,7 +1,7 @@
 //! The store in memory: the rules of the DynamoDB store, for tests that run many interleavings.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,8 +11,14 @@ use jiff::Timestamp;
 use crate::{
     domain::{
         conversation::Consumer,
-        delivery::{Begin, ConsumerRef, ConversationOwner, Heard, Lease, LedgerEntry, MessageKey, Parked, Shown, Step},
-        id::{AccountId, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId, Sequence},
+        delivery::{
+            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey, Parked, Shown,
+            Step,
+        },
+        id::{
+            AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId,
+            Sequence,
+        },
     },
     liveengage::sentinel::AppJwt,
     port::{Consumers, Ledger, Messages, Saved, StoreError, Tokens},
@@ -25,6 +31,7 @@ struct Message {
     until: Timestamp,
     steps: Vec<Step>,
     attempts: u32,
+    doubt: Doubt,
 }
 
 #[derive(Debug, Default)]
@@ -38,12 +45,15 @@ struct State {
     consumers: HashMap<ConsumerRef, Consumer>,
     by_lp_id: HashMap<(AccountId, LpConsumerId), ConsumerRef>,
     conversations: HashMap<(AccountId, ConversationId), ConversationOwner>,
+    unknown: HashMap<(AccountId, ConversationId), Timestamp>,
     messages: HashMap<MessageKey, Message>,
     parked: Vec<Parked>,
     tokens: HashMap<AccountId, Token>,
     shown: HashMap<(LineId, ProviderMessageId), Shown>,
     heard: HashMap<(AccountId, DialogId, Sequence), Heard>,
-    last_heard: HashMap<ConsumerRef, ProviderMessageId>,
+    last_heard: HashMap<ConsumerRef, Heard>,
+    taken: HashMap<(LineId, CallReference), ProviderMessageId>,
+    echoes: HashMap<(AccountId, DialogId), BTreeMap<Sequence, Echo>>,
 }
 
 impl State {
@@ -53,8 +63,10 @@ impl State {
                 self.shown.insert((shown.line.clone(), shown.id.clone()), shown.clone());
             }
             Some(LedgerEntry::Heard(heard)) => {
-                self.last_heard.insert(heard.consumer.clone(), heard.id.clone());
-                self.heard.insert((heard.account.clone(), heard.dialog.clone(), heard.sequence), heard.clone());
+                self.last_heard.insert(heard.consumer.clone(), heard.clone());
+                if heard.by_place {
+                    self.heard.insert((heard.account.clone(), heard.dialog.clone(), heard.sequence), heard.clone());
+                }
             }
             None => {}
         }
@@ -68,6 +80,13 @@ pub struct MemoryStore(Mutex<State>);
 impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a parked message begun again, as an operator does.
+    pub fn reopen(&self, message: &MessageKey) {
+        if let Some(message) = self.state().messages.get_mut(message) {
+            (message.done, message.until, message.attempts) = (false, Timestamp::UNIX_EPOCH, 0);
+        }
     }
 
     /// What was parked.
@@ -119,6 +138,32 @@ impl Consumers for MemoryStore {
         Ok(self.state().conversations.get(&(account.clone(), conversation.clone())).cloned())
     }
 
+    async fn claim_conversation(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        consumer: &ConsumerRef,
+    ) -> Result<(), StoreError> {
+        let key = (account.clone(), conversation.clone());
+        self.state().conversations.insert(key, ConversationOwner::Ours(consumer.clone()));
+        Ok(())
+    }
+
+    async fn unknown_since(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        let key = (account.clone(), conversation.clone());
+        let mut state = self.state();
+        if matches!(state.conversations.get(&key), Some(ConversationOwner::Ours(_) | ConversationOwner::OurSurvey(..)))
+        {
+            return Ok(now);
+        }
+        Ok(*state.unknown.entry(key).or_insert(now))
+    }
+
     async fn mark_foreign(
         &self,
         account: &AccountId,
@@ -156,15 +201,21 @@ impl Messages for MemoryStore {
                 Ok(Begin::Busy { until: message.until })
             }
             Some(message) => {
+                let mut doubt = message.doubt.clone();
+                if message.owner != lease.owner && message.until > Timestamp::UNIX_EPOCH {
+                    doubt.add(None);
+                }
                 message.owner = lease.owner.clone();
                 message.until = until;
                 message.attempts += 1;
-                Ok(Begin::Started { steps: message.steps.clone(), attempts: message.attempts })
+                Ok(Begin::Started { steps: message.steps.clone(), attempts: message.attempts, doubt })
             }
             None => {
-                let message = Message { done: false, owner: lease.owner.clone(), until, steps: vec![], attempts: 1 };
+                let owner = lease.owner.clone();
+                let message =
+                    Message { done: false, owner, until, steps: vec![], attempts: 1, doubt: Doubt::default() };
                 state.messages.insert(lease.message.clone(), message);
-                Ok(Begin::Started { steps: vec![], attempts: 1 })
+                Ok(Begin::Started { steps: vec![], attempts: 1, doubt: Doubt::default() })
             }
         }
     }
@@ -180,6 +231,7 @@ impl Messages for MemoryStore {
         match state.messages.get_mut(&lease.message) {
             Some(message) if message.owner == lease.owner && !message.done && message.steps.len() == done => {
                 message.steps.push(step.clone());
+                message.doubt = Doubt::default();
                 state.note(entry);
                 Ok(())
             }
@@ -199,11 +251,12 @@ impl Messages for MemoryStore {
         }
     }
 
-    async fn release(&self, lease: &Lease, counts: bool) -> Result<(), StoreError> {
+    async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError> {
         if let Some(message) = self.state().messages.get_mut(&lease.message)
             && message.owner == lease.owner
         {
             message.until = Timestamp::UNIX_EPOCH;
+            message.doubt = doubt.clone();
             if !counts && !message.done {
                 message.attempts = message.attempts.saturating_sub(1);
             }
@@ -211,7 +264,7 @@ impl Messages for MemoryStore {
         Ok(())
     }
 
-    async fn park(&self, lease: &Lease, parked: &Parked) -> Result<(), StoreError> {
+    async fn park(&self, lease: &Lease, parked: &Parked, doubt: &Doubt) -> Result<(), StoreError> {
         let mut state = self.state();
         let message = state.messages.entry(lease.message.clone()).or_insert_with(|| Message {
             done: false,
@@ -219,12 +272,14 @@ impl Messages for MemoryStore {
             until: parked.at,
             steps: vec![],
             attempts: 0,
+            doubt: Doubt::default(),
         });
         if message.owner != lease.owner && (message.done || message.until > parked.at) {
             return Err(StoreError::LeaseLost);
         }
         message.done = true;
         message.owner = lease.owner.clone();
+        message.doubt = doubt.parked();
         state.parked.push(parked.clone());
         Ok(())
     }
@@ -252,8 +307,41 @@ impl Ledger for MemoryStore {
         Ok(self.state().heard.get(&(account.clone(), dialog.clone(), sequence)).cloned())
     }
 
-    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<ProviderMessageId>, StoreError> {
+    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<Heard>, StoreError> {
         Ok(self.state().last_heard.get(consumer).cloned())
+    }
+
+    async fn note_taken(
+        &self,
+        line: &LineId,
+        reference: &CallReference,
+        id: &ProviderMessageId,
+        _at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.state().taken.insert((line.clone(), reference.clone()), id.clone());
+        Ok(())
+    }
+
+    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<ProviderMessageId>, StoreError> {
+        Ok(self.state().taken.get(&(line.clone(), reference.clone())).cloned())
+    }
+
+    async fn note_echo(&self, account: &AccountId, dialog: &DialogId, echo: &Echo) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let echoes = state.echoes.entry((account.clone(), dialog.clone())).or_default();
+        echoes.insert(echo.sequence, echo.clone());
+        Ok(())
+    }
+
+    async fn echoes(
+        &self,
+        account: &AccountId,
+        dialog: &DialogId,
+        after: Option<Sequence>,
+    ) -> Result<Vec<Echo>, StoreError> {
+        let state = self.state();
+        let echoes = state.echoes.get(&(account.clone(), dialog.clone()));
+        Ok(echoes.into_iter().flat_map(BTreeMap::values).filter(|echo| Some(echo.sequence) > after).cloned().collect())
     }
 }
 

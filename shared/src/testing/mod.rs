@@ -1,5 +1,6 @@
 //! In-memory ports for tests, and the contract that every store keeps. Behind the feature `testing`.
 
+pub mod fuzz;
 mod memory_store;
 pub mod store_contract;
 

@@ -1,6 +1,11 @@
 //! What every store must do, as one suite: it runs on the in-memory store and on DynamoDB.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test suite: a broken contract is a panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test suite: a broken contract is a panic"
+)]
 
 use std::sync::Arc;
 
@@ -10,12 +15,12 @@ use crate::{
     domain::{
         conversation::{Consumer, ConsumerToken, Identity, Reserve},
         delivery::{
-            Begin, ConsumerRef, ConversationOwner, Heard, Lease, LedgerEntry, MessageKey, Parked, Shown, ShownPlace,
-            Step,
+            Begin, ConsumerRef, ConversationOwner, DialogRef, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey,
+            Parked, Shown, ShownPlace, Step,
         },
         id::{
-            AccountId, ChannelUserId, ConversationId, DialogId, ExtConsumerId, LineId, LpConsumerId, Owner,
-            ProviderMessageId, Sequence,
+            AccountId, CallReference, ChannelUserId, ConversationId, DialogId, ExtConsumerId, LineId, LpConsumerId,
+            Owner, ProviderMessageId, Sequence,
         },
     },
     liveengage::sentinel::AppJwt,
@@ -56,12 +61,17 @@ fn step(reference: &str) -> Step {
     Step::done(Some(reference.to_owned()))
 }
 
+fn doubt(attempts: u32) -> Doubt {
+    Doubt { attempts, ..Doubt::default() }
+}
+
 /// Runs the whole suite on an empty store.
 pub async fn check<S: Consumers + Messages + Ledger + Tokens + 'static>(store: Arc<S>) {
     a_record_is_saved_over_the_version_that_was_read(&*store).await;
     pointers_are_written_with_the_record(&*store).await;
     of_many_racing_openers_one_is_first(&store).await;
     a_foreign_mark_never_hides_an_own_conversation(&*store).await;
+    an_unknown_conversation_is_looked_for_since_the_first_look(&*store).await;
     a_message_is_worked_on_by_one_at_a_time_and_done_once(&*store).await;
     steps_are_kept_over_attempts(&*store).await;
     who_lost_the_lease_writes_nothing(&*store).await;
@@ -70,6 +80,9 @@ pub async fn check<S: Consumers + Messages + Ledger + Tokens + 'static>(store: A
     a_token_is_renewed_by_one_at_a_time(&*store).await;
     a_surveys_dialog_leads_to_its_conversation(&*store).await;
     the_ledger_is_written_with_the_step(&*store).await;
+    a_doubt_is_kept_until_the_step_is_done(&*store).await;
+    echoes_are_found_by_dialog_and_number(&*store).await;
+    a_call_that_was_taken_is_found_by_its_reference(&*store).await;
 }
 
 async fn a_surveys_dialog_leads_to_its_conversation(store: &dyn Consumers) {
@@ -107,30 +120,93 @@ async fn the_ledger_is_written_with_the_step<S: Messages + Ledger>(store: &S) {
         consumer: who("+8"),
         id: ProviderMessageId::new(id).unwrap(),
         at: at(1),
+        by_place: true,
     };
     assert_eq!(store.shown(&line, &id).await.unwrap(), None);
     assert_eq!(store.last_heard(&who("+8")).await.unwrap(), None);
     store.reported(&line, &id, 2).await.unwrap();
     assert_eq!(store.shown(&line, &id).await.unwrap(), None, "a report alone makes no entry");
 
-    let lease = lease("m8", "a");
-    store.begin(&lease, at(0), at(30)).await.unwrap();
+    let first = lease("m8", "a");
+    store.begin(&first, at(0), at(30)).await.unwrap();
     let entry = LedgerEntry::Shown(shown.clone());
-    let stranger = Lease { owner: owner("stranger"), ..lease.clone() };
+    let stranger = Lease { owner: owner("stranger"), ..first.clone() };
     assert_eq!(store.step_done(&stranger, 0, &step("x"), Some(&entry)).await, Err(StoreError::LeaseLost));
     assert_eq!(store.shown(&line, &id).await.unwrap(), None, "no step, no entry");
-    store.step_done(&lease, 0, &step("x"), Some(&entry)).await.unwrap();
+    store.step_done(&first, 0, &step("x"), Some(&entry)).await.unwrap();
     assert_eq!(store.shown(&line, &id).await.unwrap(), Some(shown.clone()));
     store.reported(&line, &id, 3).await.unwrap();
     store.reported(&line, &id, 2).await.unwrap();
     assert_eq!(store.shown(&line, &id).await.unwrap(), Some(Shown { rank: 3, ..shown }), "the highest rank stays");
 
-    store.step_done(&lease, 1, &step("y"), Some(&LedgerEntry::Heard(heard("mo-1", 5)))).await.unwrap();
-    store.finish(&lease, Some(&LedgerEntry::Heard(heard("mo-2", 6)))).await.unwrap();
-    assert_eq!(store.begin(&lease, at(2), at(30)).await.unwrap(), Begin::Done);
+    store.step_done(&first, 1, &step("y"), Some(&LedgerEntry::Heard(heard("mo-1", 5)))).await.unwrap();
+    store.finish(&first, Some(&LedgerEntry::Heard(heard("mo-2", 6)))).await.unwrap();
+    assert_eq!(store.begin(&first, at(2), at(30)).await.unwrap(), Begin::Done);
     assert_eq!(store.heard(&account(), &dialog, Sequence(5)).await.unwrap(), Some(heard("mo-1", 5)));
     assert_eq!(store.heard(&account(), &dialog, Sequence(7)).await.unwrap(), None);
-    assert_eq!(store.last_heard(&who("+8")).await.unwrap(), Some(ProviderMessageId::new("mo-2").unwrap()));
+    assert_eq!(store.last_heard(&who("+8")).await.unwrap(), Some(heard("mo-2", 6)));
+    let by_person = Heard { by_place: false, ..heard("mo-3", 7) };
+    store.begin(&lease("m8b", "a"), at(2), at(30)).await.unwrap();
+    store.finish(&lease("m8b", "a"), Some(&LedgerEntry::Heard(by_person.clone()))).await.unwrap();
+    assert_eq!(store.heard(&account(), &dialog, Sequence(7)).await.unwrap(), None, "nobody asks for its place");
+    assert_eq!(store.last_heard(&who("+8")).await.unwrap(), Some(by_person));
+}
+
+async fn a_doubt_is_kept_until_the_step_is_done(store: &dyn Messages) {
+    let begun = |by: &'static str, second| async move {
+        match store.begin(&lease("m9", by), at(second), at(second + 30)).await.unwrap() {
+            Begin::Started { doubt, .. } => doubt,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(begun("a", 0).await, Doubt::default());
+    let place = DialogRef { conversation: conversation("c9"), dialog: DialogId::new("c9").unwrap() };
+    let mut known = Doubt::default();
+    known.add(Some(place.clone()));
+    known.add(Some(place));
+    assert_eq!((known.attempts, known.places.len()), (2, 1));
+    store.release(&lease("m9", "a"), true, &known).await.unwrap();
+    assert_eq!(begun("b", 1).await, known, "what an attempt says of itself");
+    assert_eq!(begun("b", 1).await, known, "the same request again is no other attempt");
+    let after_death = begun("c", 40).await;
+    assert_eq!(after_death, Doubt { attempts: 3, ..known }, "and an attempt that has died says nothing");
+    assert_eq!(begun("d", 80).await.attempts, 3, "it was not given back with the lease");
+    store.step_done(&lease("m9", "d"), 0, &step("p0"), None).await.unwrap();
+    store.release(&lease("m9", "d"), true, &Doubt::default()).await.unwrap();
+    assert_eq!(begun("e", 81).await, Doubt::default());
+    let parked =
+        Parked { at: at(82), reason: "in doubt".to_owned(), line: None, conversation: None, task: "{}".to_owned() };
+    store.park(&lease("m9", "e"), &parked, &after_death).await.unwrap();
+    assert_eq!(store.begin(&lease("m9", "f"), at(120), at(150)).await.unwrap(), Begin::Done);
+}
+
+async fn a_call_that_was_taken_is_found_by_its_reference(store: &dyn Ledger) {
+    let line = who("x").line;
+    let (first, second) = (CallReference::of("0a1b", 0).unwrap(), CallReference::of("0a1b", 1).unwrap());
+    let id = |name: &str| ProviderMessageId::new(name).unwrap();
+    store.note_taken(&line, &first, &id("mt-1"), at(0)).await.unwrap();
+    store.note_taken(&line, &first, &id("mt-1"), at(1)).await.unwrap();
+    assert_eq!(store.taken(&line, &first).await.unwrap(), Some(id("mt-1")));
+    assert_eq!(store.taken(&line, &second).await.unwrap(), None);
+    assert_eq!(store.taken(&LineId::new("sms-other").unwrap(), &first).await.unwrap(), None);
+}
+
+async fn echoes_are_found_by_dialog_and_number<S: Ledger>(store: &S) {
+    let dialog = |name: &str| DialogId::new(name).unwrap();
+    let echo = |sequence| Echo { sequence: Sequence(sequence), digest: format!("d{sequence}"), at: at(0) };
+    for sequence in [12, 0, 3] {
+        store.note_echo(&account(), &dialog("c10"), &echo(sequence)).await.unwrap();
+        store.note_echo(&account(), &dialog("c10"), &echo(sequence)).await.unwrap();
+    }
+    store.note_echo(&account(), &dialog("c10#survey"), &echo(5)).await.unwrap();
+    let found = |name: &'static str, after: Option<u64>| async move {
+        store.echoes(&account(), &dialog(name), after.map(Sequence)).await.unwrap()
+    };
+    assert_eq!(found("c10", None).await, [echo(0), echo(3), echo(12)]);
+    assert_eq!(found("c10", Some(0)).await, [echo(3), echo(12)]);
+    assert_eq!(found("c10", Some(12)).await, []);
+    assert_eq!(found("c10#survey", Some(4)).await, [echo(5)]);
+    assert_eq!(found("c11", None).await, []);
 }
 
 async fn a_record_is_saved_over_the_version_that_was_read(store: &dyn Consumers) {
@@ -210,16 +286,41 @@ async fn a_foreign_mark_never_hides_an_own_conversation(store: &dyn Consumers) {
     assert_eq!(store.conversation_owner(&account, &id).await.unwrap(), ours);
 }
 
+async fn an_unknown_conversation_is_looked_for_since_the_first_look(store: &dyn Consumers) {
+    let (account, id) = (account(), conversation("c12"));
+    let owner = || store.conversation_owner(&account, &id);
+    assert_eq!(store.unknown_since(&account, &id, at(5)).await.unwrap(), at(5));
+    assert_eq!(store.unknown_since(&account, &id, at(9)).await.unwrap(), at(5));
+    assert_eq!(owner().await.unwrap(), None, "looking makes nobody its owner");
+    store.presume_foreign(&account, &id, at(9)).await.unwrap();
+    assert_eq!(owner().await.unwrap(), Some(ConversationOwner::PresumedForeign));
+    store.claim_conversation(&account, &id, &who("+12")).await.unwrap();
+    assert_eq!(owner().await.unwrap(), Some(ConversationOwner::Ours(who("+12"))));
+    assert_eq!(store.unknown_since(&account, &id, at(10)).await.unwrap(), at(10), "it has an owner");
+    assert_eq!(owner().await.unwrap(), Some(ConversationOwner::Ours(who("+12"))));
+}
+
 async fn a_message_is_worked_on_by_one_at_a_time_and_done_once(store: &dyn Messages) {
-    let started = |attempts| Begin::Started { steps: vec![], attempts };
-    assert_eq!(store.begin(&lease("m1", "a"), at(0), at(30)).await.unwrap(), started(1));
+    // Begun by another owner than the last, whose lease was not given back.
+    let died = || doubt(1);
+    let started = |attempts, doubt| Begin::Started { steps: vec![], attempts, doubt };
+    let none = Doubt::default;
+    assert_eq!(store.begin(&lease("m1", "a"), at(0), at(30)).await.unwrap(), started(1, none()));
     assert_eq!(store.begin(&lease("m1", "b"), at(29), at(60)).await.unwrap(), Begin::Busy { until: at(30) });
-    assert_eq!(store.begin(&lease("m1", "b"), at(30), at(60)).await.unwrap(), started(2), "the lease has run out");
-    store.release(&lease("m1", "b"), true).await.unwrap();
-    assert_eq!(store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap(), started(3), "the lease was given back");
-    store.release(&lease("m1", "c"), false).await.unwrap();
+    assert_eq!(
+        store.begin(&lease("m1", "b"), at(30), at(60)).await.unwrap(),
+        started(2, died()),
+        "the lease has run out"
+    );
+    store.release(&lease("m1", "b"), true, &Doubt::default()).await.unwrap();
+    assert_eq!(
+        store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap(),
+        started(3, none()),
+        "the lease was given back"
+    );
+    store.release(&lease("m1", "c"), false, &Doubt::default()).await.unwrap();
     let again = store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap();
-    assert_eq!(again, started(3), "an attempt that only waited doesn't count");
+    assert_eq!(again, started(3, none()), "an attempt that only waited doesn't count");
     store.finish(&lease("m1", "c"), None).await.unwrap();
     assert_eq!(store.begin(&lease("m1", "c"), at(32), at(60)).await.unwrap(), Begin::Done);
     assert_eq!(store.begin(&lease("m1", "d"), at(99), at(120)).await.unwrap(), Begin::Done);
@@ -227,7 +328,7 @@ async fn a_message_is_worked_on_by_one_at_a_time_and_done_once(store: &dyn Messa
     let dialog = DialogId::new("m1").unwrap();
     let other =
         Lease { message: MessageKey::FromLiveEngage { account, dialog, sequence: Sequence(0) }, owner: owner("a") };
-    assert_eq!(store.begin(&other, at(0), at(30)).await.unwrap(), started(1), "another kind of message");
+    assert_eq!(store.begin(&other, at(0), at(30)).await.unwrap(), started(1, none()), "another kind of message");
 }
 
 async fn steps_are_kept_over_attempts(store: &dyn Messages) {
@@ -240,7 +341,7 @@ async fn steps_are_kept_over_attempts(store: &dyn Messages) {
         "the same step twice"
     );
     let begin = store.begin(&lease("m2", "b"), at(31), at(60)).await.unwrap();
-    assert_eq!(begin, Begin::Started { steps: vec![step("p0"), Step::done(None)], attempts: 2 });
+    assert_eq!(begin, Begin::Started { steps: vec![step("p0"), Step::done(None)], attempts: 2, doubt: doubt(1) });
 }
 
 async fn who_lost_the_lease_writes_nothing(store: &dyn Messages) {
@@ -249,7 +350,7 @@ async fn who_lost_the_lease_writes_nothing(store: &dyn Messages) {
     let slow = lease("m3", "slow");
     assert_eq!(store.step_done(&slow, 0, &step("late"), None).await, Err(StoreError::LeaseLost));
     assert_eq!(store.finish(&slow, None).await, Err(StoreError::LeaseLost));
-    assert_eq!(store.release(&slow, false).await, Ok(()));
+    assert_eq!(store.release(&slow, false, &doubt(9)).await, Ok(()));
     let busy = store.begin(&lease("m3", "third"), at(32), at(60)).await.unwrap();
     assert_eq!(busy, Begin::Busy { until: at(60) }, "the release of a lost lease changes nothing");
 }
@@ -275,11 +376,12 @@ async fn a_parked_message_is_done(store: &dyn Messages) {
         conversation: None,
         task: "{}".to_owned(),
     };
+    let none = Doubt::default();
     store.begin(&lease("m5", "a"), at(0), at(30)).await.unwrap();
-    assert_eq!(store.park(&lease("m5", "b"), &parked).await, Err(StoreError::LeaseLost));
-    store.park(&lease("m5", "a"), &parked).await.unwrap();
+    assert_eq!(store.park(&lease("m5", "b"), &parked, &none).await, Err(StoreError::LeaseLost));
+    store.park(&lease("m5", "a"), &parked, &none).await.unwrap();
     assert_eq!(store.begin(&lease("m5", "b"), at(40), at(60)).await.unwrap(), Begin::Done);
-    store.park(&lease("never-begun", "a"), &parked).await.unwrap();
+    store.park(&lease("never-begun", "a"), &parked, &none).await.unwrap();
     assert_eq!(store.begin(&lease("never-begun", "b"), at(6), at(60)).await.unwrap(), Begin::Done);
 }
 

@@ -15,7 +15,7 @@ use crate::{
         id::{AccountId, ChannelUserId, ConversationId, CorrelationId, LineId},
         message::{InboundContent, InboundEvent},
     },
-    liveengage::notification::{self, Change, EventKind, NotificationType},
+    liveengage::notification::{self, Change, EventKind, NotificationType, Role},
 };
 
 /// One of the two queues.
@@ -115,6 +115,17 @@ fn to_liveengage(task: ToLiveEngage) -> Facts {
         ToLiveEngage::ReportsV1 { line, user, correlation, accepted_at, .. } => {
             facts("report", own("reports", &line, &user), line, user, correlation, accepted_at)
         }
+        ToLiveEngage::UnreadableMessageV1(message) => Facts {
+            queue: QueueKind::ToLiveEngage,
+            group: message.group(),
+            kind: "unreadable",
+            person: None,
+            conversation: None,
+            correlation: message.correlation,
+            accepted_at: None,
+            first_accepted_at: None,
+            within: 0,
+        },
         ToLiveEngage::UndeliveredV1 { line, user, correlation, accepted_at, conversation, sequence, .. } => Facts {
             conversation: Some(conversation),
             within: sequence.map_or(0, |sequence| i128::from(sequence.0)),
@@ -198,7 +209,10 @@ fn changed(account: &AccountId, notification: NotificationType, change: &Value) 
     let (kind, group, conversation, within) = match notification::read(notification, change) {
         Ok(Change::Event(event)) => {
             let conversation = event.conversation;
-            let usual = conversation_group(account, conversation.as_str());
+            let usual = match event.role {
+                Role::Consumer => digest([name, conversation.as_str().as_bytes(), b"echo".as_slice()]),
+                Role::Brand | Role::Unsaid => conversation_group(account, conversation.as_str()),
+            };
             let (kind, group) = match event.kind {
                 EventKind::Text(_) => ("text", usual),
                 EventKind::File(_) => ("file", usual),

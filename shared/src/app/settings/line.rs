@@ -7,6 +7,7 @@ use super::{ProfileSettings, SatisfactionSettings, json, wrong};
 use crate::{
     channel::{self, Capabilities, Line, text_floor::FloorOptions},
     domain::{
+        delivery::WhenInDoubt,
         id::{AccountId, ChannelUserId, ExtConsumerId, LineId},
         message::MessageText,
         settings::{WrongField, read},
@@ -25,6 +26,8 @@ pub struct LineSettings {
     pub routing: Routing,
     /// What a person is told when their message can't be delivered, `None` to tell them nothing.
     pub not_delivered_notice: Option<MessageText>,
+    /// What becomes of a message of which nobody can tell whether an earlier attempt has delivered it.
+    pub when_in_doubt: WhenInDoubt,
     /// The connector's own words in a message with choices.
     pub wording: FloorOptions,
     /// What the agent is told about a person.
@@ -60,6 +63,8 @@ struct LineWire {
     #[serde(default)]
     not_delivered_notice: Option<String>,
     #[serde(default)]
+    when_in_doubt: WhenInDoubt,
+    #[serde(default)]
     wording: FloorOptions,
     #[serde(default)]
     profile: ProfileSettings,
@@ -92,13 +97,14 @@ const FILE_REFUSED: &str = "Sorry, we can't open this file. Pictures (JPG, PNG, 
 /// What a person is told unless the line says otherwise.
 const NOT_DELIVERED: &str = "Sorry, your message could not be delivered. Please try again later.";
 
-const LINE_FIELDS: [&str; 15] = [
+const LINE_FIELDS: [&str; 16] = [
     "line_id",
     "account_id",
     "channel",
     "consumer_id_key",
     "routing",
     "not_delivered_notice",
+    "when_in_doubt",
     "wording",
     "profile",
     "surveys",
@@ -152,6 +158,7 @@ impl LineSettings {
             id: wire.line_id,
             account: wire.account_id,
             routing: wire.routing,
+            when_in_doubt: wire.when_in_doubt,
             not_delivered_notice: notice(wire.not_delivered_notice, NOT_DELIVERED),
             wording: wire.wording,
             profile: wire.profile,

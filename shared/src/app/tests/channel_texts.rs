@@ -9,8 +9,8 @@ use futures::FutureExt;
 use serde_json::json;
 
 use super::world::{
-    ANNA, BEN, Fault, SMS, World, account, again, agent_says, attempt, change, conversation_change, conversation_id,
-    event, from_person, reply,
+    ANNA, BEN, CONVERSATION, Fault, SMS, World, account, again, agent_says, attempt, change, conversation_change,
+    conversation_id, event, from_person, reply,
 };
 use crate::{
     domain::delivery::ConversationOwner,
@@ -37,12 +37,12 @@ async fn an_agents_text_goes_to_the_person_once() {
 }
 
 #[tokio::test]
-async fn echoes_private_messages_and_states_cost_no_outside_call() {
+async fn private_messages_and_states_cost_no_outside_call() {
     let world = World::talking(ANNA).await;
     let ports = world.ports(None);
     let workers = world.mortal(&ports);
     for change_of in [
-        event("c1", 4, "CONSUMER", "ALL", &content("hello")),
+        event("c1", 4, "CONSUMER", "ALL", &json!({"type": "AcceptStatusEvent", "status": "READ"})),
         event("c1", 5, "ASSIGNED_AGENT", "AGENTS_AND_MANAGERS", &content("a difficult one")),
         event("c1", 6, "ASSIGNED_AGENT", "A_NEW_AUDIENCE", &content("who knows")),
         event("c1", 7, "ASSIGNED_AGENT", "ALL", &json!({"type": "AcceptStatusEvent", "status": "READ"})),
@@ -90,17 +90,31 @@ async fn another_channels_conversation_is_marked_and_dropped() {
     workers.to_channel.work(&agent_says("web-1", 1, "not for us"), &attempt("text", 6)).await.unwrap();
     assert_eq!(ports.calls()[before..], ["conversation_owner"], "one read, no lease");
 
-    // Not told of: looked for ever less often, and taken for foreign after five minutes.
+    // Not told of: looked for ever less often, and taken for foreign after five minutes of looking.
     let silent = agent_says("web-2", 1, "not for us either");
-    for (second, after) in [(1, 1), (2, 2), (4, 4), (32, 32), (64, 60), (299, 60)] {
+    for (second, after) in [(400, 1), (401, 1), (402, 2), (432, 32), (464, 60), (699, 60)] {
         assert_eq!(workers.to_channel.work(&silent, &attempt("text", second)).await, again(after));
     }
-    workers.to_channel.work(&silent, &attempt("text", 300)).await.unwrap();
+    workers.to_channel.work(&silent, &attempt("text", 700)).await.unwrap();
     assert_eq!(
         world.store.conversation_owner(&account(), &conversation_id("web-2")).await.unwrap(),
         Some(ConversationOwner::PresumedForeign)
     );
     assert_eq!(world.count(SMS), 0);
+}
+
+/// The table was away for an hour: a text that waited so long is not taken for another channel's before the news beside it is heard.
+#[tokio::test]
+async fn a_text_is_not_another_channels_because_nobody_could_look() {
+    let world = World::new().await;
+    world.fault(CONVERSATION, Fault::LoseAnswer);
+    let workers = world.workers();
+    workers.to_liveengage.work(&from_person("mo-1", ANNA, "one"), &attempt("a", 0)).await.unwrap_err();
+    let welcome = agent_says("c1", 0, "welcome");
+    assert_eq!(workers.to_channel.work(&welcome, &attempt("late", 3600)).await, again(1));
+    world.hear_news(3601).await;
+    workers.to_channel.work(&welcome, &attempt("next", 3601)).await.unwrap();
+    assert_eq!(world.other().sms_texts(), ["welcome"]);
 }
 
 #[tokio::test]

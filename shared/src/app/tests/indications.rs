@@ -164,6 +164,19 @@ async fn a_failure_that_nobody_can_be_told_of_is_kept_for_an_operator() {
 }
 
 #[tokio::test]
+async fn a_failure_after_the_end_of_its_conversation_is_kept_for_an_operator() {
+    let world = shown(&["last words"]).await;
+    world.other().close("c1");
+    let failed = report(&json!({"status": "failed", "code": "131026"}), &["mt-1"], 20);
+    for name in ["a", "again"] {
+        world.workers().to_liveengage.work(&failed, &attempt(name, 20)).await.unwrap();
+    }
+    let parked = world.store.parked();
+    assert_eq!(parked.len(), 1);
+    assert!(parked[0].reason.contains("131026") && parked[0].reason.contains("has ended"), "{}", parked[0].reason);
+}
+
+#[tokio::test]
 async fn a_report_that_overtakes_the_answer_waits_and_one_of_nothing_is_dropped() {
     let world = shown(&["one"]).await;
     let worker = world.workers().to_liveengage;

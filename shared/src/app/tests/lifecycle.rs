@@ -3,10 +3,13 @@
 use serde_json::{Value, json};
 
 use super::world::{
-    ANNA, CONVERSATION, Fault, SEND, World, again, at, attempt, change, conversation_change, event, from_channel,
-    from_person,
+    ANNA, CONVERSATION, Fault, SEND, World, account, again, at, attempt, change, conversation_change, event,
+    from_channel, from_person,
 };
-use crate::domain::{conversation::Conversation, id::DialogId};
+use crate::{
+    app::task::conversation_group,
+    domain::{conversation::Conversation, id::DialogId},
+};
 
 /// What the connector has said over the queue to the channels.
 fn said(world: &World) -> Vec<String> {
@@ -121,7 +124,15 @@ async fn texts_go_into_the_surveys_dialog_while_it_is_open() {
     let mut asked = event("c1", 0, "AGENT", "ALL", &question);
     asked["dialogId"] = json!("s-9");
     asked.as_object_mut().unwrap().remove("conversationId");
-    workers.to_channel.work(&change("ms.MessagingEventNotification", 0, &asked), &attempt("q", 21)).await.unwrap();
+    let asked = change("ms.MessagingEventNotification", 0, &asked);
+    workers.to_channel.work(&asked, &attempt("q", 21)).await.unwrap();
+    // It goes behind what was said in the conversation, where the entry point would have put it with the conversation's name.
+    let moved = world.news.sent().pop().unwrap();
+    assert_eq!(world.other().sms_texts(), [""; 0]);
+    assert_eq!(moved.group, conversation_group(&account(), "c1"));
+    workers.to_channel.work(&moved.body, &attempt("q2", 21)).await.unwrap();
+    workers.to_channel.work(&asked, &attempt("q3", 21)).await.unwrap();
+    workers.to_channel.work(&moved.body, &attempt("q4", 21)).await.unwrap();
     assert_eq!(world.other().sms_texts(), ["1 to 5?"]);
     workers.to_liveengage.work(&from_person("mo-2", ANNA, "5"), &attempt("a", 22)).await.unwrap();
     let answer = world.other().requests.pop().unwrap();

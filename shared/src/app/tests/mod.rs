@@ -1,11 +1,14 @@
 //! The use cases over in-memory ports, against a LiveEngage and a gateway that can fail, lose answers and be overtaken.
 
+mod agent_files;
 mod channel_texts;
 mod client;
 mod conversations;
 mod crashes;
+mod doubt;
 mod entry_points;
 mod indications;
+mod interleavings;
 mod lifecycle;
 mod menus;
 mod out_of_time;
@@ -15,4 +18,5 @@ mod races;
 mod redrive;
 mod secrets;
 mod telling;
+mod unreadable;
 mod world;

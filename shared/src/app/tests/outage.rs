@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::world::{ANNA, Fault, SEND, SMS, World, again, agent_says, attempt, from_person};
+use super::world::{ANNA, Fault, SEND, SENTINEL, SMS, World, again, agent_says, attempt, from_person};
 use crate::{app::delivery::ComeAgain, port::Tokens};
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn waiting_for_a_token_does_not_carry_a_message_up_the_ladder() {
     assert!(world.store.lease_token(&account, &somebody, at(0), at(60)).await.unwrap());
     let worker = world.workers().to_liveengage;
     let task = from_person("mo-1", ANNA, "one");
-    for second in 0..30 {
+    for second in 0..=10 {
         assert_eq!(worker.work(&task, &attempt(second, second)).await, again(1));
     }
     world.store.release_token(&account, &somebody).await.unwrap();
@@ -98,4 +98,69 @@ async fn a_message_that_is_held_back_for_twelve_hours_is_received_fewer_times_th
     }
     assert!(received < 150, "{received}");
     assert!(received > 40, "it does ask: {received}");
+}
+
+#[tokio::test]
+async fn a_message_that_waits_for_a_token_for_twelve_hours_is_received_fewer_times_than_the_queue_allows() {
+    let world = World::new().await;
+    let worker = world.workers().to_liveengage;
+    let task = from_person("mo-1", ANNA, "one");
+    let (account, somebody) = (super::world::account(), super::world::owner("somebody"));
+    let (mut received, mut now) = (0, 1_i64);
+    while now < 12 * 3600 {
+        // Sentinel hangs, and another worker is always just asking.
+        let (from, until) = (super::world::at(now), super::world::at(now + 8));
+        assert!(world.store.lease_token(&account, &somebody, from, until).await.unwrap());
+        received += 1;
+        now += worker.work(&task, &attempt(received, now)).await.unwrap_err().after.as_secs();
+    }
+    assert!(received < 150, "{received}");
+    assert_eq!(world.count(SENTINEL), 0);
+}
+
+#[tokio::test]
+async fn while_sentinel_is_down_it_is_left_alone() {
+    let world = World::new().await;
+    let worker = world.workers().to_liveengage;
+    for number in 0..5 {
+        world.fault(SENTINEL, Fault::LoseAnswer);
+        let task = from_person(&format!("mo-{number}"), ANNA, "one");
+        assert_eq!(worker.work(&task, &attempt(number, 1)).await, again(5));
+    }
+    for number in 0..20 {
+        let task = from_person(&format!("mo-held-{number}"), ANNA, "held");
+        assert_eq!(worker.work(&task, &attempt(format!("h{number}"), 2)).await, again(9));
+    }
+    assert_eq!(world.count(SENTINEL), 5);
+    worker.work(&from_person("mo-0", ANNA, "one"), &attempt("back", 11)).await.unwrap();
+    assert_eq!(world.other().texts.len(), 1);
+}
+
+/// The workers stood still over night: what they find then was never tried.
+#[tokio::test]
+async fn a_message_that_is_old_when_it_is_first_tried_is_not_parked_for_one_refusal() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    let task = from_person("mo-1", ANNA, "one");
+    let morning = 13 * 3600;
+    for _ in 0..5 {
+        world.fault(SEND, Fault::Answer(429, json!({})));
+    }
+    let mut now = morning;
+    for number in 0..5 {
+        now += worker.work(&task, &attempt(number, now)).await.unwrap_err().after.as_secs();
+    }
+    worker.work(&task, &attempt("last", now)).await.unwrap();
+    assert_eq!((world.other().texts.len(), world.store.parked().len()), (1, 0));
+    // But it is not tried for another twelve hours.
+    let (task, mut tries) = (from_person("mo-2", ANNA, "two"), 0);
+    loop {
+        world.fault(SEND, Fault::Answer(429, json!({})));
+        tries += 1;
+        match worker.work(&task, &attempt(format!("t{tries}"), now)).await {
+            Err(ComeAgain { after }) => now += after.as_secs(),
+            Ok(()) => break,
+        }
+    }
+    assert_eq!((tries, world.store.parked().len()), (6, 1));
 }

@@ -13,9 +13,14 @@ use crate::{
     channel::FileEnvelope,
     domain::{
         conversation::Consumer,
-        delivery::{Begin, ConsumerRef, ConversationOwner, Heard, Lease, LedgerEntry, Parked, Shown, Step},
+        delivery::{
+            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, Parked, Shown, Step,
+        },
         http::{HttpCall, HttpFailure, HttpReply},
-        id::{AccountId, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId, Sequence},
+        id::{
+            AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId,
+            Sequence,
+        },
     },
     liveengage::sentinel::AppJwt,
     port::{Consumers, Download, Http, Ledger, Messages, Saved, StoreError, StreamedFile, Tokens},
@@ -128,8 +133,31 @@ impl Ledger for Ports {
     ) -> Result<Option<Heard>, StoreError> {
         self.outside("heard", self.store.heard(account, dialog, sequence)).await
     }
-    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<ProviderMessageId>, StoreError> {
+    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<Heard>, StoreError> {
         self.outside("last_heard", self.store.last_heard(consumer)).await
+    }
+    async fn note_taken(
+        &self,
+        line: &LineId,
+        reference: &CallReference,
+        id: &ProviderMessageId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.outside("note_taken", self.store.note_taken(line, reference, id, at)).await
+    }
+    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<ProviderMessageId>, StoreError> {
+        self.outside("taken", self.store.taken(line, reference)).await
+    }
+    async fn note_echo(&self, account: &AccountId, dialog: &DialogId, echo: &Echo) -> Result<(), StoreError> {
+        self.outside("note_echo", self.store.note_echo(account, dialog, echo)).await
+    }
+    async fn echoes(
+        &self,
+        account: &AccountId,
+        dialog: &DialogId,
+        after: Option<Sequence>,
+    ) -> Result<Vec<Echo>, StoreError> {
+        self.outside("echoes", self.store.echoes(account, dialog, after)).await
     }
 }
 
@@ -154,6 +182,22 @@ impl Consumers for Ports {
         conversation: &ConversationId,
     ) -> Result<Option<ConversationOwner>, StoreError> {
         self.outside("conversation_owner", self.store.conversation_owner(account, conversation)).await
+    }
+    async fn claim_conversation(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        consumer: &ConsumerRef,
+    ) -> Result<(), StoreError> {
+        self.outside("claim_conversation", self.store.claim_conversation(account, conversation, consumer)).await
+    }
+    async fn unknown_since(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        self.outside("unknown_since", self.store.unknown_since(account, conversation, now)).await
     }
     async fn mark_foreign(
         &self,
@@ -191,11 +235,11 @@ impl Messages for Ports {
     async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
         self.outside("finish", self.store.finish(lease, entry)).await
     }
-    async fn release(&self, lease: &Lease, counts: bool) -> Result<(), StoreError> {
-        self.outside("release", self.store.release(lease, counts)).await
+    async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError> {
+        self.outside("release", self.store.release(lease, counts, doubt)).await
     }
-    async fn park(&self, lease: &Lease, parked: &Parked) -> Result<(), StoreError> {
-        self.outside("park", self.store.park(lease, parked)).await
+    async fn park(&self, lease: &Lease, parked: &Parked, doubt: &Doubt) -> Result<(), StoreError> {
+        self.outside("park", self.store.park(lease, parked, doubt)).await
     }
 }
 

@@ -71,6 +71,7 @@ async fn a_notification_goes_where_the_entry_point_put_it() {
         content(json!({"type": "RichContentEvent", "content": {"type": "text", "text": "a"}})),
         content(json!({"type": "AcceptStatusEvent", "status": "READ", "sequenceList": [1]})),
         content(json!({"type": "ChatStateEvent", "chatState": "COMPOSING"})),
+        event("c1", 3, "CONSUMER", "ALL", &json!({"type": "ContentEvent", "contentType": "text/plain", "message": "mine"})),
         json!({"sequence": 4, "event": {"type": "ContentEvent", "contentType": "text/plain", "message": "whose?"}}),
     ]}});
     let state = json!({"type": "cqm.ExConversationChangeNotification", "body": {"changes": [
@@ -81,7 +82,8 @@ async fn a_notification_goes_where_the_entry_point_put_it() {
         sent.extend(notified(&world, body.as_bytes()).await);
     }
     let kinds: Vec<_> = sent.iter().map(|message| Facts::read(&message.body).map(|facts| facts.kind)).collect();
-    let wanted = ["text", "file", "content", "card", "receipt", "typing", "unreadable", "conversation", "unreadable"];
+    let wanted =
+        ["text", "file", "content", "card", "receipt", "typing", "text", "unreadable", "conversation", "unreadable"];
     assert_eq!(kinds, wanted.map(Some));
     for message in sent {
         assert_eq!(regroup(&message.body), Some((QueueKind::ToChannel, message.group)), "{}", message.body);

@@ -35,6 +35,9 @@ pub(super) const CONVERSATION: &str = "LiveEngage CONVERSATION";
 pub(super) const SEND: &str = "LiveEngage SEND";
 pub(super) const SMS: &str = "SMS gateway send";
 
+/// Meta's id of the number of [`World::on_whatsapp`].
+pub(super) const PHONE_NUMBER_ID: &str = "118240097715334";
+
 /// The person of most tests.
 pub(super) const ANNA: &str = "+491713920017";
 /// Somebody else.
@@ -69,6 +72,10 @@ pub(super) enum Fault {
     Answer(u16, Value),
     /// It is carried out, and the answer gets lost.
     LoseAnswer,
+    /// It is carried out, and the answer has this status and says nothing.
+    CarryOutAndAnswer(u16),
+    /// Something in between answers 200 with a page of its own; nothing is carried out.
+    Page,
     /// No connection.
     NotSent,
 }
@@ -88,12 +95,18 @@ pub(super) struct OtherSide {
     /// Texts that the gateway took, with their references.
     pub(super) sms: Vec<(String, String)>,
     pub(super) faults: Vec<(&'static str, Fault)>,
+    /// Messages that WhatsApp took.
+    pub(super) whatsapp: Vec<Value>,
     /// The requests of SEND, as they came.
     pub(super) requests: Vec<Value>,
     /// Files in LivePerson's storage and at the gateway, by path.
     pub(super) files: HashMap<String, Vec<u8>>,
     /// Notifications of conversations that LiveEngage has not sent yet.
     pub(super) news: Vec<String>,
+    /// Notifications of the consumers' own messages that LiveEngage has not sent yet.
+    pub(super) echoes: Vec<String>,
+    /// How many events LiveEngage has published.
+    published: u64,
     app_jwts: usize,
     consumers: HashMap<String, String>,
 }
@@ -107,6 +120,11 @@ impl OtherSide {
             Some(Fault::LoseAnswer) => {
                 self.carry_out(call);
                 Err(HttpFailure::Unanswered)
+            }
+            Some(Fault::Page) => Ok(HttpReply { body: "<html>Back soon</html>".into(), ..reply(200, &json!({})) }),
+            Some(Fault::CarryOutAndAnswer(status)) => {
+                self.carry_out(call);
+                Ok(reply(status, &json!({})))
             }
             Some(Fault::Nothing) | None => Ok(self.carry_out(call)),
         }
@@ -182,15 +200,24 @@ impl OtherSide {
                 if body["body"]["event"]["type"] == "ChatStateEvent" {
                     return reply(200, &json!({"code": "OK", "body": {"sequence": 0}}));
                 }
-                if let Some(text) = body["body"]["event"]["message"].as_str() {
+                self.published += 1;
+                let content = &body["body"]["event"];
+                let echo = event(&id, self.published, "CONSUMER", "ALL", content);
+                self.echoes.push(change("ms.MessagingEventNotification", 0, &echo));
+                if let Some(text) = content["message"].as_str() {
                     self.texts.push((id, text.to_owned()));
                 }
-                reply(200, &json!({"code": "OK", "body": {"sequence": self.texts.len()}}))
+                reply(200, &json!({"code": "OK", "body": {"sequence": self.published}}))
             }
             SMS => {
                 let field = |name: &str| body[name].as_str().unwrap().to_owned();
                 self.sms.push((field("text"), field("client_reference")));
                 reply(201, &json!({"id": format!("mt-{}", self.sms.len())}))
+            }
+            "WhatsApp upload" => reply(200, &json!({"id": "640011"})),
+            "WhatsApp send" => {
+                self.whatsapp.push(body);
+                reply(200, &json!({"messages": [{"id": format!("wamid.OUT{}", self.whatsapp.len())}]}))
             }
             other => panic!("an unknown call: {other}"),
         }
@@ -284,6 +311,21 @@ impl World {
         }
     }
 
+    /// A world whose line is one of WhatsApp.
+    pub(super) async fn on_whatsapp() -> Self {
+        let secrets = Arc::new(MemorySecrets::default());
+        let secret = json!({
+            "line_id": "sms-main", "account_id": "72419083", "channel": "whatsapp", "consumer_id_key": "7c".repeat(32),
+            "whatsapp": {
+                "phone_number_id": PHONE_NUMBER_ID, "access_token": "EAAtok3n", "app_secret": "app-s3cret",
+                "verify_token": "v3rify",
+            },
+        });
+        secrets.put("connector/line/sms-main", &secret);
+        let lines = Registry::load(Arc::<MemorySecrets>::clone(&secrets), "connector", &[line()], at(0)).await;
+        Self { secrets, lines: Arc::new(lines.unwrap()), ..Self::new().await }
+    }
+
     pub(super) fn other(&self) -> MutexGuard<'_, OtherSide> {
         self.other.lock().unwrap()
     }
@@ -356,6 +398,14 @@ impl World {
         }
     }
 
+    /// Lets LiveEngage send the notifications of the consumers' own messages that it has not sent yet.
+    pub(super) async fn hear_echoes(&self, second: i64) {
+        let echoes = std::mem::take(&mut self.other().echoes);
+        for task in echoes {
+            self.workers().to_channel.work(&task, &attempt("echo", second)).await.unwrap();
+        }
+    }
+
     /// Makes the conversation `c1` of `user` by a first text, and forgets the calls' traces on the other side.
     pub(super) async fn talking(user: &str) -> Self {
         Self::talking_with(user, &json!({})).await
@@ -376,6 +426,7 @@ impl World {
         other.texts.clear();
         other.requests.clear();
         other.news.clear();
+        other.echoes.clear();
         drop(other);
         world
     }

@@ -81,7 +81,7 @@ impl DeliverToChannel {
             Wanted::Typing(typing) => {
                 match self.ports.consumers.conversation_owner(account, &event.conversation).await? {
                     Some(ConversationOwner::Ours(consumer) | ConversationOwner::OurSurvey(consumer, _)) => {
-                        let last_message = self.ports.ledger.last_heard(&consumer).await?;
+                        let last_message = self.ports.ledger.last_heard(&consumer).await?.map(|heard| heard.id);
                         (consumer, Indication::Typing { typing, last_message })
                     }
                     _ => return Ok(Delivered::Nothing("not ours")),

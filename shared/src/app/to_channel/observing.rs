@@ -27,29 +27,35 @@ impl DeliverToChannel {
         now: Timestamp,
     ) -> Result<Delivered, DeliveryError> {
         let consumers = &*self.ports.consumers;
-        let (presumed, who) = match consumers.conversation_owner(account, &state.conversation).await? {
-            Some(ConversationOwner::Ours(consumer) | ConversationOwner::OurSurvey(consumer, _)) => {
-                (false, Some(consumer))
-            }
+        let (known, who) = match consumers.conversation_owner(account, &state.conversation).await? {
+            known @ Some(ConversationOwner::Ours(_) | ConversationOwner::OurSurvey(..)) => (known, None),
             Some(ConversationOwner::Foreign) => return Ok(Delivered::Nothing("another channel's")),
             // A guess, made when a text had to wait for too long: the consumer's name settles it.
             owner @ (Some(ConversationOwner::PresumedForeign) | None) => match &state.consumer {
-                Some(id) => (owner.is_some(), consumers.consumer_by_lp_id(account, id).await?),
+                Some(id) => (owner, consumers.consumer_by_lp_id(account, id).await?),
                 None => return Ok(Delivered::Nothing("conversation without a consumer")),
             },
         };
-        let Some(who) = who else {
-            // Every consumer of ours is noted before a conversation is opened for them, so this one is not ours.
-            consumers.mark_foreign(account, &state.conversation, now).await?;
-            return Ok(Delivered::Nothing("another channel's"));
+        let who = match (known, who) {
+            (Some(ConversationOwner::Ours(who) | ConversationOwner::OurSurvey(who, _)), _) => who,
+            (known, Some(who)) => {
+                // Now, and not only with the record: what the record says of it needn't change, and texts in it may be waiting.
+                consumers.claim_conversation(account, &state.conversation, &who).await?;
+                if known.is_some() {
+                    tracing::error!(
+                        conversation = %state.conversation,
+                        count = 1,
+                        "a conversation that was taken for another channel's is ours: texts in it were not delivered"
+                    );
+                }
+                who
+            }
+            (_, None) => {
+                // Every consumer of ours is noted before a conversation is opened for them, so this one is not ours.
+                consumers.mark_foreign(account, &state.conversation, now).await?;
+                return Ok(Delivered::Nothing("another channel's"));
+            }
         };
-        if presumed {
-            tracing::error!(
-                conversation = %state.conversation,
-                count = 1,
-                "a conversation that was taken for another channel's is ours: texts in it were not delivered"
-            );
-        }
         if !state.closed {
             let open = |consumer: &mut Consumer| {
                 consumer.observe_open(&state.conversation, state.survey.as_ref(), state.as_of)

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     app::delivery::{CHANNEL_CALL, name_of},
-    channel::{ChannelCall, Receipt},
+    channel::{ChannelCall, Effect, Receipt, Repeat, SendFailure},
     domain::{
         conversation::Consumer,
-        delivery::{Decided, LedgerEntry, Shown, ShownPlace, Step},
+        delivery::{Decided, Doubt, LedgerEntry, Shown, ShownPlace, Step},
         id::{AccountId, ProviderMessageId},
         message::{OutboundContent, OutboundFile, OutboundMessage},
     },
@@ -82,8 +82,13 @@ impl DeliverToChannel {
         let mut done: Vec<_> = steps.iter().map(receipt_of).collect();
         let mut next = settings.line.next_call(&message, &done)?;
         while let Some(call) = next {
-            attempt.check_time(&*self.ports.clock, CHANNEL_CALL)?;
-            let receipt = self.call(settings, consumer, call, source.as_mut(), attempt).await?;
+            let receipt = match self.taken_before(settings, consumer, &call.effect, about).await? {
+                Some(receipt) => receipt,
+                None => {
+                    attempt.check_time(&*self.ports.clock, CHANNEL_CALL)?;
+                    self.call(settings, consumer, call, source.as_mut(), attempt, about).await?
+                }
+            };
             let step = Step {
                 upload: !receipt.is_message,
                 decided: Noted::of(&message.content).and_then(|noted| Decided::note(&noted)),
@@ -96,6 +101,7 @@ impl DeliverToChannel {
                 .last()
                 .and_then(|receipt| shown(settings, consumer, receipt, place.clone(), next.is_none(), attempt));
             messages.step_done(&lease, steps.len(), &step, entry.as_ref()).await?;
+            about.doubt = Doubt::default();
             steps.push(step);
         }
         messages.finish(&lease, None).await?;
@@ -106,9 +112,10 @@ impl DeliverToChannel {
         &self,
         settings: &LineSettings,
         consumer: &ConsumerRef,
-        ChannelCall { call, file }: ChannelCall,
+        ChannelCall { call, file, effect }: ChannelCall,
         source: Option<&mut Source<'_>>,
         attempt: &Attempt,
+        about: &mut About,
     ) -> Result<Receipt, DeliveryError> {
         let name = call.name;
         let (line, now) = (&consumer.line, attempt.now);
@@ -124,7 +131,42 @@ impl DeliverToChannel {
             None => self.ports.http.call(call).await,
         };
         self.breakers.note(line, &reply, now);
-        Ok(settings.line.receipt(&reply.map_err(|failure| DeliveryError::Http { call: name, failure })?)?)
+        let reply = reply.map_err(|failure| DeliveryError::Http { call: name, failure });
+        let receipt = reply.and_then(|reply| Ok(settings.line.receipt(&reply)?));
+        if let (Err(error), Effect::Message { .. }) = (&receipt, &effect)
+            && error.leaves_in_doubt(name)
+        {
+            about.doubt.add(None);
+            // A gateway may always answer so: then every attempt has arrived.
+            let is_unreadable = matches!(error, DeliveryError::Channel(SendFailure::Unreadable { .. }));
+            if is_unreadable && about.doubt.attempts > 1 {
+                return Err(DeliveryError::InDoubt);
+            }
+        }
+        receipt
+    }
+
+    /// What the channel has said of this call at an earlier attempt, if there is a doubt and a report of the channel resolves it.
+    ///
+    /// # Errors
+    /// [`DeliveryError::InDoubt`] when nothing tells, and the line doesn't repeat then.
+    async fn taken_before(
+        &self,
+        settings: &LineSettings,
+        consumer: &ConsumerRef,
+        effect: &Effect,
+        about: &About,
+    ) -> Result<Option<Receipt>, DeliveryError> {
+        let (true, Effect::Message { reference }) = (about.doubt.exists(), effect) else { return Ok(None) };
+        if let Some(reference) = reference
+            && let Some(id) = self.ports.ledger.taken(&consumer.line, reference).await?
+        {
+            let (correlation, line) = (about.correlation.as_str(), consumer.line.as_str());
+            tracing::info!(correlation, line, count = 1, "an earlier attempt was taken by the channel: not sent again");
+            return Ok(Some(Receipt { provider_id: Some(id.into()), is_message: true }));
+        }
+        let safe = settings.line.capabilities().repeat == Repeat::Once;
+        if safe || settings.when_in_doubt.repeats(&about.doubt) { Ok(None) } else { Err(DeliveryError::InDoubt) }
     }
 }
 

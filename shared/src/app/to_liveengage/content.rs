@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Delivered, DeliveryError, LIVEENGAGE_CALL, Way, digest};
+use super::{About, Delivered, DeliveryError, LIVEENGAGE_CALL, Way, digest, way::Told};
 use crate::{
     domain::{
         conversation::{Change, Consumer},
-        delivery::{Decided, LedgerEntry, Step},
+        delivery::{Decided, DialogRef, LedgerEntry, Step},
         id::{ConversationId, CorrelationId, DialogId},
         menu::Chosen,
         message::{ContactCard, InboundContent, InboundEvent, InboundMedia, Location, MessageText},
@@ -54,6 +54,12 @@ pub(super) struct Delivery<'a> {
 
 impl Delivery<'_> {
     pub(super) async fn run(mut self) -> Result<Delivered, DeliveryError> {
+        let result = self.content().await;
+        self.about.doubt = self.way.doubt;
+        result
+    }
+
+    async fn content(&mut self) -> Result<Delivered, DeliveryError> {
         let event = self.event;
         match &event.content {
             InboundContent::Text { text } => self.text(text.as_str(), None).await,
@@ -92,8 +98,7 @@ impl Delivery<'_> {
             let sequence = self.way.tell_choice(&chosen).await?;
             let reference = sequence.map(|sequence| sequence.0.to_string());
             let step = Step { chosen: Some(chosen.clone()), ..Step::done(reference) };
-            self.way.worker.ports.messages.step_done(self.way.lease, 0, &step, None).await?;
-            self.steps.push(step);
+            self.note(step, None).await?;
         }
         // A date is answered once. At every attempt, because a crash may have come between.
         if self.way.consumer().await?.menu.clone().is_some_and(|mut menu| menu.answered(&chosen)) {
@@ -131,13 +136,12 @@ impl Delivery<'_> {
         let pieces = text_pieces(text);
         let mut entry = None;
         for (index, piece) in pieces.iter().enumerate().skip(self.steps.len().saturating_sub(before)) {
-            let told = self.way.send(index, Event::Text(piece), metadata).await?;
+            let told = self.way.send(index, Event::Text(piece), metadata, self.about).await?;
             self.about.conversation = Some(told.conversation.clone());
             let step = Step::done(told.sequence.map(|sequence| sequence.0.to_string()));
             entry = self.way.heard(&told, self.event);
             if index + 1 < pieces.len() {
-                let messages = &self.way.worker.ports.messages;
-                messages.step_done(self.way.lease, index + before, &step, entry.take().as_ref()).await?;
+                self.way.step_done(index + before, &step, entry.take().as_ref()).await?;
             }
         }
         // The last step and the end are one write: a message of one piece costs one less.
@@ -174,7 +178,7 @@ impl Delivery<'_> {
                     Event::Text(&placeholder)
                 }
             };
-            let told = self.way.send(0, event, None).await?;
+            let told = self.way.send(0, event, None, self.about).await?;
             self.about.conversation = Some(told.conversation.clone());
             let entry = self.way.heard(&told, self.event);
             let step = Step::done(told.sequence.map(|sequence| sequence.0.to_string()));
@@ -193,7 +197,7 @@ impl Delivery<'_> {
 
     /// Notes a step, in the table and here.
     async fn note(&mut self, step: Step, entry: Option<&LedgerEntry>) -> Result<(), DeliveryError> {
-        self.way.worker.ports.messages.step_done(self.way.lease, self.steps.len(), &step, entry).await?;
+        self.way.step_done(self.steps.len(), &step, entry).await?;
         self.steps.push(step);
         Ok(())
     }
@@ -219,13 +223,29 @@ impl Delivery<'_> {
         let (_, identity) = self.way.identified().await?;
         let (caller, liveengage, token) = (self.way.caller(), &self.way.worker.liveengage, &identity.token);
         if self.steps.len() < 2 {
-            self.way.check_time(LIVEENGAGE_CALL)?;
-            let place = Place { conversation: &closing.conversation, dialog: &closing.dialog };
-            let request_id = self.way.request_id("send 0");
-            let said = liveengage.publish(caller, token, &request_id, place, Event::Text(word), None).await;
-            let said = self.way.mending(token, said).await;
-            let Some(sequence) = unless_ended(said)? else { return self.ended().await };
-            self.note(Step::done(sequence.map(|sequence| sequence.0.to_string())), None).await?;
+            let Closing { conversation, dialog, .. } = &closing;
+            let there = DialogRef { conversation: conversation.clone(), dialog: dialog.clone() };
+            let event = Event::Text(word);
+            let sequence = match self.way.published_before(&event, Some(there), self.way.written_at(self.about)).await?
+            {
+                Some(told) => told.sequence,
+                None => {
+                    self.way.check_time(LIVEENGAGE_CALL)?;
+                    let place = Place { conversation, dialog };
+                    let request_id = self.way.request_id("send 0");
+                    let said = liveengage.publish(caller, token, &request_id, place, event, None).await;
+                    if let Err(error) = &said {
+                        self.way.note_doubt(error, place);
+                    }
+                    let Some(sequence) = unless_ended(self.way.mending(token, said).await)? else {
+                        return self.ended().await;
+                    };
+                    sequence
+                }
+            };
+            let told = Told { conversation: conversation.clone(), dialog: dialog.clone(), sequence };
+            let entry = self.way.heard(&told, self.event);
+            self.note(Step::done(sequence.map(|sequence| sequence.0.to_string())), entry.as_ref()).await?;
         }
         self.way.check_time(LIVEENGAGE_CALL)?;
         let close = if closing.with_survey { Close::MainDialog(&closing.dialog) } else { Close::Conversation };

@@ -27,6 +27,9 @@ use crate::{
 /// How long a person's further texts wait for a file that can't be brought at the moment.
 const WAIT_FOR_FILE: SignedDuration = SignedDuration::from_mins(5);
 
+/// How often it is tried at the least: it may be old already when it is tried first.
+const LEAST_ATTEMPTS: u32 = 4;
+
 /// Why a file was not brought.
 enum NotBrought {
     /// The agent can't be shown it, for this reason.
@@ -66,7 +69,7 @@ impl Delivery<'_> {
         };
         let attempt = self.way.attempt;
         let age = self.about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
-        if age < WAIT_FOR_FILE {
+        if age < WAIT_FOR_FILE || self.about.attempts.unwrap_or(attempt.received) < LEAST_ATTEMPTS {
             return Err(error);
         }
         tracing::warn!(correlation = self.about.correlation, %error, count = 1, "a file can't be brought");

@@ -6,13 +6,13 @@ use jiff::SignedDuration;
 
 use super::{
     About, Attempt, ComeAgain, ConsumerRef, DeliverToLiveEngage, Delivered, DeliveryError, LIVEENGAGE_CALL, MessageKey,
-    Undelivered, digest, end, soon, update, way::without,
+    Undelivered, digest, end, soon, telling::ENDED, update, way::without,
 };
 use crate::{
     domain::{
         conversation::Consumer,
         delivery::{Shown, ShownPlace},
-        id::{ChannelUserId, ConversationId, DialogId, LineId, ProviderMessageId, Sequence},
+        id::{CallReference, ChannelUserId, ConversationId, DialogId, LineId, ProviderMessageId, Sequence},
         message::ReportedStatus,
         retry::Disposition,
     },
@@ -31,6 +31,8 @@ pub(super) struct Reports<'a> {
     pub(super) line: &'a LineId,
     pub(super) status: &'a ReportedStatus,
     pub(super) messages: &'a [ProviderMessageId],
+    /// The connector's own names for some of them.
+    pub(super) references: &'a [(ProviderMessageId, CallReference)],
 }
 
 /// What is to be told in one dialog of one person, and of which messages.
@@ -82,7 +84,10 @@ impl DeliverToLiveEngage {
         for message in reports.messages {
             match self.ports.ledger.shown(reports.line, message).await? {
                 Some(entry) => shown.push((message, entry)),
-                None => unknown += 1,
+                None => {
+                    unknown += 1;
+                    self.note_taken(reports, message, attempt, about).await?;
+                }
             }
         }
         // The rest is told by the way: with the next attempt only what is new is.
@@ -101,6 +106,20 @@ impl DeliverToLiveEngage {
             tracing::warn!(correlation = about.correlation, count = unknown, "reports of unknown messages");
         }
         Ok(if told { Delivered::Sent } else { Delivered::Nothing("nothing new in the report") })
+    }
+
+    /// A report of a message that is not noted proves that a call was taken, should its answer be lost. Noted when it first comes.
+    async fn note_taken(
+        &self,
+        reports: &Reports<'_>,
+        message: &ProviderMessageId,
+        attempt: &Attempt,
+        about: &About,
+    ) -> Result<(), DeliveryError> {
+        let named = reports.references.iter().find(|(named, _)| named == message);
+        let (Some((_, reference)), true) = (named, attempt.received <= 1) else { return Ok(()) };
+        let at = about.accepted_at.unwrap_or(attempt.now);
+        Ok(self.ports.ledger.note_taken(reports.line, reference, message, at).await?)
     }
 
     async fn tell_status(
@@ -169,7 +188,12 @@ impl DeliverToLiveEngage {
         let reason = format!("the channel reports that it could not be delivered (code {code})");
         let (mut told, mut refused) = (false, None);
         for (message, entry) in news {
-            let Some(ShownPlace { conversation, dialog, sequence }) = &entry.place else { continue };
+            let nobody = || DeliveryError::NobodyToTell { code: code.to_owned() };
+            // The connector's own words to the person: they were to know something, and don't.
+            let Some(ShownPlace { conversation, dialog, sequence }) = &entry.place else {
+                refused = Some(nobody());
+                continue;
+            };
             let undelivered = Undelivered {
                 who: ConsumerRef { line: reports.line.clone(), user: entry.user.clone() },
                 place: Place { conversation, dialog },
@@ -181,6 +205,10 @@ impl DeliverToLiveEngage {
                 // The others are told all the same, and then an operator.
                 Err(error) if error.disposition() == Disposition::Park => {
                     refused = Some(error);
+                    continue;
+                }
+                Ok(Delivered::Nothing(ENDED)) => {
+                    refused = Some(nobody());
                     continue;
                 }
                 other => other?,

@@ -3,7 +3,7 @@
 use super::{About, Attempt, DeliverToLiveEngage, Delivered, DeliveryError, LIVEENGAGE_CALL, begin, digest};
 use crate::{
     domain::{
-        delivery::{Begin, ConsumerRef, Lease, MessageKey, Step},
+        delivery::{Begin, ConsumerRef, Doubt, Lease, MessageKey, Step},
         id::Sequence,
         retry::Disposition,
     },
@@ -20,6 +20,9 @@ pub(super) struct Undelivered<'a> {
     pub(super) sequence: Option<Sequence>,
     pub(super) reason: &'a str,
 }
+
+/// Why an agent was not told.
+pub(super) const ENDED: &str = "the conversation has ended";
 
 impl Undelivered<'_> {
     /// Names the news: whether a call or a later report brings it, it is told once. A message without a number goes by `or`.
@@ -103,7 +106,7 @@ impl DeliverToLiveEngage {
                 }
                 Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) => {
                     messages.finish(&lease, None).await?;
-                    return Ok(Delivered::Nothing("the conversation has ended"));
+                    return Ok(Delivered::Nothing(ENDED));
                 }
                 Err(DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. })) if !mended => {
                     mended = true;
@@ -111,7 +114,7 @@ impl DeliverToLiveEngage {
                     let again = self.liveengage.identify(caller, &name).await;
                     if step == 1 {
                         // Begun anew with the new token, or by the next attempt.
-                        let _ = messages.release(&line, true).await;
+                        let _ = messages.release(&line, true, &Doubt::default()).await;
                     }
                     identity = again?;
                 }
@@ -123,7 +126,7 @@ impl DeliverToLiveEngage {
                 }
                 Err(error) => {
                     if step == 1 {
-                        let _ = messages.release(&line, true).await;
+                        let _ = messages.release(&line, true, &Doubt::default()).await;
                     }
                     return Err(error);
                 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::{
         conversation::{Change, Consumer, ConsumerToken, Identity, Reserve},
-        delivery::{ConsumerRef, Heard, Lease, LedgerEntry, MessageKey},
+        delivery::{ConsumerRef, DialogRef, Doubt, Heard, Lease, LedgerEntry, MessageKey, Step},
         id::{ConversationId, DialogId, Sequence},
         menu::Chosen,
         message::InboundEvent,
@@ -18,7 +18,7 @@ use crate::{
     },
     liveengage::{
         LiveEngageError,
-        messaging::{AcceptStatus, ChatState, Event, Place, UserProfile},
+        messaging::{AcceptStatus, ChatState, Event, Place, SEND, UserProfile},
     },
     port::Saved,
 };
@@ -53,6 +53,8 @@ pub(super) struct Way<'a> {
     profile_is_said: bool,
     /// The consumer's record as it was last read or written here.
     known: Option<Consumer>,
+    /// Whether an attempt has done the next step without noting it.
+    pub(super) doubt: Doubt,
 }
 
 impl<'a> Way<'a> {
@@ -63,12 +65,13 @@ impl<'a> Way<'a> {
         lease: &'a Lease,
         who: &'a ConsumerRef,
         event: &InboundEvent,
+        doubt: Doubt,
     ) -> Self {
         let language = settings.routing.language.as_deref();
         let capabilities = settings.line.capabilities();
         let profile = settings.profile.profile(&capabilities, &who.user, event.person.as_ref(), language);
         let profile_is_said = event.person.is_some();
-        Self { worker, settings, attempt, lease, who, profile, profile_is_said, known: None }
+        Self { worker, settings, attempt, lease, who, profile, profile_is_said, known: None, doubt }
     }
 
     pub(super) fn caller(&self) -> Caller<'a> {
@@ -127,13 +130,37 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// Sends one piece, in a new conversation if the one it was meant for has ended.
+    /// Notes a step, and with it that nothing of it is in doubt.
+    pub(super) async fn step_done(
+        &mut self,
+        done: usize,
+        step: &Step,
+        entry: Option<&LedgerEntry>,
+    ) -> Result<(), DeliveryError> {
+        self.worker.ports.messages.step_done(self.lease, done, step, entry).await?;
+        self.doubt = Doubt::default();
+        Ok(())
+    }
+
+    /// Notes whether a SEND there may have been carried out although it failed.
+    pub(super) fn note_doubt(&mut self, error: &DeliveryError, place: Place<'_>) {
+        if error.leaves_in_doubt(SEND) {
+            self.doubt.add(Some(DialogRef { conversation: place.conversation.clone(), dialog: place.dialog.clone() }));
+        }
+    }
+
+    /// Sends one piece, in a new conversation if the one it was meant for has ended. Nothing is sent that an earlier attempt has
+    /// published.
     pub(super) async fn send(
         &mut self,
         index: usize,
         event: Event<'_>,
         metadata: Option<&Value>,
+        about: &About,
     ) -> Result<Told, DeliveryError> {
+        if let Some(told) = self.published_before(&event, None, self.written_at(about)).await? {
+            return Ok(told);
+        }
         let mut mended = (false, false);
         let request_id = self.request_id(&format!("send {index}"));
         loop {
@@ -159,17 +186,16 @@ impl<'a> Way<'a> {
                     mended.1 = true;
                     self.forget_identity(&identity.token).await?;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.note_doubt(&error, place);
+                    return Err(error);
+                }
             }
         }
     }
 
-    /// What the ledger notes of a message that was told: only channels that show reading or typing want to know.
+    /// What the ledger notes of a message that was told. Only channels that show what was read ask for its place.
     pub(super) fn heard(&self, told: &Told, event: &InboundEvent) -> Option<LedgerEntry> {
-        let capabilities = self.settings.line.capabilities();
-        if !capabilities.mark_read && capabilities.typing.is_none() {
-            return None;
-        }
         Some(LedgerEntry::Heard(Heard {
             account: self.settings.account.clone(),
             dialog: told.dialog.clone(),
@@ -177,6 +203,7 @@ impl<'a> Way<'a> {
             consumer: self.who.clone(),
             id: event.id.clone(),
             at: self.attempt.now,
+            by_place: self.settings.line.capabilities().mark_read,
         }))
     }
 

@@ -5,19 +5,22 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{AttributeValue, TransactWriteItem, Update, builders::UpdateBuilder},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, to_attribute_value};
 
 use super::{DynamoDbStore, REMEMBER_MESSAGE, is_condition, owned, seconds, text, unavailable};
 use crate::{
-    aws::key::{Key, PK, SK},
+    aws::key::{Key, PK, SK, echo_sk, echoes_pk},
     domain::{
-        delivery::{ConsumerRef, Heard, LedgerEntry, Shown},
-        id::{AccountId, DialogId, LineId, ProviderMessageId, Sequence},
+        delivery::{ConsumerRef, Echo, Heard, LedgerEntry, Shown},
+        id::{AccountId, CallReference, DialogId, LineId, ProviderMessageId, Sequence},
     },
     port::{Ledger, StoreError},
 };
+
+/// How long a proof is kept: a message is tried for 12 hours, and its last attempt must still find it.
+const REMEMBER_PROOF: SignedDuration = SignedDuration::from_hours(24);
 
 /// How often a transaction is tried when another one touches the same item at that moment.
 const CONFLICT_ATTEMPTS: usize = 4;
@@ -68,6 +71,27 @@ impl DynamoDbStore {
         Ok(())
     }
 
+    /// Writes a proof that a message was taken.
+    async fn put_for_a_day(
+        &self,
+        pk: String,
+        sk: &str,
+        record: AttributeValue,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .item(PK, text(pk))
+            .item(SK, text(sk))
+            .item("record", record)
+            .item("expires_at", seconds(at, REMEMBER_PROOF))
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        Ok(())
+    }
+
     fn entries(&self, entry: &LedgerEntry) -> Result<Vec<TransactWriteItem>, StoreError> {
         match entry {
             LedgerEntry::Shown(shown) => {
@@ -75,9 +99,12 @@ impl DynamoDbStore {
                 Ok(vec![self.entry(&key, shown, shown.at)?])
             }
             LedgerEntry::Heard(heard) => {
-                let by_place = Key::Heard(heard.account.clone(), heard.dialog.clone(), heard.sequence);
-                let last = Key::LastHeard(heard.consumer.clone());
-                Ok(vec![self.entry(&by_place, heard, heard.at)?, self.entry(&last, heard, heard.at)?])
+                let mut items = vec![self.entry(&Key::LastHeard(heard.consumer.clone()), heard, heard.at)?];
+                if heard.by_place {
+                    let by_place = Key::Heard(heard.account.clone(), heard.dialog.clone(), heard.sequence);
+                    items.push(self.entry(&by_place, heard, heard.at)?);
+                }
+                Ok(items)
             }
         }
     }
@@ -128,8 +155,60 @@ impl Ledger for DynamoDbStore {
         self.record(&Key::Heard(account.clone(), dialog.clone(), sequence)).await
     }
 
-    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<ProviderMessageId>, StoreError> {
-        let heard: Option<Heard> = self.record(&Key::LastHeard(consumer.clone())).await?;
-        Ok(heard.map(|heard| heard.id))
+    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<Heard>, StoreError> {
+        self.record(&Key::LastHeard(consumer.clone())).await
+    }
+
+    async fn note_taken(
+        &self,
+        line: &LineId,
+        reference: &CallReference,
+        id: &ProviderMessageId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = Key::Taken(line.clone(), reference.clone());
+        let unwritable = |_| StoreError::Unreadable { what: "a call that was taken" };
+        let record: AttributeValue = to_attribute_value(id).map_err(unwritable)?;
+        self.put_for_a_day(key.pk(), key.sk(), record, at).await
+    }
+
+    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<ProviderMessageId>, StoreError> {
+        self.record(&Key::Taken(line.clone(), reference.clone())).await
+    }
+
+    async fn note_echo(&self, account: &AccountId, dialog: &DialogId, echo: &Echo) -> Result<(), StoreError> {
+        let unwritable = |_| StoreError::Unreadable { what: "an echo" };
+        let record: AttributeValue = to_attribute_value(echo).map_err(unwritable)?;
+        self.put_for_a_day(echoes_pk(account, dialog), &echo_sk(echo.sequence), record, echo.at).await
+    }
+
+    async fn echoes(
+        &self,
+        account: &AccountId,
+        dialog: &DialogId,
+        after: Option<Sequence>,
+    ) -> Result<Vec<Echo>, StoreError> {
+        let unreadable = || StoreError::Unreadable { what: "an echo" };
+        let items: Vec<_> = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :dialog AND sk > :after")
+            .expression_attribute_values(":dialog", text(echoes_pk(account, dialog)))
+            // Before the first number stands what is smaller than any.
+            .expression_attribute_values(":after", text(after.map_or_else(|| "!".to_owned(), echo_sk)))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let mut echoes = Vec::with_capacity(items.len());
+        for mut item in items {
+            let record = item.remove("record").ok_or_else(unreadable)?;
+            echoes.push(from_attribute_value(record).map_err(|_| unreadable())?);
+        }
+        Ok(echoes)
     }
 }

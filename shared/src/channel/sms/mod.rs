@@ -16,6 +16,7 @@ use super::{
 };
 use crate::domain::{
     http::{HttpCall, HttpReply},
+    id::CallReference,
     message::{InboundMedia, OutboundContent, OutboundMessage},
     settings::is_https_or_loopback,
 };
@@ -66,17 +67,17 @@ struct SmsLine {
 }
 
 impl SmsLine {
-    fn text_call(&self, message: &OutboundMessage, text: &str, index: usize) -> HttpCall {
+    fn text_call(&self, message: &OutboundMessage, text: &str, index: usize) -> ChannelCall {
+        let reference = CallReference::of(&message.reference, index);
         let body = wire::Outbound {
             from: &self.from,
             to: message.to.as_str(),
             text,
-            client_reference: &format!("{}.{index}", message.reference),
+            client_reference: reference.as_ref().map_or(&message.reference, CallReference::as_str),
         };
-        self.authorised(
-            HttpCall::new("SMS gateway send", Method::POST, self.send_url.clone())
-                .body("application/json", body.to_json()),
-        )
+        let call = HttpCall::new("SMS gateway send", Method::POST, self.send_url.clone())
+            .body("application/json", body.to_json());
+        ChannelCall::message(self.authorised(call), reference)
     }
 
     fn authorised(&self, mut call: HttpCall) -> HttpCall {
@@ -98,12 +99,16 @@ impl Line for SmsLine {
         signature::verify(request, &self.webhook_secret, now)
     }
 
+    fn signs_time(&self) -> bool {
+        true
+    }
+
     fn receive(&self, request: &ChannelRequest) -> Result<Reception, Unreadable> {
         if request.method != Method::POST {
             return Err(Unreadable { rule: "wants a POST".to_owned() });
         }
         let wire::Inbox { events, ignored } = wire::read_inbound(&request.body)?;
-        Ok(Reception { events, answer: Answer::empty(StatusCode::OK), ignored })
+        Ok(Reception { events, unreadable: vec![], answer: Answer::empty(StatusCode::OK), ignored })
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -135,7 +140,7 @@ impl Line for SmsLine {
         };
         let pieces = segment::messages(text, MOST_PARTS);
         let Some(piece) = pieces.get(done.len()) else { return Ok(None) };
-        Ok(Some(self.text_call(message, piece, done.len()).into()))
+        Ok(Some(self.text_call(message, piece, done.len())))
     }
 
     fn fetch(&self, media: &InboundMedia, _asked: Option<&HttpReply>) -> Result<MediaCall, SendFailure> {

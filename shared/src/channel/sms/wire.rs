@@ -10,7 +10,8 @@ use crate::{
     channel::{Receipt, SendFailure, SettingsError, Unreadable},
     domain::{
         http::HttpReply,
-        id::{ChannelUserId, ProviderMessageId},
+        id::{CallReference, ChannelUserId, ProviderMessageId},
+        json,
         message::{InboundContent, InboundEvent, InboundMedia, MediaKind, MessageText, ReportedStatus},
     },
 };
@@ -71,20 +72,23 @@ struct Inbound {
     id: Option<String>,
     from: Option<String>,
     text: Option<String>,
-    received_at: Option<String>,
     // A gateway's own fields may have these names and other forms: they must not cost a message.
+    #[serde(default, deserialize_with = "lenient")]
+    received_at: Option<String>,
     #[serde(default, rename = "type", deserialize_with = "lenient")]
     kind: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     to: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    media: Option<Vec<serde_json::Value>>,
+    #[serde(default)]
+    media: Option<serde_json::Value>,
     #[serde(default, deserialize_with = "lenient")]
     message_id: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     status: Option<String>,
     #[serde(default)]
     code: Option<serde_json::Value>,
+    #[serde(default, deserialize_with = "lenient")]
+    client_reference: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     typing: Option<bool>,
 }
@@ -117,7 +121,7 @@ pub struct Inbox {
 /// - A message is `{id, from, to, text, received_at, media: [{url, content_type, name}]}`. With pictures, the text is the caption of
 ///   the first one, and every further one is an event of its own. A message without anything becomes a placeholder. A missing or
 ///   unreadable `received_at` counts as 1970: nothing is ordered by it.
-/// - A report is `{type, message_id, to, status, code}`: `delivered`, `read` or `failed`; other statuses are ignored.
+/// - A report is `{type, message_id, to, status, code, client_reference}`: `delivered`, `read` or `failed`; other statuses are ignored.
 /// - Typing is `{type, id, from, typing}`, as RCS gateways report it.
 ///
 /// Unknown fields are ignored. A body of another type counts as a message if it has a text or files, and is ignored otherwise.
@@ -126,7 +130,7 @@ pub struct Inbox {
 /// [`Unreadable`], when it is not JSON or lacks an id or a person.
 pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
     let unreadable = |rule: &str| Unreadable { rule: rule.to_owned() };
-    let inbound: Inbound = serde_json::from_slice(body).map_err(|error| {
+    let inbound: Inbound = json::read(body).map_err(|error| {
         if error.is_data() { unreadable("wants a JSON object of the documented form") } else { unreadable("not JSON") }
     })?;
     let at = inbound.received_at.as_deref().and_then(|at| at.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -143,7 +147,12 @@ pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
     let id = inbound.id.as_deref().unwrap_or_default();
     let from = inbound.from.as_deref();
     let text = inbound.text.filter(|text| !text.trim().is_empty()).map(MessageText::new);
-    let media = inbound.media.unwrap_or_default();
+    let media = match inbound.media {
+        Some(serde_json::Value::Array(files)) => files,
+        // Whoever wants to send one file may leave out the brackets.
+        Some(file @ serde_json::Value::Object(_)) => vec![file],
+        _ => vec![],
+    };
     match inbound.kind.as_deref() {
         Some("report") => {
             let message = ProviderMessageId::new(inbound.message_id.unwrap_or_default())
@@ -157,7 +166,8 @@ pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
             let id = format!("report.{}.{}", message.as_str(), status.rank());
             // The id of a report can be longer than that of its message.
             let id = if id.len() <= 256 { id } else { format!("report.{}", hex::encode(Sha256::digest(id))) };
-            let content = InboundContent::Report { message, status };
+            let reference = inbound.client_reference.and_then(|reference| CallReference::new(reference).ok());
+            let content = InboundContent::Report { message, status, reference };
             Ok(Inbox { events: vec![event(&id, inbound.to.as_deref(), "to", content)?], ignored: 0 })
         }
         Some("typing") => {
@@ -256,10 +266,11 @@ struct RefusedError {
     code: String,
 }
 
-/// Reads the answer to a send. Any 2xx is acceptance, also when its body can't be read: repeating would double the message.
+/// Reads the answer to a send. A 2xx is acceptance whatever its body says: repeating would double the message. But an HTML page is
+/// not the gateway's.
 ///
 /// # Errors
-/// [`SendFailure`] by status: 404, 405, 408, 410, 425, 429 and 5xx later, 401 and 403 credentials, 422 unreachable, other 4xx refused.
+/// [`SendFailure::Unreadable`] for a 2xx with a page; otherwise by status: 404, 405, 408, 410, 425, 429 and 5xx later, 401 and 403 credentials, 422 unreachable, other 4xx refused.
 pub fn read_receipt(reply: &HttpReply) -> Result<Receipt, SendFailure> {
     let status = reply.status.as_u16();
     let code = || {
@@ -271,10 +282,14 @@ pub fn read_receipt(reply: &HttpReply) -> Result<Receipt, SendFailure> {
             .unwrap_or_else(|| "none".to_owned())
     };
     match status {
-        200..=299 => Ok(Receipt {
-            provider_id: serde_json::from_slice::<Accepted>(&reply.body).ok().and_then(|accepted| accepted.id),
-            is_message: true,
-        }),
+        200..=299 => match json::read::<serde_json::Value>(&reply.body) {
+            // Some gateways say "OK" or "ID: 4711". A page is nothing that a gateway says.
+            Err(_) if is_page(&reply.body) => Err(SendFailure::Unreadable { status }),
+            body => {
+                let accepted = body.ok().and_then(|body| serde_json::from_value::<Accepted>(body).ok());
+                Ok(Receipt { provider_id: accepted.and_then(|accepted| accepted.id), is_message: true })
+            }
+        },
         // A wrong address, or a gateway that is being deployed: no fault of the message, and mended within its hours.
         404 | 405 | 408 | 410 | 425 | 429 | 500..=599 => Err(SendFailure::Later { status, after: reply.retry_after }),
         401 | 403 => Err(SendFailure::Credentials { status }),
@@ -283,6 +298,14 @@ pub fn read_receipt(reply: &HttpReply) -> Result<Receipt, SendFailure> {
         // Redirects are never followed: they could carry the token to another host.
         _ => Err(SendFailure::Refused { status, code: code() }),
     }
+}
+
+/// Whether a body is an HTML page, as proxies and load balancers answer.
+fn is_page(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    ["<!doctype html", "<html"]
+        .iter()
+        .any(|tag| start.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag.as_bytes())))
 }
 
 #[cfg(test)]
@@ -340,7 +363,7 @@ mod tests {
         assert_eq!((event.user.as_str(), event.id.as_str()), ("+49", "report.mt-1.2"));
         assert_eq!(
             event.content,
-            InboundContent::Report { message: message.clone(), status: ReportedStatus::Delivered }
+            InboundContent::Report { message: message.clone(), status: ReportedStatus::Delivered, reference: None }
         );
         for (code, read) in
             [(r#""unknown_subscriber""#, "unknown_subscriber"), ("31", "31"), (r#""said: private""#, "none")]
@@ -349,7 +372,14 @@ mod tests {
                 r#"{{"type":"report","message_id":"mt-1","to":"+49","status":"failed","code":{code}}}"#
             ));
             let status = ReportedStatus::Failed { code: read.to_owned() };
-            assert_eq!(event.content, InboundContent::Report { message: message.clone(), status });
+            assert_eq!(event.content, InboundContent::Report { message: message.clone(), status, reference: None });
+        }
+        for (given, read) in [("0a1b2c.1", CallReference::of("0a1b2c", 1)), ("whatever else", None)] {
+            let event = single(&format!(
+                r#"{{"type":"report","message_id":"mt-1","to":"+49","status":"read","client_reference":"{given}"}}"#
+            ));
+            let InboundContent::Report { reference, .. } = event.content else { panic!("{event:?}") };
+            assert_eq!(reference, read);
         }
         let long = "m".repeat(256);
         let event = single(&format!(r#"{{"type":"report","message_id":"{long}","to":"+49","status":"read"}}"#));
@@ -365,10 +395,19 @@ mod tests {
         ] {
             assert_eq!(single(body).content, InboundContent::Text { text: MessageText::new("hi") }, "{body}");
         }
+        let bare = single(r#"{"id":"mo-1","from":"+49","text":"hi","media":{"url":"https://x.example"}}"#);
+        assert!(matches!(bare.content, InboundContent::Media(_)));
         let body = r#"{"id":"mo-1","from":"+49","media":[7,{"url":"https://x.example"}]}"#;
         let events = read_inbound(body.as_bytes()).unwrap().events;
         assert!(matches!(events[0].content, InboundContent::Unsupported { .. }));
         assert!(matches!(events[1].content, InboundContent::Media(_)));
+    }
+
+    #[test]
+    fn half_an_emoji_and_a_time_of_another_form_dont_cost_the_text() {
+        let event = single(r#"{"id":"mo-1","from":"+49","text":"Gr\u00fc\u00dfe \ud83d","received_at":1772600767}"#);
+        assert_eq!(event.content, InboundContent::Text { text: MessageText::new("Grüße \u{fffd}") });
+        assert_eq!(event.at, Timestamp::UNIX_EPOCH);
     }
 
     #[test]
@@ -410,7 +449,17 @@ mod tests {
             read_receipt(&reply(201, r#"{"id":"mt-9","parts":1}"#)).unwrap().provider_id.as_deref(),
             Some("mt-9")
         );
-        assert_eq!(read_receipt(&reply(202, "thanks")).unwrap().provider_id, None);
+        for unnamed in ["", " \n", "{}", "[]", r#""ok""#] {
+            assert_eq!(read_receipt(&reply(202, unnamed)).unwrap().provider_id, None, "{unnamed}");
+        }
+        // The connection broke while the gateway was answering: it has taken the message.
+        assert_eq!(read_receipt(&reply(201, r#"{"id":"mt-"#)).unwrap().provider_id, None);
+        for said in ["OK", "ID: 4711", r#"{"id":"mt-9"} or so"#, "<response><id>1</id></response>"] {
+            assert!(read_receipt(&reply(200, said)).is_ok(), "{said}");
+        }
+        for page in ["<html>Back soon</html>", "\n<!DOCTYPE HTML><title>Proxy</title>"] {
+            assert_eq!(read_receipt(&reply(200, page)), Err(SendFailure::Unreadable { status: 200 }), "{page}");
+        }
         assert_eq!(
             read_receipt(&reply(429, "")),
             Err(SendFailure::Later { status: 429, after: Some(SignedDuration::from_secs(7)) })

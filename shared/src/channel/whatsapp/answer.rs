@@ -5,27 +5,33 @@ use serde_json::Value;
 
 use crate::{
     channel::{Receipt, SendFailure},
-    domain::http::HttpReply,
+    domain::{http::HttpReply, json},
 };
 
 /// How long a person is left alone after "too many messages to this person" (131056): the rate is one in six seconds.
 const PAIR_PAUSE: SignedDuration = SignedDuration::from_secs(6);
 
-/// Reads the answer to a message or an upload. Any 2xx is acceptance, also when its body can't be read: repeating would double the
+/// Reads the answer to a message or an upload. A 2xx whose body is empty or breaks off is acceptance: repeating would double the
 /// message.
 ///
 /// # Errors
-/// [`failure`].
+/// [`SendFailure::Unreadable`] for a 2xx with a body that names nothing, which is not Meta's; otherwise [`failure`].
 pub(super) fn receipt(reply: &HttpReply) -> Result<Receipt, SendFailure> {
     if !reply.status.is_success() {
         return Err(failure(reply));
     }
-    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let unreadable = SendFailure::Unreadable { status: reply.status.as_u16() };
+    let body: Value = match json::read(&reply.body) {
+        Ok(body) => body,
+        Err(error) if error.is_eof() => return Ok(Receipt { provider_id: None, is_message: true }),
+        Err(_) => return Err(unreadable),
+    };
     let id = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).filter(|id| !id.is_empty());
-    Ok(match (id("/messages/0/id"), id("/id")) {
-        (None, Some(upload)) => Receipt { provider_id: Some(upload.to_owned()), is_message: false },
-        (message, _) => Receipt { provider_id: message.map(str::to_owned), is_message: true },
-    })
+    match (id("/messages/0/id"), id("/id")) {
+        (Some(message), _) => Ok(Receipt { provider_id: Some(message.to_owned()), is_message: true }),
+        (None, Some(upload)) => Ok(Receipt { provider_id: Some(upload.to_owned()), is_message: false }),
+        (None, None) => Err(unreadable),
+    }
 }
 
 /// Why an answer that is no 2xx refused a call: by Meta's code, and by the HTTP status where there is none or an unknown one.
@@ -153,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_is_a_message_an_upload_or_unreadable_and_never_a_failure() {
+    fn a_success_is_a_message_or_an_upload() {
         let read = |body: &str| receipt(&reply(200, body)).unwrap();
         let sent = r#"{"messaging_product":"whatsapp","contacts":[{"input":"+4915209988771"}],"messages":[{"id":"wamid.A1"}]}"#;
         assert_eq!(read(sent), Receipt { provider_id: Some("wamid.A1".to_owned()), is_message: true });
@@ -161,9 +167,18 @@ mod tests {
             read(r#"{"id":"77120035"}"#),
             Receipt { provider_id: Some("77120035".to_owned()), is_message: false }
         );
-        for unreadable in ["", "thanks", "{}", "[]", r#"{"messages":[]}"#, r#"{"messages":[{"id":""}]}"#] {
-            assert_eq!(read(unreadable), Receipt { provider_id: None, is_message: true }, "{unreadable}");
+        // The connection broke before the whole answer was here: Meta has taken the message.
+        for cut_off in ["", "\n", r#"{"messages":[{"id":"wam"#] {
+            assert_eq!(read(cut_off), Receipt { provider_id: None, is_message: true }, "{cut_off}");
         }
         assert!(receipt(&reply(400, "")).is_err());
+    }
+
+    #[test]
+    fn a_success_that_is_not_metas_answer_says_nothing() {
+        for body in ["thanks", "<html>", "{}", "[]", r#"{"messages":[]}"#, r#"{"messages":[{"id":""}]}"#, r#"{"id":7}"#]
+        {
+            assert_eq!(receipt(&reply(200, body)), Err(SendFailure::Unreadable { status: 200 }), "{body}");
+        }
     }
 }

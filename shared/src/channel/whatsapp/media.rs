@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{FILES, answer, graph::Graph};
 use crate::{
-    channel::{ChannelCall, FileEnvelope, MediaCall, SendFailure},
+    channel::{ChannelCall, Effect, FileEnvelope, MediaCall, SendFailure},
     domain::{
         http::{HttpReply, InvalidHeader},
         message::{InboundMedia, OutboundFile},
@@ -81,7 +81,7 @@ pub(super) fn upload(graph: &Graph, reference: &str, file: &OutboundFile) -> Res
         .map_err(|_| InvalidHeader { name: header::CONTENT_TYPE })?;
     call.headers.insert(header::CONTENT_TYPE, content_type);
     let after = Bytes::from(format!("\r\n--{boundary}--\r\n"));
-    Ok(ChannelCall { call, file: Some(FileEnvelope { before: before.into(), after }) })
+    Ok(ChannelCall { call, file: Some(FileEnvelope { before: before.into(), after }), effect: Effect::Upload })
 }
 
 /// A file name as browsers write it into a form.

@@ -97,16 +97,21 @@ impl Line for WhatsAppLine {
         }
     }
 
+    fn signs_time(&self) -> bool {
+        false
+    }
+
     fn receive(&self, request: &ChannelRequest) -> Result<Reception, Unreadable> {
         match request.method {
             Method::GET => {
                 let challenge = signature::challenge(request)?.to_owned();
                 let answer = Answer { status: StatusCode::OK, content_type: Some("text/plain"), body: challenge };
-                Ok(Reception { events: vec![], answer, ignored: 0 })
+                Ok(Reception { events: vec![], unreadable: vec![], answer, ignored: 0 })
             }
             Method::POST => {
-                let (events, ignored) = wire_in::read(&request.body, self.graph.phone_number_id())?;
-                Ok(Reception { events, answer: Answer::empty(StatusCode::OK), ignored })
+                let wire_in::Inbox { events, unreadable, ignored } =
+                    wire_in::read(&request.body, self.graph.phone_number_id())?;
+                Ok(Reception { events, unreadable, answer: Answer::empty(StatusCode::OK), ignored })
             }
             _ => Err(Unreadable { rule: "wants a GET or a POST".to_owned() }),
         }

@@ -1,7 +1,7 @@
 //! Who calls: the signature of a webhook, and the token of the handshake.
 //!
 //! Meta signs a webhook's raw body: `X-Hub-Signature-256: sha256=<hex HMAC-SHA256(app secret, body)>`. There is no time in it: a
-//! captured webhook can be replayed, and its messages are then known by their ids.
+//! captured webhook can be replayed. Its messages are then known by their ids for 14 days, and too old afterwards.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};

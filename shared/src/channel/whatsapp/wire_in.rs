@@ -13,51 +13,77 @@ use super::{
     content::{Contents, contents},
 };
 use crate::{
-    channel::Unreadable,
+    channel::{Unreadable, UnreadableEntry},
     domain::{
-        id::{ChannelUserId, ProviderMessageId},
+        id::{CallReference, ChannelUserId, ProviderMessageId},
+        json,
         message::{InboundContent, InboundEvent, MessageText, Person, ReportedStatus},
     },
 };
 
-/// Reads a webhook: the events of our number by their time, and how many parts were left out: other numbers' and fields',
-/// messages in groups, and what has no id or sender.
+/// What a webhook brings.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    /// The events of our number, by their time.
+    pub(super) events: Vec<InboundEvent>,
+    /// Messages to our number without an id or a sender, and messages that don't say to which number.
+    pub(super) unreadable: Vec<UnreadableEntry>,
+    /// How many parts were left out: other numbers' and fields', messages in groups, and statuses of no message.
+    pub(super) ignored: usize,
+}
+
+/// Reads a webhook.
 ///
 /// # Errors
 /// [`Unreadable`] for what is not JSON or not about a WhatsApp business account.
-pub(super) fn read(body: &[u8], phone_number_id: &str) -> Result<(Vec<InboundEvent>, usize), Unreadable> {
+pub(super) fn read(body: &[u8], phone_number_id: &str) -> Result<Inbox, Unreadable> {
     let unreadable = |rule: &str| Unreadable { rule: rule.to_owned() };
-    let body: Value = serde_json::from_slice(body).map_err(|_| unreadable("not JSON"))?;
+    let body: Value = json::read(body).map_err(|_| unreadable("not JSON"))?;
     if body.get("object").and_then(Value::as_str) != Some("whatsapp_business_account") {
         return Err(unreadable("object: must be whatsapp_business_account"));
     }
     let entries = body.get("entry").and_then(Value::as_array).ok_or_else(|| unreadable("entry: must be an array"))?;
-    let (mut events, mut ignored) = (Vec::new(), 0);
+    let mut inbox = Inbox::default();
     for entry in entries {
-        let changes = array(entry, "changes");
-        ignored += usize::from(changes.is_empty());
+        let changes = some(entry, "changes");
+        inbox.ignored += usize::from(changes.is_empty());
         for change in changes {
-            read_change(change, phone_number_id, &mut events, &mut ignored);
+            read_change(change, phone_number_id, &mut inbox);
         }
     }
     // Meta promises no order within a webhook. The sort is stable: what has the same second stays as it came.
-    events.sort_by_key(|event| event.at);
-    Ok((events, ignored))
+    inbox.events.sort_by_key(|event| event.at);
+    Ok(inbox)
 }
 
-fn read_change(change: &Value, phone_number_id: &str, events: &mut Vec<InboundEvent>, ignored: &mut usize) {
+fn read_change(change: &Value, phone_number_id: &str, inbox: &mut Inbox) {
     let value = change.get("value").unwrap_or(&Value::Null);
-    let (messages, statuses) = (array(value, "messages"), array(value, "statuses"));
-    let ours = change.get("field").and_then(Value::as_str) == Some("messages")
-        && text(value, "/metadata/phone_number_id").as_deref() == Some(phone_number_id);
-    if !ours || (messages.is_empty() && statuses.is_empty()) {
-        *ignored += (messages.len() + statuses.len()).max(1);
-        return;
+    let (messages, statuses) = (some(value, "messages"), array(value, "statuses"));
+    let number = text(value, "/metadata/phone_number_id");
+    let of_messages = change.get("field").and_then(Value::as_str) == Some("messages");
+    match number.as_deref() {
+        Some(number) if of_messages && number == phone_number_id => {}
+        // They may be ours, and nobody else would miss them.
+        None if of_messages && !messages.is_empty() => {
+            inbox.unreadable.extend(messages.iter().map(as_it_came));
+            inbox.ignored += statuses.len();
+            return;
+        }
+        _ => {
+            inbox.ignored += (messages.len() + statuses.len()).max(1);
+            return;
+        }
     }
+    inbox.ignored += usize::from(messages.is_empty() && statuses.is_empty());
     for message in messages {
+        // Nobody talks to the brand alone there.
+        if message.get("group_id").is_some_and(|group| !group.is_null()) {
+            inbox.ignored += 1;
+            continue;
+        }
         match read_message(message, array(value, "contacts")) {
-            Some(read) => events.extend(read),
-            None => *ignored += 1,
+            Some(read) => inbox.events.extend(read),
+            None => inbox.unreadable.push(as_it_came(message)),
         }
     }
     for status in statuses {
@@ -65,20 +91,20 @@ fn read_change(change: &Value, phone_number_id: &str, events: &mut Vec<InboundEv
             // It is on its way: nobody is waiting for that.
             Some("sent") => {}
             Some(word) => match read_status(status, word) {
-                Some(event) => events.push(event),
-                None => *ignored += 1,
+                Some(event) => inbox.events.push(event),
+                None => inbox.ignored += 1,
             },
-            None => *ignored += 1,
+            None => inbox.ignored += 1,
         }
     }
 }
 
-/// The events of a message, none for what is no news to an agent; `None` without id or sender, and for a message in a group,
-/// where nobody talks to the brand alone.
+fn as_it_came(message: &Value) -> UnreadableEntry {
+    UnreadableEntry(message.to_string().into_bytes())
+}
+
+/// The events of a message, none for what is no news to an agent; `None` without id or sender.
 fn read_message(message: &Value, contacts: &[Value]) -> Option<Vec<InboundEvent>> {
-    if message.get("group_id").is_some() {
-        return None;
-    }
     let id = text(message, "/id")?;
     let (phone, user_id) = (text(message, "/from"), text(message, "/from_user_id"));
     let named = contact_named(contacts, phone.as_deref(), user_id.as_deref());
@@ -146,7 +172,11 @@ fn read_status(status: &Value, word: &str) -> Option<InboundEvent> {
         id: ProviderMessageId::new(format!("{message}.{word}")).ok()?,
         user,
         at: timestamp(status),
-        content: InboundContent::Report { message: ProviderMessageId::new(message).ok()?, status: reported },
+        content: InboundContent::Report {
+            message: ProviderMessageId::new(message).ok()?,
+            status: reported,
+            reference: text(status, "/biz_opaque_callback_data").and_then(|data| CallReference::new(data).ok()),
+        },
         person: None,
     })
 }
@@ -162,6 +192,15 @@ fn timestamp(part: &Value) -> Timestamp {
 /// The elements of an array, none where it is missing.
 pub(super) fn array<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The elements of an array, or what stands in its place: whoever wants to write one thing may leave out the brackets.
+fn some<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    match value.get(field) {
+        None | Some(Value::Null) => &[],
+        Some(Value::Array(elements)) => elements,
+        Some(bare) => std::slice::from_ref(bare),
+    }
 }
 
 /// A text that is not blank, or a number as its text.

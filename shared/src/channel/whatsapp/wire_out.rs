@@ -12,6 +12,7 @@ use crate::{
     channel::{ChannelCall, Receipt, SendFailure},
     domain::{
         http::HttpCall,
+        id::CallReference,
         message::{Indication, OutboundContent, OutboundFile, OutboundMessage, RichMessage},
         text::split,
     },
@@ -43,28 +44,28 @@ pub(super) fn next_call(
             None => return media::upload(graph, &message.reference, file).map(Some),
             Some((upload, sent)) => {
                 let parts = file_parts(file, upload)?;
-                let call = parts.get(sent.len()).map(|part| post(graph, message, done.len(), part));
-                return Ok(call.map(ChannelCall::from));
+                return Ok(parts.get(sent.len()).map(|part| post(graph, message, done.len(), part)));
             }
         },
     };
-    Ok(parts.get(done.len()).map(|part| post(graph, message, done.len(), part).into()))
+    Ok(parts.get(done.len()).map(|part| post(graph, message, done.len(), part)))
 }
 
-fn post(graph: &Graph, message: &OutboundMessage, number: usize, part: &Part) -> HttpCall {
+fn post(graph: &Graph, message: &OutboundMessage, number: usize, part: &Part) -> ChannelCall {
     let (field, address) = receiver(&message.to);
+    let reference = CallReference::of(&message.reference, number);
     let mut body = Map::new();
     for (name, value) in [
         ("messaging_product", "whatsapp"),
         ("recipient_type", "individual"),
         (field, address),
         ("type", part.kind),
-        ("biz_opaque_callback_data", &format!("{}.{number}", message.reference)),
+        ("biz_opaque_callback_data", reference.as_ref().map_or(&message.reference, CallReference::as_str)),
     ] {
         body.insert(name.to_owned(), value.into());
     }
     body.insert(part.kind.to_owned(), part.content.clone());
-    graph.post_message("WhatsApp send", &Value::Object(body))
+    ChannelCall::message(graph.post_message("WhatsApp send", &Value::Object(body)), reference)
 }
 
 /// An object with one field more.

@@ -128,9 +128,15 @@ pub fn download_call(from: &TemporaryUrl) -> HttpCall {
 /// Reads the status of a download; its body is the file.
 ///
 /// # Errors
-/// [`LiveEngageError::UrlExpired`] for 401, otherwise as for any call.
+/// [`LiveEngageError::UrlExpired`] for 401, [`LiveEngageError::FileGone`] for 404 and 410, otherwise as for any call.
 pub fn downloaded(reply: &HttpReply) -> Result<(), LiveEngageError> {
-    stored(DOWNLOAD, reply)
+    match reply.status {
+        // Unlike that of a host of the APIs, which may have moved, this is about the file.
+        status @ (StatusCode::NOT_FOUND | StatusCode::GONE) => {
+            Err(LiveEngageError::FileGone { call: DOWNLOAD, status: status.as_u16() })
+        }
+        _ => stored(DOWNLOAD, reply),
+    }
 }
 
 fn stored(call: &'static str, reply: &HttpReply) -> Result<(), LiveEngageError> {
@@ -258,6 +264,12 @@ mod tests {
             assert_eq!(answer, Err(LiveEngageError::UrlExpired { call }));
         }
         assert_eq!(LiveEngageError::UrlExpired { call: UPLOAD }.disposition(), Disposition::RETRY);
+        for status in [404, 410] {
+            let gone = LiveEngageError::FileGone { call: DOWNLOAD, status };
+            assert_eq!(downloaded(&reply(status, &json!(""))), Err(gone.clone()));
+            assert_eq!(gone.disposition(), Disposition::Park);
+        }
+        assert!(matches!(uploaded(&reply(404, &json!(""))), Err(LiveEngageError::Unavailable { .. })));
         assert!(matches!(uploaded(&reply(413, &json!(""))), Err(LiveEngageError::Refused { status: 413, .. })));
         assert!(matches!(uploaded(&reply(503, &json!(""))), Err(LiveEngageError::Unavailable { .. })));
     }

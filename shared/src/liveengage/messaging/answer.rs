@@ -41,13 +41,19 @@ impl Element {
     }
 }
 
-/// The body of an answer that is a success: a 2xx whose element is OK. `Null` for an odd one: repeating the request would double
-/// what it did.
+/// The body of an answer that is a success: a 2xx whose element is OK. `Null` for one without a body or with an odd element: repeating
+/// the request would double what it did. A body that is no JSON at all is not LivePerson's answer, but that of something in between:
+/// whether it passed the request on is not known.
 pub(super) fn accepted(call: &'static str, reply: &HttpReply) -> Result<Value, LiveEngageError> {
     if !reply.status.is_success() {
         return Err(classify(call, reply, None));
     }
-    let value: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let value: Value = match serde_json::from_slice(&reply.body) {
+        Ok(value) => value,
+        // Nothing, or broken off: LivePerson has said 200.
+        Err(error) if error.is_eof() => Value::Null,
+        Err(_) => return Err(LiveEngageError::Unreadable { call, what: "it is no JSON" }),
+    };
     let Ok(element) = Element::deserialize(tolerant::bare(value)) else { return Ok(Value::Null) };
     if element.is_ok() {
         return Ok(element.body);

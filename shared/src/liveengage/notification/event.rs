@@ -1,5 +1,6 @@
 //! Events in a dialog: what was said, received, read or typed.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -95,6 +96,11 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Whether it is something that was said, of whatever type.
+    pub const fn is_content(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::File(_) | Self::OtherContent(_) | Self::RichContent(_))
+    }
+
     /// Whether it says that somebody is typing.
     pub const fn is_composing(&self) -> bool {
         matches!(self, Self::ChatState(Some(ChatState::Composing)))
@@ -123,6 +129,12 @@ struct EventWire {
     message_audience: Option<String>,
     #[serde(default)]
     event: Value,
+}
+
+/// When LiveEngage took an event (`serverTimestamp`, milliseconds); typing has no time.
+pub fn event_time(change: &Value) -> Option<Timestamp> {
+    let milliseconds = tolerant::lenient_number(change.get("serverTimestamp")?).ok()??;
+    Timestamp::from_millisecond(milliseconds).ok()
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,5 @@
 use super::{outbound::message, *};
+use crate::channel::Effect;
 use crate::domain::message::{MediaKind, MessageText, OutboundContent, OutboundFile};
 
 fn file(content_type: &'static str, name: &str, caption: Option<&str>) -> OutboundFile {
@@ -31,7 +32,8 @@ fn snapshot(name: &str, bodies: &[Value]) {
 fn a_file_is_uploaded_as_a_form_that_is_the_same_at_every_attempt() {
     let message = message(OutboundContent::File(file("image/png", "Ma\"ß\r\n.png", Some("unten"))));
     let upload = || line().next_call(&message, &[]).unwrap().unwrap();
-    let ChannelCall { call, file } = upload();
+    let ChannelCall { call, file, effect } = upload();
+    assert_eq!(effect, Effect::Upload);
     assert_eq!(call.url.as_str(), "https://graph.facebook.com/v25.0/118240097715334/media");
     assert_eq!((call.method, call.body.len()), (Method::POST, 0));
     assert_eq!(call.headers.get("content-type").unwrap(), "multipart/form-data; boundary=file-5d0c41f7");

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::channel::UnreadableEntry;
 use crate::domain::{
+    id::CallReference,
     message::{ContactCard, InboundContent, InboundEvent, Location, MediaKind, MessageText, ReportedStatus},
     rich_content::Coordinates,
 };
@@ -230,8 +232,9 @@ fn a_report_names_our_message_and_is_known_by_message_and_status() {
         .iter()
         .map(|event| {
             assert_eq!(event.user.as_str(), "+4915209988771");
-            let InboundContent::Report { message, status } = &event.content else { panic!("{event:?}") };
+            let InboundContent::Report { message, status, reference } = &event.content else { panic!("{event:?}") };
             assert_eq!(message.as_str(), "wamid.OUT1");
+            assert_eq!(*reference, CallReference::of("0a", 0));
             (event.id.as_str(), status.clone())
         })
         .collect();
@@ -301,13 +304,7 @@ fn what_is_not_for_this_line_is_left_out_and_counted() {
     assert_eq!(ignored(&webhook(json!({"errors": [{"code": 130_429}]}))), 1);
     let mut in_group = said();
     in_group["group_id"] = json!("120363");
-    let mut nobody = said();
-    nobody["from"] = json!({});
-    let mut nameless = said();
-    nameless["id"] = json!("");
-    let mut endless = said();
-    endless["id"] = json!("x".repeat(300));
-    assert_eq!(ignored(&webhook(json!({"messages": [in_group, nobody, nameless, endless, 5, null]}))), 6);
+    assert_eq!(ignored(&webhook(json!({"messages": [in_group]}))), 1);
     let status = |word: Value| json!({"id": "wamid.OUT1", "status": word, "recipient_id": PERSON});
     let mut to_group = status(json!("read"));
     to_group["recipient_type"] = json!("group");
@@ -320,8 +317,52 @@ fn what_is_not_for_this_line_is_left_out_and_counted() {
 fn one_bad_part_does_not_lose_the_others() {
     let messages = json!([7, message("text", json!({"body": "still here"})), {"id": "x"}]);
     let reception = receive(&webhook(json!({"contacts": "none", "messages": messages})));
-    assert_eq!((reception.events.len(), reception.ignored), (1, 2));
+    assert_eq!((reception.events.len(), reception.unreadable.len(), reception.ignored), (1, 2, 0));
     assert_eq!(reception.events[0].content, text("still here"));
+}
+
+#[test]
+fn a_message_without_a_usable_id_or_sender_is_passed_on_as_it_came() {
+    let said = |field: &str, value: Value| {
+        let mut said = message("text", json!({"body": "private words"}));
+        said[field] = value;
+        said
+    };
+    let messages = [
+        said("from", json!({})),
+        said("from", json!("\u{7}")),
+        said("id", json!("")),
+        said("id", json!("x".repeat(300))),
+        json!(5),
+        json!(null),
+    ];
+    let reception = receive(&webhook(json!({"messages": messages})));
+    assert_eq!((reception.events.len(), reception.ignored), (0, 0));
+    let kept: Vec<Value> =
+        reception.unreadable.iter().map(|UnreadableEntry(bytes)| serde_json::from_slice(bytes).unwrap()).collect();
+    assert_eq!(kept, messages);
+    let shown = format!("{reception:?}");
+    assert!(!shown.contains("private") && !shown.contains(PERSON), "{shown}");
+}
+
+#[test]
+fn messages_that_dont_say_to_which_number_are_kept() {
+    let said = message("text", json!({"body": "x"}));
+    let reception = receive(&webhook(json!({"metadata": {}, "messages": [said.clone(), said], "statuses": [{}]})));
+    assert_eq!((reception.events.len(), reception.unreadable.len(), reception.ignored), (0, 2, 1));
+}
+
+#[test]
+fn a_message_without_the_arrays_brackets_or_in_no_group_is_read() {
+    let mut alone = message("text", json!({"body": "x"}));
+    alone["group_id"] = json!(null);
+    assert_eq!(receive(&webhook(json!({"messages": alone}))).events[0].content, text("x"));
+}
+
+#[test]
+fn half_an_emoji_does_not_cost_the_text() {
+    let body = webhook(json!({"messages": [message("text", json!({"body": "HALF"}))]})).replace("HALF", "Hi \\ud83d");
+    assert_eq!(receive(&body).events[0].content, text("Hi \u{fffd}"));
 }
 
 #[test]

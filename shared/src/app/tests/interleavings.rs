@@ -1,0 +1,258 @@
+//! Random interleavings of workers, deaths, lost answers, repeated deliveries and late news, by a scripted scheduler: a script of
+//! numbers says what happens next, one turn of one worker at a time.
+//!
+//! The queues are as SQS's: a group's first message is handed out alone, comes again when its time is over, and once in a while to two
+//! workers at once. A worker that has reached its deadline is stopped.
+
+use std::{pin::Pin, sync::Arc, task::Context};
+
+use futures::task::noop_waker;
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::{
+    ports::Ports,
+    world::{ANNA, Fault, SEND, SMS, World, agent_says, at, from_person, owner},
+};
+use crate::{
+    app::delivery::{Attempt, ComeAgain, Pace},
+    testing::{MemoryStore, ScriptedHttp},
+};
+
+/// How long a worker may take, and a message stays with it (the template's are 60 and 360).
+const DEADLINE: i64 = 30;
+const VISIBILITY: i64 = 40;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    LiveEngage,
+    Channel,
+}
+
+/// One group of a queue.
+struct Group {
+    to: To,
+    tasks: Vec<String>,
+    visible_at: i64,
+    received: u32,
+}
+
+/// A worker on a group's first message.
+struct Running {
+    group: usize,
+    /// The message, by how many were left when it was begun.
+    left: usize,
+    until: i64,
+    work: Pin<Box<dyn Future<Output = Result<(), ComeAgain>> + Send>>,
+}
+
+struct Scheduler {
+    world: World,
+    groups: Vec<Group>,
+    running: Vec<Running>,
+    now: i64,
+    started: u64,
+    /// Whether the echo of what was published is always there before somebody tries again.
+    echoes_in_time: bool,
+    /// What made it likely that the channel was told twice.
+    disturbed: usize,
+}
+
+impl Scheduler {
+    async fn new(texts: usize, answers: usize, echoes_in_time: bool) -> Self {
+        // The conversation is there already where agents speak in it.
+        let world = if answers > 0 { World::talking(ANNA).await } else { World::new().await };
+        let group = |to, tasks| Group { to, tasks, visible_at: 0, received: 0 };
+        let texts = (1..=texts).map(|n| from_person(&format!("mo-{n}"), ANNA, &format!("text {n}"))).collect();
+        let answers = (1..=answers).map(|n| agent_says("c1", 100 + n as u64, &format!("answer {n}"))).collect();
+        let groups = vec![group(To::LiveEngage, texts), group(To::Channel, answers)];
+        Self { world, groups, running: vec![], now: 1, started: 0, echoes_in_time, disturbed: 0 }
+    }
+
+    async fn start(&mut self, group: usize, twice: bool) {
+        let Group { to, tasks, visible_at, received } = &mut self.groups[group];
+        let Some(task) = tasks.first().cloned() else { return };
+        if *visible_at > self.now && !twice {
+            return;
+        }
+        (*visible_at, *received) = (self.now + VISIBILITY, *received + 1);
+        let (to, left, received) = (*to, tasks.len(), *received);
+        if self.echoes_in_time {
+            self.world.hear_echoes(self.now).await;
+        }
+        self.started += 1;
+        let attempt = Attempt {
+            owner: owner(format!("worker-{}", self.started)),
+            now: at(self.now),
+            deadline: at(self.now + DEADLINE),
+            received,
+            pace: Pace::TEMPLATE,
+        };
+        // Every call takes a turn or more before it is carried out, and another before its answer is seen.
+        let ports = Arc::new(Ports::dawdling(
+            Arc::<MemoryStore>::clone(&self.world.store),
+            Arc::<ScriptedHttp>::clone(&self.world.http),
+            self.started,
+        ));
+        let workers = self.world.mortal(&ports);
+        let work: Running = Running {
+            group,
+            left,
+            until: self.now + DEADLINE,
+            work: Box::pin(async move {
+                match to {
+                    To::LiveEngage => workers.to_liveengage.work(&task, &attempt).await,
+                    To::Channel => workers.to_channel.work(&task, &attempt).await,
+                }
+            }),
+        };
+        self.running.push(work);
+    }
+
+    /// One turn of one worker.
+    fn turn(&mut self, worker: usize) {
+        let waker = noop_waker();
+        let Running { group, left, work, .. } = &mut self.running[worker];
+        let std::task::Poll::Ready(result) = work.as_mut().poll(&mut Context::from_waker(&waker)) else { return };
+        let (group, left) = (&mut self.groups[*group], *left);
+        self.running.remove(worker);
+        // Another worker may have brought the message off the queue.
+        if group.tasks.len() != left {
+            return;
+        }
+        match result {
+            Ok(()) => {
+                group.tasks.remove(0);
+                (group.visible_at, group.received) = (0, 0);
+            }
+            Err(ComeAgain { after }) => group.visible_at = self.now + after.as_secs().max(1),
+        }
+    }
+
+    fn kill(&mut self, worker: usize) {
+        self.disturbed += 1;
+        self.running.remove(worker);
+    }
+
+    fn pass(&mut self, seconds: i64) {
+        self.now += seconds;
+        while let Some(over) = self.running.iter().position(|worker| worker.until <= self.now) {
+            self.kill(over);
+        }
+    }
+
+    async fn act(&mut self, number: u16) {
+        let pick = usize::from(number / 16);
+        let worker = (!self.running.is_empty()).then(|| pick % self.running.len().max(1));
+        match (number % 16, worker) {
+            (0, _) => self.start(pick % 2, false).await,
+            (1, _) if pick.is_multiple_of(4) => self.start(pick % 2, true).await,
+            (2, Some(worker)) if pick.is_multiple_of(3) => self.kill(worker),
+            (3, _) => self.pass(1 + i64::from(number / 16 % 20)),
+            (4, _) if pick.is_multiple_of(3) => self.world.hear_echoes(self.now).await,
+            (5, _) if pick.is_multiple_of(2) => self.world.hear_news(self.now).await,
+            (6, _) => {
+                let call = if pick.is_multiple_of(2) { SEND } else { SMS };
+                self.disturbed += 1;
+                self.world.fault(
+                    call,
+                    match pick % 5 {
+                        0 => Fault::LoseAnswer,
+                        1 => Fault::NotSent,
+                        2 => Fault::Answer(503, json!({})),
+                        3 => Fault::CarryOutAndAnswer(502),
+                        _ => Fault::Answer(429, json!({})),
+                    },
+                );
+            }
+            (_, Some(worker)) => self.turn(worker),
+            (_, None) => self.start(pick % 2, false).await,
+        }
+    }
+
+    /// Everything works again, and goes on until both queues are empty.
+    async fn settle(&mut self) {
+        self.world.other().faults.clear();
+        for _ in 0..20_000 {
+            self.world.hear_news(self.now).await;
+            match self.running.is_empty() {
+                false => self.turn(0),
+                true if self.groups.iter().all(|group| group.tasks.is_empty()) => return,
+                true => {
+                    self.pass(1);
+                    for group in 0..self.groups.len() {
+                        self.start(group, false).await;
+                    }
+                }
+            }
+        }
+        panic!("{} texts are still on their way", self.groups.iter().map(|group| group.tasks.len()).sum::<usize>());
+    }
+}
+
+fn script() -> impl Strategy<Value = Vec<u16>> {
+    proptest::collection::vec(any::<u16>(), 0..400)
+}
+
+async fn run(script: Vec<u16>, texts: usize, answers: usize, echoes_in_time: bool) -> Result<(), TestCaseError> {
+    let mut scheduler = Scheduler::new(texts, answers, echoes_in_time).await;
+    for number in script {
+        scheduler.act(number).await;
+    }
+    scheduler.settle().await;
+    let other = scheduler.world.other();
+    let wanted = |name: &str, count| (1..=count).map(|n| format!("{name} {n}")).collect::<Vec<_>>();
+    let mut published: Vec<String> = other.texts.iter().map(|(_, text)| text.clone()).collect();
+    if !echoes_in_time {
+        published.dedup();
+    }
+    prop_assert_eq!(published, wanted("text", texts), "each once and in order");
+    let mut shown: Vec<_> = other.sms_texts().into_iter().map(str::to_owned).collect();
+    if scheduler.disturbed > 0 {
+        shown.dedup();
+    }
+    prop_assert_eq!(shown, wanted("answer", answers));
+    prop_assert_eq!(other.conversations.len(), 1);
+    drop(other);
+    prop_assert!(scheduler.world.store.parked().is_empty());
+    Ok(())
+}
+
+fn in_runtime(test: impl Future<Output = Result<(), TestCaseError>>) -> Result<(), TestCaseError> {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_in_whatever_order_nothing_is_lost_or_reordered(script in script()) {
+        in_runtime(run(script, 3, 3, false))?;
+    }
+
+    #[test]
+    fn with_its_echo_in_time_nothing_is_published_twice(script in script()) {
+        in_runtime(run(script, 4, 0, true))?;
+    }
+}
+
+/// The scheduler does what it should: without it the properties would hold of nothing.
+#[tokio::test]
+async fn the_script_kills_repeats_and_interleaves() {
+    let (mut deaths, mut together, mut repeated) = (0, 0, 0);
+    for seed in 0..200_u64 {
+        let mut scheduler = Scheduler::new(3, 3, false).await;
+        let mut number = seed;
+        for _ in 0..200 {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            scheduler.act((number >> 40) as u16).await;
+            together += usize::from(scheduler.running.len() > 1);
+            let same = |group| scheduler.running.iter().filter(|worker| worker.group == group).count() > 1;
+            repeated += usize::from(same(0) || same(1));
+        }
+        deaths += scheduler.disturbed;
+        assert!(scheduler.now < SignedDuration::from_hours(12).as_secs());
+    }
+    assert!(deaths > 1000 && together > 1000 && repeated > 100, "{deaths} {together} {repeated}");
+}

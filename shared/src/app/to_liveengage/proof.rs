@@ -1,0 +1,121 @@
+//! Whether an earlier attempt has published something already, although no answer came.
+//!
+//! A person's messages go one after the other, and each notes its number in the dialog when it is done. So an echo with a later
+//! number than the last noted one, which came after the message itself, and with the content that is to be sent now, can only be
+//! that of an earlier attempt at it: two equal texts in a row are never taken for one another. Only the last number is known, and so
+//! for a dialog before that the time alone decides.
+
+use jiff::Timestamp;
+
+use super::{DeliveryError, Way, way::Told};
+use crate::{
+    app::echo,
+    domain::{
+        conversation::{Consumer, Conversation},
+        delivery::{DialogRef, Heard},
+        id::{ConversationId, DialogId},
+    },
+    liveengage::messaging::Event,
+};
+
+impl Way<'_> {
+    /// Where an earlier attempt has published this, if there is a doubt and LiveEngage's echo resolves it. `at`: where it must have
+    /// been, for one that can have gone to one place only.
+    ///
+    /// # Errors
+    /// [`DeliveryError::InDoubt`] when nothing tells, and the line doesn't repeat then.
+    pub(super) async fn published_before(
+        &mut self,
+        event: &Event<'_>,
+        at: Option<DialogRef>,
+        written_at: Timestamp,
+    ) -> Result<Option<Told>, DeliveryError> {
+        let (true, Some(digest)) = (self.doubt.exists(), echo::of_event(event)) else { return Ok(None) };
+        let ledger = &self.worker.ports.ledger;
+        let last = ledger.last_heard(self.who).await?.filter(|last| last.account == self.settings.account);
+        let places = match at {
+            Some(place) => vec![place],
+            None => {
+                let consumer = self.consumer().await?.clone();
+                candidates(&self.doubt.places, &consumer, last.as_ref())
+            }
+        };
+        for place in places {
+            let noted = last.as_ref().filter(|last| last.dialog == place.dialog).map(|last| last.sequence);
+            let echoes = ledger.echoes(&self.settings.account, &place.dialog, noted).await?;
+            if let Some(echo) = echoes.into_iter().find(|echo| echo.digest == digest && echo.at >= written_at) {
+                tracing::info!(line = %self.who.line, conversation = %place.conversation, count = 1, "an earlier attempt was published: not sent again");
+                let DialogRef { conversation, dialog } = place;
+                return Ok(Some(Told { conversation, dialog, sequence: Some(echo.sequence) }));
+            }
+        }
+        if self.settings.when_in_doubt.repeats(&self.doubt) { Ok(None) } else { Err(DeliveryError::InDoubt) }
+    }
+}
+
+/// Where an attempt may have published: where it said so, where the person's messages go now, and, as an attempt that died says
+/// nothing, where they went before.
+fn candidates(said: &[DialogRef], consumer: &Consumer, last: Option<&Heard>) -> Vec<DialogRef> {
+    let main = |conversation: &ConversationId| DialogRef {
+        conversation: conversation.clone(),
+        dialog: DialogId::main_of(conversation),
+    };
+    let now = consumer.place().map(|(conversation, dialog)| DialogRef { conversation: conversation.clone(), dialog });
+    let before = match &consumer.conversation {
+        Conversation::None => None,
+        Conversation::Opening { previous, .. } => previous.as_ref().map(main),
+        // The survey has begun since.
+        Conversation::Open { id, .. } | Conversation::Closed { id, .. } => Some(main(id)),
+    };
+    // The dialog's name stands in for a conversation that isn't known any more: it is only shown.
+    let last = last.and_then(|last| {
+        let conversation = ConversationId::new(last.dialog.as_str()).ok()?;
+        Some(DialogRef { conversation, dialog: last.dialog.clone() })
+    });
+    let mut places: Vec<DialogRef> = vec![];
+    for place in said.iter().cloned().chain(now).chain(before).chain(last) {
+        if places.iter().all(|known| known.dialog != place.dialog) {
+            places.push(place);
+        }
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        delivery::ConsumerRef,
+        id::{AccountId, ChannelUserId, LineId, ProviderMessageId, Sequence},
+    };
+
+    #[test]
+    fn every_dialog_that_it_can_have_gone_to_is_looked_at_once() {
+        let id = |name: &str| ConversationId::new(name).unwrap();
+        let dialog = |name: &str| DialogId::new(name).unwrap();
+        let (line, user) = (LineId::new("sms-main").unwrap(), ChannelUserId::new("+4915112345678").unwrap());
+        let account = AccountId::new("72419083").unwrap();
+        let mut consumer = Consumer::new(line.clone(), user.clone(), account.clone());
+        let dialogs = |consumer: &Consumer, said: &[DialogRef], last: Option<&Heard>| {
+            let places = candidates(said, consumer, last);
+            places.iter().map(|place| place.dialog.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(dialogs(&consumer, &[], None), Vec::<String>::new());
+        consumer.attach(&id("c1"), Timestamp::UNIX_EPOCH);
+        let said = [DialogRef { conversation: id("c0"), dialog: dialog("c0") }];
+        assert_eq!(dialogs(&consumer, &said, None), ["c0", "c1"]);
+        consumer.observe_open(&id("c1"), Some(&dialog("s1")), Timestamp::from_second(1).unwrap());
+        assert_eq!(dialogs(&consumer, &[], None), ["s1", "c1"], "the survey has begun since");
+        consumer.observe_closed(&id("c1"), Timestamp::from_second(2).unwrap());
+        let heard = Heard {
+            account,
+            dialog: dialog("s1"),
+            sequence: Sequence(1),
+            consumer: ConsumerRef { line, user },
+            id: ProviderMessageId::new("mo-1").unwrap(),
+            at: Timestamp::UNIX_EPOCH,
+            by_place: false,
+        };
+        assert_eq!(dialogs(&consumer, &[], Some(&heard)), ["c1", "s1"], "all of it has ended since");
+    }
+}
