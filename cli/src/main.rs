@@ -11,7 +11,8 @@ use connector::{
     liveengage::manifest::manifest,
     port::{Clock as _, SystemClock},
 };
-use connector_lab::{Lab, LabOptions, headless};
+use connector_lab::{Installation, Lab, LabOptions, headless};
+use serde_json::{Map, Value, json};
 use tracing_subscriber::{
     Layer as _,
     filter::{LevelFilter, Targets},
@@ -23,6 +24,7 @@ mod dead_letters;
 mod drill;
 mod output;
 mod parked;
+mod secret;
 mod selection;
 mod stack_outputs;
 mod target;
@@ -50,6 +52,9 @@ enum Command {
     /// List, show or send again the messages that its queues have given up.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLettersCommand),
+    /// Check, store and show the secret of an account or a line.
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
 }
 
 #[derive(Debug, Args)]
@@ -93,6 +98,13 @@ struct LabArguments {
     /// Play a scripted conversation, print both sides, and exit: 0 only if both show what they should.
     #[arg(long)]
     headless: bool,
+    /// Leave the functions, their queues' pump and the schedule to somebody else, for example to `sam local`: webhooks go to this
+    /// address. Prints the functions' environment in the form of sam's --env-vars.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["headless", "api_port"])]
+    without_functions: Option<url::Url>,
+    /// A file with the secrets of an account and lines to play, an object by their names; without it, they are made up.
+    #[arg(long, value_name = "FILE")]
+    secrets: Option<PathBuf>,
     /// Port of the page; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -123,8 +135,18 @@ struct LabArguments {
 }
 
 impl LabArguments {
-    fn options(&self) -> LabOptions {
-        LabOptions {
+    fn options(&self) -> Result<LabOptions, String> {
+        let installation = match &self.secrets {
+            None => None,
+            Some(path) => {
+                let json = std::fs::read_to_string(path)
+                    .map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+                Some(Installation::read(&json).map_err(|error| error.to_string())?)
+            }
+        };
+        Ok(LabOptions {
+            installation,
+            functions_elsewhere: self.without_functions.clone(),
             page_port: self.port,
             api_port: self.api_port,
             liveengage_port: self.liveengage_port,
@@ -136,7 +158,7 @@ impl LabArguments {
             // Whoever tries the lab wants to see a PDF arrive.
             documents: true,
             ..LabOptions::default()
-        }
+        })
     }
 }
 
@@ -151,6 +173,7 @@ async fn main() -> ExitCode {
         Command::Manifest(arguments) => print_manifest(&arguments),
         Command::Parked(command) => finish(command.run(SystemClock.now()).await),
         Command::DeadLetters(command) => finish(command.run(SystemClock.now()).await),
+        Command::Secret(command) => finish(command.run(SystemClock.now()).await),
     }
 }
 
@@ -206,14 +229,31 @@ fn log(level: LevelFilter) {
 
 async fn lab(arguments: &LabArguments) -> ExitCode {
     log(arguments.log.unwrap_or(LevelFilter::WARN));
-    let lab = match Lab::start(arguments.options()).await {
+    let lab = match start(arguments).await {
         Ok(lab) => lab,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "The lab doesn't start: {error}");
             return ExitCode::FAILURE;
         }
     };
-    if arguments.headless { play(&lab).await } else { serve(lab).await }
+    if arguments.headless {
+        return play(&lab).await;
+    }
+    let invitation = format!("Open {} in a browser. Ctrl-C stops everything.\n", lab.page_url());
+    if arguments.without_functions.is_some() {
+        // Standard output is a file for sam.
+        let _ = std::io::stderr().write_all(invitation.as_bytes());
+        let variables: Map<String, Value> =
+            lab.environment().iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+        print(&format!("{}\n", json!({ "Parameters": variables })));
+    } else {
+        print(&invitation);
+    }
+    serve(lab).await
+}
+
+async fn start(arguments: &LabArguments) -> Result<Lab, String> {
+    Lab::start(arguments.options()?).await.map_err(|error| error.to_string())
 }
 
 /// Standard output may be a pipe that is closed: that is no reason to panic.
@@ -236,9 +276,11 @@ async fn play(lab: &Lab) -> ExitCode {
     }
 }
 
+/// Runs the lab until Ctrl-C.
 async fn serve(lab: Lab) -> ExitCode {
-    print(&format!("Open {} in a browser. Ctrl-C stops everything.\n", lab.page_url()));
-    match tokio::signal::ctrl_c().await {
+    let stopped = tokio::signal::ctrl_c().await;
+    drop(lab);
+    match stopped {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "Ctrl-C can't be waited for: {error}");
@@ -261,6 +303,16 @@ mod tests {
         assert!(parse(&["--stack-outputs", "-"]).is_ok());
         assert!(parse(&[]).is_err());
         assert!(parse(&["--webhook-url", "https://x.example", "--stack-outputs", "-"]).is_err());
+    }
+
+    #[test]
+    fn a_lab_without_functions_has_no_api_of_its_own() {
+        let parse = |arguments: &[&str]| Cli::try_parse_from([&["connector", "lab"], arguments].concat());
+        let elsewhere = ["--without-functions", "http://127.0.0.1:3000"];
+        assert!(parse(&elsewhere).is_ok());
+        assert!(parse(&["--without-functions", "nowhere"]).is_err());
+        assert!(parse(&[&elsewhere[..], &["--headless"]].concat()).is_err());
+        assert!(parse(&[&elsewhere[..], &["--api-port", "3000"]].concat()).is_err());
     }
 
     #[test]

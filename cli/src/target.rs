@@ -61,21 +61,48 @@ impl TargetArguments {
     /// A sentence, for a file that can't be read.
     pub(crate) async fn target(&self) -> Result<Target<'_>, String> {
         let outputs = self.stack_outputs.as_deref().map(stack_outputs::read).transpose()?;
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
-        if let Some(region) = &self.region {
-            loader = loader.region(Region::new(region.clone()));
+        Ok(Target { arguments: self, outputs, sdk: load_sdk(self.region.as_ref()).await })
+    }
+}
+
+/// Region and credentials as the AWS CLI finds them.
+pub(crate) async fn load_sdk(region: Option<&String>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    loader.load().await
+}
+
+/// The configuration for a service, which may be a lab's: that looks at no signature, but the SDK wants to make one.
+///
+/// # Errors
+/// A sentence, if no region is set.
+pub(crate) fn sdk_for(sdk: &SdkConfig, endpoint: Option<&String>) -> Result<SdkConfig, String> {
+    match endpoint {
+        Some(endpoint) => {
+            let credentials = Credentials::new("AKIALABLABLABLABLAB0", "not-a-secret", None, None, "lab");
+            Ok(SdkConfig::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .region(Region::from_static(lab::REGION))
+                .credentials_provider(SharedCredentialsProvider::new(credentials))
+                .endpoint_url(endpoint)
+                .build())
         }
-        Ok(Target { arguments: self, outputs, sdk: loader.load().await })
+        None if sdk.region().is_none() => {
+            Err("no AWS region is set: give --region, or set AWS_REGION or AWS_PROFILE".to_owned())
+        }
+        None => Ok(sdk.clone()),
     }
 }
 
 impl Target<'_> {
     pub(crate) fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, String> {
-        Ok(aws_sdk_dynamodb::Client::new(&self.sdk_for(self.arguments.dynamodb_endpoint.as_ref())?))
+        Ok(aws_sdk_dynamodb::Client::new(&sdk_for(&self.sdk, self.arguments.dynamodb_endpoint.as_ref())?))
     }
 
     pub(crate) fn sqs(&self) -> Result<aws_sdk_sqs::Client, String> {
-        Ok(aws_sdk_sqs::Client::new(&self.sdk_for(self.arguments.sqs_endpoint.as_ref())?))
+        Ok(aws_sdk_sqs::Client::new(&sdk_for(&self.sdk, self.arguments.sqs_endpoint.as_ref())?))
     }
 
     pub(crate) fn table(&self) -> Result<String, String> {
@@ -133,25 +160,6 @@ impl Target<'_> {
             (None, Some(json), _) => stack_outputs::find(json, output).map_err(|error| error.to_string()),
             (None, None, Some(name)) => Ok(name),
             (None, None, None) => Err(format!("give --stack-outputs, or {option} for the stack's output {output}")),
-        }
-    }
-
-    /// A lab looks at no signature, but the SDK wants to make one.
-    fn sdk_for(&self, endpoint: Option<&String>) -> Result<SdkConfig, String> {
-        match endpoint {
-            Some(endpoint) => {
-                let credentials = Credentials::new("AKIALABLABLABLABLAB0", "not-a-secret", None, None, "lab");
-                Ok(SdkConfig::builder()
-                    .behavior_version(BehaviorVersion::v2026_01_12())
-                    .region(Region::from_static(lab::REGION))
-                    .credentials_provider(SharedCredentialsProvider::new(credentials))
-                    .endpoint_url(endpoint)
-                    .build())
-            }
-            None if self.sdk.region().is_none() => {
-                Err("no AWS region is set: give --region, or set AWS_REGION or AWS_PROFILE".to_owned())
-            }
-            None => Ok(self.sdk.clone()),
         }
     }
 }

@@ -1,0 +1,129 @@
+//! A right secret of each kind with every field: what a field must be is shown by it.
+
+use connector::{app::secret_change::SecretOwner, channel};
+use serde_json::Value;
+
+/// How a value begins that whoever sets the connector up makes up.
+pub(crate) const CHOSEN: &str = "Yours to choose";
+
+/// The settings of each channel.
+const CHANNELS: [(&str, &str); 2] =
+    [("sms", include_str!("reference/sms.json")), ("whatsapp", include_str!("reference/whatsapp.json"))];
+
+/// A right secret of this owner; a line's on this channel.
+pub(crate) fn reference(owner: &SecretOwner, channel: &str) -> Value {
+    match owner {
+        SecretOwner::Account(id) => {
+            let mut account = parse(include_str!("reference/account.json"));
+            set(&mut account, "account_id", Value::from(id.as_str()));
+            account
+        }
+        SecretOwner::Line(id) => {
+            let mut line = parse(include_str!("reference/line.json"));
+            set(&mut line, "line_id", Value::from(id.as_str()));
+            set(&mut line, "channel", Value::from(channel));
+            if let Some((_, settings)) = CHANNELS.iter().find(|(name, _)| *name == channel) {
+                set(&mut line, channel, parse(settings));
+            }
+            line
+        }
+    }
+}
+
+/// The channel that a line's secret is meant for: the one it names, or else one whose settings it has.
+pub(crate) fn channel_of(line: &Value) -> &'static str {
+    let named = line.get("channel").and_then(Value::as_str).and_then(channel::by_name);
+    let known = || channel::ALL.iter().copied().find(|channel| line.get(channel.name()).is_some());
+    named.or_else(known).map_or("sms", |channel| channel.name())
+}
+
+/// The files are checked by a test.
+fn parse(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+/// The value at a path such as `sms.media_hosts[1]`; what is in a list counts as the list.
+pub(crate) fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    names(path).try_fold(value, |value, name| value.get(name))
+}
+
+/// The names of the fields on a path, without places in lists: these end it.
+fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('[').next().unwrap_or(path).split('.')
+}
+
+/// Sets the value at a path; where something on the way to it is no object, nothing is done.
+pub(crate) fn set(value: &mut Value, path: &str, new: Value) {
+    let names: Vec<_> = names(path).collect();
+    let Some((last, way)) = names.split_last() else { return };
+    let place = way.iter().try_fold(value, |value, name| value.get_mut(*name));
+    if let Some(object) = place.and_then(Value::as_object_mut) {
+        object.insert((*last).to_owned(), new);
+    }
+}
+
+/// Takes the value at a path away.
+pub(crate) fn remove(value: &mut Value, path: &str) -> Option<Value> {
+    let names: Vec<_> = names(path).collect();
+    let (last, way) = names.split_last()?;
+    way.iter().try_fold(value, |value, name| value.get_mut(*name))?.as_object_mut()?.remove(*last)
+}
+
+/// The paths of all fields below an object, its own first: `routing`, `routing.skill_id`, ...
+pub(crate) fn paths(value: &Value) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        all.push(name.clone());
+        all.extend(paths(inner).into_iter().map(|path| format!("{name}.{path}")));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use connector::domain::id::{AccountId, LineId};
+    use secrecy::SecretString;
+
+    use super::*;
+
+    fn check(owner: &SecretOwner, secret: &Value) -> Result<(), String> {
+        owner.check(&SecretString::from(secret.to_string())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_channel_of_this_build_has_a_reference_that_a_function_accepts() {
+        let line = SecretOwner::Line(LineId::new("some-line").unwrap());
+        for channel in channel::ALL {
+            assert_eq!(check(&line, &reference(&line, channel.name())), Ok(()), "{}", channel.name());
+        }
+        let account = SecretOwner::Account(AccountId::new("7").unwrap());
+        assert_eq!(check(&account, &reference(&account, "")), Ok(()));
+    }
+
+    /// Serde lists the fields of an object when it meets an unknown one.
+    #[test]
+    fn the_reference_has_every_field() {
+        let line = SecretOwner::Line(LineId::new("some-line").unwrap());
+        let account = SecretOwner::Account(AccountId::new("7").unwrap());
+        let mut looked_at = 0;
+        for (owner, channel) in [(&line, "sms"), (&line, "whatsapp"), (&account, "")] {
+            let reference = reference(owner, channel);
+            let objects =
+                paths(&reference).into_iter().filter(|path| at(&reference, path).is_some_and(Value::is_object));
+            for object in objects.chain([String::new()]) {
+                let mut with_more = reference.clone();
+                let unknown = format!("{object}.no_such_field");
+                set(&mut with_more, unknown.trim_start_matches('.'), Value::Null);
+                let error = check(owner, &with_more).unwrap_err();
+                // Our own reader of a line's top says no names.
+                let Some((_, listed)) = error.split_once(", expected ") else { continue };
+                for field in listed.split('`').skip(1).step_by(2) {
+                    looked_at += 1;
+                    let path = format!("{object}.{field}");
+                    assert!(at(&reference, path.trim_start_matches('.')).is_some(), "{path} is missing: {error}");
+                }
+            }
+        }
+        assert!(looked_at > 30, "{looked_at}");
+    }
+}

@@ -1,0 +1,181 @@
+//! `connector secret show`: what is stored, without a value of it.
+
+use clap::Args;
+use connector::{
+    app::secret_change::{SecretOwner, differences, previous_until},
+    port::{SecretStore as _, StoredSecret, StoredVersion},
+};
+use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use super::{
+    OwnerArguments,
+    check::{problems, report},
+    reference::{at, paths},
+    target::SecretTargetArguments,
+};
+use crate::output::{Report, age, or_dash, seconds, table};
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    #[command(flatten)]
+    owner: OwnerArguments,
+    #[command(flatten)]
+    target: SecretTargetArguments,
+    /// Print JSON.
+    #[arg(long, help_heading = "What to do")]
+    json: bool,
+}
+
+impl ShowArguments {
+    /// # Errors
+    /// A sentence.
+    pub(crate) async fn run(&self, now: Timestamp) -> Result<Report, String> {
+        let owner = self.owner.required()?;
+        let target = self.target.target(&owner).await?;
+        let stored = target.store.stored(&target.name).await.map_err(|error| error.to_string())?;
+        let stored = stored.ok_or_else(|| format!("there is no secret named {}", target.name))?;
+        let versions = versions(&owner, &stored, now);
+        let fields = fields(&stored);
+        let mut shown = if self.json {
+            let versions: Vec<_> = versions.iter().map(Version::json).collect();
+            let fields: Vec<_> = fields.iter().map(Field::json).collect();
+            Report::json(&json!({"secret": target.name, "versions": versions, "fields": fields}))
+        } else {
+            let versions: Vec<_> = versions.iter().map(|version| version.cells(now)).collect();
+            let heading = ["STAGE", "VERSION", "WRITTEN", "AGE", "WEBHOOKS", "VALID"];
+            let fields: Vec<_> = fields.iter().map(Field::cells).collect();
+            let fields = table(["FIELD", "AWSCURRENT", "AWSPREVIOUS"], &fields);
+            Report::done(format!("{}\n\n{}\n{fields}", target.name, table(heading, &versions)))
+        };
+        shown.warnings = target.warnings;
+        let wrong = problems(&owner, &stored.current.value);
+        if !wrong.is_empty() {
+            shown.complete = false;
+            shown.warnings.push("No function starts with the current version:".to_owned());
+            shown.warnings.push(report(&owner.to_string(), &wrong, false).text);
+        }
+        Ok(shown)
+    }
+}
+
+/// A version, without what it holds.
+struct Version {
+    stage: &'static str,
+    id: String,
+    written: Option<Timestamp>,
+    /// How long webhooks may be signed with it.
+    believed: Believed,
+    valid: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Believed {
+    Always,
+    Until(Timestamp),
+    NoMore,
+}
+
+fn versions(owner: &SecretOwner, stored: &StoredSecret, now: Timestamp) -> Vec<Version> {
+    let version = |stage, version: &StoredVersion, believed| Version {
+        stage,
+        id: version.id.clone(),
+        written: version.created_at,
+        believed,
+        valid: owner.check(&version.value).is_ok(),
+    };
+    let until = previous_until(stored, now).map_or(Believed::NoMore, Believed::Until);
+    let previous = stored.previous.as_ref().map(|previous| version("AWSPREVIOUS", previous, until));
+    std::iter::once(version("AWSCURRENT", &stored.current, Believed::Always)).chain(previous).collect()
+}
+
+impl Version {
+    fn believed(&self) -> String {
+        match self.believed {
+            Believed::Always if self.valid => "believed".to_owned(),
+            Believed::Until(until) if self.valid => format!("believed until {}", seconds(until)),
+            _ => "not believed".to_owned(),
+        }
+    }
+
+    fn cells(&self, now: Timestamp) -> [String; 6] {
+        let written = self.written.map(seconds);
+        let age = self.written.map(|written| age(now.duration_since(written)));
+        let valid = if self.valid { "yes" } else { "no" };
+        [
+            self.stage.to_owned(),
+            self.id.clone(),
+            or_dash(written.as_deref()),
+            or_dash(age.as_deref()),
+            self.believed(),
+            valid.to_owned(),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "stage": self.stage, "version": self.id, "written_at": self.written, "webhooks": self.believed(),
+            "valid": self.valid,
+        })
+    }
+}
+
+/// A field of either version.
+struct Field {
+    path: String,
+    current: Option<String>,
+    previous: Option<String>,
+    differs: bool,
+}
+
+fn fields(stored: &StoredSecret) -> Vec<Field> {
+    // What is no JSON has no fields to show.
+    let parse =
+        |version: &StoredVersion| serde_json::from_str::<Value>(version.value.expose_secret()).unwrap_or_default();
+    let current = parse(&stored.current);
+    let previous = stored.previous.as_ref().map(parse);
+    let differing = previous.as_ref().map(|previous| differences(previous, &current)).unwrap_or_default();
+    let mut all: Vec<_> = paths(&current).into_iter().chain(previous.iter().flat_map(paths)).collect();
+    all.sort();
+    all.dedup();
+    let is_leaf = |path: &String| {
+        let in_either = |value: &Value| at(value, path).is_some_and(Value::is_object);
+        !in_either(&current) && !previous.as_ref().is_some_and(in_either)
+    };
+    let shown = |value: &Value, path: &str| at(value, path).map(size);
+    all.into_iter()
+        .filter(is_leaf)
+        .map(|path| Field {
+            current: shown(&current, &path),
+            previous: previous.as_ref().and_then(|previous| shown(previous, &path)),
+            differs: differing.contains(&path),
+            path,
+        })
+        .collect()
+}
+
+impl Field {
+    fn cells(&self) -> [String; 3] {
+        let previous = or_dash(self.previous.as_deref());
+        let previous = if self.differs { format!("{previous}, another") } else { previous };
+        [self.path.clone(), or_dash(self.current.as_deref()), previous]
+    }
+
+    fn json(&self) -> Value {
+        json!({"field": self.path, "current": self.current, "previous": self.previous, "differs": self.differs})
+    }
+}
+
+/// That a value is there, and how much of it.
+fn size(value: &Value) -> String {
+    match value {
+        Value::String(text) => match text.chars().count() {
+            0 => "empty".to_owned(),
+            count => format!("{count} characters"),
+        },
+        Value::Array(list) => format!("{} in a list", list.len()),
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => "set".to_owned(),
+    }
+}

@@ -1,0 +1,68 @@
+//! `connector secret template`: what is to be filled in.
+
+use clap::Args;
+use connector::{
+    app::secret_change::SecretOwner,
+    channel,
+    domain::id::{AccountId, LineId},
+};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::reference::{CHOSEN, at, paths, reference, remove, set};
+use crate::output::Report;
+
+#[derive(Debug, Args)]
+pub(crate) struct TemplateArguments {
+    /// `account`, or the channel of a line.
+    #[arg(value_name = "KIND", value_parser = kinds())]
+    kind: String,
+}
+
+fn kinds() -> clap::builder::PossibleValuesParser {
+    std::iter::once("account").chain(channel::ALL.iter().map(|channel| channel.name())).collect::<Vec<_>>().into()
+}
+
+impl TemplateArguments {
+    /// # Errors
+    /// None today: the ids are fixed.
+    pub(crate) fn run(&self) -> Result<Report, String> {
+        let owner = if self.kind == "account" {
+            SecretOwner::Account(AccountId::new("72419083").map_err(|error| error.to_string())?)
+        } else {
+            SecretOwner::Line(LineId::new("sms-main").map_err(|error| error.to_string())?)
+        };
+        let right = reference(&owner, &self.kind);
+        let mut skeleton = Value::Object(Map::new());
+        let mut warnings = vec!["Fill in, and store it with `connector secret put`:".to_owned()];
+        for path in paths(&right).into_iter().filter(|path| is_required(&owner, &right, path)) {
+            let Some(example) = at(&right, &path) else { continue };
+            let value = match example.as_str() {
+                None => Value::Object(Map::new()),
+                Some(channel) if path == "channel" => Value::from(channel),
+                Some(hint) if hint.starts_with(CHOSEN) => Value::from(key()),
+                Some(hint) => {
+                    warnings.push(format!("  {path}: {hint}"));
+                    // Refused until it is filled in.
+                    Value::from("")
+                }
+            };
+            set(&mut skeleton, &path, value);
+        }
+        Ok(Report { warnings, ..Report::json(&skeleton) })
+    }
+}
+
+/// Whether a function does without a field.
+fn is_required(owner: &SecretOwner, right: &Value, path: &str) -> bool {
+    let mut without = right.clone();
+    remove(&mut without, path);
+    let optional_parent = path.rsplit_once('.').is_some_and(|(parent, _)| !is_required(owner, right, parent));
+    !optional_parent && owner.check(&SecretString::from(without.to_string())).is_err()
+}
+
+/// 244 random bits in 64 hexadecimal digits.
+fn key() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}

@@ -1,0 +1,441 @@
+//! The commands as an operator types them, against the lab's Secrets Manager.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use clap::Parser as _;
+use connector::{
+    app::registry::Accounts,
+    aws::SecretsManager,
+    domain::id::AccountId,
+    port::{Clock as _, Secrets as _, SystemClock},
+};
+use connector_lab::aws::{AwsStandInOptions, AwsStandIns};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{Cli, Command};
+
+const ACCOUNT_SECRET: &str = "connector/account/72419083";
+const LINE_SECRET: &str = "connector/line/sms-main";
+
+/// A file that only its owner can read, and that is gone with this.
+struct SecretFile(PathBuf);
+
+impl SecretFile {
+    fn new(text: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("connector-secret-{}-{}.json", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, text).unwrap();
+        let file = Self(path);
+        file.set_mode(0o600);
+        file
+    }
+
+    #[cfg(unix)]
+    fn set_mode(&self, mode: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(&self.0, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[cfg(not(unix))]
+    fn set_mode(&self, _: u32) {}
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for SecretFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn account(client_secret: &str) -> Value {
+    json!({"account_id": "72419083", "client_id": "0f6c2a9e", "client_secret": client_secret})
+}
+
+fn line(webhook_secret: &str) -> Value {
+    json!({
+        "line_id": "sms-main", "account_id": "72419083", "channel": "sms", "consumer_id_key": "k3y-canary".repeat(4),
+        "sms": {
+            "from": "+493055501", "send_url": "https://gateway.example/v1/messages", "bearer_token": "canary-t0ken",
+            "webhook_secret": webhook_secret,
+        },
+    })
+}
+
+fn parse(arguments: &[&str]) -> Result<SecretCommand, clap::Error> {
+    match Cli::try_parse_from([&["connector", "secret"], arguments].concat())?.command {
+        Some(Command::Secret(command)) => Ok(command),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn run(arguments: &[&str]) -> Result<Report, String> {
+    parse(arguments).unwrap().run(SystemClock.now()).await
+}
+
+async fn check(secret: &Value) -> Report {
+    let file = SecretFile::new(&secret.to_string());
+    run(&["check", file.path()]).await.unwrap()
+}
+
+/// What a report says everywhere.
+fn all(report: &Report) -> String {
+    format!("{}{}", report.text, report.warnings.join("\n"))
+}
+
+struct Stored {
+    aws: AwsStandIns,
+}
+
+impl Stored {
+    async fn new() -> Self {
+        Self { aws: AwsStandIns::start(AwsStandInOptions::default()).await.unwrap() }
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Result<Report, String> {
+        run(&[arguments, &["--secrets-endpoint", &self.aws.endpoints().secrets]].concat()).await
+    }
+
+    async fn put(&self, owner: [&str; 2], secret: &Value, options: &[&str]) -> Report {
+        let file = SecretFile::new(&secret.to_string());
+        self.run(&[&["put", file.path()], &owner[..], options].concat()).await.unwrap()
+    }
+
+    fn manager(&self) -> SecretsManager {
+        SecretsManager::new(aws_sdk_secretsmanager::Client::new(self.aws.sdk_config()))
+    }
+
+    /// The `client_secret` of both versions of the account.
+    async fn client_secrets(&self) -> (String, Option<String>) {
+        let versions = self.manager().versions(ACCOUNT_SECRET).await.unwrap();
+        let client_secret = |secret: &secrecy::SecretString| {
+            let value: Value = serde_json::from_str(secret.expose_secret()).unwrap();
+            value["client_secret"].as_str().unwrap().to_owned()
+        };
+        (client_secret(&versions.current), versions.previous.as_ref().map(client_secret))
+    }
+}
+
+const ACCOUNT: [&str; 2] = ["--account", "72419083"];
+const LINE: [&str; 2] = ["--line", "sms-main"];
+
+#[test]
+fn a_secret_is_no_argument_and_its_owner_must_be_named() {
+    assert!(parse(&["put", "-", "--account", "7", "--secret", "x"]).is_err());
+    assert!(parse(&["put", "--account", "7"]).is_err(), "a file or -");
+    assert!(parse(&["put", "-", "--account", "7", "--line", "l"]).is_err());
+    assert!(parse(&["put", "-", "--line", "a/b"]).is_err());
+    assert!(parse(&["template", "fax"]).is_err());
+}
+
+#[tokio::test]
+async fn what_can_not_be_done_is_said_before_anything_is_asked() {
+    let whose = "say whose secret it is: --account ID or --line ID";
+    for arguments in [&["show"][..], &["rollback"], &["put", "no/such/file"]] {
+        assert_eq!(run(arguments).await.unwrap_err(), whose, "{arguments:?}");
+    }
+    let error = run(&["put", "no/such/file", "--line", "l"]).await.unwrap_err();
+    assert!(error.starts_with("no/such/file can't be read"), "{error}");
+    let error = run(&["put", "-", "--line", "l", "--stack-outputs", "-"]).await.unwrap_err();
+    assert!(error.contains("can't both come from standard input"), "{error}");
+    let long = SecretFile::new(&"x".repeat(65_537));
+    assert!(run(&["check", long.path()]).await.unwrap_err().contains("longer than 65536 bytes"));
+}
+
+#[tokio::test]
+async fn what_check_accepts_a_function_accepts() {
+    let report = check(&account("canary")).await;
+    assert!(report.complete && report.warnings.is_empty(), "{report:?}");
+    assert_eq!(report.text, "account 72419083: valid, as a function reads it.\n");
+    assert_eq!(check(&line("canary")).await.text, "line sms-main: valid, as a function reads it.\n");
+    // The ids of a deployment are those of its secrets' names.
+    let file = SecretFile::new(&account("canary").to_string());
+    let other = run(&["check", file.path(), "--account", "8"]).await.unwrap();
+    assert!(!other.complete && other.text.contains("account_id"), "{other:?}");
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named_with_what_belongs_there_and_no_value_is_shown() {
+    let mut secret = line("canary");
+    secret["routing"] = json!({"skil_id": "canary", "ttr": "canary"});
+    secret["surveys"] = json!("canary");
+    secret["close_words"] = json!(["#end", " "]);
+    secret["satisfaction"] = json!({"question": "canary", "no": ["yes"]});
+    secret["skill"] = json!("canary");
+    secret["sms"]["send_url"] = json!("http://canary.example");
+    secret["sms"]["media_hosts"] = json!(["canary.example", "https://canary.example"]);
+    secret["sms"].as_object_mut().unwrap().remove("bearer_token");
+    let report = check(&secret).await;
+    assert!(!report.complete && !all(&report).contains("canary"), "{}", report.text);
+    let file = SecretFile::new(&secret.to_string());
+    let rows: Value = serde_json::from_str(&run(&["check", file.path(), "--json"]).await.unwrap().text).unwrap();
+    let mut fields: Vec<_> =
+        rows["problems"].as_array().unwrap().iter().map(|row| row["field"].as_str().unwrap()).collect();
+    fields.sort_unstable();
+    assert_eq!(
+        fields,
+        [
+            "close_words",
+            "routing.skil_id",
+            "routing.ttr",
+            "satisfaction.no",
+            "skill",
+            "sms.bearer_token",
+            "sms.media_hosts[1]",
+            "sms.send_url",
+            "surveys",
+        ],
+        "{}",
+        report.text
+    );
+    for (field, wrong, expected) in [
+        ("surveys", "has the wrong type or form", "true or false"),
+        ("sms.bearer_token", "is missing", "a text: the token of the gateway's API"),
+        (
+            "sms.send_url",
+            "must be an https URL (http only for loopback)",
+            "a text: https://gateway.example/v1/messages",
+        ),
+        ("routing.skil_id", "is unknown", "nothing, or one of: campaign, language, skill_id"),
+    ] {
+        let row = json!({"field": field, "wrong": wrong, "expected": expected});
+        assert!(rows["problems"].as_array().unwrap().contains(&row), "{row} in {rows:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_channel_that_is_not_known_is_one_problem_and_not_more() {
+    let mut secret = line("canary");
+    secret["channel"] = json!("smss");
+    let report = check(&secret).await;
+    assert!(report.text.contains("1 field is wrong") && report.text.contains("must be one of: sms"), "{}", report.text);
+    secret.as_object_mut().unwrap().remove("sms");
+    let report = check(&secret).await;
+    assert!(report.text.contains("2 fields are wrong"), "{}", report.text);
+}
+
+#[tokio::test]
+async fn what_is_no_secret_at_all_is_said_by_its_place() {
+    for (text, said) in [
+        ("{\"account_id\": \"canary\"", "is not JSON (line 1, column 23)"),
+        ("", "is not JSON (line 1, column 0)"),
+        ("[\"canary\"]", "is not a JSON object"),
+    ] {
+        let file = SecretFile::new(text);
+        let report = run(&["check", file.path(), "--line", "sms-main"]).await.unwrap();
+        assert!(!report.complete && report.text.contains(said), "{}", report.text);
+        assert!(!all(&report).contains("canary"));
+    }
+    let file = SecretFile::new("{}");
+    let report = run(&["check", file.path()]).await.unwrap();
+    assert!(report.text.starts_with("an account: 3 fields are wrong"), "{}", report.text);
+    // As an editor on Windows saves it.
+    let file = SecretFile::new(&format!("\u{feff}{}\r\n", account("canary")));
+    assert!(run(&["check", file.path()]).await.unwrap().complete);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_others_can_read_is_warned_of() {
+    let file = SecretFile::new(&account("canary").to_string());
+    for (mode, warned) in [(0o600, false), (0o644, true), (0o640, true), (0o400, false)] {
+        file.set_mode(mode);
+        let report = run(&["check", file.path()]).await.unwrap();
+        assert!(report.complete);
+        assert_eq!(
+            report.warnings.iter().any(|warning| warning.contains("can be read by other users")),
+            warned,
+            "{mode:o}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_template_is_refused_until_it_is_filled_in_and_brings_its_own_keys() {
+    for (kind, to_fill_in) in [
+        ("account", vec!["account_id", "client_id", "client_secret"]),
+        ("sms", vec!["account_id", "line_id", "sms.bearer_token", "sms.from", "sms.send_url"]),
+        (
+            "whatsapp",
+            vec!["account_id", "line_id", "whatsapp.access_token", "whatsapp.app_secret", "whatsapp.phone_number_id"],
+        ),
+    ] {
+        let report = run(&["template", kind]).await.unwrap();
+        let template: Value = serde_json::from_str(&report.text).unwrap();
+        let named: Vec<_> = report.warnings.iter().skip(1).filter_map(|line| line.trim().split(':').next()).collect();
+        assert_eq!(named, to_fill_in, "{kind}");
+        let file = SecretFile::new(&report.text);
+        let unnamed = run(&["check", file.path(), "--json"]).await.unwrap();
+        assert_eq!(unnamed.text.matches("\"field\"").count(), to_fill_in.len(), "{}", unnamed.text);
+        let owner = if kind == "account" { ["--account", "72419083"] } else { ["--line", "my-line"] };
+        let arguments = [&["check", file.path(), "--json"], &owner[..]].concat();
+        let rows: Value = serde_json::from_str(&run(&arguments).await.unwrap().text).unwrap();
+        let wrong = rows["problems"].as_array().unwrap();
+        assert_eq!(wrong.len(), to_fill_in.len(), "{kind}: {rows:#}");
+        if kind == "sms" {
+            let key = template["consumer_id_key"].as_str().unwrap();
+            assert!(key.len() == 64 && key.bytes().all(|digit| digit.is_ascii_hexdigit()));
+            assert_ne!(template["sms"]["webhook_secret"], template["consumer_id_key"]);
+            let again: Value = serde_json::from_str(&run(&["template", kind]).await.unwrap().text).unwrap();
+            assert_ne!(again["consumer_id_key"], template["consumer_id_key"]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_created_and_replaced_only_when_told_so_and_both_versions_stay() {
+    let stored = Stored::new().await;
+    let dry = stored.put(ACCOUNT, &account("canary-1"), &[]).await;
+    assert!(dry.complete && dry.text.contains("a new secret"), "{dry:?}");
+    assert!(dry.warnings.contains(&"Nothing was stored. With --yes it is.".to_owned()), "{dry:?}");
+    assert!(stored.manager().versions(ACCOUNT_SECRET).await.is_err());
+
+    stored.put(ACCOUNT, &account("canary-1"), &["--yes"]).await;
+    assert_eq!(stored.client_secrets().await, ("canary-1".to_owned(), None));
+    let dry = stored.put(ACCOUNT, &account("canary-2"), &[]).await;
+    assert_eq!(dry.text, format!("{ACCOUNT_SECRET}: a new version. Changed: client_secret\n"));
+    assert_eq!(stored.client_secrets().await.0, "canary-1");
+
+    let replaced = stored.put(ACCOUNT, &account("canary-2"), &["--yes"]).await;
+    assert_eq!(stored.client_secrets().await, ("canary-2".to_owned(), Some("canary-1".to_owned())));
+    let again = stored.put(ACCOUNT, &account("canary-2"), &["--yes"]).await;
+    assert!(again.text.ends_with("holds this already\n"), "{again:?}");
+    assert_eq!(stored.client_secrets().await.1.as_deref(), Some("canary-1"), "storing the same pushes nothing out");
+    for report in [&dry, &replaced, &again] {
+        assert!(!all(report).contains("canary"), "{report:?}");
+    }
+
+    // What a function makes of it.
+    let account = AccountId::new("72419083").unwrap();
+    let secrets = std::sync::Arc::new(stored.manager());
+    let accounts =
+        Accounts::load(secrets, "connector", std::slice::from_ref(&account), SystemClock.now()).await.unwrap();
+    assert_eq!(accounts.get(&account, SystemClock.now()).await.unwrap().all().count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_secret_is_never_stored() {
+    let stored = Stored::new().await;
+    stored.put(LINE, &line("canary"), &["--yes"]).await;
+    let mut wrong = line("canary-new");
+    wrong["sms"]["webhok_secret"] = json!("canary");
+    wrong["surveys"] = json!(1);
+    let report = stored.put(LINE, &wrong, &["--yes"]).await;
+    assert!(!report.complete && report.text.contains("2 fields are wrong"), "{report:?}");
+    assert!(report.warnings.contains(&"Nothing was stored.".to_owned()), "{report:?}");
+    assert!(stored.manager().versions(LINE_SECRET).await.unwrap().previous.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_under_way_is_protected_and_can_be_rolled_back() {
+    let stored = Stored::new().await;
+    stored.put(ACCOUNT, &account("one"), &["--yes"]).await;
+    assert_eq!(
+        stored.run(&["rollback", "--account", "72419083"]).await.unwrap_err(),
+        format!("{ACCOUNT_SECRET} has no previous version")
+    );
+    stored.put(ACCOUNT, &account("mistyped"), &["--yes"]).await;
+
+    let refused = stored.put(ACCOUNT, &account("two"), &["--yes"]).await;
+    assert!(!refused.complete && all(&refused).contains("A rotation is under way"), "{refused:?}");
+    assert_eq!(stored.client_secrets().await, ("mistyped".to_owned(), Some("one".to_owned())));
+
+    let dry = stored.run(&["rollback", "--account", "72419083"]).await.unwrap();
+    assert!(dry.complete && dry.warnings[0].starts_with("The previous version was written"), "{dry:?}");
+    assert_eq!(stored.client_secrets().await.0, "mistyped");
+    stored.run(&["rollback", "--account", "72419083", "--yes"]).await.unwrap();
+    assert_eq!(stored.client_secrets().await, ("one".to_owned(), Some("mistyped".to_owned())));
+
+    // Nobody uses the mistyped one, and that can be said.
+    let dropped = stored.put(ACCOUNT, &account("two"), &["--yes", "--drop-previous"]).await;
+    assert!(dropped.complete, "{dropped:?}");
+    assert_eq!(stored.client_secrets().await, ("two".to_owned(), Some("one".to_owned())));
+    // The old one has leaked, and the sender uses the new one.
+    let ended = stored.put(ACCOUNT, &account("two"), &["--yes", "--drop-previous"]).await;
+    assert!(
+        ended.text.contains("the same once more") && all(&ended).contains("is refused by every function"),
+        "{ended:?}"
+    );
+    assert_eq!(stored.client_secrets().await, ("two".to_owned(), Some("two".to_owned())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_the_consumers_names_is_not_changed_by_mistake() {
+    let stored = Stored::new().await;
+    stored.put(LINE, &line("canary"), &["--yes"]).await;
+    let mut renamed = line("canary");
+    renamed["consumer_id_key"] = json!("another-canary".repeat(3));
+    let refused = stored.put(LINE, &renamed, &["--yes"]).await;
+    assert!(!refused.complete && all(&refused).contains("consumer_id_key would change"), "{refused:?}");
+    assert!(stored.manager().versions(LINE_SECRET).await.unwrap().previous.is_none());
+    let json: Value = serde_json::from_str(&stored.put(LINE, &renamed, &["--yes", "--json"]).await.text).unwrap();
+    assert_eq!(
+        (&json["dry_run"], &json["change"], &json["fields"]),
+        (&json!(true), &json!("replace"), &json!(["consumer_id_key"]))
+    );
+    assert!(stored.put(LINE, &renamed, &["--yes", "--new-consumers"]).await.complete);
+    assert!(stored.manager().versions(LINE_SECRET).await.unwrap().previous.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_is_shown_by_field_length_and_age_and_never_by_value() {
+    let stored = Stored::new().await;
+    assert_eq!(
+        stored.run(&["show", "--line", "sms-main"]).await.unwrap_err(),
+        format!("there is no secret named {LINE_SECRET}")
+    );
+    stored.put(LINE, &line("canary"), &["--yes"]).await;
+    stored.put(LINE, &line("canary-longer"), &["--yes"]).await;
+    let shown = stored.run(&["show", "--line", "sms-main"]).await.unwrap();
+    assert!(shown.complete && !all(&shown).contains("canary") && !shown.text.contains("5501"), "{}", shown.text);
+    let row = |name: &str| {
+        shown
+            .text
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap()
+            .split("  ")
+            .filter(|cell| !cell.is_empty())
+            .map(str::trim)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(row("sms.webhook_secret")[1..], ["13 characters", "6 characters, another"]);
+    assert_eq!(row("consumer_id_key")[1..], ["40 characters", "40 characters"]);
+    assert_eq!(row("AWSCURRENT")[4..], ["believed", "yes"]);
+    assert!(row("AWSPREVIOUS")[4].starts_with("believed until 2"), "{}", shown.text);
+
+    // Somebody has changed it by hand.
+    stored.aws.rotate_secret(LINE_SECRET, r#"{"line_id": "sms-main", "canary": 1}"#).await.unwrap();
+    let shown = stored.run(&["show", "--line", "sms-main"]).await.unwrap();
+    assert!(!shown.complete && all(&shown).contains("No function starts with the current version"), "{shown:?}");
+    assert!(all(&shown).contains("account_id") && all(&shown).contains("is missing"), "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stack_says_the_prefix_and_whether_it_knows_the_line() {
+    let stored = Stored::new().await;
+    let stack = json!({"Stacks": [{"Parameters": [
+        {"ParameterKey": "SecretPrefix", "ParameterValue": "prod/eu"},
+        {"ParameterKey": "Lines", "ParameterValue": "sms-main,sms-two"},
+    ]}]});
+    let stack = SecretFile::new(&stack.to_string());
+    let described = ["--stack-outputs", stack.path()];
+    let put = stored.put(LINE, &line("w"), &[&described[..], &["--yes"]].concat()).await;
+    assert!(put.text.starts_with("prod/eu/line/sms-main: a new secret"), "{put:?}");
+    assert!(!all(&put).contains("doesn't know"), "{put:?}");
+    let mut third = line("w");
+    third["line_id"] = json!("sms-three");
+    let put = stored.put(["--line", "sms-three"], &third, &described).await;
+    assert!(put.warnings[0].contains("doesn't know line sms-three yet"), "{put:?}");
+    let named = stored.put(LINE, &line("w"), &[&described[..], &["--secret-prefix", "other"]].concat()).await;
+    assert!(named.text.starts_with("other/line/sms-main"), "{named:?}");
+}
