@@ -1,8 +1,10 @@
 //! Stand-ins for the AWS services, in process: DynamoDB, SQS FIFO queues, Secrets Manager.
 //!
 //! Each listens on a loopback port of its own and is spoken to by the real AWS SDKs, so that the connector's code runs unchanged.
-//! Nothing needs an account, and nothing checks credentials or signatures.
+//! Nothing needs an account, and nothing checks signatures. What a caller may do is asked only where [`authorization`] stands in
+//! front.
 
+pub mod authorization;
 pub mod fifo;
 pub(crate) mod listener;
 pub mod queue_service;
@@ -206,7 +208,7 @@ impl AwsStandIns {
         tokio::spawn(table::serve(dynamodb_listener, database, stopped));
 
         let stand_ins = Self {
-            sdk_config: sdk_config(&endpoints),
+            sdk_config: sdk_config(&endpoints, "lab"),
             endpoints,
             table_name: options.table_name,
             queues,
@@ -229,9 +231,10 @@ impl AwsStandIns {
         &self.sdk_config
     }
 
-    /// The same for other addresses: those of something that stands in front of the stand-ins.
-    pub fn sdk_config_for(&self, endpoints: &Endpoints) -> SdkConfig {
-        sdk_config(endpoints)
+    /// The same for a caller, whose name is the access key id, and for other addresses: those of something that stands in front of
+    /// the stand-ins.
+    pub fn sdk_config_for(&self, caller: &str, endpoints: &Endpoints) -> SdkConfig {
+        sdk_config(endpoints, caller)
     }
 
     /// The name of the connector's table.
@@ -298,9 +301,9 @@ fn create_queues(
     Ok(())
 }
 
-fn sdk_config(endpoints: &Endpoints) -> SdkConfig {
-    // The SDK signs whatever it sends, so it needs a key, though nobody here looks at the signature.
-    let credentials = Credentials::new("AKIALABLABLABLABLAB0", "not-a-secret", None, None, "lab");
+fn sdk_config(endpoints: &Endpoints, caller: &str) -> SdkConfig {
+    // The SDK signs whatever it sends, so it needs a key, though nobody here verifies the signature.
+    let credentials = Credentials::new(caller, "not-a-secret", None, None, "lab");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::from_static(REGION))

@@ -1,0 +1,279 @@
+//! What IAM does on AWS: stands in front of the stand-ins, and lets a call through only when its caller may make it.
+//!
+//! The caller is the access key id of the request's signature, which nobody verifies here; what a call asks for is read from its
+//! body. Who may do what is for an [`Authorizer`] to say.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::{ACCOUNT, Endpoints, REGION, listener};
+
+/// The condition key under which IAM knows the partition keys that a DynamoDB call names.
+pub const LEADING_KEYS: &str = "dynamodb:LeadingKeys";
+/// What Secrets Manager adds to a secret's name in its ARN: a hyphen and six characters that it draws.
+const SECRET_SUFFIX: &str = "-Q7r3Zp";
+
+/// One permission that a call asks for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Access {
+    /// The access key id of the caller's credentials.
+    pub caller: String,
+    /// The action as policies name it, for example `dynamodb:GetItem`.
+    pub action: String,
+    /// The resource's ARN.
+    pub resource: String,
+    /// The condition keys of the request, each with its values.
+    pub context: BTreeMap<String, Vec<String>>,
+}
+
+/// Says who may do what.
+pub trait Authorizer: fmt::Debug + Send + Sync {
+    /// Whether a call that asks for this permission goes on.
+    fn allows(&self, access: &Access) -> bool;
+}
+
+/// A guarded way to the three services. Dropping it closes its ports.
+#[derive(Debug)]
+pub struct Guard {
+    endpoints: Endpoints,
+    /// Aborted on drop.
+    _servers: JoinSet<()>,
+}
+
+impl Guard {
+    /// Opens a port in front of each service of `upstream`.
+    ///
+    /// # Errors
+    /// The I/O error when no port can be opened, or there is no HTTP client for what goes on.
+    pub async fn in_front_of(upstream: &Endpoints, authorizer: Arc<dyn Authorizer>) -> io::Result<Self> {
+        let mut servers = JoinSet::new();
+        let mut open = async |service, upstream: &str| {
+            let listener = listener::bind(0).await?;
+            let address = format!("http://{}", listener.local_addr()?);
+            let client = connector::outgoing_http::client().map_err(io::Error::other)?;
+            let authorizer = Arc::clone(&authorizer);
+            let door = Arc::new(Door { service, upstream: upstream.to_owned(), client, authorizer });
+            servers.spawn(listener::serve(
+                listener,
+                service_fn(move |request| {
+                    let door = Arc::clone(&door);
+                    async move { Ok::<_, Infallible>(door.handle(request).await) }
+                }),
+            ));
+            Ok::<_, io::Error>(address)
+        };
+        let endpoints = Endpoints {
+            dynamodb: open(Service::DynamoDb, &upstream.dynamodb).await?,
+            sqs: open(Service::Sqs, &upstream.sqs).await?,
+            secrets: open(Service::SecretsManager, &upstream.secrets).await?,
+        };
+        Ok(Self { endpoints, _servers: servers })
+    }
+
+    /// Where the guarded services listen.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    DynamoDb,
+    Sqs,
+    SecretsManager,
+}
+
+struct Door {
+    service: Service,
+    upstream: String,
+    client: reqwest::Client,
+    authorizer: Arc<dyn Authorizer>,
+}
+
+impl Door {
+    async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let Ok(body) = body.collect().await else {
+            return answer(StatusCode::BAD_REQUEST, Bytes::new());
+        };
+        let body = body.to_bytes();
+        let Some(wanted) = wanted(self.service, &parts, &body).filter(|wanted| !wanted.is_empty()) else {
+            return denied("what it asks for can't be told");
+        };
+        // Each is asked for, also after a refusal: whoever keeps a record wants them all.
+        let refused = wanted.iter().fold(None, |refused, access| match self.authorizer.allows(access) {
+            true => refused,
+            false => refused.or(Some(access)),
+        });
+        match refused {
+            Some(Access { caller, action, resource, .. }) => {
+                denied(&format!("{caller} is not authorized to perform: {action} on resource: {resource}"))
+            }
+            None => self.pass_on(parts, body).await,
+        }
+    }
+
+    async fn pass_on(&self, parts: Parts, body: Bytes) -> Response<Full<Bytes>> {
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut headers = parts.headers;
+        for name in [header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+            headers.remove(name);
+        }
+        let request = self.client.request(parts.method, format!("{}{path}", self.upstream)).headers(headers).body(body);
+        let Ok(answered) = request.send().await else {
+            return answer(StatusCode::SERVICE_UNAVAILABLE, Bytes::new());
+        };
+        let (status, mut headers) = (answered.status(), answered.headers().clone());
+        let Ok(body) = answered.bytes().await else {
+            return answer(StatusCode::SERVICE_UNAVAILABLE, Bytes::new());
+        };
+        for name in [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+            headers.remove(name);
+        }
+        let mut response = answer(status, body);
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+fn answer(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    response
+}
+
+/// The same for the three services: their JSON protocols take the error's name from the body.
+fn denied(why: &str) -> Response<Full<Bytes>> {
+    let body = json!({"__type": "com.amazon.coral.service#AccessDeniedException", "message": format!("User: {why}")});
+    answer(StatusCode::BAD_REQUEST, body.to_string().into())
+}
+
+/// The permissions that a call asks for; `None` for a request that is no call of an SDK.
+fn wanted(service: Service, parts: &Parts, body: &[u8]) -> Option<Vec<Access>> {
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let (_, credential) = header("authorization")?.split_once("Credential=")?;
+    let caller = credential.split('/').next()?;
+    let (_, operation) = header("x-amz-target")?.rsplit_once('.')?;
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let access = |service: &str, operation: &str, resource: String, context| Access {
+        caller: caller.to_owned(),
+        action: format!("{service}:{operation}"),
+        resource,
+        context,
+    };
+    match service {
+        Service::DynamoDb => match operation {
+            // A transaction has no action of its own: each part asks for what it would ask for alone.
+            "TransactWriteItems" => {
+                let parts = body.get("TransactItems")?.as_array()?.iter().flat_map(Value::as_object).flatten();
+                let wanted = parts.map(|(kind, part)| {
+                    let action = match kind.as_str() {
+                        "Put" => "PutItem",
+                        "Update" => "UpdateItem",
+                        "Delete" => "DeleteItem",
+                        "ConditionCheck" => "ConditionCheckItem",
+                        _ => return None,
+                    };
+                    Some(access("dynamodb", action, table(part)?, leading_keys(part)))
+                });
+                wanted.collect()
+            }
+            _ => Some(vec![access("dynamodb", operation, table(&body)?, leading_keys(&body))]),
+        },
+        Service::Sqs => {
+            let (_, queue) = body.get("QueueUrl")?.as_str()?.rsplit_once('/')?;
+            // A batch asks for the action of its entries.
+            let action = operation.strip_suffix("Batch").unwrap_or(operation);
+            Some(vec![access("sqs", action, format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"), BTreeMap::new())])
+        }
+        Service::SecretsManager => {
+            let secret = body.get("SecretId")?.as_str()?;
+            let arn = match secret.starts_with("arn:") {
+                true => secret.to_owned(),
+                false => format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{secret}{SECRET_SUFFIX}"),
+            };
+            Some(vec![access("secretsmanager", operation, arn, BTreeMap::new())])
+        }
+    }
+}
+
+fn table(call: &Value) -> Option<String> {
+    let name = call.get("TableName")?.as_str()?;
+    Some(format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"))
+}
+
+fn leading_keys(call: &Value) -> BTreeMap<String, Vec<String>> {
+    let key = ["/Key/pk/S", "/Item/pk/S"].iter().find_map(|place| call.pointer(place)?.as_str());
+    key.map(|key| (LEADING_KEYS.to_owned(), vec![key.to_owned()])).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(service: Service, target: &str, body: &Value) -> Option<Vec<(String, String, Vec<String>)>> {
+        let authorization = "AWS4-HMAC-SHA256 Credential=inbound/20260102/us-east-1/x/aws4_request, Signature=0";
+        let request = Request::builder().header("authorization", authorization).header("x-amz-target", target);
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let wanted = wanted(service, &parts, body.to_string().as_bytes())?;
+        assert!(wanted.iter().all(|access| access.caller == "inbound"));
+        let keys = |access: &Access| access.context.values().flatten().cloned().collect();
+        Some(wanted.into_iter().map(|access| (access.action.clone(), access.resource.clone(), keys(&access))).collect())
+    }
+
+    #[test]
+    fn a_transaction_asks_for_what_its_parts_would() {
+        let key = |key: &str| json!({"pk": {"S": key}, "sk": {"S": "x"}});
+        let body = json!({"TransactItems": [
+            {"Put": {"TableName": "t", "Item": key("a")}},
+            {"Update": {"TableName": "t", "Key": key("b")}},
+            {"ConditionCheck": {"TableName": "u", "Key": key("c")}},
+            {"Delete": {"TableName": "t", "Key": key("d")}},
+        ]});
+        let arn = |table: &str| format!("arn:aws:dynamodb:us-east-1:000000000000:table/{table}");
+        let one = |action: &str, table, key: &str| (action.to_owned(), arn(table), vec![key.to_owned()]);
+        let wanted = vec![
+            one("dynamodb:PutItem", "t", "a"),
+            one("dynamodb:UpdateItem", "t", "b"),
+            one("dynamodb:ConditionCheckItem", "u", "c"),
+            one("dynamodb:DeleteItem", "t", "d"),
+        ];
+        assert_eq!(asked(Service::DynamoDb, "DynamoDB_20120810.TransactWriteItems", &body), Some(wanted));
+    }
+
+    #[test]
+    fn a_batch_to_a_queue_asks_for_the_action_of_its_entries() {
+        let body = json!({"QueueUrl": "http://127.0.0.1:1/000000000000/q.fifo", "Entries": []});
+        let wanted = ("sqs:SendMessage".to_owned(), "arn:aws:sqs:us-east-1:000000000000:q.fifo".to_owned(), vec![]);
+        assert_eq!(asked(Service::Sqs, "AmazonSQS.SendMessageBatch", &body), Some(vec![wanted]));
+    }
+
+    #[test]
+    fn a_secret_is_asked_for_with_the_end_of_its_arn() {
+        let asked =
+            asked(Service::SecretsManager, "secretsmanager.GetSecretValue", &json!({"SecretId": "a/b"})).unwrap();
+        assert_eq!(asked[0].0, "secretsmanager:GetSecretValue");
+        assert_eq!(asked[0].1, format!("arn:aws:secretsmanager:us-east-1:000000000000:secret:a/b{SECRET_SUFFIX}"));
+    }
+
+    #[test]
+    fn what_can_not_be_read_asks_for_nothing() {
+        for body in [json!({}), json!({"TransactItems": [{"Burn": {"TableName": "t"}}]}), json!({"TableName": 7})] {
+            assert_eq!(asked(Service::DynamoDb, "DynamoDB_20120810.TransactWriteItems", &body), None);
+            assert_eq!(asked(Service::Sqs, "AmazonSQS.SendMessage", &body), None);
+        }
+        assert_eq!(asked(Service::DynamoDb, "GetItem", &json!({"TableName": "t"})), None);
+    }
+}
