@@ -1,7 +1,7 @@
 //! What API Gateway's HTTP API does with the two routes of the template: a request becomes an event (payload format 2.0), the
 //! function's answer becomes the response.
 
-use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -19,6 +19,10 @@ use crate::loopback::LoopbackServer;
 
 /// The largest request that Lambda takes through API Gateway, 6 MB.
 const LARGEST_EVENT: usize = 6 * 1024 * 1024;
+/// The most bytes of the request line and the headers' values (API Gateway's quotas for HTTP APIs).
+const LARGEST_HEAD: usize = 10_240;
+/// How long a sender may take for its body. API Gateway reads it whole before it calls a function, and gives up after half a minute.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A function behind a route: a request in, a response out; an error is what Lambda calls a function error.
 pub type HttpFunction = Arc<
@@ -33,6 +37,7 @@ pub type HttpFunction = Arc<
 struct Routes {
     webhook: HttpFunction,
     inbound: HttpFunction,
+    patience: Duration,
 }
 
 /// The running gateway. It stops when it is dropped.
@@ -47,7 +52,16 @@ impl ApiGateway {
     /// # Errors
     /// The I/O error when the port can't be opened.
     pub async fn start(port: u16, webhook: HttpFunction, inbound: HttpFunction) -> Result<Self, std::io::Error> {
-        let routes = Routes { webhook, inbound };
+        Self::start_with(port, webhook, inbound, PATIENCE).await
+    }
+
+    async fn start_with(
+        port: u16,
+        webhook: HttpFunction,
+        inbound: HttpFunction,
+        patience: Duration,
+    ) -> Result<Self, std::io::Error> {
+        let routes = Routes { webhook, inbound, patience };
         let server = LoopbackServer::start(port, |_| Router::new().fallback(serve).with_state(routes)).await?;
         Ok(Self { server })
     }
@@ -68,8 +82,14 @@ async fn serve(State(routes): State<Routes>, request: Request) -> Response {
         }
         _ => return message(StatusCode::NOT_FOUND, "Not Found"),
     };
-    let Ok(body) = to_bytes(body, LARGEST_EVENT).await else {
-        return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+    let head = parts.uri.to_string().len() + parts.headers.values().map(http::HeaderValue::len).sum::<usize>();
+    if head > LARGEST_HEAD {
+        return message(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large");
+    }
+    let body = match tokio::time::timeout(routes.patience, to_bytes(body, LARGEST_EVENT)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+        Err(_) => return message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
     };
     let query = parts.uri.query().unwrap_or_default();
     let event = event(&parts.method, &path, query, route, line.as_deref(), &parts.headers, &body);
@@ -168,6 +188,11 @@ fn join(map: &mut BTreeMap<String, String>, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use lambda_http::RequestExt;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+        time::Instant,
+    };
 
     use super::*;
 
@@ -202,13 +227,59 @@ mod tests {
         assert!(request.body().is_empty());
     }
 
+    fn named(name: &'static str) -> HttpFunction {
+        Arc::new(move |_| {
+            Box::pin(async move { Ok(lambda_http::Response::new(lambda_http::Body::Text(name.to_owned()))) })
+        })
+    }
+
+    /// A sender that announces a body and sends only its first byte. Returns the connection.
+    async fn trickle(gateway: &ApiGateway) -> TcpStream {
+        let mut sender = TcpStream::connect(gateway.url().strip_prefix("http://").unwrap()).await.unwrap();
+        let begun = b"POST /webhooks/liveengage HTTP/1.1\r\nhost: lab\r\ncontent-length: 1000\r\n\r\n{";
+        sender.write_all(begun).await.unwrap();
+        sender
+    }
+
+    #[tokio::test]
+    async fn slow_senders_are_cut_off_and_hold_up_nobody() {
+        let patience = Duration::from_secs(3);
+        let never: HttpFunction = Arc::new(|_| Box::pin(async { Err("a request that is not whole".to_owned()) }));
+        let gateway = ApiGateway::start_with(0, never, named("inbound"), patience).await.unwrap();
+        let began = Instant::now();
+        let mut slow = Vec::new();
+        for _ in 0..50 {
+            slow.push(trickle(&gateway).await);
+        }
+        let client = connector::outgoing_http::client().unwrap();
+        let quick = client.post(format!("{}/channels/sms-lab", gateway.url())).send().await.unwrap();
+        assert_eq!(quick.text().await.unwrap(), "inbound");
+        assert!(began.elapsed() < patience, "it was answered while the others were waited for");
+        for mut sender in slow {
+            let mut answer = [0; 12];
+            let read = tokio::time::timeout(Duration::from_secs(10), sender.read_exact(&mut answer)).await;
+            read.unwrap().unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 408");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_and_headers_beyond_the_quotas_reach_no_function() {
+        let never: HttpFunction = Arc::new(|_| Box::pin(async { Err("beyond a quota".to_owned()) }));
+        let gateway = ApiGateway::start(0, Arc::clone(&never), never).await.unwrap();
+        let client = connector::outgoing_http::client().unwrap();
+        let url = format!("{}/channels/sms-lab", gateway.url());
+        let long = client.post(&url).header("x-hub-signature-256", "0".repeat(11_000)).send().await.unwrap();
+        assert_eq!(long.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        let many = client.post(format!("{url}?{}", "hub.mode=x&".repeat(1000))).send().await.unwrap();
+        assert_eq!(many.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        // The server may close before all of it is sent: then there is no answer at all.
+        let large = client.post(&url).body(vec![b'x'; LARGEST_EVENT + 1]).send().await;
+        assert!(large.is_err() || large.is_ok_and(|answer| answer.status() == StatusCode::PAYLOAD_TOO_LARGE));
+    }
+
     #[tokio::test]
     async fn only_the_templates_routes_reach_a_function() {
-        let named = |name: &'static str| -> HttpFunction {
-            Arc::new(move |_| {
-                Box::pin(async move { Ok(lambda_http::Response::new(lambda_http::Body::Text(name.to_owned()))) })
-            })
-        };
         let gateway = ApiGateway::start(0, named("webhook"), named("inbound")).await.unwrap();
         let client = connector::outgoing_http::client().unwrap();
         for (method, path, status, body) in [

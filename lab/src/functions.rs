@@ -36,8 +36,10 @@ pub struct FunctionsOptions {
     pub api_port: u16,
     /// How many times shorter than the template's the workers' timeout is.
     pub pace: NonZeroU16,
-    /// What befalls the functions, and the addresses through which they reach DynamoDB and SQS in it.
-    pub storm: Option<(Storm, Endpoints)>,
+    /// Where the functions reach AWS: the stand-ins, or what stands in front of them.
+    pub aws: Endpoints,
+    /// What befalls the functions.
+    pub storm: Option<Storm>,
 }
 
 /// Why the functions don't run.
@@ -75,8 +77,8 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// Starts the API, the two queue functions and the schedule, on the stand-ins. `environment` is the functions' environment.
-    /// In a storm they reach the stand-ins through it.
+    /// Starts the API, the two queue functions and the schedule, on the stand-ins. `environment` is the functions' environment. To
+    /// AWS each function is a caller of its own, by its name in the template.
     ///
     /// # Errors
     /// [`FunctionsError`].
@@ -86,17 +88,16 @@ impl Functions {
         options: &FunctionsOptions,
         journal: &Journal,
     ) -> Result<Self, FunctionsError> {
-        let FunctionsOptions { api_port, pace, storm } = options.clone();
-        let (storm, sdk) = match storm {
-            None => (None, aws.sdk_config().clone()),
-            Some((storm, endpoints)) => (Some(storm), aws.sdk_config_for(&endpoints)),
-        };
-        let sdk = &sdk;
-        let webhook = Arc::new(lambda::webhook(&config::WebhookConfig::read(environment)?, sdk).await?);
-        let inbound = Arc::new(lambda::inbound(&config::InboundConfig::read(environment)?, sdk).await?);
-        let to_liveengage = lambda::to_liveengage(&config::ToLiveEngageConfig::read(environment)?, sdk).await?;
-        let to_channel = lambda::to_channel(&config::ToChannelConfig::read(environment)?, sdk).await?;
-        let refresh = lambda::token_refresh(&config::TokenRefreshConfig::read(environment)?, sdk).await?;
+        let FunctionsOptions { api_port, pace, aws: endpoints, storm } = options.clone();
+        let sdk = |function| aws.sdk_config_for(function, &endpoints);
+        let webhook = Arc::new(lambda::webhook(&config::WebhookConfig::read(environment)?, &sdk("webhook")).await?);
+        let inbound = Arc::new(lambda::inbound(&config::InboundConfig::read(environment)?, &sdk("inbound")).await?);
+        let to_liveengage = config::ToLiveEngageConfig::read(environment)?;
+        let to_liveengage = lambda::to_liveengage(&to_liveengage, &sdk("to-liveengage")).await?;
+        let to_channel = config::ToChannelConfig::read(environment)?;
+        let to_channel = lambda::to_channel(&to_channel, &sdk("to-channel")).await?;
+        let refresh = config::TokenRefreshConfig::read(environment)?;
+        let refresh = lambda::token_refresh(&refresh, &sdk("token-refresh")).await?;
 
         let killer = storm.clone();
         let webhook: HttpFunction = Arc::new(move |request| {

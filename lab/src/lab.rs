@@ -4,16 +4,20 @@ use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use connector::lambda::config;
 use futures::stream;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio_stream::{StreamExt, wrappers::BroadcastStream};
 use url::Url;
-use uuid::Uuid;
 
 use crate::{
-    aws::{AwsStandInError, AwsStandInOptions, AwsStandIns, Endpoints, TO_CHANNEL, TO_LIVEENGAGE},
+    aws::{
+        AwsStandInError, AwsStandInOptions, AwsStandIns, Endpoints, TO_CHANNEL, TO_LIVEENGAGE,
+        authorization::{Authorizer, Guard},
+    },
     drill::{Hop, Storm},
     functions::{Functions, FunctionsError, FunctionsOptions, WORKER_TIMEOUT},
+    installation::{Installation, PREFIX},
     journal::Journal,
     liveengage::{self, AccountOptions, Forms, LiveEngageOptions, LiveEngageSimulator, SurveyOptions, WebhookSettings},
     page::{Link, Page, PageOptions, PhoneChannel},
@@ -29,12 +33,14 @@ pub const LINE: &str = "sms-lab";
 pub const WHATSAPP_LINE: &str = "whatsapp-lab";
 /// The lab's number, which the phones write to.
 pub const NUMBER: &str = "+4930555010";
-/// The lab's number on WhatsApp, without a plus, and Meta's ids of it and of its account.
-const WHATSAPP_NUMBER: (&str, &str, &str) = ("4930555011", "118240097715334", "204871165530912");
+/// The lab's number on WhatsApp, without a plus, and Meta's id of its account.
+const WHATSAPP_NUMBER: (&str, &str) = ("4930555011", "204871165530912");
 /// The template's visibility timeout of the queues: six times the workers' timeout, as AWS asks for.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(360);
 /// The gateway's, and WhatsApp's, pause before it posts a webhook again.
 const GATEWAY_RETRY: Duration = Duration::from_secs(5);
+/// The pause between two tries to reach functions that are elsewhere.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The table's name.
 const TABLE: &str = "connector-lab";
 
@@ -72,8 +78,15 @@ pub struct LabOptions {
     pub pace: Option<NonZeroU16>,
     /// What befalls the functions and their calls. It begins when it is told to.
     pub storm: Option<Storm>,
+    /// Who says what each function may do on AWS, by its name in the template; `None`: everything.
+    pub authorizer: Option<Arc<dyn Authorizer>>,
     /// More fields of both lines' secrets, an object: they take the place of the lab's own.
     pub line_settings: Value,
+    /// The account and the lines; `None` for the lab's own with new secrets.
+    pub installation: Option<Installation>,
+    /// Where the functions answer that run outside of the lab; `None` for the lab's own. It has no workers and no schedule then, and
+    /// webhooks wait until there is an answer.
+    pub functions_elsewhere: Option<Url>,
 }
 
 /// Why the lab doesn't start.
@@ -107,7 +120,7 @@ pub enum LabError {
     },
     /// Nothing can be put in front of a service.
     #[error("what stands in front of a service can't listen on 127.0.0.1: {0}")]
-    Storm(std::io::Error),
+    Front(std::io::Error),
     /// An address can't be read.
     #[error(transparent)]
     Url(#[from] url::ParseError),
@@ -118,13 +131,16 @@ pub enum LabError {
 pub struct Lab {
     // Dropped in this order: first what takes requests, last what they need.
     page: Page,
-    functions: Functions,
+    functions: Option<Functions>,
+    _subscription: JoinSet<()>,
     gateway: SmsGateway,
     whatsapp: WhatsApp,
     liveengage: LiveEngageSimulator,
+    _guard: Option<Guard>,
     aws: AwsStandIns,
     journal: Journal,
     api_url: String,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Lab {
@@ -135,16 +151,18 @@ impl Lab {
     pub async fn start(options: LabOptions) -> Result<Self, LabError> {
         let journal = Journal::default();
         let pace = options.pace.unwrap_or(NonZeroU16::MIN);
-        let secret = || SecretString::from(Uuid::new_v4().to_string());
-        let (client_id, client_secret) = (Uuid::new_v4().to_string(), secret());
-        let (api_token, webhook_secret) = (secret(), secret());
+        let installation = options.installation.clone().unwrap_or_else(Installation::fresh);
 
         let account = AccountOptions {
             survey: options.survey.clone(),
             file_sharing: options.documents,
             auto_messages: options.auto_messages.clone(),
             legacy_csat: true,
-            ..AccountOptions::new(ACCOUNT, &client_id, client_secret.expose_secret())
+            ..AccountOptions::new(
+                installation.account_id(),
+                &installation.account("/client_id"),
+                &installation.account("/client_secret"),
+            )
         };
         let liveengage = LiveEngageSimulator::start(LiveEngageOptions {
             accounts: vec![account],
@@ -157,24 +175,23 @@ impl Lab {
         .await?;
         let gateway = SmsGateway::start(SmsGatewayOptions {
             port: options.sms_gateway_port,
-            number: NUMBER.to_owned(),
-            api_token: api_token.clone(),
-            webhook_secret: webhook_secret.clone(),
+            number: installation.sms("from"),
+            api_token: SecretString::from(installation.sms("bearer_token")),
+            webhook_secret: SecretString::from(installation.sms("webhook_secret")),
             retry_delay: GATEWAY_RETRY / u32::from(pace.get()),
             delivery_reports: true,
             journal: journal.clone(),
         })
         .await?;
-        let (number, phone_number_id, waba_id) = WHATSAPP_NUMBER;
-        let (access_token, app_secret, verify_token) = (secret(), secret(), secret());
+        let (number, waba_id) = WHATSAPP_NUMBER;
         let whatsapp = WhatsApp::start(WhatsAppOptions {
             port: options.whatsapp_port,
-            phone_number_id: phone_number_id.to_owned(),
+            phone_number_id: installation.whatsapp("phone_number_id"),
             display_phone_number: number.to_owned(),
             waba_id: waba_id.to_owned(),
-            access_token: access_token.clone(),
-            app_secret: app_secret.clone(),
-            verify_token: verify_token.clone(),
+            access_token: SecretString::from(installation.whatsapp("access_token")),
+            app_secret: SecretString::from(installation.whatsapp("app_secret")),
+            verify_token: SecretString::from(installation.whatsapp("verify_token")),
             retry_delay: GATEWAY_RETRY / u32::from(pace.get()),
             journal: journal.clone(),
         })
@@ -201,70 +218,79 @@ impl Lab {
             async move {
                 match storm {
                     None => Ok(url),
-                    Some(storm) => storm.in_front_of(hop, &url).await.map_err(LabError::Storm),
+                    Some(storm) => storm.in_front_of(hop, &url).await.map_err(LabError::Front),
                 }
             }
         };
-        let account = json!({
-            "account_id": ACCOUNT, "client_id": client_id, "client_secret": client_secret.expose_secret(),
-            "domain_api": front(Hop::LiveEngage, liveengage.base_url().to_owned()).await?,
-        });
-        aws.put_secret(&format!("connector/account/{ACCOUNT}"), &account.to_string()).await?;
-        let line = |id: &str, channel: &str, settings: Value| {
-            let mut line = json!({
-                "line_id": id, "account_id": ACCOUNT, "channel": channel, "documents": options.documents,
-                "auto_messages": options.auto_messages.is_some(),
-                "consumer_id_key": format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
-                channel: settings,
-            });
-            let more = options.line_settings.as_object().cloned();
-            if let (Some(line), Some(more)) = (line.as_object_mut(), more) {
-                line.extend(more);
-            }
-            line.to_string()
-        };
-        let sms = json!({
-            "from": NUMBER, "send_url": format!("{}/v1/messages", front(Hop::Gateway, gateway.url()).await?), "delivery_reports": true,
-            "bearer_token": api_token.expose_secret(), "webhook_secret": webhook_secret.expose_secret(),
-        });
-        aws.put_secret(&format!("connector/line/{LINE}"), &line(LINE, "sms", sms)).await?;
-        let meta = json!({
-            "phone_number_id": phone_number_id, "access_token": access_token.expose_secret(),
-            "app_secret": app_secret.expose_secret(), "verify_token": verify_token.expose_secret(),
-            "api_base": front(Hop::WhatsApp, whatsapp.url()).await?,
-        });
-        let secret_name = format!("connector/line/{WHATSAPP_LINE}");
-        aws.put_secret(&secret_name, &line(WHATSAPP_LINE, "whatsapp", meta)).await?;
+        let mut more = json!({"documents": options.documents, "auto_messages": options.auto_messages.is_some()});
+        if let (Some(more), Some(settings)) = (more.as_object_mut(), options.line_settings.as_object()) {
+            more.extend(settings.clone());
+        }
+        let send_url = format!("{}/v1/messages", front(Hop::Gateway, gateway.url()).await?);
+        for (name, secret) in [
+            installation.account_secret(&front(Hop::LiveEngage, liveengage.base_url().to_owned()).await?),
+            installation.sms_secret(&send_url, &more),
+            installation.whatsapp_secret(&front(Hop::WhatsApp, whatsapp.url()).await?, &more),
+        ] {
+            aws.put_secret(&name, &secret.to_string()).await?;
+        }
 
-        let queues = (aws.queue_url(TO_LIVEENGAGE), aws.queue_url(TO_CHANNEL));
-        let environment = move |variable: &str| match variable {
-            config::ACCOUNTS => Some(ACCOUNT.to_owned()),
-            config::LINES => Some(format!("{LINE},{WHATSAPP_LINE}")),
-            config::SECRET_PREFIX => Some("connector".to_owned()),
-            config::TABLE => Some(TABLE.to_owned()),
-            config::TO_LIVEENGAGE_QUEUE_URL => Some(queues.0.clone()),
-            config::TO_CHANNEL_QUEUE_URL => Some(queues.1.clone()),
-            _ => None,
-        };
         let endpoints = Endpoints {
             dynamodb: front(Hop::Table, aws.endpoints().dynamodb.clone()).await?,
             sqs: front(Hop::Queue, aws.endpoints().sqs.clone()).await?,
             secrets: aws.endpoints().secrets.clone(),
         };
-        let storm = options.storm.clone().map(|storm| (storm, endpoints));
-        let functions_options = FunctionsOptions { api_port: options.api_port, pace, storm };
-        let functions = Functions::start(&aws, &environment, &functions_options, &journal).await?;
-        let api = front(Hop::Api, functions.api_url()).await?;
+        let (sms_line, whatsapp_line) = (installation.sms_line(), installation.whatsapp_line());
+        let environment = vec![
+            (config::ACCOUNTS, installation.account_id().to_owned()),
+            (config::LINES, format!("{sms_line},{whatsapp_line}")),
+            (config::SECRET_PREFIX, PREFIX.to_owned()),
+            (config::TABLE, TABLE.to_owned()),
+            (config::TO_LIVEENGAGE_QUEUE_URL, aws.queue_url(TO_LIVEENGAGE)),
+            (config::TO_CHANNEL_QUEUE_URL, aws.queue_url(TO_CHANNEL)),
+            ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.clone()),
+            ("AWS_ENDPOINT_URL_SQS", endpoints.sqs.clone()),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoints.secrets.clone()),
+        ];
+        let variable =
+            |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let guard = match &options.authorizer {
+            None => None,
+            Some(authorizer) => {
+                Some(Guard::in_front_of(&endpoints, Arc::clone(authorizer)).await.map_err(LabError::Front)?)
+            }
+        };
+        let functions_options = FunctionsOptions {
+            api_port: options.api_port,
+            pace,
+            aws: guard.as_ref().map_or(endpoints, |guard| guard.endpoints().clone()),
+            storm: options.storm.clone(),
+        };
+        let (functions, api) = match &options.functions_elsewhere {
+            Some(elsewhere) => (None, elsewhere.as_str().trim_end_matches('/').to_owned()),
+            None => {
+                let functions = Functions::start(&aws, &variable, &functions_options, &journal).await?;
+                let api = functions.api_url();
+                (Some(functions), api)
+            }
+        };
+        let api = front(Hop::Api, api).await?;
         let webhook: Url = format!("{api}/webhooks/liveengage").parse()?;
-        liveengage.set_webhooks(ACCOUNT, WebhookSettings::to(&webhook));
-        gateway.set_webhook_url(format!("{api}/channels/{LINE}").parse()?);
-        whatsapp.subscribe_webhook(format!("{api}/channels/{WHATSAPP_LINE}").parse()?).await?;
+        liveengage.set_webhooks(installation.account_id(), WebhookSettings::to(&webhook));
+        gateway.set_webhook_url(format!("{api}/channels/{sms_line}").parse()?);
+        let callback: Url = format!("{api}/channels/{whatsapp_line}").parse()?;
+        let mut subscription = JoinSet::new();
+        match functions {
+            Some(_) => whatsapp.subscribe_webhook(callback).await?,
+            // They start when they are told where everything is, so they can't answer yet.
+            None => drop(subscription.spawn(subscribe_in_time(whatsapp.clone(), callback))),
+        }
 
         let link = |name: &str, url: &str| Link { name: name.to_owned(), url: url.to_owned() };
         let links = vec![
             link("LiveEngage webhook", webhook.as_str()),
-            link("SMS webhook", &format!("{api}/channels/{LINE}")),
-            link("WhatsApp webhook", &format!("{api}/channels/{WHATSAPP_LINE}")),
+            link("SMS webhook", &format!("{api}/channels/{sms_line}")),
+            link("WhatsApp webhook", &format!("{api}/channels/{whatsapp_line}")),
             link("LiveEngage simulator", liveengage.base_url()),
             link("SMS gateway simulator", &gateway.url()),
             link("WhatsApp simulator", &whatsapp.url()),
@@ -288,7 +314,19 @@ impl Lab {
         )
         .await
         .map_err(|cause| LabError::Page { port: options.page_port, cause })?;
-        Ok(Self { page, functions, gateway, whatsapp, liveengage, aws, journal, api_url: api })
+        Ok(Self {
+            page,
+            functions,
+            _subscription: subscription,
+            gateway,
+            whatsapp,
+            liveengage,
+            _guard: guard,
+            aws,
+            journal,
+            api_url: api,
+            environment,
+        })
     }
 
     /// The page's address.
@@ -299,6 +337,11 @@ impl Lab {
     /// Where LiveEngage and the gateway post to, without a trailing slash.
     pub fn api_url(&self) -> String {
         self.api_url.clone()
+    }
+
+    /// The variables that functions need to run on this lab: their own, and where the SDK finds the stand-ins.
+    pub fn environment(&self) -> &[(&'static str, String)] {
+        &self.environment
     }
 
     /// The consumers' phones that write SMS.
@@ -328,13 +371,28 @@ impl Lab {
 
     /// Waits until nothing is on its way: no notification, and no message in a queue. Waits for retries too.
     pub async fn settled(&self) {
+        let mut pause = tokio::time::interval(Duration::from_millis(20));
         loop {
-            self.functions.idle().await;
+            match &self.functions {
+                Some(functions) => functions.idle().await,
+                None => drop(pause.tick().await),
+            }
             self.liveengage.webhooks_settled().await;
             let queued = |name| self.aws.queue(name).is_some_and(|queue| queue.counts().total() > 0);
             if !queued(TO_LIVEENGAGE) && !queued(TO_CHANNEL) {
                 return;
             }
+        }
+    }
+}
+
+/// Tries until the functions answer.
+async fn subscribe_in_time(whatsapp: WhatsApp, callback: Url) {
+    let mut tries = tokio::time::interval(LOOK_AGAIN);
+    loop {
+        tries.tick().await;
+        if whatsapp.subscribe_webhook(callback.clone()).await.is_ok() {
+            return;
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod aws;
 pub mod drill;
 pub mod functions;
 pub mod headless;
+mod installation;
 pub mod journal;
 mod lab;
 pub mod liveengage;
@@ -18,4 +19,5 @@ pub mod pump;
 pub mod sms_gateway;
 pub mod whatsapp;
 
+pub use installation::{Installation, InstallationError};
 pub use lab::{ACCOUNT, LINE, Lab, LabError, LabOptions, NUMBER, WHATSAPP_LINE};

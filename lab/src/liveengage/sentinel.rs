@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::endpoint::{Answer, Call, Endpoint};
@@ -36,7 +35,7 @@ fn token(world: &World, call: &Call) -> Answer {
     let account = world
         .accounts
         .get(call.account_id())
-        .filter(|account| account.client_id == *client_id && account.client_secret.expose_secret() == secret);
+        .filter(|account| account.client_id == *client_id && world.takes_client_secret(account, secret));
     let Some(account) = account else { return refuse(StatusCode::UNAUTHORIZED, "invalid_client") };
     match world.tokens.app_token(&account.account_id, &account.client_id, now_s()) {
         Some(token) => Answer::new(StatusCode::OK, json!({ "access_token": token, "token_type": "Bearer" })),

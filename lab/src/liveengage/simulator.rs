@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::StatusCode;
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
@@ -92,6 +93,16 @@ impl LiveEngageSimulator {
     /// does not play has no webhooks, so setting them does nothing.
     pub fn set_webhooks(&self, account_id: &str, settings: WebhookSettings) {
         self.world().webhooks.set(account_id, settings);
+    }
+
+    /// Signs every webhook of an account with another client secret from its next try on.
+    pub fn set_client_secret(&self, account_id: &str, secret: SecretString) {
+        self.world().webhooks.set_client_secret(account_id, secret);
+    }
+
+    /// Sentinel takes these client secrets of an account from now on, and no other.
+    pub fn set_client_secrets_at_sentinel(&self, account_id: &str, secrets: Vec<SecretString>) {
+        self.world().state().client_secrets.insert(account_id.to_owned(), secrets);
     }
 
     /// The notifications that were delivered so far, in order.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use connector::port::{Clock as _, SystemClock};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
@@ -49,6 +50,8 @@ pub(super) struct State {
     pub(super) profiles: HashMap<(String, String), Value>,
     /// By account.
     pub(super) features: HashMap<String, Features>,
+    /// By account, those that Sentinel takes instead of the one of the options.
+    pub(super) client_secrets: HashMap<String, Vec<SecretString>>,
 }
 
 /// What a change of a conversation led to: the result, and the webhooks that tell of it.
@@ -65,6 +68,14 @@ pub(super) struct AlreadyOpen;
 impl World {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether Sentinel takes this secret of an account's app install.
+    pub(super) fn takes_client_secret(&self, account: &AccountOptions, shown: &str) -> bool {
+        match self.state().client_secrets.get(&account.account_id) {
+            Some(taken) => taken.iter().any(|secret| secret.expose_secret() == shown),
+            None => account.client_secret.expose_secret() == shown,
+        }
     }
 
     /// Opens a conversation, unless its consumer has one open.

@@ -129,9 +129,12 @@ impl Account {
 
     /// Whether the caller shows the account's bearer token.
     pub(super) fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let token = self.options.api_token.expose_secret().as_bytes();
+        let keys = lock(&self.keys);
+        let is_shown = |shown: &[u8]| {
+            keys.api_tokens.iter().any(|token| bool::from(shown.ct_eq(token.expose_secret().as_bytes())))
+        };
         let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        if shown.is_some_and(|shown| bool::from(shown.ct_eq(token))) {
+        if shown.is_some_and(is_shown) {
             Ok(())
         } else {
             Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", "the bearer token is missing or wrong"))

@@ -66,7 +66,7 @@ impl Account {
             }
             None => None,
         };
-        let posting = report.map(|report| posting(phone, &message.id, report));
+        let posting = report.map(|report| posting(phone, &message, report));
         self.add(phone, message, posting);
     }
 
@@ -75,8 +75,8 @@ impl Account {
             let mut phonebook = lock(&self.phonebook);
             let changed = phonebook.advance(phone, from, to);
             // Under the lock, so that two callers' reports leave in the order of the states.
-            for id in &changed {
-                self.post_later(posting(phone, id, report));
+            for message in &changed {
+                self.post_later(posting(phone, message, report));
             }
             changed
         };
@@ -85,13 +85,13 @@ impl Account {
             let text = if count == 1 { "text" } else { "texts" };
             self.options.journal.record("phone", "gateway", format!("{phone} {what} {count} {text}"), None);
         }
-        for id in &changed {
-            self.notify(phone, id);
+        for message in &changed {
+            self.notify(phone, &message.id);
         }
         changed.len()
     }
 }
 
-fn posting(phone: &str, message_id: &str, report: Report<'_>) -> Posting {
-    Posting { phone: phone.to_owned(), purpose: Purpose::Report, body: payload::report(phone, message_id, report) }
+fn posting(phone: &str, message: &PhoneMessage, report: Report<'_>) -> Posting {
+    Posting { phone: phone.to_owned(), purpose: Purpose::Report, body: payload::report(phone, message, report) }
 }

@@ -109,6 +109,7 @@ struct Account {
     /// Known once the server listens, which is before there is anything to serve.
     base_url: OnceLock<String>,
     webhook_url: watch::Sender<Option<Url>>,
+    keys: Mutex<Keys>,
     phonebook: Mutex<Phonebook>,
     media: Mutex<MediaStore>,
     delivery: Mutex<Delivery>,
@@ -118,6 +119,14 @@ struct Account {
     faults: Mutex<VecDeque<Fault>>,
     media_faults: Mutex<VecDeque<StatusCode>>,
     changes: broadcast::Sender<PhoneChange>,
+}
+
+/// The account's secrets. They can be rotated while it runs.
+#[derive(Debug)]
+struct Keys {
+    webhook_secret: SecretString,
+    /// Every one of them is taken.
+    api_tokens: Vec<SecretString>,
 }
 
 impl SmsGateway {
@@ -132,6 +141,10 @@ impl SmsGateway {
             client: webhook::client()?,
             base_url: OnceLock::new(),
             webhook_url: watch::Sender::new(None),
+            keys: Mutex::new(Keys {
+                webhook_secret: options.webhook_secret.clone(),
+                api_tokens: vec![options.api_token.clone()],
+            }),
             phonebook: Mutex::default(),
             media: Mutex::default(),
             delivery: Mutex::new(Delivery::new(options.delivery_reports)),
@@ -162,6 +175,16 @@ impl SmsGateway {
     /// Sets where webhooks are posted to; those that wait for an address leave now.
     pub fn set_webhook_url(&self, url: Url) {
         self.account.webhook_url.send_replace(Some(url));
+    }
+
+    /// Signs every webhook with another key from its next try on.
+    pub fn set_webhook_secret(&self, secret: SecretString) {
+        lock(&self.account.keys).webhook_secret = secret;
+    }
+
+    /// Takes these bearer tokens from now on, and no other: two of them while they are rotated.
+    pub fn set_api_tokens(&self, tokens: Vec<SecretString>) {
+        lock(&self.account.keys).api_tokens = tokens;
     }
 
     /// Posts a webhook that no phone has sent, `times` times at once: any id, sender and text, correctly signed.

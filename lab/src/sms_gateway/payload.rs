@@ -61,16 +61,17 @@ impl Account {
     }
 }
 
-/// A report about a text to a phone.
-pub(super) fn report(phone: &str, message_id: &str, report: Report<'_>) -> Value {
+/// A report about a text to a phone. It gives the sender's own reference back.
+pub(super) fn report(phone: &str, message: &PhoneMessage, report: Report<'_>) -> Value {
     let (status, code) = match report {
         Report::Delivered => ("delivered", None),
         Report::Read => ("read", None),
         Report::Failed(code) => ("failed", Some(code)),
     };
-    let mut body = json!({ "type": "report", "message_id": message_id, "to": phone, "status": status });
-    if let (Some(fields), Some(code)) = (body.as_object_mut(), code) {
-        fields.insert("code".to_owned(), code.into());
+    let mut body = json!({ "type": "report", "message_id": message.id, "to": phone, "status": status });
+    let more = [("code", code), ("client_reference", message.client_reference.as_deref())];
+    if let Some(fields) = body.as_object_mut() {
+        fields.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))));
     }
     body
 }

@@ -91,13 +91,13 @@ impl Phonebook {
     }
 
     /// Every text to the phone that is in one state gets the other. Answers their ids, oldest first.
-    pub(super) fn advance(&mut self, phone: &str, from: &MessageState, to: &MessageState) -> Vec<String> {
+    pub(super) fn advance(&mut self, phone: &str, from: &MessageState, to: &MessageState) -> Vec<PhoneMessage> {
         let messages = self.phones.iter_mut().filter(|(number, _)| number == phone).flat_map(|(_, messages)| messages);
         let mut changed = Vec::new();
         for message in messages {
             if message.direction == Direction::ToPhone && message.state == *from {
                 message.state = to.clone();
-                changed.push(message.id.clone());
+                changed.push(message.clone());
             }
         }
         changed

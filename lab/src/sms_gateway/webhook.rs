@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::outbox::{Posting, Purpose};
 use super::phone::MessageState;
-use super::{Account, signature};
+use super::{Account, lock, signature};
 use crate::journal::unanswered;
 
 /// After the first try: 5 s, 10 s, doubling to 81,920 s, which is the 15th (Sinch, "Callbacks", retries).
@@ -78,12 +78,15 @@ impl Account {
         let bytes = body.to_string().into_bytes();
         let nonce = Uuid::new_v4().simple().to_string();
         let timestamp = SystemClock.now().as_second();
-        let secret = self.options.webhook_secret.expose_secret().as_bytes();
+        let secret = lock(&self.keys).webhook_secret.clone();
         let request = self
             .client
             .post(url.clone())
             .header(header::CONTENT_TYPE, "application/json")
-            .header("x-sinch-webhook-signature", signature::sign(secret, &bytes, &nonce, timestamp))
+            .header(
+                "x-sinch-webhook-signature",
+                signature::sign(secret.expose_secret().as_bytes(), &bytes, &nonce, timestamp),
+            )
             .header("x-sinch-webhook-signature-nonce", &nonce)
             .header("x-sinch-webhook-signature-timestamp", timestamp.to_string())
             .header("x-sinch-webhook-signature-algorithm", "HmacSHA256")

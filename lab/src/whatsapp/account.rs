@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use connector::port::{Clock, SystemClock};
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc, watch};
 use url::Url;
@@ -46,6 +47,10 @@ pub(super) struct Account {
 /// What can be set while the simulator runs.
 #[derive(Debug)]
 pub(super) struct Settings {
+    /// The key of the webhooks' signature. It can be rotated, as the tokens can.
+    pub(super) app_secret: SecretString,
+    /// Every one of them is taken.
+    pub(super) access_tokens: Vec<SecretString>,
     pub(super) answer_timeout: Duration,
     pub(super) media_url_lifetime: Duration,
     /// Whether messages reach their phone at once.
@@ -68,17 +73,19 @@ pub(super) struct Outgoing {
 impl Account {
     pub(super) fn new(options: WhatsAppOptions, client: reqwest::Client, jobs: mpsc::UnboundedSender<Job>) -> Self {
         Self {
-            options,
             client,
             base_url: OnceLock::new(),
             webhook_url: watch::Sender::new(None),
             settings: Mutex::new(Settings {
+                app_secret: options.app_secret.clone(),
+                access_tokens: vec![options.access_token.clone()],
                 answer_timeout: ANSWER_TIMEOUT,
                 media_url_lifetime: MEDIA_URL_LIFETIME,
                 delivers: true,
                 retries_in_line: false,
                 allowed: None,
             }),
+            options,
             media: Mutex::default(),
             faults: Mutex::default(),
             delivery_failures: Mutex::default(),

@@ -167,13 +167,16 @@ impl Account {
             return WebhookAnswer::NoAnswer("the simulator has stopped".to_owned());
         };
         let bytes = update::as_meta_writes(body);
-        let timeout = lock(&self.settings).answer_timeout;
+        let (timeout, app_secret) = {
+            let settings = lock(&self.settings);
+            (settings.answer_timeout, settings.app_secret.clone())
+        };
         let request = self
             .client
             .post(url.clone())
             .timeout(timeout)
             .header(header::CONTENT_TYPE, "application/json")
-            .header("x-hub-signature-256", signature::sign(self.options.app_secret.expose_secret().as_bytes(), &bytes))
+            .header("x-hub-signature-256", signature::sign(app_secret.expose_secret().as_bytes(), &bytes))
             .body(bytes);
         let (answer, text) = match request.send().await {
             Ok(response) => {

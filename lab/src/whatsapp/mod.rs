@@ -208,6 +208,16 @@ impl WhatsApp {
         lock(&self.account.settings).allowed = phones;
     }
 
+    /// Signs every webhook with another app secret from its next try on.
+    pub fn set_app_secret(&self, secret: SecretString) {
+        lock(&self.account.settings).app_secret = secret;
+    }
+
+    /// Takes these access tokens from now on, and no other: two of them while they are rotated.
+    pub fn set_access_tokens(&self, tokens: Vec<SecretString>) {
+        lock(&self.account.settings).access_tokens = tokens;
+    }
+
     /// How long a link to a file is good; 5 minutes at the start. Holds for links that are given out from now on.
     pub fn set_media_url_lifetime(&self, lifetime: Duration) {
         lock(&self.account.settings).media_url_lifetime = lifetime;

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use secrecy::SecretString;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
@@ -54,10 +55,16 @@ pub struct UnknownDelivery(pub usize);
 #[derive(Debug)]
 struct App {
     account: AccountOptions,
+    /// Signs the webhooks. It can be rotated while the simulator runs.
+    client_secret: Mutex<SecretString>,
     install: Mutex<Install>,
 }
 
 impl App {
+    fn client_secret(&self) -> SecretString {
+        self.client_secret.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn install(&self) -> MutexGuard<'_, Install> {
         self.install.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,7 +95,8 @@ impl Webhooks {
     ) -> Result<Self, StartError> {
         let app = |(id, account): (&String, &AccountOptions)| {
             let install = Mutex::new(Install::new(id, account.webhooks.clone(), journal.clone()));
-            (id.clone(), Arc::new(App { account: account.clone(), install }))
+            let client_secret = Mutex::new(account.client_secret.clone());
+            (id.clone(), Arc::new(App { account: account.clone(), client_secret, install }))
         };
         Ok(Self {
             client: webhook_client(timeout).map_err(StartError::WebhookClient)?,
@@ -105,6 +113,12 @@ impl Webhooks {
     pub(super) fn set(&self, account_id: &str, settings: WebhookSettings) {
         if let Some(app) = self.apps.get(account_id) {
             app.install().settings = settings;
+        }
+    }
+
+    pub(super) fn set_client_secret(&self, account_id: &str, secret: SecretString) {
+        if let Some(app) = self.apps.get(account_id) {
+            *app.client_secret.lock().unwrap_or_else(PoisonError::into_inner) = secret;
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use secrecy::SecretString;
 use url::Url;
 
 use crate::liveengage::options::AccountOptions;
@@ -12,11 +13,12 @@ use crate::liveengage::options::AccountOptions;
 pub(super) async fn post(
     client: &reqwest::Client,
     account: &AccountOptions,
+    client_secret: &SecretString,
     endpoint: &Url,
     headers: &[(String, String)],
     body: Bytes,
 ) -> Result<StatusCode, String> {
-    let signature = account.signature.sign(&account.client_secret, &body).ok_or("cannot be signed")?;
+    let signature = account.signature.sign(client_secret, &body).ok_or("cannot be signed")?;
     let mut request = client
         .post(endpoint.clone())
         .header(http::header::CONTENT_TYPE, "application/json")

@@ -130,7 +130,8 @@ impl Webhooks {
             return Try::Over;
         };
         let started = Instant::now();
-        let outcome = post(&self.client, &app.account, endpoint, &settings.headers, body.clone()).await;
+        let secret = app.client_secret();
+        let outcome = post(&self.client, &app.account, &secret, endpoint, &settings.headers, body.clone()).await;
         let took = started.elapsed();
         delivery.first_try.clear();
         let outcome = match outcome {

@@ -19,7 +19,7 @@ fn states(gateway: &SmsGateway) -> Vec<MessageState> {
 }
 
 fn report(id: &str, status: &str) -> Value {
-    json!({ "type": "report", "message_id": id, "to": PHONE, "status": status })
+    json!({ "type": "report", "message_id": id, "to": PHONE, "status": status, "client_reference": "ref-1" })
 }
 
 #[tokio::test]

@@ -175,9 +175,12 @@ impl Account {
     }
 
     fn check_token(&self, headers: &HeaderMap) -> Result<(), GraphError> {
-        let token = self.options.access_token.expose_secret().as_bytes();
+        let settings = lock(&self.settings);
+        let is_shown = |shown: &[u8]| {
+            settings.access_tokens.iter().any(|token| bool::from(shown.ct_eq(token.expose_secret().as_bytes())))
+        };
         let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        if shown.is_some_and(|shown| bool::from(shown.ct_eq(token))) { Ok(()) } else { Err(GraphError::bad_token()) }
+        if shown.is_some_and(is_shown) { Ok(()) } else { Err(GraphError::bad_token()) }
     }
 
     fn check_phone_number_id(&self, id: &str) -> Result<(), GraphError> {
