@@ -1,14 +1,31 @@
 //! Short drills: the whole road, with a fixed seed, while everything around the functions goes wrong.
 
-use connector_lab::drill::{self, DrillOptions, FaultSet, Sabotage, Score};
+use connector_lab::drill::{self, DrillOptions, FaultSet, Report, Sabotage, Score};
+
+use crate::silence::{Kind, Watch};
 
 fn short(faults: FaultSet) -> DrillOptions {
     DrillOptions { seconds: 10, messages: 90, conversations: 12, seed: 47_110_815, faults }
 }
 
+/// Begins to watch the log for what people and agents say in a drill, and for their numbers.
+fn watch(options: &DrillOptions) -> Watch {
+    let watch = Watch::begin();
+    for person in 0..options.conversations {
+        watch.plant(Kind::Number, &format!("+49151700{person:05}"));
+    }
+    watch.plant_all(Kind::Text, ["Grüße 📦", "one moment, please", "and then?", "Bitte lesen Sie das in Ruhe."]);
+    watch
+}
+
+async fn run(options: DrillOptions) -> Report {
+    let _watch = watch(&options);
+    drill::run(options).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_short_drill_with_every_fault_keeps_the_promises() {
-    let report = drill::run(short(FaultSet::all())).await.unwrap();
+    let report = run(short(FaultSet::all())).await;
     assert!(report.is_good(), "{report}");
     assert!(report.score.sent >= 60, "{report}");
     let injected = |what: &str| report.injected.iter().filter(|(name, _)| name.contains(what)).map(|(_, n)| n).sum();
@@ -21,7 +38,7 @@ async fn a_short_drill_with_every_fault_keeps_the_promises() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_faults_every_message_arrives_once_and_at_once() {
     let options = DrillOptions { seconds: 4, messages: 60, ..short(FaultSet::none()) };
-    let report = drill::run(options).await.unwrap();
+    let report = run(options).await;
     assert!(report.is_good(), "{report}");
     assert_eq!((report.score.sent, report.score.delivered), (60, 60), "{report}");
     assert!(report.score.doubled_in_a_window.is_empty() && report.injected.is_empty(), "{report}");
@@ -39,6 +56,7 @@ async fn a_drill_of_a_broken_connector_fails_and_says_how() {
     ];
     for (sabotage, count) in culprits {
         let options = DrillOptions { seconds: 2, messages: 60, conversations: 6, ..short(FaultSet::none()) };
+        let _watch = watch(&options);
         let report = drill::run_broken(options, sabotage).await.unwrap();
         assert!(!report.is_good(), "{sabotage:?}: {report}");
         assert!(count(&report.score) > 0, "{sabotage:?}: {report}");
@@ -52,7 +70,7 @@ async fn each_fault_that_interrupts_a_message_is_survived_by_itself() {
         ["kill", "lost-answer", "drop", "repeat,duplicate,reorder", "table,queue,error,throttle", "close,overtake"]
     {
         let options = DrillOptions { seconds: 2, messages: 48, ..short(faults.parse().unwrap()) };
-        let report = drill::run(options).await.unwrap();
+        let report = run(options).await;
         assert!(report.is_good(), "{faults}: {report}");
     }
 }

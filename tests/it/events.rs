@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use sha2::Sha256;
 
+use crate::silence::{Kind, Watch};
+
 pub(crate) const ACCOUNT: &str = "72419083";
 pub(crate) const CLIENT_ID: &str = "5b8e1f40-9c27-4d6a-8e13-7a0c4d92f6b1";
 pub(crate) const CLIENT_SECRET: &str = "events-client-secret-k2v9";
@@ -21,6 +23,8 @@ pub(crate) const NUMBER: &str = "+493023125042";
 pub(crate) const WEBHOOK_SECRET: &str = "events-webhook-secret-q7r3";
 pub(crate) const BEARER_TOKEN: &str = "events-bearer-token-t5x8";
 pub(crate) const CONSUMER_ID_KEY: &str = "9d4e1a7730c25b86f1e0a94c6d27385bb05e8f14c2697a3d80f5e61b29d7c4a3";
+pub(crate) const WHATSAPP_LINE: &str = "whatsapp-main";
+pub(crate) const APP_SECRET: &str = "events-app-secret-j8d2";
 /// The two people of the fixtures.
 pub(crate) const ANNA: &str = "+491713920017";
 pub(crate) const BEN: &str = "+491713920034";
@@ -50,6 +54,28 @@ pub(crate) fn line_secret() -> Value {
             "bearer_token": BEARER_TOKEN, "webhook_secret": WEBHOOK_SECRET,
         },
     })
+}
+
+/// The WhatsApp line's secret, as `events/README.md` shows it.
+pub(crate) fn whatsapp_secret() -> Value {
+    json!({
+        "line_id": WHATSAPP_LINE, "account_id": ACCOUNT, "channel": "whatsapp",
+        "consumer_id_key": "51c08e6f2ab94d73e0f7a8c6b5d4132249fe70ab86d35c1e0984b7f2a6cd35e1",
+        "routing": {"skill_id": "2187"},
+        "whatsapp": {
+            "phone_number_id": "117305528841906", "access_token": "events-access-token-m4z6",
+            "app_secret": APP_SECRET, "verify_token": "events-verify-token-w1h7",
+        },
+    })
+}
+
+/// Begins to watch the log, with all that the fixtures hold planted.
+pub(crate) fn watch() -> Watch {
+    let watch = Watch::begin();
+    watch.plant_all(Kind::Number, [ANNA, BEN, NUMBER]);
+    watch.plant_all(Kind::Secret, [CLIENT_SECRET, WEBHOOK_SECRET, BEARER_TOKEN, CONSUMER_ID_KEY]);
+    watch.plant_all(Kind::Secret, ["events-app-jwt", "events-consumer-jws"]);
+    watch
 }
 
 fn folder() -> PathBuf {
@@ -144,8 +170,27 @@ fn the_inbound_fixtures_are_signed_for_their_body_and_time_or_not_at_all() {
 }
 
 #[test]
+fn the_whatsapp_fixture_is_signed_for_its_body() {
+    let event = event("inbound-whatsapp-text.json");
+    let mut mac = Hmac::<Sha256>::new_from_slice(APP_SECRET.as_bytes()).unwrap();
+    mac.update(&body(&event));
+    let digits: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let signature = format!("sha256={digits}");
+    assert_eq!(
+        event["headers"]["x-hub-signature-256"], signature,
+        "events/inbound-whatsapp-text.json: the signature on the right is this body's"
+    );
+}
+
+#[test]
 fn every_http_fixture_tells_its_true_length() {
-    for name in ["webhook-text.json", "webhook-batch.json", "webhook-closed.json", "inbound-text.json"] {
+    for name in [
+        "webhook-text.json",
+        "webhook-batch.json",
+        "webhook-closed.json",
+        "inbound-text.json",
+        "inbound-whatsapp-text.json",
+    ] {
         let event = event(name);
         assert_eq!(event["headers"]["content-length"], json!(body(&event).len().to_string()), "{name}");
         assert_eq!(event["version"], "2.0");
@@ -174,8 +219,10 @@ fn the_queue_fixtures_are_grouped_as_the_entry_points_do_it() {
         let sequence = change["sequence"].as_u64();
         let conversation = change["conversationId"].as_str().or(change["result"]["convId"].as_str()).unwrap();
         let mut parts = vec![ACCOUNT.as_bytes(), conversation.as_bytes()];
-        if sequence.is_none() {
-            parts.push(b"state");
+        match (sequence, change["originatorMetadata"]["role"].as_str()) {
+            (None, _) => parts.push(b"state"),
+            (_, Some("CONSUMER")) => parts.push(b"echo"),
+            _ => {}
         }
         assert_eq!(record["attributes"]["MessageGroupId"], digest(parts), "{}", record["messageId"]);
         if let Some(sequence) = sequence {
@@ -195,7 +242,13 @@ fn the_readme_names_every_fixture_and_every_value_it_assumes() {
     for value in [ACCOUNT, CLIENT_ID, CLIENT_SECRET, LINE, NUMBER, WEBHOOK_SECRET, BEARER_TOKEN, CONSUMER_ID_KEY] {
         assert!(readme.contains(value), "events/README.md misses {value}");
     }
-    for secret in [account_secret(), line_secret()] {
+    let secrets = event("secrets.json");
+    for (name, secret) in [
+        (format!("connector/account/{ACCOUNT}"), account_secret()),
+        (format!("connector/line/{LINE}"), line_secret()),
+        (format!("connector/line/{WHATSAPP_LINE}"), whatsapp_secret()),
+    ] {
+        assert_eq!(secrets[&name], secret, "events/secrets.json: {name}");
         let shown = readme.split("```json").skip(1).filter_map(|block| block.split("```").next());
         let found = shown.filter_map(|json| serde_json::from_str::<Value>(json).ok()).any(|shown| shown == secret);
         assert!(found, "events/README.md shows another secret than {secret}");

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod drill;
 #[cfg(test)]
 mod events;
@@ -13,9 +15,16 @@ mod functions;
 #[cfg(test)]
 mod guarantees;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod liveengage_edges;
+#[cfg(test)]
+mod permissions;
 #[cfg(test)]
 mod redrive;
 mod road;
+#[cfg(test)]
+mod rotation;
+mod silence;
 mod steps;
 mod store;

@@ -9,7 +9,7 @@ use connector::{
     },
     aws::{DeadLetterQueue, DynamoDbStore, ParkedTable, SqsQueue},
     domain::{
-        delivery::{Begin, Lease, MessageKey, Parked, Step},
+        delivery::{Begin, Doubt, Lease, MessageKey, Parked, Step},
         id::{LineId, Owner, ProviderMessageId},
     },
     port::{Clock, DeadLetters, Messages, ParkedMessage, ParkedMessages, Queue, QueueMessage, Reopened, SystemClock},
@@ -28,7 +28,8 @@ use serde_json::{Value, json};
 
 use crate::{
     events,
-    steps::{PHONE, consumer_texts, desk, lab, opened, received, settled, soon},
+    silence::{Kind, Watch},
+    steps::{HELLO, PHONE, consumer_texts, desk, lab, opened, received, settled, soon},
 };
 
 fn at(second: i64) -> Timestamp {
@@ -46,15 +47,17 @@ struct Table {
     _aws: AwsStandIns,
     store: DynamoDbStore,
     parked: ParkedTable,
+    watch: Watch,
 }
 
 impl Table {
     async fn new() -> Self {
+        let watch = Watch::begin();
         let aws = AwsStandIns::start(AwsStandInOptions::default()).await.unwrap();
         let client = Client::new(aws.sdk_config());
         let (store, parked) =
             (DynamoDbStore::new(client.clone(), aws.table_name()), ParkedTable::new(client, aws.table_name()));
-        Self { _aws: aws, store, parked }
+        Self { _aws: aws, store, parked, watch }
     }
 
     async fn begin(&self, id: &str, by: &str, second: i64) -> Begin {
@@ -63,11 +66,12 @@ impl Table {
 
     /// Parks a message after one of its steps.
     async fn park(&self, id: &str, line: Option<LineId>, second: i64) {
+        self.watch.plant(Kind::Text, &format!("task of {id}"));
         self.begin(id, "worker", second).await;
         self.store.step_done(&lease(id, "worker"), 0, &Step::done(Some("part-1".to_owned())), None).await.unwrap();
         let reason = "refused".to_owned();
         let parked = Parked { at: at(second), reason, line, conversation: None, task: format!("task of {id}") };
-        self.store.park(&lease(id, "worker"), &parked).await.unwrap();
+        self.store.park(&lease(id, "worker"), &parked, &Doubt::default()).await.unwrap();
     }
 
     async fn all(&self) -> Vec<ParkedMessage> {
@@ -105,7 +109,7 @@ async fn a_long_list_is_read_to_its_end() {
         table.store.begin(&lease, at(n), at(n + 60)).await.unwrap();
         let reason = "refused".to_owned();
         let parked = Parked { at: at(n), reason, line: Some(line()), conversation: None, task: task.clone() };
-        table.store.park(&lease, &parked).await.unwrap();
+        table.store.park(&lease, &parked, &Doubt::default()).await.unwrap();
     }
     assert_eq!(table.all().await.len(), 7);
     assert_eq!(table.parked.parked(Some(&line())).await.unwrap().messages.len(), 7);
@@ -119,7 +123,7 @@ async fn a_reopened_message_goes_on_after_its_last_step() {
     let parked = table.all().await.remove(0);
     assert_eq!(table.parked.reopen(&parked, at(100)).await.unwrap(), Reopened::Reopened);
     let steps = vec![Step::done(Some("part-1".to_owned()))];
-    assert_eq!(table.begin("mo-1", "again", 101).await, Begin::Started { steps, attempts: 1 });
+    assert_eq!(table.begin("mo-1", "again", 101).await, Begin::Started { steps, attempts: 1, doubt: Doubt::default() });
     let noted = table.all().await.remove(0);
     assert_eq!(noted.begun, Some(at(100)), "it stays parked until it is forgotten");
     table.parked.forget(&noted.id).await.unwrap();
@@ -269,7 +273,7 @@ async fn a_parked_text_of_a_person_arrives_before_those_written_later() {
     all_sent(&Operator::of(&lab).redrive(&of_line).await, 2);
     lab.gateway().consumer_sends(PHONE, "three").unwrap();
     let all = desk(&lab, "the last text is at the desk", |all| consumer_texts(&all[0]).contains(&"three")).await;
-    assert_eq!(consumer_texts(&all[0]), ["hello", "one", "two", "three"]);
+    assert_eq!(consumer_texts(&all[0]), [HELLO, "one", "two", "three"]);
 }
 
 fn text(id: &str, user: &str, text: &str) -> Value {
@@ -305,6 +309,8 @@ async fn dead_letters_arrive_once_and_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_queue_gives_up_is_seen_and_goes_back_into_its_group() {
+    let watch = Watch::begin();
+    watch.plant_all(Kind::Text, ["anna", "ben"]);
     let options = AwsStandInOptions { max_receive_count: 1, ..AwsStandInOptions::default() };
     let aws = AwsStandIns::start(options).await.unwrap();
     let client = aws_sdk_sqs::Client::new(aws.sdk_config());

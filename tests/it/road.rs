@@ -1,24 +1,26 @@
 //! The whole road in the lab, from phone to desk and back, each test named after what a person sees.
 
 use connector_lab::{
-    LINE, Lab, LabOptions, headless,
+    LINE, LabOptions, headless,
     liveengage::{AcceptStatus, Service, Speaker},
     sms_gateway::{MessageState, WebhookAnswer},
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use crate::steps::{PHONE, consumer_texts, desk, lab, opened, received, soon};
+use crate::silence::WatchedLab;
+use crate::steps::{HELLO, PHONE, consumer_texts, desk, lab, opened, received, soon};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_goes_both_ways_and_after_a_close_the_next_text_opens_a_second_one() {
-    let report = headless::run(&lab().await).await;
+    let lab = lab().await;
+    let report = headless::run(&lab).await;
     assert!(report.problems.is_empty(), "{:?}\n{}", report.problems, report.transcript);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_goes_as_well_when_webhooks_overtake_the_answers() {
-    let lab = Lab::start(LabOptions { webhooks_before_response: true, ..LabOptions::default() }).await.unwrap();
+    let lab = WatchedLab::start(LabOptions { webhooks_before_response: true, ..LabOptions::default() }).await;
     let report = headless::run(&lab).await;
     assert!(report.problems.is_empty(), "{:?}\n{}", report.problems, report.transcript);
 }
@@ -185,7 +187,7 @@ async fn a_message_that_the_gateway_refuses_is_marked_at_the_desk_and_does_not_h
     })
     .await;
     let told = "[Not delivered: the channel refuses the message (HTTP 400, code blocked_words)]";
-    assert_eq!(consumer_texts(&conversations[0]), ["hello", told]);
+    assert_eq!(consumer_texts(&conversations[0]), [HELLO, told]);
     let refused = conversations[0].transcript.iter().find(|line| line.text == "refused").unwrap();
     assert_eq!(refused.statuses, [AcceptStatus::Nack]);
 }
@@ -219,9 +221,9 @@ async fn strangers_get_the_documented_refusals_and_nothing_is_queued() {
     for (url, body, status) in [
         (channel.clone(), body.to_owned(), 401),
         (format!("{}/channels/nobody", lab.api_url()), body.to_owned(), 404),
-        (channel, "x".repeat(300 * 1024), 413),
+        (channel, "x".repeat(5 * 1024 * 1024), 413),
         (webhook.clone(), "{}".to_owned(), 401),
-        (webhook, "x".repeat(300 * 1024), 413),
+        (webhook, "x".repeat(5 * 1024 * 1024), 413),
     ] {
         let response = client.post(&url).body(body).send().await.unwrap();
         assert_eq!(response.status().as_u16(), status, "{url}");

@@ -11,13 +11,18 @@ use connector_lab::{
     whatsapp,
 };
 
+use crate::silence::WatchedLab;
+
 /// The longest that one step may take: a retry or two are within it.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The person of most tests.
 pub(crate) const PHONE: &str = "+4915155001";
 
-pub(crate) async fn lab() -> Lab {
-    Lab::start(LabOptions::default()).await.unwrap()
+/// What they say first.
+pub(crate) const HELLO: &str = "hello, is anybody there?";
+
+pub(crate) async fn lab() -> WatchedLab {
+    WatchedLab::start(LabOptions::default()).await
 }
 
 pub(crate) async fn soon<T>(what: &str, wait: impl Future<Output = T>) -> T {
@@ -53,7 +58,7 @@ pub(crate) async fn received(lab: &Lab, phone: &str, count: usize) -> Vec<String
 
 /// A conversation with one text at the desk.
 pub(crate) async fn opened(lab: &Lab, phone: &str) -> String {
-    lab.gateway().consumer_sends(phone, "hello").unwrap();
+    lab.gateway().consumer_sends(phone, HELLO).unwrap();
     let conversations = desk(lab, "the first text is at the desk", |all| {
         all.iter().any(|conversation| conversation.open && !conversation.transcript.is_empty())
     })
@@ -62,13 +67,13 @@ pub(crate) async fn opened(lab: &Lab, phone: &str) -> String {
 }
 
 /// The lab with more fields in the secrets of its lines.
-pub(crate) async fn lab_with(line_settings: serde_json::Value) -> Lab {
-    Lab::start(LabOptions { line_settings, ..LabOptions::default() }).await.unwrap()
+pub(crate) async fn lab_with(line_settings: serde_json::Value) -> WatchedLab {
+    WatchedLab::start(LabOptions { line_settings, ..LabOptions::default() }).await
 }
 
 /// A conversation on WhatsApp with one text at the desk.
 pub(crate) async fn opened_on_whatsapp(lab: &Lab, phone: &str) -> String {
-    lab.whatsapp().consumer_sends(phone, "hello").unwrap();
+    lab.whatsapp().consumer_sends(phone, HELLO).unwrap();
     let conversations = desk(lab, "the first text is at the desk", |all| {
         all.iter().any(|conversation| conversation.open && !conversation.transcript.is_empty())
     })

@@ -1,14 +1,15 @@
 //! What people send, and what agents and bots send.
 
 use connector_lab::{
-    Lab, LabOptions,
+    LabOptions,
     liveengage::{AcceptStatus, NewFile},
     whatsapp::{MediaFile, MediaKind, MessageContent},
 };
 use serde_json::{Value, json};
 
+use crate::silence::WatchedLab;
 use crate::steps::{
-    PHONE, consumer_texts, desk, lab, line, opened, opened_on_whatsapp, received, received_on_whatsapp, settled,
+    HELLO, PHONE, consumer_texts, desk, lab, line, opened, opened_on_whatsapp, received, received_on_whatsapp, settled,
 };
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1A\nnot much of a picture";
@@ -55,7 +56,7 @@ async fn a_file_that_liveengage_cant_take_is_named_at_the_desk_and_its_sender_is
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_shares_documents_gets_them() {
-    let lab = Lab::start(LabOptions { documents: true, ..LabOptions::default() }).await.unwrap();
+    let lab = WatchedLab::start(LabOptions { documents: true, ..LabOptions::default() }).await;
     lab.whatsapp().consumer_sends_document(PHONE, PDF, "application/pdf", "bill.pdf", None).unwrap();
     let shown = line(&lab, "the document", |line| line.file.is_some()).await;
     let file = shown.file.unwrap();
@@ -105,7 +106,7 @@ async fn an_agents_picture_is_shown_on_whatsapp_and_not_carried_by_sms() {
     assert_eq!(media.caption.as_deref(), Some("like this one?"));
 
     let other = "+4915155002";
-    lab.gateway().consumer_sends(other, "hello").unwrap();
+    lab.gateway().consumer_sends(other, HELLO).unwrap();
     let all = desk(&lab, "both conversations", |all| all.len() == 2).await;
     let sms = all.iter().find(|one| one.id != id).unwrap().id.clone();
     lab.liveengage().say_file(&sms, NewFile::new("PNG", PNG)).unwrap();

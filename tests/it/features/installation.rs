@@ -10,12 +10,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use connector::liveengage::manifest::manifest;
 use connector_lab::{
-    ACCOUNT, Lab, LabOptions, headless,
+    ACCOUNT, LabOptions, headless,
     liveengage::{Forms, InstallState, WebhookEvent, WebhookSettings},
 };
 use serde_json::Value;
 use url::Url;
 
+use crate::silence::WatchedLab;
 use crate::steps::{PHONE, desk, lab, opened, received, settled, soon};
 
 /// The webhooks as an administrator enters them from the manifest, but for the scheme: the lab has no certificate.
@@ -85,7 +86,7 @@ async fn what_liveengage_held_back_while_an_endpoint_failed_arrives_in_order_and
 async fn a_conversation_goes_well_in_the_oldest_forms_of_the_documentation() {
     for webhooks_before_response in [false, true] {
         let options = LabOptions { forms: Forms::oldest(), webhooks_before_response, ..LabOptions::default() };
-        let lab = Lab::start(options).await.unwrap();
+        let lab = WatchedLab::start(options).await;
         let report = headless::run(&lab).await;
         assert!(report.problems.is_empty(), "{:?}\n{}", report.problems, report.transcript);
     }
@@ -94,7 +95,7 @@ async fn a_conversation_goes_well_in_the_oldest_forms_of_the_documentation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_fields_and_values_of_tomorrow_change_nothing() {
     let forms = Forms { unknown_fields: true, unknown_values: true, ..Forms::newest() };
-    let lab = Lab::start(LabOptions { forms, ..LabOptions::default() }).await.unwrap();
+    let lab = WatchedLab::start(LabOptions { forms, ..LabOptions::default() }).await;
     let report = headless::run(&lab).await;
     assert!(report.problems.is_empty(), "{:?}\n{}", report.problems, report.transcript);
     desk(&lab, "two conversations", |all| all.len() == 2).await;

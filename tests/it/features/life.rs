@@ -1,9 +1,10 @@
 //! The life of a conversation.
 
-use connector_lab::{Lab, LabOptions, liveengage::SpeakerRole};
+use connector_lab::{LabOptions, liveengage::SpeakerRole};
 use serde_json::json;
 
-use crate::steps::{PHONE, consumer_texts, desk, lab, lab_with, opened, received, settled};
+use crate::silence::WatchedLab;
+use crate::steps::{HELLO, PHONE, consumer_texts, desk, lab, lab_with, opened, received, settled};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_go_on_through_every_change_of_hands() {
@@ -48,7 +49,7 @@ async fn a_person_ends_the_conversation_with_the_lines_word() {
     lab.gateway().consumer_sends(PHONE, "#END").unwrap();
     let all = desk(&lab, "it is closed", |all| !all[0].open).await;
     assert_eq!(all[0].closed_by.as_deref(), Some("CONSUMER"));
-    assert_eq!(consumer_texts(&all[0]), ["hello", "#END"]);
+    assert_eq!(consumer_texts(&all[0]), [HELLO, "#END"]);
     settled(&lab).await;
     lab.gateway().consumer_sends(PHONE, "#end").unwrap();
     assert_eq!(received(&lab, PHONE, 1).await, ["There is no open conversation."]);
@@ -79,8 +80,7 @@ async fn the_last_words_after_a_close_arrive_and_the_next_text_opens_a_new_conve
 #[tokio::test(flavor = "multi_thread")]
 async fn the_controllers_welcome_reaches_the_phone() {
     let welcome = "Welcome! We answer from 9 to 5.";
-    let lab =
-        Lab::start(LabOptions { auto_messages: Some(welcome.to_owned()), ..LabOptions::default() }).await.unwrap();
+    let lab = WatchedLab::start(LabOptions { auto_messages: Some(welcome.to_owned()), ..LabOptions::default() }).await;
     opened(&lab, PHONE).await;
     assert_eq!(received(&lab, PHONE, 1).await, [welcome]);
 }

@@ -1,16 +1,15 @@
 //! What a person is asked after a conversation.
 
-#![expect(clippy::unwrap_used, reason = "a step that the tests share may fail as loudly as a test")]
-
 use connector_lab::{
-    Lab, LabOptions,
+    LabOptions,
     liveengage::{SurveyOptions, SurveyQuestion},
     whatsapp::MessageContent,
 };
 use serde_json::json;
 
+use crate::silence::WatchedLab;
 use crate::steps::{
-    PHONE, consumer_texts, desk, lab_with, opened, opened_on_whatsapp, received, received_on_whatsapp, settled,
+    HELLO, PHONE, consumer_texts, desk, lab_with, opened, opened_on_whatsapp, received, received_on_whatsapp, settled,
 };
 
 fn survey() -> SurveyOptions {
@@ -24,8 +23,8 @@ fn survey() -> SurveyOptions {
     }
 }
 
-async fn lab_with_survey() -> Lab {
-    Lab::start(LabOptions { survey: Some(survey()), ..LabOptions::default() }).await.unwrap()
+async fn lab_with_survey() -> WatchedLab {
+    WatchedLab::start(LabOptions { survey: Some(survey()), ..LabOptions::default() }).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,7 +44,7 @@ async fn the_survey_is_answered_by_sms_and_then_the_conversation_is_over() {
     let answers: Vec<_> = all[0].survey_answers.iter().map(|answer| answer.text.as_str()).collect();
     assert_eq!(answers, ["3", "Nothing, thanks"]);
     assert!(all[0].survey_answers[0].answer_id.is_some(), "the number was the button");
-    assert_eq!(consumer_texts(&all[0])[0], "hello");
+    assert_eq!(consumer_texts(&all[0])[0], HELLO);
     settled(&lab).await;
     lab.gateway().consumer_sends(PHONE, "a new matter").unwrap();
     desk(&lab, "a second conversation", |all| all.len() == 2).await;
@@ -85,7 +84,7 @@ async fn a_line_that_wants_no_survey_has_none() {
         line_settings: json!({"surveys": false, "close_words": ["bye"]}),
         ..LabOptions::default()
     };
-    let lab = Lab::start(options).await.unwrap();
+    let lab = WatchedLab::start(options).await;
     let id = opened(&lab, PHONE).await;
     lab.liveengage().join(&id).unwrap();
     lab.gateway().consumer_sends(PHONE, "bye").unwrap();

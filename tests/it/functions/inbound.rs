@@ -41,6 +41,20 @@ async fn a_text_is_queued() {
 }
 
 #[tokio::test]
+async fn whatsapps_handshake_is_answered_and_its_text_is_queued() {
+    let connector = Deployment::new().await;
+    let handshake = events::event("inbound-whatsapp-handshake.json");
+    assert_eq!(connector.call_inbound(&handshake).await, (200, "5819203746".to_owned()));
+    assert!(connector.tasks().is_empty());
+
+    assert_eq!(connector.call_inbound(&events::event("inbound-whatsapp-text.json")).await, empty(200));
+    let tasks = connector.tasks();
+    assert_eq!(tasks.len(), 1);
+    assert_eq!(tasks[0]["line"], events::WHATSAPP_LINE);
+    assert_eq!(tasks[0]["event"]["content"], json!({"kind": "text", "text": "Is the shop open today? 🕘"}));
+}
+
+#[tokio::test]
 async fn what_is_not_the_gateways_is_refused_with_an_empty_body() {
     let good = events::event("inbound-text.json");
     let with = |header: &str, value: &str| {
@@ -120,7 +134,7 @@ async fn a_message_without_a_text_is_queued_as_a_placeholder() {
 }
 
 #[tokio::test]
-async fn a_body_is_taken_up_to_256_kib() {
+async fn a_body_is_taken_up_to_4_mib() {
     let around = sms("").len();
     let fitting = sms(&"x".repeat(LARGEST_BODY - around));
     let connector = Deployment::new().await;

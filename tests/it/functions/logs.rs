@@ -1,66 +1,19 @@
 //! No phone number, text or secret reaches a log: everything the functions do, good and bad, with all logs at TRACE, and a search
 //! for planted values.
 
-use std::{cell::RefCell, io::Write, sync::Once};
-
 use connector::{domain::http::HttpFailure, testing::MemoryQueue};
 use jiff::SignedDuration;
 use lambda_runtime::LambdaEvent;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tracing_subscriber::{Layer, filter::dynamic_filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::{ACCOUNT_SECRET, Deployment, LINE_SECRET, accept, know_anna, reply};
-use crate::events::{
-    self, ACCOUNT, ANNA, BEARER_TOKEN, BEN, CLIENT_ID, CLIENT_SECRET, CONSUMER_ID_KEY, CONVERSATION, WEBHOOK_SECRET,
+use crate::{
+    events::{
+        self, ACCOUNT, ANNA, BEARER_TOKEN, BEN, CLIENT_ID, CLIENT_SECRET, CONSUMER_ID_KEY, CONVERSATION, WEBHOOK_SECRET,
+    },
+    silence::capture,
 };
-
-thread_local! {
-    /// What this thread has logged since a test began to listen. A test's functions all run on its own thread.
-    static LOGGED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
-}
-
-#[derive(Clone, Copy)]
-struct OwnThread;
-
-impl Write for OwnThread {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        LOGGED.with_borrow_mut(|logged| logged.as_mut().map(|logged| logged.extend_from_slice(bytes)));
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Listens to all logs of this thread, of every crate. One subscriber for the process, which asks each time whether anybody
-/// listens: with one for each test, a log line's "nobody wants this" could be remembered from another test.
-fn capture() -> Captured {
-    static SUBSCRIBER: Once = Once::new();
-    SUBSCRIBER.call_once(|| {
-        let listening = dynamic_filter_fn(|_, _| LOGGED.with_borrow(Option::is_some));
-        // Without the time: its digits could be a planted number's.
-        let lines = tracing_subscriber::fmt::layer().json().without_time().with_writer(|| OwnThread);
-        tracing_subscriber::registry().with(lines.with_filter(listening)).init();
-    });
-    LOGGED.set(Some(Vec::new()));
-    Captured
-}
-
-/// Listens until it is dropped.
-struct Captured;
-
-impl Captured {
-    fn text(&self) -> String {
-        LOGGED.with_borrow(|logged| String::from_utf8(logged.clone().unwrap_or_default()).unwrap())
-    }
-}
-
-impl Drop for Captured {
-    fn drop(&mut self) {
-        LOGGED.set(None);
-    }
-}
 
 /// A word that stands in every text, header and path of a stranger.
 const CANARY: &str = "c4nary";
@@ -118,7 +71,7 @@ async fn the_webhook_function_logs_no_content() {
     }
     stranger["headers"]["user-agent"] = json!(CANARY);
     connector.call_webhook(&stranger).await;
-    connector.call_webhook(&events::webhook_with(&vec![b'x'; 300 * 1024], CLIENT_SECRET)).await;
+    connector.call_webhook(&events::webhook_with(&vec![b'x'; 5 * 1024 * 1024], CLIENT_SECRET)).await;
     connector.queue.fail(true);
     connector.call_webhook(&events::webhook_with(&webhook_saying(CANARY), CLIENT_SECRET)).await;
     // A new version of the secret that can't be read.

@@ -1,7 +1,10 @@
 //! The functions, called with what API Gateway, SQS and the scheduler send, over ports in memory.
 
 mod inbound;
+mod limits;
 mod logs;
+mod order;
+mod replay;
 mod webhook;
 mod workers;
 
@@ -32,7 +35,10 @@ use jiff::SignedDuration;
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 
-use crate::events::{self, ACCOUNT, LINE, LP_CONSUMER};
+use crate::{
+    events::{self, ACCOUNT, LINE, LP_CONSUMER},
+    silence::Watch,
+};
 
 const ACCOUNT_SECRET: &str = "connector/account/72419083";
 const LINE_SECRET: &str = "connector/line/sms-main";
@@ -59,6 +65,24 @@ struct Deployment {
     postponed: Arc<Postponed>,
     accounts: Arc<Accounts>,
     lines: Arc<Lines>,
+    _searched: Searched,
+}
+
+/// Plants all that went through the ports when it is dropped, and so before its watch searches the log.
+struct Searched {
+    queue: Arc<MemoryQueue>,
+    http: Arc<ScriptedHttp>,
+    watch: Watch,
+}
+
+impl Drop for Searched {
+    fn drop(&mut self) {
+        let tasks = self.queue.sent().into_iter().map(|message| message.body.into_bytes());
+        let calls = self.http.calls().into_iter().map(|call| call.body.to_vec());
+        for body in tasks.chain(calls) {
+            self.watch.plant_json(&serde_json::from_slice(&body).unwrap_or_default());
+        }
+    }
 }
 
 impl Deployment {
@@ -68,19 +92,25 @@ impl Deployment {
     }
 
     async fn answering(answer: impl Fn(&HttpCall) -> Result<HttpReply, HttpFailure> + Send + Sync + 'static) -> Self {
+        // Before everything else: the first log line may be the first one too many.
+        let watch = events::watch();
         let secrets = Arc::new(MemorySecrets::default());
+        let (queue, http) = (Arc::<MemoryQueue>::default(), Arc::new(ScriptedHttp::new(answer)));
         secrets.put(ACCOUNT_SECRET, &events::account_secret());
         secrets.put(LINE_SECRET, &events::line_secret());
-        let (account, line) = (AccountId::new(ACCOUNT).unwrap(), LineId::new(LINE).unwrap());
+        secrets.put(&format!("connector/line/{}", events::WHATSAPP_LINE), &events::whatsapp_secret());
+        let account = AccountId::new(ACCOUNT).unwrap();
+        let lines = [LineId::new(LINE).unwrap(), LineId::new(events::WHATSAPP_LINE).unwrap()];
         let as_port = || Arc::<MemorySecrets>::clone(&secrets);
         Self {
             accounts: Arc::new(Registry::load(as_port(), "connector", &[account], events::now()).await.unwrap()),
-            lines: Arc::new(Registry::load(as_port(), "connector", &[line], events::now()).await.unwrap()),
+            lines: Arc::new(Registry::load(as_port(), "connector", &lines, events::now()).await.unwrap()),
             secrets,
             clock: Arc::new(ManualClock::at(events::now())),
-            queue: Arc::default(),
+            _searched: Searched { queue: Arc::clone(&queue), http: Arc::clone(&http), watch },
+            queue,
             store: Arc::default(),
-            http: Arc::new(ScriptedHttp::new(answer)),
+            http,
             postponed: Arc::default(),
         }
     }

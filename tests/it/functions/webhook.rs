@@ -62,7 +62,8 @@ async fn every_known_change_of_a_batch_is_queued_in_order_and_an_unknown_one_is_
     assert_eq!(sequences, [3, 4, 5, 0], "number 6 is of a type that doesn't exist yet");
     let groups: Vec<_> = connector.queue.sent().into_iter().map(|message| message.group).collect();
     let ours = group(CONVERSATION);
-    assert_eq!(groups, [ours.clone(), ours.clone(), ours, group(UNKNOWN_CONVERSATION)]);
+    let echo = digest([ACCOUNT.as_bytes(), CONVERSATION.as_bytes(), b"echo"]);
+    assert_eq!(groups, [ours.clone(), echo, ours, group(UNKNOWN_CONVERSATION)]);
 }
 
 #[tokio::test]
@@ -170,7 +171,7 @@ async fn a_known_change_that_cannot_be_read_is_queued_for_the_worker_to_keep() {
 }
 
 #[tokio::test]
-async fn a_body_is_taken_up_to_256_kib() {
+async fn a_body_is_taken_up_to_4_mib() {
     let fitting = {
         let around = notification("").len();
         notification(&"x".repeat(LARGEST_BODY - around))

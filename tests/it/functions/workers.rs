@@ -106,8 +106,8 @@ async fn a_gateway_that_fails_holds_up_one_conversation() {
     know_anna(&connector.store).await;
     let batch = events::event("to-channel-batch.json");
     let failed = connector.run(&connector.to_channel(), &batch).await;
-    let ids: Vec<_> = [1, 2, 3, 4].map(|index| batch["Records"][index]["messageId"].as_str().unwrap()).into();
-    assert_eq!(failed, ids, "the first was only news");
+    let ids: Vec<_> = [1, 3, 4].map(|index| batch["Records"][index]["messageId"].as_str().unwrap()).into();
+    assert_eq!(failed, ids, "the first was only news, and the third an echo");
     assert_eq!(connector.bodies(SMS).len(), 1);
 }
 

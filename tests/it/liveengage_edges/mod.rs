@@ -24,7 +24,10 @@ use wiremock::{
     matchers::{header, header_exists, method, path},
 };
 
-use crate::events::{self, ACCOUNT, ANNA, CLIENT_SECRET, LINE};
+use crate::{
+    events::{self, ACCOUNT, ANNA, CLIENT_SECRET, LINE},
+    silence::{Kind, Watch},
+};
 
 const DOMAIN_API: &str = "/api/account/72419083/service/baseURI.json";
 const SENTINEL: &str = "/sentinel/api/account/72419083/app/token";
@@ -79,11 +82,14 @@ struct Services {
     secrets: Arc<MemorySecrets>,
     accounts: Arc<Accounts>,
     lines: Arc<Lines>,
+    _watch: Watch,
 }
 
 impl Services {
     /// The services, none of which answers yet.
     async fn silent() -> Self {
+        let watch = events::watch();
+        watch.plant_all(Kind::Secret, ["jwt-1", "jwt-2"]);
         let server = MockServer::start().await;
         let secrets = Arc::new(MemorySecrets::default());
         secrets.put("connector/account/72419083", &account_secret(&server, CLIENT_SECRET));
@@ -91,7 +97,14 @@ impl Services {
         let as_port = || Arc::<MemorySecrets>::clone(&secrets);
         let accounts = Registry::load(as_port(), "connector", &[account()], at(0)).await.unwrap();
         let lines = Registry::load(as_port(), "connector", &[LineId::new(LINE).unwrap()], at(0)).await.unwrap();
-        Self { server, store: Arc::default(), secrets, accounts: Arc::new(accounts), lines: Arc::new(lines) }
+        Self {
+            server,
+            store: Arc::default(),
+            secrets,
+            accounts: Arc::new(accounts),
+            lines: Arc::new(lines),
+            _watch: watch,
+        }
     }
 
     /// The services on a good day. What a test mounts before is asked first.

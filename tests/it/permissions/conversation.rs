@@ -1,0 +1,63 @@
+//! A conversation in which every function makes every kind of call that it ever makes on AWS.
+
+use std::{num::NonZeroU16, sync::Arc};
+
+use connector_lab::{LabOptions, headless, liveengage::Service};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::roles::Roles;
+use crate::{
+    silence::WatchedLab,
+    steps::{PHONE, consumer_texts, desk, opened, received, settled, soon},
+};
+
+/// With these a line asks its own questions after a conversation: it puts them into its own queue.
+pub(super) fn with_questions() -> Value {
+    json!({"satisfaction": {"question": "How was it, from 1 to 5?", "resolved_question": "Is it settled?", "thanks": "Thank you!"}})
+}
+
+/// A lab behind the roles, in which the waits between attempts are short.
+pub(super) fn guarded(roles: &Arc<Roles>, line_settings: Value) -> LabOptions {
+    LabOptions {
+        authorizer: Some(Arc::clone(roles) as _),
+        pace: NonZeroU16::new(12),
+        line_settings,
+        ..LabOptions::default()
+    }
+}
+
+pub(super) fn refused_by_the_gateway() -> &'static str {
+    r#"{"error":{"code":"blocked_words"}}"#
+}
+
+pub(super) async fn whole_conversation(roles: &Arc<Roles>) {
+    // The plain road, both ways, with a second conversation.
+    let lab = WatchedLab::start(guarded(roles, Value::Null)).await;
+    soon("the schedule has bought a token", roles.asked("token-refresh", "dynamodb:UpdateItem", true)).await;
+    let report = headless::run(&lab).await;
+    assert!(report.problems.is_empty(), "{:?}\n{:#?}\n{}", report.problems, roles.denied(), report.transcript);
+
+    // What goes wrong: both sides are down for a moment, and then refuse a message, which is told, and kept.
+    let lab = WatchedLab::start(guarded(roles, with_questions())).await;
+    let id = opened(&lab, PHONE).await;
+    settled(&lab).await;
+    lab.liveengage().fail_next(Service::Send, StatusCode::SERVICE_UNAVAILABLE, "");
+    lab.gateway().consumer_sends(PHONE, "anyone?").unwrap();
+    lab.gateway().fail_next(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), "");
+    lab.liveengage().say(&id, "here").unwrap();
+    received(&lab, PHONE, 1).await;
+    lab.gateway().fail_next(StatusCode::BAD_REQUEST, HeaderMap::new(), refused_by_the_gateway());
+    lab.liveengage().say(&id, "refused").unwrap();
+    desk(&lab, "the agent is told", |all| consumer_texts(&all[0]).iter().any(|text| text.contains("Not delivered")))
+        .await;
+    settled(&lab).await;
+    lab.liveengage().fail_next(Service::Send, StatusCode::FORBIDDEN, "");
+    lab.gateway().consumer_sends(PHONE, "not for you").unwrap();
+    received(&lab, PHONE, 2).await;
+    settled(&lab).await;
+    lab.liveengage().close(&id).unwrap();
+    let told = received(&lab, PHONE, 3).await;
+    assert_eq!(told[2], "How was it, from 1 to 5?");
+    settled(&lab).await;
+}

@@ -1,0 +1,150 @@
+//! The roles of the template at work: what each function asks for is held against its statements, and remembered.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use connector_lab::aws::authorization::{Access, Authorizer};
+
+use super::{policy, policy::Statement, template, template::KEY};
+
+/// With a key, tracing and all: the most that a role can hold.
+pub(crate) const EVERYTHING: [&str; 2] = ["HasKey", "HasTracing"];
+/// The condition key under which KMS knows the service that uses a key for a caller.
+const VIA_SERVICE: &str = "kms:ViaService";
+
+/// The statements by function.
+pub(crate) type Statements = BTreeMap<String, Vec<Statement>>;
+
+pub(crate) fn statements(conditions: &[&str]) -> Statements {
+    let source = template::source();
+    let functions = template::functions(&source).into_iter();
+    functions.map(|function| (function.name, policy::statements(&source, &function.role, conditions))).collect()
+}
+
+/// Whether a function may make a call that asks for this. With a key, that is more than the call's own permission: the service uses
+/// the key in the caller's name.
+pub(crate) fn allowed(statements: &Statements, access: &Access, has_key: bool) -> bool {
+    let role = statements.get(&access.caller).map(Vec::as_slice).unwrap_or_default();
+    let one = |access: &Access| role.iter().any(|statement| statement.allows(access));
+    one(access) && (!has_key || uses_of_the_key(access).iter().all(one))
+}
+
+/// What a call asks of the key when the table, the queues and the secrets are encrypted with it. DynamoDB decrypts the table's key,
+/// SQS makes a data key for what is sent and decrypts it to check it, Secrets Manager decrypts the secret.
+pub(crate) fn uses_of_the_key(access: &Access) -> Vec<Access> {
+    let actions: &[&str] = match access.action.as_str() {
+        "sqs:SendMessage" => &["kms:GenerateDataKey", "kms:Decrypt"],
+        "sqs:ReceiveMessage" | "secretsmanager:GetSecretValue" => &["kms:Decrypt"],
+        action if action.starts_with("dynamodb:") => &["kms:Decrypt"],
+        _ => &[],
+    };
+    let service = access.action.split(':').next().unwrap_or_default();
+    let via = format!("{service}.us-east-1.amazonaws.com");
+    let uses = actions.iter().map(|action| Access {
+        caller: access.caller.clone(),
+        action: (*action).to_owned(),
+        resource: KEY.to_owned(),
+        context: BTreeMap::from([(VIA_SERVICE.to_owned(), vec![via.clone()])]),
+    });
+    uses.collect()
+}
+
+/// What Lambda itself does in a function's name: it writes its log and its traces, and reads its queue. From the developer guide:
+/// "Defining Lambda function permissions with an execution role", "Visualize Lambda function invocations using AWS X-Ray", and
+/// "Creating and configuring an Amazon SQS event source mapping".
+pub(crate) fn of_lambda() -> Vec<Access> {
+    let source = template::source();
+    let mut of_lambda = Vec::new();
+    for function in template::functions(&source) {
+        let mut add = |actions: &[&str], resource: &str| {
+            of_lambda.extend(actions.iter().map(|action| Access {
+                caller: function.name.clone(),
+                action: (*action).to_owned(),
+                resource: resource.to_owned(),
+                context: BTreeMap::new(),
+            }));
+        };
+        add(&["logs:CreateLogStream", "logs:PutLogEvents"], &template::arn(&source, &function.log_group));
+        add(&["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*");
+        if let Some(queue) = &function.source {
+            let actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+            add(&actions, &template::arn(&source, queue));
+        }
+    }
+    of_lambda
+}
+
+/// Takes one permission away.
+pub(crate) fn without(statements: &mut Statements, function: &str, sid: &str, action: &str) {
+    let statement = statements.get_mut(function).unwrap().iter_mut().find(|statement| statement.sid == sid).unwrap();
+    assert!(statement.actions.remove(action), "{function} has no {action} in {sid}");
+}
+
+/// The roles in front of a lab's AWS, encrypted with a key.
+#[derive(Debug)]
+pub(crate) struct Roles(Mutex<Record>);
+
+#[derive(Debug)]
+struct Record {
+    statements: Statements,
+    allowed: BTreeSet<Access>,
+    denied: Vec<Access>,
+}
+
+impl Roles {
+    pub(crate) fn of_the_template() -> Self {
+        let statements = statements(&EVERYTHING);
+        Self(Mutex::new(Record { statements, allowed: BTreeSet::new(), denied: Vec::new() }))
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn revoke(&self, function: &str, sid: &str, action: &str) {
+        without(&mut self.record().statements, function, sid, action);
+    }
+
+    pub(crate) fn restore(&self) {
+        self.record().statements = statements(&EVERYTHING);
+    }
+
+    pub(crate) fn allowed(&self) -> BTreeSet<Access> {
+        self.record().allowed.clone()
+    }
+
+    pub(crate) fn denied(&self) -> Vec<Access> {
+        self.record().denied.clone()
+    }
+
+    /// Waits until a function was denied this action, or allowed it.
+    pub(crate) async fn asked(&self, function: &str, action: &str, granted: bool) {
+        let fits = |access: &Access| access.caller == function && access.action == action;
+        let mut pause = tokio::time::interval(Duration::from_millis(10));
+        loop {
+            let found = match granted {
+                true => self.record().allowed.iter().any(fits),
+                false => self.record().denied.iter().any(fits),
+            };
+            if found {
+                return;
+            }
+            pause.tick().await;
+        }
+    }
+}
+
+impl Authorizer for Roles {
+    fn allows(&self, access: &Access) -> bool {
+        let mut record = self.record();
+        let allowed = allowed(&record.statements, access, true);
+        match allowed {
+            true => drop(record.allowed.insert(access.clone())),
+            false => record.denied.push(access.clone()),
+        }
+        allowed
+    }
+}

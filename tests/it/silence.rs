@@ -1,0 +1,290 @@
+//! No phone number, text, name, secret or token in a line that the functions log, whatever test runs.
+//!
+//! One subscriber for the whole process keeps every line as a deployment writes it: JSON, with the spans. The connector's own crate is
+//! heard at TRACE. Of the libraries INFO is heard, the lowest level that the template offers. The lab's simulators are no part of a
+//! deployment and are not heard.
+//!
+//! A [`Watch`] belongs to one test. What must not be logged is planted in it, and when it is dropped every line since its beginning is
+//! searched, those of tests that run beside it too. A [`WatchedLab`] plants by itself: all that was said in it, by whom, and its secrets.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what the tests share may fail as loudly as a test")]
+
+use std::{
+    cell::Cell,
+    collections::BTreeSet,
+    io::Write,
+    ops::Deref,
+    sync::{Arc, Mutex, Once, PoisonError},
+    thread::ThreadId,
+};
+
+use connector::{aws::SecretsManager, port::Secrets};
+use connector_lab::{ACCOUNT, LINE, Lab, LabOptions, WHATSAPP_LINE, liveengage::Role, sms_gateway, whatsapp};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{Layer, filter::dynamic_filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
+
+mod search;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use search::Kind;
+use search::{Canary, Finding};
+
+/// One line of the log, and the thread that wrote it.
+#[derive(Clone)]
+struct LogLine {
+    thread: ThreadId,
+    text: Arc<str>,
+}
+
+/// All lines of this process. They stay: a test that runs beside others may still want them.
+static LINES: Mutex<Vec<LogLine>> = Mutex::new(Vec::new());
+
+thread_local! {
+    /// Whether all crates are heard at TRACE on this thread.
+    static ALL_EARS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// In the lines that the tests of the search itself write, while other tests run beside them.
+const REHEARSAL: &str = "\"target\":\"connector::planted\"";
+
+struct Keep;
+
+impl Write for Keep {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let line = LogLine { thread: std::thread::current().id(), text: String::from_utf8_lossy(bytes).into() };
+        LINES.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What the lab and the tests are made of, beside the connector.
+const SIMULATORS: [&str; 7] = ["connector_lab", "it", "axum", "dynoxide", "rustack", "wiremock", "proptest"];
+
+fn is_heard(metadata: &Metadata<'_>) -> bool {
+    let name = metadata.target().split("::").next().unwrap_or_default();
+    match name {
+        _ if ALL_EARS.get() => true,
+        "connector" => true,
+        _ if SIMULATORS.iter().any(|simulator| name.starts_with(simulator)) => false,
+        _ => *metadata.level() <= Level::INFO,
+    }
+}
+
+/// One subscriber for the process: with one for each test, a log line's "nobody wants this" could be remembered from another test.
+fn listen() {
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| {
+        // Without the time: its digits could be a planted number's.
+        let lines = tracing_subscriber::fmt::layer().json().without_time().with_file(true).with_line_number(true);
+        let heard = dynamic_filter_fn(|metadata, _| is_heard(metadata));
+        tracing_subscriber::registry().with(lines.with_writer(|| Keep).with_filter(heard)).init();
+    });
+}
+
+/// Searches the log of one test. Dropped, it fails the test if something planted was logged.
+pub(crate) struct Watch {
+    begin: usize,
+    is_rehearsal: bool,
+    planted: Mutex<BTreeSet<Canary>>,
+}
+
+impl Watch {
+    /// Listens from now on.
+    pub(crate) fn begin() -> Self {
+        listen();
+        let begin = LINES.lock().unwrap_or_else(PoisonError::into_inner).len();
+        Self { begin, is_rehearsal: false, planted: Mutex::default() }
+    }
+
+    /// Plants what must not be logged. See [`Kind`] for how short it may be.
+    pub(crate) fn plant(&self, kind: Kind, value: &str) {
+        let value = value.trim();
+        if !value.is_empty() {
+            let canary = Canary { kind, value: value.to_owned() };
+            self.planted.lock().unwrap_or_else(PoisonError::into_inner).insert(canary);
+        }
+    }
+
+    /// The same for several of one kind.
+    pub(crate) fn plant_all<'a>(&self, kind: Kind, values: impl IntoIterator<Item = &'a str>) {
+        for value in values {
+            self.plant(kind, value);
+        }
+    }
+
+    /// Plants the sentences of a JSON value, the phone numbers in them, and whatever stands under the name of a secret.
+    pub(crate) fn plant_json(&self, value: &Value) {
+        match value {
+            Value::String(text) => {
+                self.plant_numbers(text);
+                if let Ok(inner @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str::<Value>(text) {
+                    self.plant_json(&inner);
+                } else if search::is_sentence(text) {
+                    self.plant(Kind::Sentence, text);
+                }
+            }
+            Value::Array(elements) => elements.iter().for_each(|element| self.plant_json(element)),
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value.as_str() {
+                        Some(secret) if search::is_secrets_name(name) => self.plant(Kind::Secret, secret),
+                        // Why something was not delivered, in the connector's own words.
+                        Some(_) if matches!(name.as_str(), "reason" | "contentType") => {}
+                        _ => self.plant_json(value),
+                    }
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn plant_numbers(&self, text: &str) {
+        for behind in text.split('+').skip(1) {
+            let digits: String = behind.chars().take_while(char::is_ascii_digit).collect();
+            if digits.len() >= 9 {
+                self.plant(Kind::Number, &digits);
+            }
+        }
+    }
+
+    /// The lines since the beginning, of every thread.
+    fn lines(&self) -> Vec<LogLine> {
+        LINES.lock().unwrap_or_else(PoisonError::into_inner).get(self.begin..).unwrap_or_default().to_vec()
+    }
+
+    /// What was found of all that was planted.
+    fn findings(&self) -> Vec<Finding> {
+        let planted: Vec<Canary> =
+            self.planted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        let lines = self.lines();
+        let of_a_rehearsal = |line: &&LogLine| line.text.contains(REHEARSAL);
+        let wanted = lines.iter().filter(|line| self.is_rehearsal || !of_a_rehearsal(line));
+        search::search(wanted.map(|line| &*line.text), &planted)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let findings = self.findings();
+        let shown: Vec<String> = findings.iter().take(5).map(ToString::to_string).collect();
+        assert!(
+            findings.is_empty(),
+            "{} times in the log, where it must not be:\n{}",
+            findings.len(),
+            shown.join("\n")
+        );
+    }
+}
+
+/// All that every crate logs on this thread, until it is dropped.
+pub(crate) struct Captured {
+    begin: usize,
+}
+
+/// Listens to this thread, at TRACE to every crate. For tests whose functions all run on their own thread.
+pub(crate) fn capture() -> Captured {
+    listen();
+    ALL_EARS.set(true);
+    Captured { begin: LINES.lock().unwrap_or_else(PoisonError::into_inner).len() }
+}
+
+impl Captured {
+    pub(crate) fn text(&self) -> String {
+        let own = std::thread::current().id();
+        let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = lines.get(self.begin..).unwrap_or_default();
+        since.iter().filter(|line| line.thread == own).map(|line| &*line.text).collect()
+    }
+}
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        ALL_EARS.set(false);
+    }
+}
+
+/// A lab whose log is searched when it ends.
+pub(crate) struct WatchedLab {
+    lab: Option<Lab>,
+    watch: Watch,
+}
+
+impl WatchedLab {
+    /// Starts a lab. Its secrets are planted.
+    pub(crate) async fn start(options: LabOptions) -> Self {
+        let watch = Watch::begin();
+        let lab = Lab::start(options).await.unwrap_or_else(|error| panic!("the lab doesn't start: {error}"));
+        let secrets = SecretsManager::new(aws_sdk_secretsmanager::Client::new(lab.aws().sdk_config()));
+        for name in [
+            format!("connector/account/{ACCOUNT}"),
+            format!("connector/line/{LINE}"),
+            format!("connector/line/{WHATSAPP_LINE}"),
+        ] {
+            let versions = secrets.versions(&name).await.unwrap();
+            watch.plant_json(&serde_json::from_str(versions.current.expose_secret()).unwrap());
+        }
+        Self { lab: Some(lab), watch }
+    }
+
+    /// What else must not be logged.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+}
+
+impl Deref for WatchedLab {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        self.lab.as_ref().unwrap_or_else(|| panic!("it is there until it is dropped"))
+    }
+}
+
+impl Drop for WatchedLab {
+    fn drop(&mut self) {
+        if let Some(lab) = self.lab.take() {
+            plant_what_was_said(&lab, &self.watch);
+        }
+    }
+}
+
+/// Plants the people's numbers and names, and everything that they, agents and bots have said.
+pub(crate) fn plant_what_was_said(lab: &Lab, watch: &Watch) {
+    for phone in lab.gateway().phones() {
+        watch.plant(Kind::Number, &phone);
+        let transcript = lab.gateway().transcript(&phone);
+        for message in transcript.iter().filter(|message| message.direction == sms_gateway::Direction::FromPhone) {
+            watch.plant(Kind::Text, &message.text);
+            watch.plant_all(Kind::Text, message.media.iter().filter_map(|media| media.name.as_deref()));
+        }
+    }
+    for phone in lab.whatsapp().phones() {
+        watch.plant(Kind::Number, &phone);
+        watch.plant_all(Kind::Name, lab.whatsapp().profile_name(&phone).as_deref());
+        let transcript = lab.whatsapp().transcript(&phone);
+        for message in transcript.iter().filter(|message| message.direction == whatsapp::Direction::FromPhone) {
+            watch.plant(Kind::Text, message.text());
+        }
+    }
+    for conversation in lab.liveengage().conversations() {
+        watch.plant_all(Kind::Name, conversation.consumer.name.as_deref());
+        watch.plant_json(&conversation.consumer.profile);
+        let said = conversation.transcript.iter().filter(|line| line.who != Role::Consumer || conversation.foreign);
+        for line in said {
+            watch.plant(Kind::Text, &line.text);
+            watch.plant_json(&line.rich.clone().unwrap_or_default());
+        }
+    }
+    for entry in lab.journal().entries() {
+        watch.plant_json(&entry.detail.unwrap_or_default());
+    }
+}
