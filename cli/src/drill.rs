@@ -6,14 +6,18 @@ use clap::Args;
 use connector_lab::drill::{self, DrillOptions, FaultSet, LONGEST, MOST_CONVERSATIONS, MOST_MESSAGES};
 use tracing_subscriber::filter::LevelFilter;
 
-/// Messages a second, unless told otherwise.
+/// How long a drill is of which only that is not said, in seconds.
+const USUAL_SECONDS: u32 = 60;
+
+/// Messages a second, unless told otherwise: what a laptop carries with every fault about.
 const PER_SECOND: u32 = 8;
 
 #[derive(Debug, Args)]
 pub(crate) struct DrillArguments {
-    /// How long things go wrong, in seconds. Coming to rest takes another while.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST)))]
-    seconds: u32,
+    /// How long things go wrong, in seconds: a minute, or as long as the messages and the outage take. Coming to rest takes another
+    /// while.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST)))]
+    seconds: Option<u32>,
     /// How many messages are said, both ways together; 8 a second unless told otherwise.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_MESSAGES)))]
     messages: Option<u32>,
@@ -27,6 +31,9 @@ pub(crate) struct DrillArguments {
     /// overtake, duplicate, reorder, table, queue, with commas between them.
     #[arg(long, default_value = "all")]
     faults: FaultSet,
+    /// For how many seconds LiveEngage is down in the middle of it.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(LONGEST)))]
+    outage: u32,
     /// What the functions log to standard error: off, error, warn, info, debug.
     #[arg(long, default_value = "off")]
     pub(crate) log: LevelFilter,
@@ -34,9 +41,12 @@ pub(crate) struct DrillArguments {
 
 impl DrillArguments {
     fn options(&self) -> DrillOptions {
+        let needed = self.messages.map_or(USUAL_SECONDS, |messages| messages.div_ceil(PER_SECOND).max(USUAL_SECONDS));
+        let seconds = self.seconds.unwrap_or(needed.saturating_add(self.outage).min(LONGEST));
         DrillOptions {
-            seconds: self.seconds,
-            messages: self.messages.unwrap_or(self.seconds * PER_SECOND),
+            seconds,
+            outage: self.outage,
+            messages: self.messages.unwrap_or(seconds * PER_SECOND),
             conversations: self.conversations,
             seed: self.seed.unwrap_or_else(drill::any_seed),
             faults: self.faults.clone(),
@@ -82,6 +92,15 @@ mod tests {
         let options = parse(&["--seconds", "10", "--seed", "7", "--faults", "kill,drop", "--messages", "9"]).unwrap();
         assert_eq!((options.seconds, options.messages, options.seed), (10, 9, 7));
         assert_eq!(options.faults.to_string(), "drop,kill");
+    }
+
+    #[test]
+    fn a_drill_of_many_messages_or_with_an_outage_is_longer_by_itself() {
+        let options = parse(&["--messages", "20000", "--conversations", "500"]).unwrap();
+        assert_eq!((options.seconds, options.outage), (2500, 0));
+        let options = parse(&["--outage", "600"]).unwrap();
+        assert_eq!((options.seconds, options.messages, options.outage), (660, 5280, 600));
+        assert_eq!(parse(&["--messages", "99999"]).unwrap().seconds, LONGEST);
     }
 
     #[test]

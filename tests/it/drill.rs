@@ -5,7 +5,7 @@ use connector_lab::drill::{self, DrillOptions, FaultSet, Report, Sabotage, Score
 use crate::silence::{Kind, Watch};
 
 fn short(faults: FaultSet) -> DrillOptions {
-    DrillOptions { seconds: 10, messages: 90, conversations: 12, seed: 47_110_815, faults }
+    DrillOptions { seconds: 10, messages: 90, conversations: 12, seed: 47_110_815, faults, outage: 0 }
 }
 
 /// Begins to watch the log for what people and agents say in a drill, and for their numbers.
@@ -61,6 +61,15 @@ async fn a_drill_of_a_broken_connector_fails_and_says_how() {
         assert!(!report.is_good(), "{sabotage:?}: {report}");
         assert!(count(&report.score) > 0, "{sabotage:?}: {report}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_in_the_middle_delays_and_loses_nothing() {
+    let options = DrillOptions { seconds: 8, messages: 60, outage: 4, ..short(FaultSet::none()) };
+    let report = run(options).await;
+    assert!(report.is_good(), "{report}");
+    assert!(report.score.doubled_in_a_window.is_empty(), "{report}");
+    assert!(report.injected.contains_key("LiveEngage: down"), "{report}");
 }
 
 /// Each fault that a message alone can't stand, by itself: so a failure names its cause.

@@ -16,7 +16,7 @@ use super::tag::{Piece, Tag, Way};
 use crate::lab::Lab;
 
 /// How often the desk is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(200);
 /// How often all tokens expire.
 const TOKENS_EXPIRE: Duration = Duration::from_secs(3);
 

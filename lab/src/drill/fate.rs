@@ -109,6 +109,11 @@ pub(super) fn fate(dice: Dice, injects: impl Fn(FaultKind) -> bool, hop: Hop, ca
     Fate::Pass(Duration::ZERO)
 }
 
+/// What befalls a call to a service that is down: half of them find nobody, and half of them a proxy that says so.
+pub(super) fn down(dice: Dice, call: &Call, time: u64) -> Fate {
+    if dice.hits(500, ("down", call, time)) { Fate::Drop } else { error(Hop::LiveEngage) }
+}
+
 impl Hop {
     /// As the report names it.
     pub(super) const fn name(self) -> &'static str {

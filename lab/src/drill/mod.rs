@@ -67,6 +67,8 @@ pub struct DrillOptions {
     pub seed: u64,
     /// What goes wrong.
     pub faults: FaultSet,
+    /// For how many seconds in the middle of it LiveEngage is down, for none of its APIs answers: 0 for not at all, at most `seconds`.
+    pub outage: u32,
 }
 
 /// A seed that nobody has chosen.
@@ -96,6 +98,7 @@ async fn drill(options: DrillOptions, sabotage: Option<Sabotage>) -> Result<Repo
         seconds: options.seconds.clamp(1, LONGEST),
         messages: options.messages.min(MOST_MESSAGES),
         conversations: options.conversations.clamp(1, MOST_CONVERSATIONS),
+        outage: options.outage.min(options.seconds.clamp(1, LONGEST)),
         ..options
     };
     let started = Instant::now();
@@ -118,7 +121,9 @@ async fn drill(options: DrillOptions, sabotage: Option<Sabotage>) -> Result<Repo
     let begun = Instant::now();
     let mut actors =
         actors::Actors::start(&lab, &storm, plan, begun + time + (time / 4).clamp(LAST_WORDS.0, LAST_WORDS.1));
-    actors.weather(&lab, begun + time, has(FaultKind::Token)).await;
+    let down = Duration::from_secs(options.outage.into());
+    let outage = storm.outage(begun + (time - down) / 2, down);
+    tokio::join!(actors.weather(&lab, begun + time, has(FaultKind::Token)), outage);
     storm.end();
     let rest = async {
         actors.end().await;

@@ -41,6 +41,9 @@ impl fmt::Display for Report {
             options.faults,
             took.as_secs_f64()
         )?;
+        if options.outage > 0 {
+            writeln!(f, "LiveEngage was down for {} s in the middle", options.outage)?;
+        }
         for (what, count) in injected {
             writeln!(f, "  {count:>5}  {what}")?;
         }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::dice::Dice;
 use super::fate::{self, Call, Fate, Hop};
@@ -57,6 +58,8 @@ pub(super) struct Sky {
     dice: Dice,
     sabotage: Option<Sabotage>,
     rages: AtomicBool,
+    /// Whether LiveEngage is down.
+    is_down: AtomicBool,
     next_invocation: AtomicU64,
     seen: Mutex<Seen>,
 }
@@ -64,6 +67,8 @@ pub(super) struct Sky {
 #[derive(Default)]
 struct Seen {
     observations: Vec<Observation>,
+    /// How often the other side has taken each piece.
+    accepted: HashMap<Piece, usize>,
     /// How often each call was made, by where it went and what it was.
     calls: HashMap<(Hop, Call), u64>,
     /// How often each message's batch was begun; those without a message count together.
@@ -83,6 +88,7 @@ impl Storm {
             dice: Dice::new(seed),
             sabotage,
             rages: AtomicBool::new(false),
+            is_down: AtomicBool::new(false),
             next_invocation: AtomicU64::new(1),
             seen: Mutex::default(),
         };
@@ -97,6 +103,17 @@ impl Storm {
     /// From now on nothing more goes wrong.
     pub fn end(&self) {
         self.sky.rages.store(false, Ordering::Relaxed);
+    }
+
+    /// LiveEngage is down from this moment on for so long. Its webhooks go on: it is its APIs that don't answer.
+    pub(super) async fn outage(&self, from: Instant, down: Duration) {
+        if down.is_zero() {
+            return;
+        }
+        tokio::time::sleep_until(from).await;
+        self.sky.is_down.store(true, Ordering::Relaxed);
+        tokio::time::sleep_until(from + down).await;
+        self.sky.is_down.store(false, Ordering::Relaxed);
     }
 
     /// Stands in front of a service on a free loopback port: the answer is the address to use instead.
@@ -180,6 +197,10 @@ impl Sky {
             *times += 1;
             *times
         };
+        if hop == Hop::LiveEngage && self.is_down.load(Ordering::Relaxed) {
+            self.count("LiveEngage: down");
+            return fate::down(self.dice, call, time);
+        }
         let fate = fate::fate(self.dice, |kind| self.injects(kind), hop, call, time);
         if fate != Fate::Pass(Duration::ZERO) {
             let what = match fate {
@@ -198,8 +219,10 @@ impl Sky {
     pub(super) fn accepted(&self, piece: Piece) {
         let death = {
             let mut seen = self.seen();
-            let before = seen.observations.iter().filter(|one| **one == Observation::Accepted(piece)).count();
             seen.observations.push(Observation::Accepted(piece));
+            let times = seen.accepted.entry(piece).or_default();
+            let before = *times;
+            *times += 1;
             seen.at_work.get(&piece.tag).cloned().map(|death| (death, before))
         };
         if let Some((death, before)) = death

@@ -3,12 +3,13 @@
 use std::num::NonZeroU16;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::{error::DeliveryError, task::digest};
 use crate::{
     domain::{
         delivery::{Begin, ConsumerRef, Doubt, Lease, MessageKey, Parked, Step},
-        id::{ConversationId, DialogId, LineId, Owner, Sequence},
+        id::{ConversationId, CorrelationId, DialogId, LineId, Owner, Sequence},
         retry::{Disposition, RETRY_FOR, spread, wait_after},
     },
     port::{Clock, Messages, Queue, QueueMessage, StoreError},
@@ -121,6 +122,20 @@ pub struct About {
     pub place: Option<(DialogId, Option<Sequence>)>,
 }
 
+impl About {
+    /// What any queue message says of itself, in whatever form it is and for whichever version.
+    pub fn of_any(task: &str) -> Self {
+        let task: Value = serde_json::from_str(task).unwrap_or_default();
+        let text = |field| task.get(field).and_then(Value::as_str).unwrap_or_default();
+        let correlation = CorrelationId::new(text("correlation"));
+        Self {
+            line: LineId::new(text("line")).ok(),
+            correlation: correlation.map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+}
+
 /// How the one who wrote a message is told that it was not delivered: the other worker carries the news.
 pub(super) struct Telling<'a> {
     /// The other worker's queue.
@@ -196,7 +211,14 @@ pub(super) async fn end(
             .then(|| after.max((age / 10).min(LONGEST_HOLD))),
         // About the moment and not about the message, however old it is.
         Disposition::Again { after }
-            if matches!(error, DeliveryError::OutOfTime | DeliveryError::Busy { .. } | DeliveryError::Contended) =>
+            if matches!(
+                error,
+                DeliveryError::OutOfTime
+                    | DeliveryError::Busy { .. }
+                    | DeliveryError::Contended
+                    // Counts for itself how long it has looked.
+                    | DeliveryError::ConversationUnknown { .. }
+            ) =>
         {
             Some(after)
         }
@@ -215,7 +237,8 @@ pub(super) async fn end(
             // A report overtakes the answer to our call every day.
             tracing::debug!(correlation, line, %error, retry_in_s = after.as_secs(), "a report waits for its message");
         } else {
-            tracing::warn!(correlation, line, conversation, %error, attempt = attempts, retry_in_s = after.as_secs(), "not delivered yet");
+            let (class, retry_in_s) = (error.class(), after.as_secs());
+            tracing::warn!(correlation, line, conversation, %error, class, attempt = attempts, retry_in_s, "not delivered yet");
         }
         if !elsewhere {
             // The lease runs out by itself should this fail.
@@ -243,6 +266,13 @@ pub(super) async fn end(
     match messages.park(&lease, &parked, &about.doubt).await {
         Ok(()) => {
             tracing::error!(correlation, line, conversation, %error, "PARKED: the message was not delivered and is kept in the table");
+            Ok(())
+        }
+        // It was parked before: one that is never begun doesn't find that out by itself.
+        Err(StoreError::LeaseLost)
+            if matches!(messages.begin(&lease, attempt.now, attempt.deadline).await, Ok(Begin::Done)) =>
+        {
+            tracing::debug!(correlation, line, "parked before");
             Ok(())
         }
         Err(park_error) => {
@@ -292,10 +322,7 @@ const PANICS: u32 = 5;
 /// Counts a panic, and parks the message at the last one. The count has a record of its own: the message's is held by the attempt that
 /// has died.
 pub(super) async fn park_panicking(messages: &dyn Messages, attempt: &Attempt, task: &str) -> Result<(), ComeAgain> {
-    let line = serde_json::from_str::<serde_json::Value>(task)
-        .ok()
-        .and_then(|task| LineId::new(task.get("line")?.as_str()?).ok());
-    let mut about = About { line, ..About::default() };
+    let mut about = About::of_any(task);
     let key = MessageKey::ByDigest { digest: digest([b"panic".as_slice(), task.as_bytes()]) };
     let result = match begin(messages, key.clone(), attempt, &mut about).await {
         Ok(None) => Ok(Delivered::Nothing("parked before")),

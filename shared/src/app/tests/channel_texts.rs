@@ -103,7 +103,7 @@ async fn another_channels_conversation_is_marked_and_dropped() {
     assert_eq!(world.count(SMS), 0);
 }
 
-/// The table was away for an hour: a text that waited so long is not taken for another channel's before the news beside it is heard.
+/// The table was away for a day: a text that waited so long is not taken for another channel's before the news beside it is heard.
 #[tokio::test]
 async fn a_text_is_not_another_channels_because_nobody_could_look() {
     let world = World::new().await;
@@ -111,9 +111,11 @@ async fn a_text_is_not_another_channels_because_nobody_could_look() {
     let workers = world.workers();
     workers.to_liveengage.work(&from_person("mo-1", ANNA, "one"), &attempt("a", 0)).await.unwrap_err();
     let welcome = agent_says("c1", 0, "welcome");
-    assert_eq!(workers.to_channel.work(&welcome, &attempt("late", 3600)).await, again(1));
-    world.hear_news(3601).await;
-    workers.to_channel.work(&welcome, &attempt("next", 3601)).await.unwrap();
+    let day = 86_400;
+    assert_eq!(workers.to_channel.work(&welcome, &attempt("late", day)).await, again(1));
+    assert!(world.store.parked().is_empty());
+    world.hear_news(day + 1).await;
+    workers.to_channel.work(&welcome, &attempt("next", day + 1)).await.unwrap();
     assert_eq!(world.other().sms_texts(), ["welcome"]);
 }
 

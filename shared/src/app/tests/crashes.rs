@@ -18,7 +18,7 @@ use super::{
 };
 
 /// After the lease of a worker that died at second 0: it lasted until its deadline at 30.
-const LEASE_OVER: i64 = 31;
+pub(super) const LEASE_OVER: i64 = 31;
 
 fn deaths() -> impl Iterator<Item = Death> {
     (0..).flat_map(|call| [Before, After].map(|moment| Death { call, moment }))

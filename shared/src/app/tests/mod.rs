@@ -4,6 +4,7 @@ mod agent_files;
 mod channel_texts;
 mod client;
 mod conversations;
+mod crash_table;
 mod crashes;
 mod doubt;
 mod entry_points;

@@ -2,7 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::world::{ANNA, Fault, SEND, SMS, World, agent_says, attempt, change, event, from_person, line_secret};
+use super::world::{
+    ANNA, Fault, SEND, SMS, World, agent_says, at, attempt, change, event, from_person, line, line_secret,
+};
+use crate::{
+    app::{
+        delivery::{About, Attempt, end},
+        error::DeliveryError,
+    },
+    domain::delivery::MessageKey,
+    testing::MemoryStore,
+};
 
 const EVENTS: &str = "ms.MessagingEventNotification";
 
@@ -43,6 +53,20 @@ async fn an_agent_sees_that_and_why_a_message_did_not_reach_the_person() {
         ],
         "once, however often the news comes"
     );
+}
+
+/// SQS may bring a message again that was parked, and one that failed before it was begun has no lease to look at.
+#[tokio::test]
+async fn what_was_parked_before_it_was_begun_is_off_the_queue_when_it_comes_again() {
+    let store = MemoryStore::default();
+    let key = MessageKey::ByDigest { digest: "0a1b".to_owned() };
+    let about = About { accepted_at: Some(at(0)), ..About::default() };
+    for name in ["a", "b"] {
+        let attempt = Attempt { received: 20, ..attempt(name, 13 * 3600) };
+        let failure = Err(DeliveryError::UnknownLine { line: line() });
+        end(&store, &key, &attempt, &about, "{}", failure, None).await.unwrap();
+    }
+    assert_eq!(store.parked().len(), 1);
 }
 
 #[tokio::test]
@@ -157,14 +181,14 @@ async fn nobody_is_told_of_a_message_that_another_worker_has() {
     let world = World::talking(ANNA).await;
     let workers = world.workers();
     let lease = crate::domain::delivery::Lease {
-        message: crate::domain::delivery::MessageKey::FromChannel {
+        message: MessageKey::FromChannel {
             line: crate::domain::id::LineId::new("sms-main").unwrap(),
             id: crate::domain::id::ProviderMessageId::new("mo-2").unwrap(),
         },
         owner: super::world::owner("somebody-else"),
     };
     let late = 13 * 60 * 60;
-    let (now, until) = (super::world::at(late), super::world::at(late + 20));
+    let (now, until) = (at(late), at(late + 20));
     crate::port::Messages::begin(&*world.store, &lease, now, until).await.unwrap();
     assert!(workers.to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", late + 1)).await.is_err());
     assert!(news(&world).is_empty());
