@@ -8,9 +8,10 @@ use connector::{
     lambda::{self, QueueFunction, TokenRefreshFunction, config},
     port::{Clock, SystemClock},
 };
-use lambda_runtime::{Context, LambdaEvent};
+use lambda_runtime::{Context, LambdaEvent, layers::trace::request_span};
 use serde_json::json;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
@@ -103,12 +104,14 @@ impl Functions {
         let webhook: HttpFunction = Arc::new(move |request| {
             let (function, death) = (Arc::clone(&webhook), death(killer.as_ref()));
             let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
+            let call = call.instrument(request_span(&context(HTTP_TIMEOUT)));
             Box::pin(async move { limited(&death, call).await })
         });
         let killer = storm.clone();
         let inbound: HttpFunction = Arc::new(move |request| {
             let (function, death) = (Arc::clone(&inbound), death(killer.as_ref()));
             let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
+            let call = call.instrument(request_span(&context(HTTP_TIMEOUT)));
             Box::pin(async move { limited(&death, call).await })
         });
         let start = |queue, name, way, function: QueueFunction| {
@@ -179,7 +182,8 @@ fn pump(
                 .collect();
             let messages = tasks.len();
             let context = context(options.function_timeout);
-            let result = function.handle(LambdaEvent::new(event, context)).await;
+            let span = request_span(&context);
+            let result = function.handle(LambdaEvent::new(event, context)).instrument(span).await;
             let failed = result.as_ref().map_or(messages, |response| response.batch_item_failures.len());
             let outcome = if failed == 0 { "all done".to_owned() } else { format!("{failed} to come again") };
             journal.record("queue", name, format!("batch of {messages}: {outcome}"), Some(json!(tasks)));
@@ -195,7 +199,9 @@ async fn run_schedule(function: TokenRefreshFunction) {
     loop {
         ticks.tick().await;
         // The function logs its own failure; the next run is the next try.
-        let _ = function.handle(LambdaEvent::new(json!({}), context(REFRESH_TIMEOUT))).await;
+        let context = context(REFRESH_TIMEOUT);
+        let span = request_span(&context);
+        let _ = function.handle(LambdaEvent::new(json!({}), context)).instrument(span).await;
     }
 }
 

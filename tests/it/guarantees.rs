@@ -11,7 +11,9 @@ fn sources(folder: &Path, names: &mut BTreeSet<String>) {
             let source = fs::read_to_string(&path).unwrap();
             names.extend(source.split("fn ").skip(1).filter_map(|rest| rest.split('(').next()).map(str::to_owned));
             // Those that a macro makes, by `name: body, cases;`.
-            names.extend(source.lines().filter_map(|line| line.trim().split_once(": ")).map(|(name, _)| name.to_owned()));
+            names.extend(
+                source.lines().filter_map(|line| line.trim().split_once(": ")).map(|(name, _)| name.to_owned()),
+            );
         }
     }
 }

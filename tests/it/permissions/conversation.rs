@@ -44,6 +44,10 @@ pub(super) async fn whole_conversation(roles: &Arc<Roles>) {
     settled(&lab).await;
     lab.liveengage().fail_next(Service::Send, StatusCode::SERVICE_UNAVAILABLE, "");
     lab.gateway().consumer_sends(PHONE, "anyone?").unwrap();
+    settled(&lab).await;
+    // In doubt: whether it was published is looked up before it is sent again.
+    lab.liveengage().fail_next(Service::Send, StatusCode::BAD_GATEWAY, "");
+    lab.gateway().consumer_sends(PHONE, "hello again?").unwrap();
     lab.gateway().fail_next(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), "");
     lab.liveengage().say(&id, "here").unwrap();
     received(&lab, PHONE, 1).await;

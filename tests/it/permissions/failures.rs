@@ -97,6 +97,17 @@ async fn proof(permission: Permission) {
             settled(&lab).await;
             assert_eq!((all.len(), consumer_texts(&all[0])), (1, vec![HELLO]));
         }
+        ("to-liveengage", "dynamodb:Query", _) => {
+            let (lab, _) = in_conversation(&roles).await;
+            revoke();
+            lab.liveengage().fail_next(Service::Send, StatusCode::BAD_GATEWAY, "");
+            lab.gateway().consumer_sends(PHONE, "anyone?").unwrap();
+            // Nobody can look up whether it was published, so it is not sent again.
+            denied().await;
+            assert_eq!(consumer_texts(&lab.liveengage().conversations()[0]), [HELLO]);
+            roles.restore();
+            desk(&lab, "the text is at the desk", |all| consumer_texts(&all[0]) == [HELLO, "anyone?"]).await;
+        }
         ("webhook", "sqs:SendMessage", _) | ("to-channel", "dynamodb:GetItem" | "dynamodb:UpdateItem", _) => {
             let (lab, id) = in_conversation(&roles).await;
             revoke();
