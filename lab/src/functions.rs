@@ -1,11 +1,17 @@
 //! The five functions, wired as the template wires them, with their own handlers and real AWS and HTTP clients.
 
-use std::{num::NonZeroU16, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU16,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use aws_config::SdkConfig;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use connector::{
     app::delivery::Pace,
-    lambda::{self, QueueFunction, TokenRefreshFunction, config},
+    lambda::{self, InboundFunction, QueueFunction, TokenRefreshFunction, WebhookFunction, config},
     port::{Clock, SystemClock},
 };
 use lambda_runtime::{Context, LambdaEvent, layers::trace::request_span};
@@ -68,12 +74,133 @@ pub enum FunctionsError {
     },
 }
 
+/// One of the five functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// `webhook`.
+    Webhook,
+    /// `inbound`.
+    Inbound,
+    /// `to-liveengage`.
+    ToLiveEngage,
+    /// `to-channel`.
+    ToChannel,
+    /// `token-refresh`.
+    TokenRefresh,
+}
+
+impl Function {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Webhook, Self::Inbound, Self::ToLiveEngage, Self::ToChannel, Self::TokenRefresh];
+
+    /// Its name in the template.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Inbound => "inbound",
+            Self::ToLiveEngage => "to-liveengage",
+            Self::ToChannel => "to-channel",
+            Self::TokenRefresh => "token-refresh",
+        }
+    }
+}
+
+/// The environment that a function's next invocation gets. An invocation keeps the one that it began in.
+#[derive(Clone)]
+struct Environment<F>(Arc<RwLock<F>>);
+
+impl<F: Clone> Environment<F> {
+    fn new(function: F) -> Self {
+        Self(Arc::new(RwLock::new(function)))
+    }
+
+    fn get(&self) -> F {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, function: F) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = function;
+    }
+}
+
+/// What the functions are started from, and where they run.
+struct Deployed {
+    webhook: (config::WebhookConfig, SdkConfig, Environment<WebhookFunction>),
+    inbound: (config::InboundConfig, SdkConfig, Environment<InboundFunction>),
+    to_liveengage: (config::ToLiveEngageConfig, SdkConfig, Environment<QueueFunction>),
+    to_channel: (config::ToChannelConfig, SdkConfig, Environment<QueueFunction>),
+    refresh: (config::TokenRefreshConfig, SdkConfig, Environment<TokenRefreshFunction>),
+    pace: Pace,
+}
+
+impl std::fmt::Debug for Deployed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Deployed")
+    }
+}
+
+impl Deployed {
+    async fn start(
+        environment: &impl config::Environment,
+        aws: impl Fn(Function) -> SdkConfig,
+        pace: Pace,
+    ) -> Result<Self, FunctionsError> {
+        let webhook = (config::WebhookConfig::read(environment)?, aws(Function::Webhook));
+        let inbound = (config::InboundConfig::read(environment)?, aws(Function::Inbound));
+        let to_liveengage = (config::ToLiveEngageConfig::read(environment)?, aws(Function::ToLiveEngage));
+        let to_channel = (config::ToChannelConfig::read(environment)?, aws(Function::ToChannel));
+        let refresh = (config::TokenRefreshConfig::read(environment)?, aws(Function::TokenRefresh));
+        let first = (
+            lambda::webhook(&webhook.0, &webhook.1).await?,
+            lambda::inbound(&inbound.0, &inbound.1).await?,
+            lambda::to_liveengage(&to_liveengage.0, &to_liveengage.1).await?.at_pace(pace),
+            lambda::to_channel(&to_channel.0, &to_channel.1).await?.at_pace(pace),
+            lambda::token_refresh(&refresh.0, &refresh.1).await?,
+        );
+        Ok(Self {
+            webhook: (webhook.0, webhook.1, Environment::new(first.0)),
+            inbound: (inbound.0, inbound.1, Environment::new(first.1)),
+            to_liveengage: (to_liveengage.0, to_liveengage.1, Environment::new(first.2)),
+            to_channel: (to_channel.0, to_channel.1, Environment::new(first.3)),
+            refresh: (refresh.0, refresh.1, Environment::new(first.4)),
+            pace,
+        })
+    }
+
+    async fn replace(&self, function: Function) -> Result<(), lambda::StartError> {
+        match function {
+            Function::Webhook => {
+                let (config, aws, environment) = &self.webhook;
+                environment.replace(lambda::webhook(config, aws).await?);
+            }
+            Function::Inbound => {
+                let (config, aws, environment) = &self.inbound;
+                environment.replace(lambda::inbound(config, aws).await?);
+            }
+            Function::ToLiveEngage => {
+                let (config, aws, environment) = &self.to_liveengage;
+                environment.replace(lambda::to_liveengage(config, aws).await?.at_pace(self.pace));
+            }
+            Function::ToChannel => {
+                let (config, aws, environment) = &self.to_channel;
+                environment.replace(lambda::to_channel(config, aws).await?.at_pace(self.pace));
+            }
+            Function::TokenRefresh => {
+                let (config, aws, environment) = &self.refresh;
+                environment.replace(lambda::token_refresh(config, aws).await?);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The running functions. They stop when this is dropped.
 #[derive(Debug)]
 pub struct Functions {
     api: ApiGateway,
     to_liveengage: Pump,
     to_channel: Pump,
+    deployed: Deployed,
     _schedule: JoinSet<()>,
 }
 
@@ -90,50 +217,36 @@ impl Functions {
         journal: &Journal,
     ) -> Result<Self, FunctionsError> {
         let FunctionsOptions { api_port, pace, aws: endpoints, storm } = options.clone();
-        let sdk = |function| aws.sdk_config_for(function, &endpoints);
-        let webhook = Arc::new(lambda::webhook(&config::WebhookConfig::read(environment)?, &sdk("webhook")).await?);
-        let inbound = Arc::new(lambda::inbound(&config::InboundConfig::read(environment)?, &sdk("inbound")).await?);
-        let to_liveengage = config::ToLiveEngageConfig::read(environment)?;
-        let to_liveengage = lambda::to_liveengage(&to_liveengage, &sdk("to-liveengage")).await?;
-        let to_channel = config::ToChannelConfig::read(environment)?;
-        let to_channel = lambda::to_channel(&to_channel, &sdk("to-channel")).await?;
-        let refresh = config::TokenRefreshConfig::read(environment)?;
-        let refresh = lambda::token_refresh(&refresh, &sdk("token-refresh")).await?;
+        let sdk = |function: Function| aws.sdk_config_for(function.name(), &endpoints);
+        let deployed = Deployed::start(environment, sdk, Pace::times(pace)).await?;
 
-        let killer = storm.clone();
+        let (killer, webhook) = (storm.clone(), deployed.webhook.2.clone());
         let webhook: HttpFunction = Arc::new(move |request| {
-            let (function, death) = (Arc::clone(&webhook), death(killer.as_ref()));
+            let (function, death) = (webhook.get(), death(killer.as_ref(), Function::Webhook));
             let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
             let call = call.instrument(request_span(&context(HTTP_TIMEOUT)));
             Box::pin(async move { limited(&death, call).await })
         });
-        let killer = storm.clone();
+        let (killer, inbound) = (storm.clone(), deployed.inbound.2.clone());
         let inbound: HttpFunction = Arc::new(move |request| {
-            let (function, death) = (Arc::clone(&inbound), death(killer.as_ref()));
+            let (function, death) = (inbound.get(), death(killer.as_ref(), Function::Inbound));
             let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
             let call = call.instrument(request_span(&context(HTTP_TIMEOUT)));
             Box::pin(async move { limited(&death, call).await })
         });
-        let start = |queue, name, way, function: QueueFunction| {
+        let start = |queue, name, way, function: &Environment<QueueFunction>| {
             let mishaps = storm.as_ref().map(|storm| storm.mishaps(way));
-            pump(
-                aws,
-                queue,
-                name,
-                function.at_pace(Pace::times(pace)),
-                WORKER_TIMEOUT / u32::from(pace.get()),
-                mishaps,
-                journal,
-            )
+            pump(aws, queue, name, function.clone(), WORKER_TIMEOUT / u32::from(pace.get()), mishaps, journal)
         };
         let mut schedule = JoinSet::new();
-        schedule.spawn(run_schedule(refresh));
+        schedule.spawn(run_schedule(deployed.refresh.2.clone()));
         Ok(Self {
             api: ApiGateway::start(api_port, webhook, inbound)
                 .await
                 .map_err(|cause| FunctionsError::Listen { port: api_port, cause })?,
-            to_liveengage: start(TO_LIVEENGAGE, "to-liveengage", Way::ToDesk, to_liveengage)?,
-            to_channel: start(TO_CHANNEL, "to-channel", Way::ToPhone, to_channel)?,
+            to_liveengage: start(TO_LIVEENGAGE, "to-liveengage", Way::ToDesk, &deployed.to_liveengage.2)?,
+            to_channel: start(TO_CHANNEL, "to-channel", Way::ToPhone, &deployed.to_channel.2)?,
+            deployed,
             _schedule: schedule,
         })
     }
@@ -141,6 +254,15 @@ impl Functions {
     /// Where LiveEngage and the channels post to, without a trailing slash.
     pub fn api_url(&self) -> String {
         self.api.url()
+    }
+
+    /// Replaces a function, as a deployment does: what begins from now on runs in an environment without any memory, and what has
+    /// begun ends in the old one.
+    ///
+    /// # Errors
+    /// The new one doesn't start; the old one stays.
+    pub async fn replace(&self, function: Function) -> Result<(), lambda::StartError> {
+        self.deployed.replace(function).await
     }
 
     /// Waits until both queues are empty and no worker is at work. Waits for retries too.
@@ -151,8 +273,8 @@ impl Functions {
 }
 
 /// When this invocation of an entry point dies.
-fn death(storm: Option<&Storm>) -> Death {
-    storm.map(Storm::death_of_an_entry_point).unwrap_or_default()
+fn death(storm: Option<&Storm>, function: Function) -> Death {
+    storm.map(|storm| storm.death_of_an_entry_point(function)).unwrap_or_default()
 }
 
 async fn limited<T>(death: &Death, call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
@@ -165,7 +287,7 @@ fn pump(
     aws: &AwsStandIns,
     queue: &'static str,
     name: &'static str,
-    function: QueueFunction,
+    function: Environment<QueueFunction>,
     function_timeout: Duration,
     mishaps: Option<Arc<dyn Mishaps>>,
     journal: &Journal,
@@ -173,7 +295,7 @@ fn pump(
     let options = PumpOptions { function_timeout, ..PumpOptions::default() };
     let journal = journal.clone();
     let handler: Handler = Arc::new(move |event: SqsEvent| {
-        let (function, journal) = (function.clone(), journal.clone());
+        let (function, journal) = (function.get(), journal.clone());
         Box::pin(async move {
             let tasks: Vec<_> = event
                 .records
@@ -194,14 +316,14 @@ fn pump(
     Ok(Pump::start_with(queue, options, handler, mishaps)?)
 }
 
-async fn run_schedule(function: TokenRefreshFunction) {
+async fn run_schedule(function: Environment<TokenRefreshFunction>) {
     let mut ticks = tokio::time::interval(REFRESH_EVERY);
     loop {
         ticks.tick().await;
         // The function logs its own failure; the next run is the next try.
         let context = context(REFRESH_TIMEOUT);
         let span = request_span(&context);
-        let _ = function.handle(LambdaEvent::new(json!({}), context)).instrument(span).await;
+        let _ = function.get().handle(LambdaEvent::new(json!({}), context)).instrument(span).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
-use connector::lambda::config;
+use connector::lambda::{StartError, config};
 use futures::stream;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::{
         authorization::{Authorizer, Guard},
     },
     drill::{Hop, Storm},
-    functions::{Functions, FunctionsError, FunctionsOptions, WORKER_TIMEOUT},
+    functions::{Function, Functions, FunctionsError, FunctionsOptions, WORKER_TIMEOUT},
     installation::{Installation, PREFIX},
     journal::Journal,
     liveengage::{self, AccountOptions, Forms, LiveEngageOptions, LiveEngageSimulator, SurveyOptions, WebhookSettings},
@@ -367,6 +367,17 @@ impl Lab {
     /// The wire log.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// Replaces a function, as a deployment does; see [`Functions::replace`]. Nothing happens to functions that run elsewhere.
+    ///
+    /// # Errors
+    /// It doesn't start.
+    pub async fn replace(&self, function: Function) -> Result<(), StartError> {
+        match &self.functions {
+            Some(functions) => functions.replace(function).await,
+            None => Ok(()),
+        }
     }
 
     /// Waits until nothing is on its way: no notification, and no message in a queue. Waits for retries too.

@@ -75,11 +75,28 @@ async fn an_outage_in_the_middle_delays_and_loses_nothing() {
 /// Each fault that a message alone can't stand, by itself: so a failure names its cause.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_that_interrupts_a_message_is_survived_by_itself() {
-    for faults in
-        ["kill", "lost-answer", "drop", "repeat,duplicate,reorder", "table,queue,error,throttle", "close,overtake"]
-    {
+    for faults in [
+        "kill",
+        "lost-answer",
+        "drop",
+        "repeat,duplicate,reorder",
+        "table,queue,error,throttle",
+        "close,overtake",
+        "deploy",
+    ] {
         let options = DrillOptions { seconds: 2, messages: 48, ..short(faults.parse().unwrap()) };
         let report = run(options).await;
         assert!(report.is_good(), "{faults}: {report}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_are_replaced_in_mid_traffic_and_nothing_is_lost() {
+    let options = DrillOptions { seconds: 8, messages: 120, ..short("deploy".parse().unwrap()) };
+    let report = run(options).await;
+    assert!(report.is_good(), "{report}");
+    for function in ["webhook", "inbound", "to-liveengage", "to-channel", "token-refresh"] {
+        assert_eq!(report.injected.get(&format!("deployed: {function}")), Some(&4), "{report}");
+    }
+    assert!(report.injected.contains_key("kill: an old environment"), "nothing was under way: {report}");
 }

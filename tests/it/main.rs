@@ -19,6 +19,8 @@ mod hosts;
 #[cfg(test)]
 mod liveengage_edges;
 #[cfg(test)]
+mod operations;
+#[cfg(test)]
 mod permissions;
 #[cfg(test)]
 mod redrive;
@@ -28,3 +30,5 @@ mod rotation;
 mod silence;
 mod steps;
 mod store;
+#[cfg(test)]
+mod upgrade;

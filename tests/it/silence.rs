@@ -18,12 +18,17 @@ use std::{
     thread::ThreadId,
 };
 
-use connector::{aws::SecretsManager, port::Secrets};
+use connector::{aws::SecretsManager, lambda::logs, port::Secrets};
 use connector_lab::{ACCOUNT, LINE, Lab, LabOptions, WHATSAPP_LINE, liveengage::Role, sms_gateway, whatsapp};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tracing::{Level, Metadata};
-use tracing_subscriber::{Layer, filter::dynamic_filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, dynamic_filter_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 mod search;
 #[cfg(test)]
@@ -31,6 +36,9 @@ mod tests;
 
 pub(crate) use search::Kind;
 use search::{Canary, Finding};
+
+/// The stack's name in the metrics.
+pub(crate) const STACK: &str = "connector-lab";
 
 /// One line of the log, and the thread that wrote it.
 #[derive(Clone)]
@@ -47,15 +55,24 @@ thread_local! {
     static ALL_EARS: Cell<bool> = const { Cell::new(false) };
 }
 
+thread_local! {
+    /// Whether what this thread logs is kept as a deployment would write it, too.
+    static RECORDING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What was recorded.
+static RECORDED: Mutex<Vec<LogLine>> = Mutex::new(Vec::new());
+
 /// In the lines that the tests of the search itself write, while other tests run beside them.
 const REHEARSAL: &str = "\"target\":\"connector::planted\"";
 
-struct Keep;
+/// Keeps every line in one of the two lists.
+struct Keep(&'static Mutex<Vec<LogLine>>);
 
 impl Write for Keep {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let line = LogLine { thread: std::thread::current().id(), text: String::from_utf8_lossy(bytes).into() };
-        LINES.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> std::io::Result<()> {
@@ -83,7 +100,12 @@ fn listen() {
         // Without the time: its digits could be a planted number's.
         let lines = tracing_subscriber::fmt::layer().json().without_time().with_file(true).with_line_number(true);
         let heard = dynamic_filter_fn(|metadata, _| is_heard(metadata));
-        tracing_subscriber::registry().with(lines.with_writer(|| Keep).with_filter(heard)).init();
+        let lines = lines.with_writer(|| Keep(&LINES)).with_filter(heard);
+        // The very layer of a deployment, with the time and the metrics.
+        let deployed = logs::layer(LevelFilter::INFO, Some(STACK), || Keep(&RECORDED));
+        let recorded =
+            dynamic_filter_fn(|metadata, _| RECORDING.get() && *metadata.level() <= Level::INFO && is_heard(metadata));
+        tracing_subscriber::registry().with(lines).with(deployed.with_filter(recorded)).init();
     });
 }
 
@@ -209,6 +231,34 @@ impl Captured {
 impl Drop for Captured {
     fn drop(&mut self) {
         ALL_EARS.set(false);
+    }
+}
+
+/// All that a deployment would have written on this thread, until it is dropped.
+pub(crate) struct Recording {
+    begin: usize,
+}
+
+/// Records what the functions write on this thread, byte for byte as on Lambda. For tests whose functions all run on their own thread.
+pub(crate) fn record() -> Recording {
+    listen();
+    RECORDING.set(true);
+    Recording { begin: RECORDED.lock().unwrap_or_else(PoisonError::into_inner).len() }
+}
+
+impl Recording {
+    /// The lines so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let own = std::thread::current().id();
+        let lines = RECORDED.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = lines.get(self.begin..).unwrap_or_default();
+        since.iter().filter(|line| line.thread == own).map(|line| line.text.to_string()).collect()
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        RECORDING.set(false);
     }
 }
 

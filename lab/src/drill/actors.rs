@@ -15,8 +15,8 @@ use super::storm::Storm;
 use super::tag::{Piece, Tag, Way};
 use crate::lab::Lab;
 
-/// How often the desk is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often a desk with few conversations is looked at. A look takes longer the more there are.
+const LOOK: Duration = Duration::from_millis(50);
 /// How often all tokens expire.
 const TOKENS_EXPIRE: Duration = Duration::from_secs(3);
 
@@ -154,11 +154,13 @@ impl Stage {
 /// ones known by the person's id.
 async fn watch_desk(lab: Arc<Lab>, open: watch::Sender<BTreeMap<u16, String>>) {
     let mut people: HashMap<String, u16> = HashMap::new();
-    let mut looks = tokio::time::interval(LOOK);
+    let mut next = Instant::now();
     loop {
-        looks.tick().await;
+        tokio::time::sleep_until(next).await;
         let mut now = BTreeMap::new();
-        for conversation in lab.liveengage().conversations().into_iter().filter(|one| one.main_dialog_open) {
+        let conversations = lab.liveengage().conversations();
+        next = Instant::now() + LOOK * u32::try_from(conversations.len() / 100 + 1).unwrap_or(u32::MAX);
+        for conversation in conversations.into_iter().filter(|one| one.main_dialog_open) {
             if !people.contains_key(&conversation.consumer.id) {
                 let mut pieces = conversation.transcript.iter().flat_map(|line| Piece::find_all(line.text.as_bytes()));
                 if let Some(piece) = pieces.find(|piece| piece.tag.way == Way::ToDesk) {

@@ -23,10 +23,15 @@ pub enum FaultKind {
     Refuse,
     /// A function is killed, between or within its outside calls.
     Kill,
+    /// The functions are replaced one after the other, again and again: new ones begin with an empty memory, and what old ones have
+    /// begun is ended there or dies with them.
+    Deploy,
     /// A batch is handed to the worker a second time.
     Repeat,
     /// LiveEngage's tokens expire.
     Token,
+    /// LiveEngage's client secret is rotated.
+    Rotate,
     /// The agent closes the conversation while texts are on their way to it.
     Close,
     /// LiveEngage's webhooks come before the answer to the call that they tell of.
@@ -43,7 +48,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Delay,
         Self::Throttle,
         Self::Error,
@@ -52,8 +57,10 @@ impl FaultKind {
         Self::Stall,
         Self::Refuse,
         Self::Kill,
+        Self::Deploy,
         Self::Repeat,
         Self::Token,
+        Self::Rotate,
         Self::Close,
         Self::Overtake,
         Self::Duplicate,
@@ -73,8 +80,10 @@ impl FaultKind {
             Self::Stall => "stall",
             Self::Refuse => "refuse",
             Self::Kill => "kill",
+            Self::Deploy => "deploy",
             Self::Repeat => "repeat",
             Self::Token => "token",
+            Self::Rotate => "rotate",
             Self::Close => "close",
             Self::Overtake => "overtake",
             Self::Duplicate => "duplicate",

@@ -11,6 +11,7 @@
 //! To be fast, workers time out after 5 s instead of 60 and queues wait a twelfth of the time that they were asked to.
 
 mod actors;
+mod deployment;
 mod dice;
 mod evidence;
 mod fate;
@@ -18,6 +19,7 @@ mod fault;
 mod plan;
 mod proxy;
 mod report;
+mod rotation;
 mod score;
 mod storm;
 mod tag;
@@ -46,7 +48,7 @@ const PACE: NonZeroU16 = NonZeroU16::MIN.saturating_add(11);
 /// How long everything may take to come to rest after the storm.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How long agents may look for an open conversation after the storm, at most and at least: a quarter of its time.
-const LAST_WORDS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
+const LAST_WORDS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10));
 /// The longest storm, in seconds.
 pub const LONGEST: u32 = 3600;
 /// The most messages of one drill.
@@ -123,7 +125,22 @@ async fn drill(options: DrillOptions, sabotage: Option<Sabotage>) -> Result<Repo
         actors::Actors::start(&lab, &storm, plan, begun + time + (time / 4).clamp(LAST_WORDS.0, LAST_WORDS.1));
     let down = Duration::from_secs(options.outage.into());
     let outage = storm.outage(begun + (time - down) / 2, down);
-    tokio::join!(actors.weather(&lab, begun + time, has(FaultKind::Token)), outage);
+    let rotation = async {
+        match has(FaultKind::Rotate) {
+            true => rotation::rotate(&lab, begun, time).await,
+            false => Ok(()),
+        }
+    };
+    let deployment = async {
+        match has(FaultKind::Deploy) {
+            true => deployment::deploy(&lab, &storm, options.seed, begun, time).await,
+            false => Ok(()),
+        }
+    };
+    let weather = actors.weather(&lab, begun + time, has(FaultKind::Token));
+    let ((), (), rotated, deployed) = tokio::join!(weather, outage, rotation, deployment);
+    problems.extend(rotated.err());
+    problems.extend(deployed.err());
     storm.end();
     let rest = async {
         actors.end().await;

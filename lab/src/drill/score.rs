@@ -192,7 +192,11 @@ fn of(tag: Tag, last: &mut BTreeMap<Piece, Acceptance>) -> impl Iterator<Item = 
     last.range_mut(Piece { tag, part: 0 }..=Piece { tag, part: u8::MAX }).map(|(_, acceptance)| acceptance)
 }
 
-/// What stands behind something that the connector got later. A piece that comes once more right away is no disorder.
+/// What one side shows of one conversation: the pieces, and when the connector got them.
+type Shown = Vec<(Piece, usize)>;
+
+/// What is shown after something that was said later, although the connector got it earlier: neither the order of the numbers nor that
+/// of the webhooks explains it. A piece that comes once more right away is no disorder.
 fn out_of_order(evidence: &Evidence) -> Vec<Piece> {
     let mut ranks: BTreeMap<Tag, usize> = BTreeMap::new();
     for (rank, observation) in evidence.observations.iter().enumerate() {
@@ -201,17 +205,20 @@ fn out_of_order(evidence: &Evidence) -> Vec<Piece> {
         }
     }
     let sequences: BTreeMap<Tag, &str> = evidence.sent.iter().map(|sent| (sent.tag, sent.sequence.as_str())).collect();
-    let mut furthest: BTreeMap<(u16, Way, &str), (usize, u8)> = BTreeMap::new();
+    let mut before: BTreeMap<(u16, Way, &str), Shown> = BTreeMap::new();
     let mut late = Vec::new();
     for (piece, _) in &evidence.shown {
         let Some(rank) = ranks.get(&piece.tag) else { continue };
-        let place = (*rank, piece.part);
         let sequence = sequences.get(&piece.tag).copied().unwrap_or_default();
-        let furthest = furthest.entry((piece.tag.conversation, piece.tag.way, sequence)).or_insert(place);
-        if place < *furthest {
+        let before = before.entry((piece.tag.conversation, piece.tag.way, sequence)).or_default();
+        let overtaken = |(other, other_rank): &(Piece, usize)| match other.tag == piece.tag {
+            true => other.part > piece.part,
+            false => other.tag.number > piece.tag.number && other_rank > rank,
+        };
+        if before.iter().any(overtaken) {
             late.push(*piece);
         }
-        *furthest = place.max(*furthest);
+        before.push((*piece, *rank));
     }
     late
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -16,12 +17,15 @@ use super::proxy;
 use super::score::Observation;
 use super::tag::{Piece, Tag, Way};
 use crate::aws::fifo::ReceivedMessage;
+use crate::functions::Function;
 use crate::pump::{Death, Invocation, Mishaps};
 
 /// How many of a thousand invocations of a worker are killed at a wake, and how many acceptances are followed by a death.
 const KILLED_PER_MILLE: u16 = 25;
 /// A batch with one message wakes a worker so often, and one with ten some hundred times.
 const MOST_WAKES: u64 = 120;
+/// How many of a thousand invocations that a deployment finds under way die with their environment.
+const DIES_WITH_OLD_PER_MILLE: u16 = 500;
 /// How many of a thousand batches are handed out twice.
 const REPEATED_PER_MILLE: u16 = 40;
 
@@ -78,6 +82,8 @@ struct Seen {
     /// What the connector calls the messages: the channel's id, or the place in the dialog.
     names: HashMap<String, Tag>,
     injected: BTreeMap<String, usize>,
+    /// The invocations under way, and some that have ended, by number.
+    running: HashMap<u64, (Function, Weak<watch::Sender<bool>>)>,
 }
 
 impl Storm {
@@ -131,16 +137,36 @@ impl Storm {
         Arc::new(Worker { sky: Arc::clone(&self.sky), way })
     }
 
+    /// The environments of a function were replaced. Of what they have begun, some dies with them.
+    pub(super) fn replaced(&self, function: Function) {
+        self.sky.count(format!("deployed: {}", function.name()));
+        let running: Vec<_> = {
+            let mut seen = self.sky.seen();
+            seen.running.retain(|_, (_, death)| death.upgrade().is_some());
+            let its = seen.running.iter().filter(|(_, (whose, _))| *whose == function);
+            its.filter_map(|(number, (_, death))| Some((*number, death.upgrade()?))).collect()
+        };
+        for (number, death) in running {
+            if self.sky.dice.hits(DIES_WITH_OLD_PER_MILLE, ("replaced", number)) {
+                self.sky.count("kill: an old environment");
+                death.send_replace(true);
+            }
+        }
+    }
+
     /// When the next invocation of an entry point dies.
-    pub fn death_of_an_entry_point(&self) -> Death {
+    pub fn death_of_an_entry_point(&self, function: Function) -> Death {
         let number = self.sky.next_invocation.fetch_add(1, Ordering::Relaxed);
         let dies = self.sky.injects(FaultKind::Kill) && self.sky.dice.hits(KILLED_PER_MILLE, ("entry", number));
-        if !dies {
-            return Death::default();
+        let mut death = Death::default();
+        if dies {
+            self.sky.count("kill: entry point");
+            death.after_wakes = u32::try_from(1 + self.sky.dice.below(20, ("entry wakes", number))).ok();
         }
-        self.sky.count("kill: entry point");
-        let wakes = 1 + self.sky.dice.below(20, ("entry wakes", number));
-        Death { after_wakes: u32::try_from(wakes).ok(), ..Death::default() }
+        if self.sky.faults.has(FaultKind::Deploy) {
+            self.sky.seen().running.insert(number, (function, Arc::downgrade(&death.signal)));
+        }
+        death
     }
 
     /// Tells what the connector will call a message: `channel_id`, or `dialog#sequence`.
@@ -277,6 +303,11 @@ impl Mishaps for Worker {
             sky.count("batch repeated");
         }
         let mut seen = sky.seen();
+        let function = match self.way {
+            Way::ToDesk => Function::ToLiveEngage,
+            Way::ToPhone => Function::ToChannel,
+        };
+        seen.running.insert(number, (function, Arc::downgrade(&death.signal)));
         seen.at_work.extend(tags.iter().map(|tag| (*tag, death.clone())));
         seen.observations.push(Observation::Started { invocation: number, tags });
         drop(seen);
@@ -284,6 +315,7 @@ impl Mishaps for Worker {
     }
 
     fn ended(&self, invocation: u64, killed: bool) {
+        self.sky.seen().running.remove(&invocation);
         if killed {
             self.sky.observe(Observation::Killed(invocation));
         }

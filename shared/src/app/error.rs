@@ -146,6 +146,28 @@ impl DeliveryError {
         }
     }
 
+    /// Whose affair it is, in one of few words: what retries are counted by.
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::Store(_) | Self::Queue(_) => "aws",
+            Self::LiveEngage(_) => "liveengage",
+            Self::Channel(_) => "channel",
+            Self::Http { .. } => "no answer",
+            Self::HeldBack { .. } => "held back",
+            Self::UnknownAccount { .. } | Self::UnknownLine { .. } | Self::Registry(_) | Self::Setting(_) => "settings",
+            Self::Busy { .. }
+            | Self::OutOfTime
+            | Self::Contended
+            | Self::ConversationUnknown { .. }
+            | Self::MessageUnknown { .. } => "own affairs",
+            Self::Unreadable(_)
+            | Self::UnreadableTask { .. }
+            | Self::Unsupported { .. }
+            | Self::InDoubt
+            | Self::NobodyToTell { .. } => "content",
+        }
+    }
+
     /// Whether `call` may have been carried out although it failed: no answer, one of a server that broke down at it, or one that is not
     /// its own. 503 says that it was not begun.
     pub fn leaves_in_doubt(&self, name: &str) -> bool {

@@ -265,6 +265,14 @@ impl LiveEngage {
         self.app_jwts.keep_fresh(caller.account, sentinel, caller.owner, caller.now, horizon).await
     }
 
+    /// The AppJWT that everybody uses, whether it is good or not.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Store`].
+    pub async fn token_in_use(&self, account: &AccountId) -> Result<Option<AppJwt>, DeliveryError> {
+        self.app_jwts.stored(account).await
+    }
+
     /// Makes a call with the AppJWT, and once more with a new one if LiveEngage refuses it.
     async fn authorised<T>(
         &self,

@@ -17,6 +17,7 @@ pub mod to_channel;
 pub mod to_liveengage;
 pub mod token_refresh;
 pub mod tokens;
+mod unknown_form;
 pub mod webhook;
 
 #[cfg(test)]

@@ -201,8 +201,13 @@ impl<T: Registered> Registry<T> {
         let versions = Arc::new(Versions { current, previous });
         let known = Known { versions: Arc::clone(&versions), text: text.clone(), read_at: now, failed_at: None };
         let before = self.lock().insert(id.clone(), known);
-        if before.is_some_and(|before| before.text.expose_secret() != text.expose_secret()) {
-            tracing::info!(secret = name, count = 1, "a newer version of a secret is in use");
+        let since = current_since.map(|since| since.to_string());
+        match before {
+            None => tracing::info!(secret = name, since, count = 1, "a secret is in use"),
+            Some(before) if before.text.expose_secret() != text.expose_secret() => {
+                tracing::info!(secret = name, since, count = 1, "a newer version of a secret is in use");
+            }
+            Some(_) => {}
         }
         Ok(versions)
     }

@@ -18,6 +18,7 @@ use super::{
     settings::LineSettings,
     task::{Said, ToChannel, ToLiveEngage, conversation_group, digest, to_body},
     to_liveengage::{WorkerPorts, update},
+    unknown_form,
 };
 use crate::{
     domain::{
@@ -115,10 +116,7 @@ impl DeliverToChannel {
                 let about = About { correlation: correlation.as_str().to_owned(), ..About::default() };
                 park_unreadable(messages, attempt, task, "a notification of LiveEngage", about).await
             }
-            Err(_) => {
-                let what = "a queue message of another form";
-                park_unreadable(messages, attempt, task, what, About::default()).await
-            }
+            Err(_) => unknown_form::wait_or_park(messages, attempt, task).await,
         }
     }
 

@@ -16,6 +16,7 @@ use super::{
     registry::{Lines, Versions},
     settings::LineSettings,
     task::{Said, ToChannel, ToLiveEngage, UnreadableMessage, digest, to_body},
+    unknown_form,
 };
 use crate::{
     domain::{
@@ -149,10 +150,7 @@ impl DeliverToLiveEngage {
                 // Nobody is told that nobody could be told: it is parked.
                 end(&*self.ports.messages, &key, attempt, &about, task, result, None).await
             }
-            Err(_) => {
-                let what = "a queue message of another form";
-                park_unreadable(&*self.ports.messages, attempt, task, what, About::default()).await
-            }
+            Err(_) => unknown_form::wait_or_park(&*self.ports.messages, attempt, task).await,
         }
     }
 
@@ -198,7 +196,8 @@ impl DeliverToLiveEngage {
             return Ok(Delivered::Nothing("delivered before"));
         };
         let who = ConsumerRef { line: line.clone(), user: event.user.clone() };
-        let way = Way::new(self, &settings.current, attempt, &lease, &who, event, about.doubt.clone());
+        let told = (event, correlation);
+        let way = Way::new(self, &settings.current, attempt, &lease, &who, told, about.doubt.clone());
         content::Delivery { way, event, correlation, steps, about }.run().await
     }
 

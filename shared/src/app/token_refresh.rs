@@ -9,7 +9,10 @@ use super::{
     liveengage_client::{Keeper, LiveEngage},
     registry::Accounts,
 };
-use crate::domain::id::{AccountId, Owner};
+use crate::{
+    domain::id::{AccountId, Owner},
+    liveengage::sentinel::DOCUMENTED_LIFE,
+};
 
 /// A token is renewed when it would be due before the schedule's next run: it runs every 10 minutes, and may miss one.
 pub const HORIZON: SignedDuration = SignedDuration::from_mins(20);
@@ -37,10 +40,11 @@ impl RefreshTokens {
         for account in &accounts {
             let caller = Keeper { account, owner, now };
             match self.liveengage.keep_token_fresh(caller, HORIZON).await {
-                Ok(_) => {}
+                Ok(token) => tell_age(account, token.age(now)),
                 // A worker is renewing it this moment.
-                Err(DeliveryError::Busy { .. }) => {}
+                Err(DeliveryError::Busy { .. }) => self.tell_age_in_use(account, now).await,
                 Err(error) => {
+                    self.tell_age_in_use(account, now).await;
                     tracing::error!(%account, %error, "the AppJWT can't be renewed");
                     failed.push((account.clone(), error));
                 }
@@ -48,4 +52,17 @@ impl RefreshTokens {
         }
         if failed.is_empty() { Ok(accounts.len()) } else { Err(failed) }
     }
+
+    /// Tells the age of a token that was not renewed. None at all is as bad as one that has ended. When the table can't say,
+    /// nothing is told, and the alarm takes that for the worst.
+    async fn tell_age_in_use(&self, account: &AccountId, now: Timestamp) {
+        match self.liveengage.token_in_use(account).await {
+            Ok(token) => tell_age(account, token.map_or(DOCUMENTED_LIFE, |token| token.age(now))),
+            Err(error) => tracing::warn!(%account, %error, "the AppJWT's age is not known"),
+        }
+    }
+}
+
+fn tell_age(account: &AccountId, age: SignedDuration) {
+    tracing::info!(%account, age_s = age.as_secs(), "the AppJWT's age");
 }

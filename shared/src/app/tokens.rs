@@ -118,6 +118,14 @@ impl AppJwts {
         }
     }
 
+    /// The token that everybody uses, whether it is good or not.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Store`].
+    pub async fn stored(&self, account: &AccountId) -> Result<Option<AppJwt>, DeliveryError> {
+        Ok(self.store.token(account).await?)
+    }
+
     async fn renew(
         &self,
         account: &AccountId,

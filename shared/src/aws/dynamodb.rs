@@ -16,6 +16,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, to_attribute_value}
 
 use super::{
     error_code,
+    form::{self, FORM},
     key::{Key, PK, SK, parked_pk, parked_sk},
 };
 use crate::{
@@ -67,11 +68,14 @@ impl DynamoDbStore {
             .send()
             .await
             .map_err(|error| unavailable(&error))?;
+        output.item.as_ref().map_or(Ok(()), form::check)?;
         Ok(output.item)
     }
 
+    /// A put goes over an item of a newer form, too: it is a whole item, and a newer version reads it.
     fn put(&self, key: &Key) -> aws_sdk_dynamodb::types::builders::PutBuilder {
-        Put::builder().table_name(&self.table).item(PK, text(key.pk())).item(SK, text(key.sk()))
+        let put = Put::builder().table_name(&self.table).item(PK, text(key.pk())).item(SK, text(key.sk()));
+        put.item(FORM, form::current())
     }
 
     fn update(&self, key: &Key) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
@@ -105,8 +109,9 @@ impl DynamoDbStore {
     ) -> Result<(), StoreError> {
         let update = self
             .update(&Key::Conversation(account.clone(), conversation.clone()))
-            .update_expression("SET #foreign = :certainty, expires_at = :expires")
-            .condition_expression(condition)
+            .update_expression("SET #foreign = :certainty, expires_at = :expires, v = :v")
+            .condition_expression(format!("{condition} AND {}", form::IS_KNOWN))
+            .expression_attribute_values(":v", form::current())
             .expression_attribute_names("#foreign", "foreign")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":certainty", text(certainty))
@@ -208,7 +213,10 @@ impl Consumers for DynamoDbStore {
     ) -> Result<(), StoreError> {
         let key = Key::Conversation(account.clone(), conversation.clone());
         let put = self.client.put_item().table_name(&self.table).item(PK, text(key.pk())).item(SK, text(key.sk()));
-        let put = put.item("line", text(consumer.line.as_str())).item("user", text(consumer.user.as_str()));
+        let put = put
+            .item(FORM, form::current())
+            .item("line", text(consumer.line.as_str()))
+            .item("user", text(consumer.user.as_str()));
         put.send().await.map(drop).map_err(|error| unavailable(&error))
     }
 
@@ -220,8 +228,9 @@ impl Consumers for DynamoDbStore {
     ) -> Result<Timestamp, StoreError> {
         let update = self
             .update(&Key::Conversation(account.clone(), conversation.clone()))
-            .update_expression("SET unknown_since = if_not_exists(unknown_since, :now), expires_at = :expires")
-            .condition_expression("attribute_not_exists(#user)")
+            .update_expression("SET unknown_since = if_not_exists(unknown_since, :now), expires_at = :expires, v = :v")
+            .condition_expression(format!("attribute_not_exists(#user) AND {}", form::IS_KNOWN))
+            .expression_attribute_values(":v", form::current())
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":now", millis(now))
             .expression_attribute_values(":expires", seconds(now, REMEMBER_FOREIGN))
@@ -262,11 +271,13 @@ impl Messages for DynamoDbStore {
         let result = self
             .update(&Key::Message(lease.message.clone()))
             .update_expression(
-                "SET #status = :working, #owner = :me, lease_until = :until, expires_at = :expires ADD attempts :one",
+                "SET #status = :working, #owner = :me, lease_until = :until, expires_at = :expires, v = :v ADD attempts :one",
             )
-            .condition_expression(
-                "attribute_not_exists(pk) OR (#status = :working AND (lease_until <= :now OR #owner = :me))",
-            )
+            .condition_expression(format!(
+                "attribute_not_exists(pk) OR (#status = :working AND (lease_until <= :now OR #owner = :me) AND {})",
+                form::IS_KNOWN
+            ))
+            .expression_attribute_values(":v", form::current())
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":working", text("working"))
@@ -304,11 +315,11 @@ impl Messages for DynamoDbStore {
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match failed.item() {
                     Some(item) if is_text(item, "status", "done") => Ok(Begin::Done),
-                    Some(item) => Ok(Begin::Busy {
-                        until: number(item, "lease_until")
-                            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-                            .ok_or(StoreError::Unreadable { what: "a message's lease" })?,
-                    }),
+                    Some(item) => {
+                        form::check(item)?;
+                        let until = number(item, "lease_until").and_then(|ms| Timestamp::from_millisecond(ms).ok());
+                        Ok(Begin::Busy { until: until.ok_or(StoreError::Unreadable { what: "a message's lease" })? })
+                    }
                     None => Err(StoreError::Unreadable { what: "a message's lease" }),
                 },
                 _ => Err(unavailable(&error)),
@@ -394,6 +405,7 @@ impl Messages for DynamoDbStore {
             // Whoever sends it again must forget that it is done with: this names the item to delete.
             .item("message_pk", text(key.pk()))
             .item("record", record)
+            .item(FORM, form::current())
             .build()
             .map_err(|_| unwritable())?;
         let done = Update::builder()
@@ -401,8 +413,9 @@ impl Messages for DynamoDbStore {
             .key(PK, text(key.pk()))
             .key(SK, text(key.sk()))
             .update_expression(
-                "SET #status = :done, #owner = :me, expires_at = :expires, doubt = :doubt REMOVE lease_until",
+                "SET #status = :done, #owner = :me, expires_at = :expires, doubt = :doubt, v = if_not_exists(v, :v) REMOVE lease_until",
             )
+            .expression_attribute_values(":v", form::current())
             .condition_expression(
                 "attribute_not_exists(pk) OR #owner = :me OR (#status = :working AND lease_until <= :now)",
             )
@@ -448,7 +461,8 @@ impl Tokens for DynamoDbStore {
     ) -> Result<bool, StoreError> {
         let result = self
             .update(&Key::Token(account.clone()))
-            .update_expression("SET #owner = :me, lease_until = :until")
+            .update_expression("SET #owner = :me, lease_until = :until, v = if_not_exists(v, :v)")
+            .expression_attribute_values(":v", form::current())
             .condition_expression("attribute_not_exists(lease_until) OR lease_until <= :now OR #owner = :me")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":me", text(owner.as_str()))
@@ -468,7 +482,8 @@ impl Tokens for DynamoDbStore {
             to_attribute_value(token).map_err(|_| StoreError::Unreadable { what: "an AppJWT" })?;
         let update = self
             .update(&Key::Token(account.clone()))
-            .update_expression("SET #token = :token REMOVE #owner, lease_until")
+            .update_expression("SET #token = :token, v = :v REMOVE #owner, lease_until")
+            .expression_attribute_values(":v", form::current())
             .condition_expression("#owner = :me")
             .expression_attribute_names("#token", "token")
             .expression_attribute_names("#owner", "owner")

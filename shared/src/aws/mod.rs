@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 mod dead_letters;
 mod dynamodb;
+mod form;
 pub mod key;
 mod parked;
 mod secrets_manager;

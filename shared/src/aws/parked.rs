@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_dynamo::aws_sdk_dynamodb_1::from_attribute_value;
 
 use super::{
-    error_code,
+    error_code, form,
     key::{Key, PK, SK, parked_pk},
 };
 use crate::{
@@ -100,8 +100,9 @@ impl ParkedMessages for ParkedTable {
         let reopened = self
             .update(message.pk(), message.sk())
             .update_expression(
-                "SET #status = :working, #owner = :owner, lease_until = :past, expires_at = :expires REMOVE attempts",
+                "SET #status = :working, #owner = :owner, lease_until = :past, expires_at = :expires, v = if_not_exists(v, :v) REMOVE attempts",
             )
+            .expression_attribute_values(":v", form::current())
             .condition_expression("attribute_not_exists(pk) OR #status = :done OR lease_until <= :now")
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#owner", "owner")
@@ -173,6 +174,7 @@ fn keys(id: &ParkedId) -> Option<(String, &str)> {
 }
 
 fn read(mut item: Item) -> Option<ParkedMessage> {
+    form::check(&item).ok()?;
     let part = |name: &str| item.get(name)?.as_s().ok().cloned();
     let id = id(&part(PK)?, &part(SK)?)?;
     let Some(Key::Message(message)) = Key::parse(&part("message_pk")?) else { return None };
@@ -223,6 +225,9 @@ mod tests {
             item.remove(missing);
             assert_eq!(read(item), None, "{missing}");
         }
+        let mut newer = item();
+        newer.insert("v".to_owned(), AttributeValue::N("2".to_owned()));
+        assert_eq!(read(newer), None, "it is of a newer version");
         let mut other = item();
         other.insert("message_pk".to_owned(), text("CONS#sms-main#x"));
         assert_eq!(read(other), None, "it names no message");

@@ -15,7 +15,7 @@ use lambda_runtime::{Error, LambdaEvent};
 
 use crate::{
     app::{
-        delivery::{Attempt, ComeAgain, Pace},
+        delivery::{About, Attempt, ComeAgain, Pace},
         to_channel::DeliverToChannel,
         to_liveengage::DeliverToLiveEngage,
     },
@@ -194,7 +194,13 @@ impl QueueFunction {
         match AssertUnwindSafe(self.worker.work(body, &attempt)).catch_unwind().await {
             Ok(result) => result,
             Err(_) => {
-                tracing::error!(message_id, count = 1, "a panic while working on a message; the others go on");
+                let About { correlation, .. } = About::of_any(body);
+                tracing::error!(
+                    correlation,
+                    message_id,
+                    count = 1,
+                    "a panic while working on a message; the others go on"
+                );
                 self.worker.give_up(body, &attempt).await
             }
         }

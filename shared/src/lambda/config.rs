@@ -25,6 +25,9 @@ pub const TO_LIVEENGAGE_QUEUE_URL: &str = "CONNECTOR_TO_LIVEENGAGE_QUEUE_URL";
 /// The URL of the queue to the channels.
 pub const TO_CHANNEL_QUEUE_URL: &str = "CONNECTOR_TO_CHANNEL_QUEUE_URL";
 
+/// The stack's name: what the metrics go by. Without it there are none.
+pub const STACK: &str = "CONNECTOR_STACK";
+
 /// Looks variables up.
 pub trait Environment {
     /// A variable's value, if it is set.

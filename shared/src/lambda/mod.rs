@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
     app::{
@@ -24,10 +23,13 @@ use crate::{
 pub mod batch;
 pub mod config;
 pub mod http;
+pub mod logs;
+pub mod metrics;
 pub mod schedule;
 
 pub use batch::QueueFunction;
 pub use http::{InboundFunction, WebhookFunction};
+pub use logs::init_logs;
 pub use schedule::TokenRefreshFunction;
 
 /// Why a function doesn't start. The text names the variable, or the secret and its field.
@@ -52,28 +54,17 @@ pub enum StartError {
     Http(reqwest::Error),
 }
 
-/// Logs go to standard output as JSON, one object a line.
-///
-/// They have the fields `timestamp` and `level` that Lambda's log level filter
-/// reads (without them every line counts as INFO), at the level of `AWS_LAMBDA_LOG_LEVEL`, INFO without it.
-///
-/// A panic is logged by its place only: its message can quote what was being worked on.
-pub fn init_logs() {
-    let level = config::Environment::get(&config::ProcessEnvironment, "AWS_LAMBDA_LOG_LEVEL");
-    let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    tracing_subscriber::fmt().json().with_max_level(level).with_target(false).init();
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, count = 1, "panic");
-    }));
-}
-
 /// Logs why a function doesn't start: what `main` returns is printed without a level, and Lambda may filter it out.
 ///
 /// # Errors
 /// The one that was handed in.
 pub fn started<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, E> {
     result.inspect_err(|error| tracing::error!(%error, count = 1, "the function doesn't start"))
+}
+
+/// Logs that a function has started, and as what.
+fn ready(function: &'static str) {
+    tracing::info!(function, version = env!("CARGO_PKG_VERSION"), count = 1, "the function is ready");
 }
 
 /// Starts `webhook`.
@@ -83,6 +74,7 @@ pub fn started<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, E> {
 pub async fn webhook(config: &config::WebhookConfig, aws: &SdkConfig) -> Result<WebhookFunction, StartError> {
     let accounts = registry(&config.accounts, aws).await?;
     let queue = SqsQueue::new(aws_sdk_sqs::Client::new(aws), &config.to_channel_queue_url);
+    ready("webhook");
     Ok(WebhookFunction::new(AcceptWebhook::new(accounts, Arc::new(queue)), Arc::new(SystemClock)))
 }
 
@@ -93,6 +85,7 @@ pub async fn webhook(config: &config::WebhookConfig, aws: &SdkConfig) -> Result<
 pub async fn inbound(config: &config::InboundConfig, aws: &SdkConfig) -> Result<InboundFunction, StartError> {
     let lines = registry(&config.lines, aws).await?;
     let queue = SqsQueue::new(aws_sdk_sqs::Client::new(aws), &config.to_liveengage_queue_url);
+    ready("inbound");
     Ok(InboundFunction::new(AcceptChannelRequest::new(lines, Arc::new(queue)), Arc::new(SystemClock)))
 }
 
@@ -111,6 +104,7 @@ pub async fn to_liveengage(config: &config::ToLiveEngageConfig, aws: &SdkConfig)
         |to_liveengage, _| to_liveengage,
     )?;
     let worker = DeliverToLiveEngage::new(lines, liveengage, ports);
+    ready("to-liveengage");
     Ok(QueueFunction::new(Arc::new(worker), own, Arc::new(SystemClock)))
 }
 
@@ -128,6 +122,7 @@ pub async fn to_channel(config: &config::ToChannelConfig, aws: &SdkConfig) -> Re
         |_, to_channel| to_channel,
     )?;
     let worker = DeliverToChannel::new(lines, liveengage, ports);
+    ready("to-channel");
     Ok(QueueFunction::new(Arc::new(worker), own, Arc::new(SystemClock)))
 }
 
@@ -184,6 +179,7 @@ pub async fn token_refresh(
     let store = Arc::new(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(aws), &config.table));
     let http = Arc::new(ReqwestHttp::new(outgoing_http::client().map_err(StartError::Http)?));
     let liveengage = Arc::new(LiveEngage::new(Arc::clone(&accounts), store, http));
+    ready("token-refresh");
     Ok(TokenRefreshFunction::new(RefreshTokens::new(accounts, liveengage), Arc::new(SystemClock)))
 }
 

@@ -21,7 +21,7 @@ const CALL: &str = "LiveEngage Sentinel";
 pub const RENEW_BEFORE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The life of a token that doesn't tell its end: every documented one lives 60 minutes.
-const DOCUMENTED_LIFE: SignedDuration = SignedDuration::from_hours(1);
+pub const DOCUMENTED_LIFE: SignedDuration = SignedDuration::from_hours(1);
 
 /// A token and its end. `Debug` hides the token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,12 @@ impl AppJwt {
     /// Whether it is to be renewed at `now`.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.expires_at.duration_since(now) <= RENEW_BEFORE
+    }
+
+    /// How much of an hour's life it has behind it at `now`, counted back from its end: what is left is what matters, and the
+    /// token doesn't say when it was made. Never negative.
+    pub fn age(&self, now: Timestamp) -> SignedDuration {
+        (DOCUMENTED_LIFE - self.expires_at.duration_since(now)).max(SignedDuration::ZERO)
     }
 
     /// Whether it is still good at `now`.

@@ -112,10 +112,10 @@ async fn a_gateway_that_fails_holds_up_one_conversation() {
 }
 
 #[tokio::test]
-async fn queue_messages_of_another_form_are_kept_for_a_person_and_block_nobody() {
+async fn what_no_version_has_written_is_kept_for_a_person_and_blocks_nobody() {
     let connector = Deployment::new().await;
     let mut batch = events::event("to-liveengage-batch.json");
-    batch["Records"][0]["body"] = json!("{\"task\":\"channel_event_v2\"}");
+    batch["Records"][0]["body"] = json!("{\"event\":{}}");
     batch["Records"][1]["body"] = json!("nothing like JSON");
     assert_eq!(connector.run(&connector.to_liveengage(), &batch).await, [""; 0]);
     assert_eq!(texts(&connector), ["It is order 5521"]);
@@ -123,6 +123,49 @@ async fn queue_messages_of_another_form_are_kept_for_a_person_and_block_nobody()
     assert_eq!(parked.len(), 2);
     assert_eq!(parked[0].reason, "a queue message of another form can't be read");
     assert_eq!(parked[1].task, "nothing like JSON");
+}
+
+/// As an entry point writes them that a deployment has replaced before this worker, or a roll-back after it.
+#[tokio::test]
+async fn a_queue_message_of_a_newer_version_waits_for_its_worker_a_quarter_of_an_hour_with_its_group_behind_it() {
+    for (of_a_newer_version, is_liveengage) in [
+        (json!({"task": "channel_event_v2", "line": "sms-main"}), true),
+        (json!({"task": "liveengage_change_v1", "notification": "ms.OfNextYear", "line": "sms-main"}), false),
+    ] {
+        let connector = Deployment::new().await;
+        know_anna(&connector.store).await;
+        let name = if is_liveengage { "to-liveengage-batch.json" } else { "to-channel-batch.json" };
+        let function = if is_liveengage { connector.to_liveengage() } else { connector.to_channel() };
+        let mut batch = events::event(name);
+        // The first message of a group that has another one.
+        let first = if is_liveengage { 0 } else { 1 };
+        batch["Records"][first]["body"] = json!(of_a_newer_version.to_string());
+        let group = batch["Records"][first]["attributes"]["MessageGroupId"].clone();
+        let records = batch["Records"].as_array().unwrap().iter();
+        let behind: Vec<_> = records
+            .skip(first)
+            .filter(|record| record["attributes"]["MessageGroupId"] == group)
+            .map(|record| record["messageId"].as_str().unwrap().to_owned())
+            .collect();
+        assert!(behind.len() > 1);
+        for _ in 0..15 {
+            let failed = connector.run(&function, &batch).await;
+            assert!(behind.iter().all(|id| failed.contains(id)), "{failed:?}");
+            let waits = connector.postponed();
+            assert!(waits.iter().filter(|(_, wait)| *wait == 60).count() >= behind.len(), "{waits:?}");
+            assert!(connector.store.parked().is_empty());
+            connector.clock.advance(SignedDuration::from_mins(1));
+        }
+        let failed = connector.run(&function, &batch).await;
+        assert!(behind.iter().all(|id| !failed.contains(id)), "the others go on: {failed:?}");
+        let parked = connector.store.parked();
+        assert_eq!(parked.len(), 1);
+        assert_eq!(parked[0].task, of_a_newer_version.to_string());
+        assert_eq!(parked[0].line.as_ref().unwrap().as_str(), "sms-main");
+        // Its webhook again, or a second delivery of the queue.
+        connector.run(&function, &batch).await;
+        assert_eq!(connector.store.parked().len(), 1);
+    }
 }
 
 #[tokio::test]

@@ -43,6 +43,8 @@ impl DeliverToChannel {
                 consumers.claim_conversation(account, &state.conversation, &who).await?;
                 if known.is_some() {
                     tracing::error!(
+                        %correlation,
+                        line = %who.line,
                         conversation = %state.conversation,
                         count = 1,
                         "a conversation that was taken for another channel's is ours: texts in it were not delivered"

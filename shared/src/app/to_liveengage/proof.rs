@@ -44,7 +44,7 @@ impl Way<'_> {
             let noted = last.as_ref().filter(|last| last.dialog == place.dialog).map(|last| last.sequence);
             let echoes = ledger.echoes(&self.settings.account, &place.dialog, noted).await?;
             if let Some(echo) = echoes.into_iter().find(|echo| echo.digest == digest && echo.at >= written_at) {
-                tracing::info!(line = %self.who.line, conversation = %place.conversation, count = 1, "an earlier attempt was published: not sent again");
+                tracing::info!(correlation = %self.correlation, line = %self.who.line, conversation = %place.conversation, count = 1, "an earlier attempt was published: not sent again");
                 let DialogRef { conversation, dialog } = place;
                 return Ok(Some(Told { conversation, dialog, sequence: Some(echo.sequence) }));
             }

@@ -166,7 +166,7 @@ impl DeliverToLiveEngage {
                 }
                 // The conversation has ended, or the like: it is not told, and needn't be tried again.
                 Err(error) if is_moot(&error) => {
-                    tracing::debug!(%error, "a report comes too late to be told");
+                    tracing::debug!(line = %reports.line, %error, "a report comes too late to be told");
                 }
                 Err(error) => return Err(error),
             }

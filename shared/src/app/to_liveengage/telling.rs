@@ -120,7 +120,7 @@ impl DeliverToLiveEngage {
                 }
                 // The line says more than the mark.
                 Err(error) if step == 0 && error.disposition() == Disposition::Park => {
-                    tracing::warn!(%error, count = 1, "a NACK was refused; the agent is told all the same");
+                    tracing::warn!(correlation = about.correlation, %error, count = 1, "a NACK was refused; the agent is told all the same");
                     messages.step_done(&lease, step, &Step::done(None), None).await?;
                     step += 1;
                 }
@@ -133,6 +133,9 @@ impl DeliverToLiveEngage {
             }
         }
         messages.finish(&lease, None).await?;
+        let Place { conversation, .. } = undelivered.place;
+        let (correlation, line) = (about.correlation.as_str(), undelivered.who.line.as_str());
+        tracing::info!(correlation, line, %conversation, count = 1, "NACK: the agent was told that a message did not arrive");
         Ok(Delivered::Sent)
     }
 }

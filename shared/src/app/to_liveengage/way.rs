@@ -11,7 +11,7 @@ use crate::{
     domain::{
         conversation::{Change, Consumer, ConsumerToken, Identity, Reserve},
         delivery::{ConsumerRef, DialogRef, Doubt, Heard, Lease, LedgerEntry, MessageKey, Step},
-        id::{ConversationId, DialogId, Sequence},
+        id::{ConversationId, CorrelationId, DialogId, Sequence},
         menu::Chosen,
         message::InboundEvent,
         retry::Disposition,
@@ -48,6 +48,8 @@ pub(super) struct Way<'a> {
     pub(super) attempt: &'a Attempt,
     pub(super) lease: &'a Lease,
     pub(super) who: &'a ConsumerRef,
+    /// Follows the message through the logs.
+    pub(super) correlation: &'a CorrelationId,
     /// What the agent is to know of the person, and whether the channel has said anything with this very message.
     profile: UserProfile,
     profile_is_said: bool,
@@ -64,14 +66,14 @@ impl<'a> Way<'a> {
         attempt: &'a Attempt,
         lease: &'a Lease,
         who: &'a ConsumerRef,
-        event: &InboundEvent,
+        (event, correlation): (&InboundEvent, &'a CorrelationId),
         doubt: Doubt,
     ) -> Self {
         let language = settings.routing.language.as_deref();
         let capabilities = settings.line.capabilities();
         let profile = settings.profile.profile(&capabilities, &who.user, event.person.as_ref(), language);
         let profile_is_said = event.person.is_some();
-        Self { worker, settings, attempt, lease, who, profile, profile_is_said, known: None, doubt }
+        Self { worker, settings, attempt, lease, who, correlation, profile, profile_is_said, known: None, doubt }
     }
 
     pub(super) fn caller(&self) -> Caller<'a> {
@@ -123,7 +125,7 @@ impl<'a> Way<'a> {
             )) => Ok(None),
             // The text matters more than the click.
             Err(error) if error.disposition() == Disposition::Park => {
-                tracing::warn!(%error, count = 1, "a click was refused; its text is sent all the same");
+                tracing::warn!(correlation = %self.correlation, %error, count = 1, "a click was refused; its text is sent all the same");
                 Ok(None)
             }
             other => other,
@@ -222,7 +224,7 @@ impl<'a> Way<'a> {
             })
             .await;
         if let Err(error) = told.and(cleared.map(drop)) {
-            tracing::debug!(%error, "typing was not ended");
+            tracing::debug!(correlation = %self.correlation, %error, "typing was not ended");
         }
     }
 
@@ -290,7 +292,7 @@ impl<'a> Way<'a> {
         let request_id = self.request_id("profile");
         let told = self.worker.liveengage.set_profile(self.caller(), &identity.token, &request_id, &self.profile).await;
         if let Err(error) = told {
-            tracing::warn!(%error, count = 1, "what the channel says about a person can't be told");
+            tracing::warn!(correlation = %self.correlation, %error, count = 1, "what the channel says about a person can't be told");
             return Ok(consumer);
         }
         self.update(|consumer| {
@@ -321,7 +323,8 @@ impl<'a> Way<'a> {
                     change
                 };
                 let consumer = self.update(attach).await?;
-                tracing::info!(conversation = %conversation, line = %self.who.line, "conversation opened");
+                let (correlation, line) = (self.correlation, &self.who.line);
+                tracing::info!(%correlation, %line, %conversation, "conversation opened");
                 Ok(consumer)
             }
             Err(error) => {

@@ -11,7 +11,10 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, to_attribute_value}
 
 use super::{DynamoDbStore, REMEMBER_MESSAGE, is_condition, owned, seconds, text, unavailable};
 use crate::{
-    aws::key::{Key, PK, SK, echo_sk, echoes_pk},
+    aws::{
+        form::{self, FORM},
+        key::{Key, PK, SK, echo_sk, echoes_pk},
+    },
     domain::{
         delivery::{ConsumerRef, Echo, Heard, LedgerEntry, Shown},
         id::{AccountId, CallReference, DialogId, LineId, ProviderMessageId, Sequence},
@@ -85,6 +88,7 @@ impl DynamoDbStore {
             .item(PK, text(pk))
             .item(SK, text(sk))
             .item("record", record)
+            .item(FORM, form::current())
             .item("expires_at", seconds(at, REMEMBER_PROOF))
             .send()
             .await
@@ -206,6 +210,7 @@ impl Ledger for DynamoDbStore {
             .map_err(|error| unavailable(&error))?;
         let mut echoes = Vec::with_capacity(items.len());
         for mut item in items {
+            form::check(&item)?;
             let record = item.remove("record").ok_or_else(unreadable)?;
             echoes.push(from_attribute_value(record).map_err(|_| unreadable())?);
         }

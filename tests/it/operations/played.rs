@@ -1,0 +1,133 @@
+//! What the queries and metrics of an operator are tried on: a lab in which everything happens once that can be asked after.
+
+use std::num::NonZeroU16;
+
+use connector_lab::{LabOptions, liveengage::Service};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::read;
+use crate::{
+    silence::{Recording, WatchedLab, record},
+    steps::{HELLO, PHONE, consumer_texts, desk, opened, opened_on_whatsapp, received, settled, soon},
+};
+
+/// What was played in the lab.
+pub(super) struct Played {
+    /// A lab's log as Lambda gets it.
+    pub(super) events: Vec<Value>,
+    /// The conversation by SMS.
+    pub(super) conversation: String,
+}
+
+impl Played {
+    pub(super) fn records(&self) -> impl Iterator<Item = &Value> {
+        self.events.iter().filter(|event| event.get("_aws").is_none())
+    }
+
+    pub(super) fn metrics(&self) -> impl Iterator<Item = &Value> {
+        self.events.iter().filter(|event| event.get("_aws").is_some())
+    }
+
+    /// The records with this message, in a field of them.
+    pub(super) fn of(&self, message: &str, field: &str) -> Vec<String> {
+        let is_it = |event: &&Value| event["fields"]["message"].as_str().unwrap_or_default().starts_with(message);
+        self.records().filter(is_it).filter_map(|event| event["fields"][field].as_str()).map(str::to_owned).collect()
+    }
+}
+
+fn events(recording: &Recording) -> Vec<Value> {
+    recording.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Waits until a record is there.
+async fn logged(recording: &Recording, part: &str) {
+    soon(part, async {
+        let mut pause = tokio::time::interval(std::time::Duration::from_millis(20));
+        while !recording.lines().iter().any(|line| line.contains(part)) {
+            pause.tick().await;
+        }
+    })
+    .await;
+}
+
+/// Everything that an operator can ask after, once: texts both ways on two channels, a retry, a text that the gateway refuses, one that
+/// LiveEngage refuses, strangers, and a gateway that is down.
+pub(super) async fn play() -> Played {
+    let recording = record();
+    // A twelfth of the waits between attempts.
+    let lab = WatchedLab::start(LabOptions { pace: NonZeroU16::new(12), ..LabOptions::default() }).await;
+    logged(&recording, "the AppJWTs are fresh").await;
+    let conversation = opened(&lab, PHONE).await;
+    lab.liveengage().say(&conversation, "how can I help?").unwrap();
+    received(&lab, PHONE, 1).await;
+    settled(&lab).await;
+    opened_on_whatsapp(&lab, "+4915155002").await;
+    settled(&lab).await;
+
+    lab.liveengage().fail_next(Service::Send, StatusCode::SERVICE_UNAVAILABLE, "");
+    lab.gateway().consumer_sends(PHONE, "anybody?").unwrap();
+    desk(&lab, "it comes all the same", |all| all.iter().any(|one| consumer_texts(one).contains(&"anybody?"))).await;
+    settled(&lab).await;
+
+    let opted_out = r#"{"error":{"code":"opted_out"}}"#;
+    lab.gateway().fail_next(StatusCode::UNPROCESSABLE_ENTITY, HeaderMap::new(), opted_out);
+    lab.liveengage().say(&conversation, "this one is refused").unwrap();
+    logged(&recording, "NACK: the agent was told").await;
+    settled(&lab).await;
+
+    lab.liveengage().fail_next(Service::Send, StatusCode::FORBIDDEN, "");
+    lab.gateway().consumer_sends(PHONE, "this one, too").unwrap();
+    received(&lab, PHONE, 2).await;
+    settled(&lab).await;
+
+    let client = connector::outgoing_http::client().unwrap();
+    for path in ["/webhooks/liveengage", "/webhooks/liveengage", "/channels/sms-lab", "/channels/nobodys"] {
+        client.post(format!("{}{path}", lab.api_url())).body("{}").send().await.unwrap();
+    }
+
+    // Six failures in a row, and the breaker opens.
+    for _ in 0..6 {
+        lab.gateway().fail_next(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), "");
+    }
+    lab.liveengage().say(&conversation, "is it still there?").unwrap();
+    logged(&recording, "is down: no call is made for a moment").await;
+    let events = events(&recording);
+    for line in recording.lines() {
+        let said = ["how can I help?", "anybody?", "this one", "still there", HELLO, "4915155001", "4915155002"];
+        assert!(!said.iter().any(|said| line.contains(said)), "somebody's words or number: {line}");
+    }
+    Played { events, conversation }
+}
+
+/// Lambda's records, by its documentation ("platform" events of the Telemetry API), and an access log in the template's form.
+pub(super) fn of_aws() -> Vec<Value> {
+    let report = |group: &str, status: &str, init: Option<f64>| {
+        let mut metrics =
+            json!({"durationMs": 31.5, "billedDurationMs": 32, "memorySizeMB": 256, "maxMemoryUsedMB": 41});
+        if let Some(init) = init {
+            metrics["initDurationMs"] = json!(init);
+        }
+        json!({
+            "@log": format!("419083552716:/aws/lambda/prod-{group}"), "time": "2026-06-15T09:30:00.120Z", "type": "platform.report",
+            "record": {"requestId": "6f0c2f3e-52a1-4c1c-9d6e-0d7a3a9f1b55", "metrics": metrics, "status": status},
+        })
+    };
+    let template = read("template.yaml");
+    let format = template.lines().find(|line| line.trim_start().starts_with(r#"{"requestId":"$context"#)).unwrap();
+    let answered = |status: &str, latency: &str| {
+        let line = format
+            .replace("$context.routeKey", "POST /webhooks/liveengage")
+            .replace("$context.status", status)
+            .replace("$context.responseLatency", latency);
+        serde_json::from_str(&line).unwrap()
+    };
+    vec![
+        report("webhook", "success", Some(184.2)),
+        report("webhook", "success", None),
+        report("to-channel", "timeout", None),
+        answered("200", "17"),
+        answered("200", "42"),
+        answered("401", "9"),
+    ]
+}
