@@ -251,14 +251,20 @@ async fn a_retry_after_of_liveengage_is_kept_to() {
 }
 
 #[tokio::test]
-async fn a_queue_message_of_another_form_is_kept_for_a_person() {
+async fn a_queue_message_of_another_form_waits_for_a_deployment_and_is_then_kept_for_a_person() {
     let world = World::new().await;
     let workers = world.workers();
-    for task in ["{\"task\":\"channel_event_v9\"}", "not json"] {
-        workers.to_liveengage.work(task, &attempt("a", 0)).await.unwrap();
-        workers.to_liveengage.work(task, &attempt("b", 60)).await.unwrap();
+    let (newer, alien) = ("{\"task\":\"channel_event_v9\"}", "not json");
+    for name in ["a", "b"] {
+        workers.to_liveengage.work(alien, &attempt(name, 0)).await.unwrap();
+    }
+    for look in 0..15 {
+        assert_eq!(workers.to_liveengage.work(newer, &attempt(look, look * 60)).await, again(60));
+    }
+    for name in ["last", "once more"] {
+        workers.to_liveengage.work(newer, &attempt(name, 900)).await.unwrap();
     }
     let parked: Vec<_> = world.store.parked().into_iter().map(|parked| parked.task).collect();
-    assert_eq!(parked, ["{\"task\":\"channel_event_v9\"}", "not json"], "once each");
+    assert_eq!(parked, [alien, newer], "once each");
     assert!(world.calls().is_empty());
 }
