@@ -53,7 +53,7 @@ struct Scheduler {
     running: Vec<Running>,
     now: i64,
     started: u64,
-    /// Whether the echo of what was published is always there before somebody tries again.
+    /// Whether the echo of what was published is always there before anybody does anything else.
     echoes_in_time: bool,
     /// What made it likely that the channel was told twice.
     disturbed: usize,
@@ -78,9 +78,6 @@ impl Scheduler {
         }
         (*visible_at, *received) = (self.now + VISIBILITY, *received + 1);
         let (to, left, received) = (*to, tasks.len(), *received);
-        if self.echoes_in_time {
-            self.world.hear_echoes(self.now).await;
-        }
         self.started += 1;
         let attempt = Attempt {
             owner: owner(format!("worker-{}", self.started)),
@@ -111,7 +108,11 @@ impl Scheduler {
     }
 
     /// One turn of one worker.
-    fn turn(&mut self, worker: usize) {
+    async fn turn(&mut self, worker: usize) {
+        // Before every turn: a worker that was begun earlier may look for the echo of what another one has published since.
+        if self.echoes_in_time {
+            self.world.hear_echoes(self.now).await;
+        }
         let waker = noop_waker();
         let Running { group, left, work, .. } = &mut self.running[worker];
         let std::task::Poll::Ready(result) = work.as_mut().poll(&mut Context::from_waker(&waker)) else { return };
@@ -166,7 +167,7 @@ impl Scheduler {
                     },
                 );
             }
-            (_, Some(worker)) => self.turn(worker),
+            (_, Some(worker)) => self.turn(worker).await,
             (_, None) => self.start(pick % 2, false).await,
         }
     }
@@ -177,7 +178,7 @@ impl Scheduler {
         for _ in 0..20_000 {
             self.world.hear_news(self.now).await;
             match self.running.is_empty() {
-                false => self.turn(0),
+                false => self.turn(0).await,
                 true if self.groups.iter().all(|group| group.tasks.is_empty()) => return,
                 true => {
                     self.pass(1);
