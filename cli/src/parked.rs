@@ -56,8 +56,8 @@ pub(crate) struct RedriveArguments {
     list: ListArguments,
     #[command(flatten)]
     consent: Consent,
-    /// Try each for another 12 hours. Without this, one that the connector took over more than 12 hours ago gets one attempt, and
-    /// is parked again if that fails. With it, newer messages of the same conversation wait behind it for as long as it fails.
+    /// Try each for another 12 hours. Without this, one that the connector took over more than 12 hours ago gets up to six attempts,
+    /// and is parked again if they fail. With it, newer messages of the same conversation wait behind it for as long as it fails.
     #[arg(long, help_heading = "What to do")]
     fresh: bool,
 }
