@@ -168,6 +168,11 @@ impl DeliveryError {
         }
     }
 
+    /// Whether the channel has refused the line's credentials: a newer version of its secret would mend that.
+    pub const fn refuses_credentials(&self) -> bool {
+        matches!(self, Self::Channel(SendFailure::Credentials { .. }))
+    }
+
     /// Whether `call` may have been carried out although it failed: no answer, one of a server that broke down at it, or one that is not
     /// its own. 503 says that it was not begun.
     pub fn leaves_in_doubt(&self, name: &str) -> bool {

@@ -1,10 +1,14 @@
 //! A call without an answer, or of a worker that died: whether it was carried out is asked before it is repeated.
 
+use futures::FutureExt;
 use serde_json::{Value, json};
 
-use super::world::{
-    ANNA, CONVERSATION, Fault, SEND, SENTINEL, SMS, World, again, agent_says, at, attempt, change, conversation_change,
-    event, from_channel, from_person, line,
+use super::{
+    ports::{Death, Moment},
+    world::{
+        ANNA, CONVERSATION, Fault, SEND, SENTINEL, SMS, World, again, agent_says, at, attempt, change,
+        conversation_change, event, from_channel, from_person, line,
+    },
 };
 use crate::{
     app::delivery::Attempt,
@@ -265,6 +269,42 @@ async fn an_agents_text_whose_answer_was_lost_is_not_sent_again_when_the_channel
     world.workers().to_liveengage.work(&last, &attempt("r3", 7)).await.unwrap();
     let told: Vec<Value> = world.other().requests.iter().map(|request| request["body"]["event"].clone()).collect();
     assert_eq!(told, [json!({"type": "AcceptStatusEvent", "status": "ACCEPT", "sequenceList": [4]})]);
+}
+
+/// A table that didn't take the note, or a worker that died before it.
+#[tokio::test]
+async fn a_report_proves_a_call_also_when_it_is_noted_only_when_the_report_comes_again() {
+    for moment in [Moment::Before, Moment::After] {
+        let world = World::talking_with(ANNA, &json!({"sms": {"delivery_reports": true}})).await;
+        let task = agent_says("c1", 4, "hi");
+        world.fault(SMS, Fault::LoseAnswer);
+        world.workers().to_channel.work(&task, &attempt("a", 0)).await.unwrap_err();
+        let early = report(&world, "delivered");
+        // The ledger is asked first, and then it is noted.
+        let dying = world.ports(Some(Death { call: 1, moment }));
+        let first = world.mortal(&dying).to_liveengage.work(&early, &attempt("r", 1)).now_or_never();
+        assert_eq!((first.is_none(), dying.calls().last()), (true, Some(&"note_taken")));
+        let again = Attempt { received: 2, ..attempt("r2", 2) };
+        world.workers().to_liveengage.work(&early, &again).await.unwrap_err();
+        world.workers().to_channel.work(&task, &attempt("b", 5)).await.unwrap();
+        assert_eq!(world.other().sms_texts(), ["hi"], "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_waits_for_its_message_is_noted_once() {
+    let world = World::talking(ANNA).await;
+    let task = agent_says("c1", 4, "hi");
+    world.fault(SMS, Fault::LoseAnswer);
+    world.workers().to_channel.work(&task, &attempt("a", 0)).await.unwrap_err();
+    let early = report(&world, "delivered");
+    let ports = world.ports(None);
+    for (received, second) in (1..).zip([1, 2, 4, 8]) {
+        let attempt = Attempt { received, ..attempt("r", second) };
+        world.mortal(&ports).to_liveengage.work(&early, &attempt).await.unwrap_err();
+    }
+    let noted = ports.calls().into_iter().filter(|call| *call == "note_taken").count();
+    assert_eq!(noted, 1);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{ANNA, Fault, SEND, World, again, agent_says, at, attempt, change, event, from_person};
+use super::world::{ANNA, Fault, SEND, SMS, World, again, agent_says, at, attempt, change, event, from_person};
 
 const EVENTS: &str = "ms.MessagingEventNotification";
 
@@ -163,4 +163,37 @@ async fn an_ended_conversation_has_no_say_in_the_next_ones_menu() {
     workers.to_channel.work(&agent_says("c0", 50, "from long ago"), &attempt("b", 400)).await.unwrap();
     workers.to_liveengage.work(&said("mo-2", "1", 401), &attempt("c", 401)).await.unwrap();
     assert_eq!(sends(&world), [click(4), yes()]);
+}
+
+/// A question for a date, to which the next text is the answer.
+fn which_day(sequence: u64) -> String {
+    let picker = json!({"type": "button", "title": "Choose", "click": {
+        "metadata": [{"type": "ExternalId", "id": "d-1"}],
+        "actions": [{"type": "datePicker", "class": "single", "title": "Day"}]}});
+    let card = json!({"type": "RichContentEvent", "content": {"type": "vertical", "elements": [
+        {"type": "text", "text": "Which day?"}, picker]}});
+    change(EVENTS, 0, &event("c1", sequence, "ASSIGNED_AGENT", "ALL", &card))
+}
+
+/// The phone showed it, the gateway's answer got lost, and the person was faster than the next attempt.
+#[tokio::test]
+async fn a_menu_that_is_proved_to_have_arrived_is_not_offered_again_after_it_was_answered() {
+    let world = World::talking_with(ANNA, &json!({"sms": {"delivery_reports": true}})).await;
+    let workers = world.workers();
+    world.fault(SMS, Fault::LoseAnswer);
+    workers.to_channel.work(&which_day(4), &attempt("a", 1)).await.unwrap_err();
+    let reference = world.other().sms[0].1.clone();
+    let report = json!({
+        "task": "reports_v1", "line": "sms-main", "user": ANNA, "correlation": "r-rep", "accepted_at": at(1),
+        "status": {"status": "delivered"}, "messages": ["mt-1"], "references": [["mt-1", reference]],
+    });
+    workers.to_liveengage.work(&report.to_string(), &attempt("r", 1)).await.unwrap_err();
+    workers.to_liveengage.work(&said("mo-2", "Friday", 2), &attempt("b", 2)).await.unwrap();
+    workers.to_channel.work(&which_day(4), &attempt("c", 6)).await.unwrap();
+    workers.to_liveengage.work(&said("mo-3", "thank you", 9), &attempt("d", 9)).await.unwrap();
+    assert_eq!(world.count(SMS), 1);
+    let choice = json!({"type": "AcceptStatusEvent", "status": "ACTION", "sequenceList": [4]});
+    let day = json!([{"type": "ExternalId", "id": "d-1"}]);
+    let friday = [(choice, day.clone()), text("Friday", day)];
+    assert_eq!(sends(&world), [&friday[..], &[text("thank you", Value::Null)]].concat());
 }

@@ -8,7 +8,9 @@ use std::sync::{
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::world::{account, account_secret, at, line, line_secret};
+use super::world::{
+    ANNA, Fault, SMS, World, account, account_secret, agent_says, at, attempt, from_channel, line, line_secret,
+};
 use crate::{
     app::registry::{Accounts, Lines},
     domain::id::AccountId,
@@ -107,4 +109,56 @@ async fn a_function_does_not_start_without_its_secrets_and_says_which() {
         error.to_string(),
         "the secret connector/line/sms-main: sms.send_url: must be an https URL (http only for loopback)"
     );
+}
+
+/// The line's secret with a newer token for the channel.
+fn newer_token(token: &str) -> serde_json::Value {
+    let mut secret = line_secret("webhook-s3cret");
+    secret["sms"]["bearer_token"] = json!(token);
+    secret
+}
+
+/// How the calls of this name were authorized.
+fn authorized(world: &World, name: &str) -> Vec<String> {
+    let calls = world.http.calls().into_iter().filter(|call| call.name == name);
+    calls.map(|call| call.headers["authorization"].to_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_attempt_after_a_channel_has_refused_a_token_is_made_with_the_newer_one() {
+    let world = World::talking(ANNA).await;
+    world.secrets.put("connector/line/sms-main", &newer_token("bearer-two"));
+    let reads = world.secrets.reads();
+    world.fault(SMS, Fault::Answer(401, json!({})));
+    let task = agent_says("c1", 4, "hi");
+    world.workers().to_channel.work(&task, &attempt("a", 100)).await.unwrap_err();
+    world.workers().to_channel.work(&task, &attempt("b", 105)).await.unwrap();
+    assert_eq!(authorized(&world, SMS), ["Bearer bearer-t0k3n", "Bearer bearer-two"]);
+    assert_eq!(world.secrets.reads(), reads + 1);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_on_and_on_is_read_again_once_a_minute() {
+    let world = World::talking(ANNA).await;
+    let reads = world.secrets.reads();
+    for (number, second) in (4..).zip([100, 101, 130, 159, 160, 161]) {
+        world.fault(SMS, Fault::Answer(401, json!({})));
+        let task = agent_says("c1", number, "hi");
+        world.workers().to_channel.work(&task, &attempt(second, second)).await.unwrap_err();
+    }
+    assert_eq!(world.secrets.reads(), reads + 2);
+}
+
+#[tokio::test]
+async fn a_file_that_the_channel_refuses_the_old_token_is_fetched_with_the_newer_one() {
+    const MEDIA: &str = "SMS gateway media";
+    let world = World::talking(ANNA).await;
+    world.other().files.insert("/media/1".to_owned(), b"\x89PNG\r\n\x1A\nx".to_vec());
+    world.secrets.put("connector/line/sms-main", &newer_token("bearer-two"));
+    world.fault(MEDIA, Fault::Answer(401, json!({})));
+    let media = json!({"kind": "media", "media": "picture", "reference": "https://gateway.example/media/1"});
+    let task = from_channel("mo-2", ANNA, 100, &media);
+    world.workers().to_liveengage.work(&task, &attempt("a", 100)).await.unwrap_err();
+    world.workers().to_liveengage.work(&task, &attempt("b", 105)).await.unwrap();
+    assert_eq!(authorized(&world, MEDIA), ["Bearer bearer-t0k3n", "Bearer bearer-two"]);
 }

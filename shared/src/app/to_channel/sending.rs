@@ -71,18 +71,23 @@ impl DeliverToChannel {
                 sequence: event.sequence?,
             })
         });
-        // Before it is shown: an answer can be faster than what comes after. And not again at a later attempt: an answer may have
+        let mut done: Vec<_> = steps.iter().map(receipt_of).collect();
+        let mut next = settings.line.next_call(&message, &done)?;
+        let mut taken = match &next {
+            Some(call) => self.taken_before(settings, consumer, &call.effect, about).await?,
+            None => None,
+        };
+        // Before it is shown: an answer can be faster than what comes after. And not again when it has been shown: an answer may have
         // used it up.
-        if let Some(Offer { event, menu }) = offer.filter(|_| steps.is_empty()) {
+        if let Some(Offer { event, menu }) = offer.filter(|_| steps.is_empty() && taken.is_none()) {
             let change = |consumer: &mut Consumer| {
                 consumer.offer((&event.conversation, &event.dialog), event.sequence, menu.clone())
             };
             update(&*self.ports.consumers, consumer, || settings.account.clone(), change).await?;
         }
-        let mut done: Vec<_> = steps.iter().map(receipt_of).collect();
-        let mut next = settings.line.next_call(&message, &done)?;
         while let Some(call) = next {
-            let receipt = match self.taken_before(settings, consumer, &call.effect, about).await? {
+            // A doubt is only ever of an attempt's first call: it ends with the step.
+            let receipt = match taken.take() {
                 Some(receipt) => receipt,
                 None => {
                     attempt.check_time(&*self.ports.clock, CHANNEL_CALL)?;
@@ -133,6 +138,10 @@ impl DeliverToChannel {
         self.breakers.note(line, &reply, now);
         let reply = reply.map_err(|failure| DeliveryError::Http { call: name, failure });
         let receipt = reply.and_then(|reply| Ok(settings.line.receipt(&reply)?));
+        // For the next attempt.
+        if receipt.as_ref().is_err_and(DeliveryError::refuses_credentials) {
+            self.lines.get_after_failure(line, now).await;
+        }
         if let (Err(error), Effect::Message { .. }) = (&receipt, &effect)
             && error.leaves_in_doubt(name)
         {

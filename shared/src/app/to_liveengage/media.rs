@@ -68,6 +68,9 @@ impl Delivery<'_> {
             Err(NotBrought::Channel(error)) => error,
         };
         let attempt = self.way.attempt;
+        if error.refuses_credentials() {
+            self.way.worker.lines.get_after_failure(&self.way.who.line, attempt.now).await;
+        }
         let age = self.about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
         if age < WAIT_FOR_FILE || self.about.attempts.unwrap_or(attempt.received) < LEAST_ATTEMPTS {
             return Err(error);
@@ -148,10 +151,13 @@ impl Delivery<'_> {
         if status.is_success() {
             return Ok(download);
         }
-        let passes = status.is_server_error() || matches!(status.as_u16(), 401 | 408 | 425 | 429);
+        let passes = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
+        let (code, after) = (status.as_u16(), download.retry_after);
+        if code == 401 {
+            return Err(NotBrought::Channel(SendFailure::Credentials { status: code }.into()));
+        }
         if passes {
-            let (status, after) = (status.as_u16(), download.retry_after);
-            return Err(NotBrought::Channel(SendFailure::Later { status, after }.into()));
+            return Err(NotBrought::Channel(SendFailure::Later { status: code, after }.into()));
         }
         tracing::warn!(
             correlation = self.about.correlation,
