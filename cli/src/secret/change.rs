@@ -29,6 +29,10 @@ pub(crate) struct PutArguments {
     file: PathBuf,
     #[command(flatten)]
     what: What,
+    /// Encrypt a new secret with this key of KMS (its ARN, id or alias), and not with the account's default one: the stack's KmsKeyArn,
+    /// which a description of the stack names, too.
+    #[arg(long, value_name = "KEY", help_heading = "What to do")]
+    kms_key_id: Option<String>,
     /// Change `consumer_id_key`, `account_id` or `channel` of a line: everybody becomes a new consumer without a history.
     #[arg(long, help_heading = "What to do")]
     new_consumers: bool,
@@ -74,8 +78,15 @@ impl PutArguments {
             refused.warnings.push("Nothing was stored.".to_owned());
             return Ok(refused);
         }
-        let target = self.what.target.target(&owner).await?;
+        let target = self.what.target.target(&owner).await?.with_key_of_new(self.kms_key_id.clone());
         let stored = target.store.stored(&target.name).await.map_err(|error| error.to_string())?;
+        if let (Some(key), Some(_)) = (&self.kms_key_id, &stored) {
+            let name = &target.name;
+            return Err(format!(
+                "{name} exists, and only a new secret is given a key. Nothing was stored. `aws secretsmanager update-secret --secret-id \
+                 {name} --kms-key-id {key}` changes its key; then put it without --kms-key-id."
+            ));
+        }
         let mut judged = judge(&owner, &source.secret, stored.as_ref(), now).map_err(|error| error.to_string())?;
         let believed = stored.as_ref().and_then(|stored| previous_until(stored, now));
         if judged.kind == Kind::Nothing && self.drop_previous && believed.is_some() {
@@ -177,7 +188,10 @@ impl Change<'_> {
         let (change, name) = (&self.judged, &target.name);
         let fields = change.fields.join(", ");
         match change.kind {
-            Kind::Create => format!("{name}: a new secret with {fields}\n"),
+            Kind::Create => {
+                let key = target.key.as_ref().map_or_else(String::new, |key| format!(", encrypted with {key}"));
+                format!("{name}: a new secret with {fields}{key}\n")
+            }
             Kind::Replace if fields.is_empty() => {
                 format!("{name}: the same once more, in place of the previous version\n")
             }

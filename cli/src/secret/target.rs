@@ -18,7 +18,7 @@ const PREFIX: &str = "connector";
 #[command(next_help_heading = "Which deployment")]
 pub(crate) struct SecretTargetArguments {
     /// A file with the description of the stack, or `-` for standard input: what `aws cloudformation describe-stacks --stack-name NAME`
-    /// prints. Its parameters name the prefix, the accounts and the lines.
+    /// prints. Its parameters name the prefix, the accounts, the lines and the key.
     #[arg(long, value_name = "FILE")]
     stack_outputs: Option<PathBuf>,
     /// The first part of the secrets' names, instead of the stack's parameter SecretPrefix; `connector` if nothing says otherwise.
@@ -39,8 +39,18 @@ pub(crate) struct SecretTarget {
     pub(crate) store: SecretsManager,
     /// The secret's name.
     pub(crate) name: String,
+    /// The key of KMS that a new secret is encrypted with; `None` for the account's default one.
+    pub(crate) key: Option<String>,
     /// Sentences for standard error.
     pub(crate) warnings: Vec<String>,
+}
+
+impl SecretTarget {
+    /// With this key for a new secret, if one is given: else it stays the stack's.
+    pub(crate) fn with_key_of_new(self, key: Option<String>) -> Self {
+        let key = key.or(self.key);
+        Self { store: self.store.with_key_of_new(key.clone()), key, ..self }
+    }
 }
 
 impl SecretTargetArguments {
@@ -75,6 +85,7 @@ impl SecretTargetArguments {
         Ok(SecretTarget {
             store: SecretsManager::new(aws_sdk_secretsmanager::Client::new(&sdk)),
             name: owner.secret_name(prefix.trim_matches('/')),
+            key: described("KmsKeyArn").filter(|key| !key.is_empty()),
             warnings: warnings.into_iter().collect(),
         })
     }
@@ -105,7 +116,7 @@ mod tests {
             assert_eq!(parameter(&other, "SecretPrefix"), None, "{other}");
         }
         let template = include_str!("../../../template.yaml");
-        for parameter in ["  SecretPrefix:\n", "  LiveEngageAccounts:\n", "  Lines:\n"] {
+        for parameter in ["  SecretPrefix:\n", "  LiveEngageAccounts:\n", "  Lines:\n", "  KmsKeyArn:\n"] {
             assert!(template.contains(parameter), "{parameter}");
         }
     }

@@ -439,3 +439,49 @@ async fn the_stack_says_the_prefix_and_whether_it_knows_the_line() {
     let named = stored.put(LINE, &line("w"), &[&described[..], &["--secret-prefix", "other"]].concat()).await;
     assert!(named.text.starts_with("other/line/sms-main"), "{named:?}");
 }
+
+/// The key that the stored account secret is encrypted with.
+async fn key(stored: &Stored) -> Option<String> {
+    let client = aws_sdk_secretsmanager::Client::new(stored.aws.sdk_config());
+    client.describe_secret().secret_id(ACCOUNT_SECRET).send().await.unwrap().kms_key_id
+}
+
+#[tokio::test]
+async fn a_new_secret_is_encrypted_with_the_key_that_is_named_or_the_stacks() {
+    const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/0a6d";
+    let parameters = |key: &str| {
+        let parameter = |name: &str, value: &str| json!({"ParameterKey": name, "ParameterValue": value});
+        json!({"Stacks": [{"Parameters": [parameter("LiveEngageAccounts", "72419083"), parameter("KmsKeyArn", key)]}]})
+    };
+    let ours = SecretFile::new(&parameters(KEY).to_string());
+    let none = SecretFile::new(&parameters("").to_string());
+    for (options, expected) in [
+        (vec!["--kms-key-id", "alias/brand"], Some("alias/brand")),
+        (vec!["--stack-outputs", ours.path()], Some(KEY)),
+        (vec!["--stack-outputs", ours.path(), "--kms-key-id", "alias/brand"], Some("alias/brand")),
+        (vec!["--stack-outputs", none.path()], None),
+        (vec![], None),
+    ] {
+        let stored = Stored::new().await;
+        let report = stored.put(ACCOUNT, &account("one"), &[&options[..], &["--yes"]].concat()).await;
+        assert_eq!(key(&stored).await.as_deref(), expected, "{options:?}");
+        let told = report.text.split_once(", encrypted with ").map(|(_, key)| key.trim_end());
+        assert_eq!(told, expected, "{}", report.text);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_exists_keeps_its_key_and_another_one_is_refused() {
+    let stored = Stored::new().await;
+    stored.put(ACCOUNT, &account("one"), &["--kms-key-id", "alias/brand", "--yes"]).await;
+    stored.put(ACCOUNT, &account("two"), &["--yes"]).await;
+    let file = SecretFile::new(&account("three").to_string());
+    let options = ["--kms-key-id", "alias/other", "--yes"];
+    let refused = stored.run(&[&["put", file.path()], &ACCOUNT[..], &options].concat()).await.unwrap_err();
+    assert!(
+        refused.contains("update-secret --secret-id connector/account/72419083 --kms-key-id alias/other"),
+        "{refused}"
+    );
+    assert_eq!(key(&stored).await.as_deref(), Some("alias/brand"));
+    assert_eq!(stored.client_secrets().await.0, "two");
+}

@@ -15,12 +15,19 @@ use crate::port::{SecretStore, SecretVersions, Secrets, SecretsError, StoredSecr
 #[derive(Debug, Clone)]
 pub struct SecretsManager {
     client: Client,
+    key_of_new: Option<String>,
 }
 
 impl SecretsManager {
     /// Works with `client`.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, key_of_new: None }
+    }
+
+    /// Encrypts what it creates with this key of KMS, by its ARN, its id or its alias; `None` is the account's default key. A secret
+    /// that exists keeps its own.
+    pub fn with_key_of_new(self, key: Option<String>) -> Self {
+        Self { key_of_new: key, ..self }
     }
 
     async fn version(&self, name: &str, stage: &str) -> Result<Option<StoredVersion>, SecretsError> {
@@ -63,7 +70,8 @@ impl SecretStore for SecretsManager {
     }
 
     async fn create(&self, name: &str, value: &SecretString) -> Result<(), SecretsError> {
-        let created = self.client.create_secret().name(name).secret_string(value.expose_secret()).send().await;
+        let call = self.client.create_secret().name(name).secret_string(value.expose_secret());
+        let created = call.set_kms_key_id(self.key_of_new.clone()).send().await;
         created.map(drop).map_err(|error| SecretsError::NotWritten { name: name.to_owned(), code: error_code(&error) })
     }
 
