@@ -4,12 +4,16 @@ use connector::{
     aws,
     lambda::{self, config},
 };
-use lambda_http::{Error, run, service_fn};
+use lambda_http::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::init_logs();
     let config = lambda::started(config::WebhookConfig::read(&config::ProcessEnvironment))?;
     let function = lambda::started(lambda::webhook(&config, &aws::sdk_config(aws::Patience::EntryPoint).await).await)?;
-    run(service_fn(|request| function.handle(request))).await
+    lambda::serve_http(move |request| {
+        let function = function.clone();
+        async move { function.handle(request).await }
+    })
+    .await
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use lambda_http::tower::util::MapRequestLayer;
+use lambda_runtime::{LambdaInvocation, layers::TracingLayer};
 
 use crate::{
     app::{
@@ -20,6 +22,7 @@ use crate::{
     port::{Clock, SystemClock},
 };
 
+pub mod address;
 pub mod batch;
 pub mod config;
 pub mod http;
@@ -60,6 +63,24 @@ pub enum StartError {
 /// The one that was handed in.
 pub fn started<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, E> {
     result.inspect_err(|error| tracing::error!(%error, count = 1, "the function doesn't start"))
+}
+
+/// Runs a function behind API Gateway until its environment ends.
+///
+/// # Errors
+/// What Lambda's runtime API answers when it can't be worked with.
+pub async fn serve_http<H, A>(handle: H) -> Result<(), lambda_http::Error>
+where
+    H: Fn(lambda_http::Request) -> A + Send + 'static,
+    A: Future<Output = Result<lambda_http::Response<lambda_http::Body>, lambda_http::Error>> + Send + 'static,
+{
+    let readable = |mut invocation: LambdaInvocation| {
+        invocation.body = address::with_readable_query(invocation.body);
+        invocation
+    };
+    // With the layer that `lambda_http::run` adds, outside of ours: what is logged belongs to the invocation.
+    let runtime = lambda_http::runtime(lambda_http::service_fn(handle));
+    runtime.layer(MapRequestLayer::new(readable)).layer(TracingLayer::new()).run().await
 }
 
 /// Logs that a function has started, and as what.
