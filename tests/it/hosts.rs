@@ -98,7 +98,8 @@ async fn a_host_that_trickles_is_cut_off_after_eight_seconds_whatever_it_trickle
         timed(client.call(call(format!("http://{head}/")))),
         timed(async {
             let download = client.download(call(format!("http://{file}/"))).await?;
-            assert_eq!(download.head.len(), 10_000);
+            // Perhaps with the first drops behind it.
+            assert!((10_000..10_100).contains(&download.head.len()), "{}", download.head.len());
             download.rest.try_fold(0, |sum, chunk| std::future::ready(Ok(sum + chunk.len()))).await
         }),
         timed(client.upload(call(format!("http://{nothing}/")), slow_file, FileEnvelope::default())),
