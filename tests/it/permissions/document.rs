@@ -20,6 +20,8 @@ in the lab behind these statements, take every one of them away, and ask for wha
   seen in the lab, where no IAM stands before Lambda's own calls: those are the ones that AWS's documentation asks for.
 - **A function without a permission fails, and loses nothing**: `a_function_fails_without_each_permission_and_goes_on_when_it_has_it_again`.
 - What a key (`KmsKeyArn`) needs is AWS's documentation too: DynamoDB, SQS and Secrets Manager use it in the function's name.
+- **No step of a change of key takes a key away that is in use**: `no_step_of_a_change_of_key_takes_a_key_that_is_in_use`. What a function
+  may do with the one key, it may do with the other (`OtherKmsKeyArn`).
 
 Three wildcards are forced by AWS. X-Ray's actions know no resource. The ARN of a log group ends with `:*`, for the streams in it, which
 Lambda names. The ARN of a secret ends with six characters that Secrets Manager draws; and as CloudFormation can't turn a list of ids into a
@@ -30,7 +32,8 @@ list of ARNs, the statement names all secrets of one kind under the prefix: keep
 pub(crate) fn rendered() -> String {
     let mut page = HEAD.to_owned();
     let (all, plain) = (roles::statements(&EVERYTHING), roles::statements(&[]));
-    let with_tracing = roles::statements(&["HasTracing"]);
+    let conditional = [("HasTracing", "Tracing=Active"), ("HasKey", "KmsKeyArn"), ("HasOtherKey", "OtherKmsKeyArn")]
+        .map(|(condition, parameter)| (roles::statements(&[condition]), parameter));
     let of_lambda = roles::of_lambda();
     for (function, statements) in &all {
         write!(
@@ -45,10 +48,12 @@ pub(crate) fn rendered() -> String {
                     .any(|access| access.caller == *function && access.action == **action && statement.allows(access))
             });
             let in_role = |role: &[Statement]| role.iter().any(|other| other.sid == statement.sid);
-            let only = match (in_role(&plain[function]), in_role(&with_tracing[function])) {
-                (true, _) => "",
-                (false, true) => ", only with `Tracing=Active`",
-                (false, false) => ", only with `KmsKeyArn`",
+            let only = match in_role(&plain[function]) {
+                true => String::new(),
+                false => {
+                    let (_, parameter) = conditional.iter().find(|(with, _)| in_role(&with[function])).unwrap();
+                    format!(", only with `{parameter}`")
+                }
             };
             let through = statement.conditions.iter().map(condition).collect::<String>();
             let (own, lambdas, on) = (list(&own), list(&lambdas), written(&statement.written));

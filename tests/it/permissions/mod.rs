@@ -3,6 +3,7 @@
 mod conversation;
 mod document;
 mod failures;
+mod keys;
 mod policy;
 mod roles;
 mod template;
@@ -13,7 +14,7 @@ use connector_lab::aws::authorization::{Access, LEADING_KEYS};
 
 use conversation::whole_conversation;
 use policy::like;
-use roles::{EVERYTHING, Roles, Statements, allowed, of_lambda, statements, uses_of_the_key, without};
+use roles::{BOTH_KEYS, EVERYTHING, Roles, Statements, allowed, of_lambda, statements, uses_of_a_key, without};
 
 /// What no function does, and what would harm most.
 const NEVER: [&str; 26] = [
@@ -45,14 +46,15 @@ const NEVER: [&str; 26] = [
     "sts:AssumeRole",
 ];
 
-/// Everything that a function needs, as IAM sees it: its own calls in a whole conversation, Lambda's, and what those ask of the key.
+/// Everything that a function needs, as IAM sees it: its own calls in a whole conversation, Lambda's, and what those ask of the keys.
 async fn needs() -> Vec<Access> {
     let roles = Arc::new(Roles::of_the_template());
     whole_conversation(&roles).await;
     let denied = roles.denied();
     assert!(denied.is_empty(), "a role lacks what its function needs: {denied:#?}");
     let mut needs: Vec<Access> = roles.allowed().into_iter().chain(of_lambda()).collect();
-    needs.extend(needs.iter().flat_map(uses_of_the_key).collect::<Vec<_>>());
+    let of_keys = needs.iter().flat_map(|access| BOTH_KEYS.map(|key| uses_of_a_key(access, key)).concat());
+    needs.extend(of_keys.collect::<Vec<_>>());
     needs.sort();
     needs.dedup();
     needs
@@ -66,12 +68,15 @@ async fn a_whole_conversation_is_allowed_to_each_function() {
         let own = needs.iter().filter(|access| access.caller == *function && !of_lambda().contains(access));
         assert!(own.count() >= 2, "{function} was not at work");
     }
-    for conditions in [&[][..], &["HasTracing"], &["HasKey"], &EVERYTHING] {
-        let (statements, has_key) = (statements(conditions), conditions.contains(&"HasKey"));
+    for conditions in [&[][..], &["HasTracing"], &["HasKey"], &["HasOtherKey"], &EVERYTHING] {
+        let statements = statements(conditions);
+        let keys = [("HasKey", template::KEY), ("HasOtherKey", template::OTHER_KEY)];
+        let keys = keys.into_iter().filter_map(|(condition, key)| conditions.contains(&condition).then_some(key));
+        let keys: Vec<&str> = keys.collect();
         for access in needs.iter().filter(|access| !access.action.starts_with("kms:")) {
             let traces = access.action.starts_with("xray:");
             let wanted = !traces || conditions.contains(&"HasTracing");
-            assert_eq!(allowed(&statements, access, has_key), wanted, "with {conditions:?}: {access:?}");
+            assert_eq!(allowed(&statements, access, &keys), wanted, "with {conditions:?}: {access:?}");
         }
     }
 }
@@ -128,16 +133,18 @@ fn resources() -> Vec<(String, BTreeMap<String, Vec<String>>)> {
     let plain = own.chain(foreign.map(str::to_owned)).chain(secrets).map(|resource| (resource, BTreeMap::new()));
     let via = ["dynamodb", "secretsmanager", "sqs", "s3", "lambda"].map(|service| {
         let via = format!("{service}.us-east-1.amazonaws.com");
-        (template::KEY.to_owned(), BTreeMap::from([("kms:ViaService".to_owned(), vec![via])]))
+        BTreeMap::from([("kms:ViaService".to_owned(), vec![via])])
     });
-    plain.chain(via).chain([(template::KEY.to_owned(), BTreeMap::new())]).collect()
+    let ways: Vec<_> = via.into_iter().chain([BTreeMap::new()]).collect();
+    let keys = BOTH_KEYS.into_iter().flat_map(|key| ways.iter().map(move |way| (key.to_owned(), way.clone())));
+    plain.chain(keys).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_permission_is_unused_and_nothing_else_is_allowed() {
     let needs = needs().await;
     for (missing, statements) in smaller_roles() {
-        let fails = needs.iter().any(|access| !allowed(&statements, access, false));
+        let fails = needs.iter().any(|access| !allowed(&statements, access, &[]));
         assert!(fails, "nothing needs it, take it out of template.yaml: {missing}");
     }
 
@@ -163,7 +170,7 @@ async fn no_permission_is_unused_and_nothing_else_is_allowed() {
                         && (need.context == access.context || need.context.contains_key(LEADING_KEYS))
                 };
                 let needed = needs.iter().any(|need| same(&need));
-                assert_eq!(allowed(&statements, &access, false), needed, "{access:?}");
+                assert_eq!(allowed(&statements, &access, &[]), needed, "{access:?}");
                 refused += usize::from(!needed);
             }
         }
@@ -176,9 +183,9 @@ async fn no_permission_is_unused_and_nothing_else_is_allowed() {
         .unwrap()
         .clone();
     other.context.insert(LEADING_KEYS.to_owned(), vec!["CONS#sms-lab#+4915155001".to_owned()]);
-    assert!(!allowed(&statements, &other, false), "the schedule may read consumers' records");
+    assert!(!allowed(&statements, &other, &[]), "the schedule may read consumers' records");
     let nobody = Access { caller: "nobody".to_owned(), ..other };
-    assert!(!allowed(&statements, &nobody, false));
+    assert!(!allowed(&statements, &nobody, &[]));
 }
 
 #[test]

@@ -8,10 +8,17 @@ use std::{
 
 use connector_lab::aws::authorization::{Access, Authorizer};
 
-use super::{policy, policy::Statement, template, template::KEY};
+use super::{
+    policy,
+    policy::Statement,
+    template,
+    template::{KEY, OTHER_KEY},
+};
 
-/// With a key, tracing and all: the most that a role can hold.
-pub(crate) const EVERYTHING: [&str; 2] = ["HasKey", "HasTracing"];
+/// With a key, another one, tracing and all: the most that a role can hold.
+pub(crate) const EVERYTHING: [&str; 3] = ["HasKey", "HasOtherKey", "HasTracing"];
+/// While the key changes, what a call reads may be encrypted with either.
+pub(crate) const BOTH_KEYS: [&str; 2] = [KEY, OTHER_KEY];
 /// The condition key under which KMS knows the service that uses a key for a caller.
 const VIA_SERVICE: &str = "kms:ViaService";
 
@@ -24,17 +31,17 @@ pub(crate) fn statements(conditions: &[&str]) -> Statements {
     functions.map(|function| (function.name, policy::statements(&source, &function.role, conditions))).collect()
 }
 
-/// Whether a function may make a call that asks for this. With a key, that is more than the call's own permission: the service uses
-/// the key in the caller's name.
-pub(crate) fn allowed(statements: &Statements, access: &Access, has_key: bool) -> bool {
+/// Whether a function may make a call that asks for this. With keys, that is more than the call's own permission: the service uses
+/// each of them in the caller's name.
+pub(crate) fn allowed(statements: &Statements, access: &Access, keys: &[&str]) -> bool {
     let role = statements.get(&access.caller).map(Vec::as_slice).unwrap_or_default();
     let one = |access: &Access| role.iter().any(|statement| statement.allows(access));
-    one(access) && (!has_key || uses_of_the_key(access).iter().all(one))
+    one(access) && keys.iter().all(|key| uses_of_a_key(access, key).iter().all(one))
 }
 
-/// What a call asks of the key when the table, the queues and the secrets are encrypted with it. DynamoDB decrypts the table's key,
+/// What a call asks of a key when the table, the queues and the secrets are encrypted with it. DynamoDB decrypts the table's key,
 /// SQS makes a data key for what is sent and decrypts it to check it, Secrets Manager decrypts the secret.
-pub(crate) fn uses_of_the_key(access: &Access) -> Vec<Access> {
+pub(crate) fn uses_of_a_key(access: &Access, key: &str) -> Vec<Access> {
     let actions: &[&str] = match access.action.as_str() {
         "sqs:SendMessage" => &["kms:GenerateDataKey", "kms:Decrypt"],
         "sqs:ReceiveMessage" | "secretsmanager:GetSecretValue" => &["kms:Decrypt"],
@@ -46,7 +53,7 @@ pub(crate) fn uses_of_the_key(access: &Access) -> Vec<Access> {
     let uses = actions.iter().map(|action| Access {
         caller: access.caller.clone(),
         action: (*action).to_owned(),
-        resource: KEY.to_owned(),
+        resource: key.to_owned(),
         context: BTreeMap::from([(VIA_SERVICE.to_owned(), vec![via.clone()])]),
     });
     uses.collect()
@@ -83,7 +90,7 @@ pub(crate) fn without(statements: &mut Statements, function: &str, sid: &str, ac
     assert!(statement.actions.remove(action), "{function} has no {action} in {sid}");
 }
 
-/// The roles in front of a lab's AWS, encrypted with a key.
+/// The roles in front of a lab's AWS, encrypted with both keys.
 #[derive(Debug)]
 pub(crate) struct Roles(Mutex<Record>);
 
@@ -140,7 +147,7 @@ impl Roles {
 impl Authorizer for Roles {
     fn allows(&self, access: &Access) -> bool {
         let mut record = self.record();
-        let allowed = allowed(&record.statements, access, true);
+        let allowed = allowed(&record.statements, access, &BOTH_KEYS);
         match allowed {
             true => drop(record.allowed.insert(access.clone())),
             false => record.denied.push(access.clone()),

@@ -13,6 +13,8 @@ use yaml_rust2::{
 const STACK: &str = "connector-lab";
 /// The key of that stack, when it has one.
 pub(crate) const KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/6f1d2c58-90ab-4e37-8c44-b0a7d7e3f915";
+/// The key before or after it, while the key is set, changed or removed.
+pub(crate) const OTHER_KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/c2b8e7a4-3d51-4f06-9a7e-15f0c8d2b663";
 
 pub(crate) fn source() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
@@ -124,6 +126,7 @@ fn named(template: &Value, name: &str) -> String {
         "AWS::URLSuffix" => "amazonaws.com",
         "AWS::StackName" => STACK,
         "KmsKeyArn" => KEY,
+        "OtherKmsKeyArn" => OTHER_KEY,
         parameter => template["Parameters"][parameter]["Default"].as_str().unwrap(),
     };
     known.to_owned()
