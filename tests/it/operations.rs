@@ -55,6 +55,13 @@ const CHECKS: &[(&str, Check)] = &[
         let error = "the channel can't reach this person (HTTP 422, code opted_out)";
         assert_eq!(column(rows, "fields.error"), [error]);
     }),
+    ("What came over this line?", |rows, played| {
+        let accepted = played.of("channel request accepted", "correlation");
+        assert!(rows.len() >= 3 && accepted.len() > rows.len(), "not the other line's: {rows:#?}");
+        let delivered = played.of("delivered", "correlation");
+        assert!(column(rows, "fields.correlation").iter().any(|id| delivered.iter().any(|known| known == id)));
+        row(rows, &[("fields.message", "channel request refused"), ("fields.reason", "unsigned")]);
+    }),
     ("Which messages belong to this conversation?", |rows, played| {
         let delivered: BTreeSet<String> = played.of("delivered", "correlation").into_iter().collect();
         assert!(rows.len() >= 4, "{rows:#?}");
@@ -176,7 +183,10 @@ fn check_the_queries(played: &Played) {
     let mut asked = Vec::new();
     for query in blocks(&page, "insights") {
         let title = query.lines().next().unwrap().trim_start_matches("# ").to_owned();
-        let filled = query.replace("CORRELATION", &parked(played)).replace("CONVERSATION", &played.conversation);
+        let filled = query
+            .replace("CORRELATION", &parked(played))
+            .replace("CONVERSATION", &played.conversation)
+            .replace("\"LINE\"", &format!("{LINE:?}"));
         let rows = insights::run(&filled, &events);
         println!("# {title}");
         rows.iter().for_each(|row| println!("{}", json!(row)));
@@ -213,11 +223,22 @@ fn check_the_correlation(played: &Played) {
         let has_one = fields["correlation"].as_str().is_some_and(|id| !id.is_empty());
         assert!(has_one || !of_a_message, "this can't be found by its correlation id: {record}");
     }
+    let road = |correlation: &str| -> Vec<&str> {
+        let its = played.records().filter(|event| event["fields"]["correlation"] == correlation);
+        its.filter_map(|event| event["fields"]["message"].as_str()).collect()
+    };
+    // An agent's text, and back: the channel's report of it is a webhook with an id of its own.
+    const REPORTED: &str = "the channel has reported on this message";
+    let (text, report) = (&played.of(REPORTED, "correlation")[0], &played.of(REPORTED, "report")[0]);
+    let there = road(text);
+    assert_eq!(there[0], "LiveEngage webhook accepted", "{there:?}");
+    assert!(there.contains(&"delivered") && there.contains(&REPORTED), "{there:?}");
+    let back = road(report);
+    assert!(back[0] == "channel request accepted" && back.last() == Some(&"delivered"), "{back:?}");
+    assert_eq!(played.of(REPORTED, "status")[0], "delivered");
     // The person's text that LiveEngage refused: parked, and the word about it on the phone.
     let refused = played.of("PARKED", "correlation").into_iter().find(|id| *id != parked(played)).unwrap();
-    let is_its = |event: &&Value| event["fields"]["correlation"] == refused.as_str();
-    let road: Vec<&str> =
-        played.records().filter(is_its).filter_map(|event| event["fields"]["message"].as_str()).collect();
+    let road = road(&refused);
     assert_eq!(road.first(), Some(&"channel request accepted"), "{road:?}");
     assert!(road.iter().any(|message| message.starts_with("PARKED")) && road.last() == Some(&"delivered"), "{road:?}");
 }

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::id::{AccountId, ChannelUserId, ConversationId, DialogId, LineId, Owner, ProviderMessageId, Sequence};
+use super::id::{
+    AccountId, ChannelUserId, ConversationId, CorrelationId, DialogId, LineId, Owner, ProviderMessageId, Sequence,
+};
 use super::menu::Chosen;
 
 /// Names one message for ever: the same webhook delivered again gives the same key.
@@ -126,6 +128,9 @@ pub struct Shown {
     /// The highest rank that LiveEngage was told of it ([`super::message::ReportedStatus::rank`]), 0 for nothing.
     #[serde(default)]
     pub rank: u8,
+    /// What follows the message through the logs, so that what the channel reports is found there, too.
+    #[serde(default)]
+    pub correlation: Option<CorrelationId>,
     /// When it was shown.
     pub at: Timestamp,
 }

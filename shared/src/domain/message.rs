@@ -135,6 +135,15 @@ impl ReportedStatus {
             Self::Read => 3,
         }
     }
+
+    /// Its word in the log.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Failed { .. } => "failed",
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+        }
+    }
 }
 
 /// A file that a person sent: where the channel keeps it. It is fetched by the worker.

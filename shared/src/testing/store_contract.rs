@@ -19,8 +19,8 @@ use crate::{
             Parked, Shown, ShownPlace, Step,
         },
         id::{
-            AccountId, CallReference, ChannelUserId, ConversationId, DialogId, ExtConsumerId, LineId, LpConsumerId,
-            Owner, ProviderMessageId, Sequence,
+            AccountId, CallReference, ChannelUserId, ConversationId, CorrelationId, DialogId, ExtConsumerId, LineId,
+            LpConsumerId, Owner, ProviderMessageId, Sequence,
         },
     },
     liveengage::sentinel::AppJwt,
@@ -111,6 +111,7 @@ async fn the_ledger_is_written_with_the_step<S: Messages + Ledger>(store: &S) {
         place: Some(ShownPlace { conversation: conversation("c8"), dialog: dialog.clone(), sequence: Sequence(4) }),
         last: true,
         rank: 0,
+        correlation: Some(CorrelationId::new("r-8").unwrap()),
         at: at(0),
     };
     let heard = |id: &str, sequence| Heard {

@@ -81,6 +81,14 @@ pub(super) async fn play() -> Played {
     received(&lab, PHONE, 2).await;
     settled(&lab).await;
 
+    let both =
+        desk(&lab, "a second conversation", |all| all.len() == 2 && all.iter().all(|one| !one.transcript.is_empty()));
+    let on_whatsapp = both.await.into_iter().find(|one| one.id != conversation).unwrap().id;
+    settled(&lab).await;
+    lab.liveengage().say(&on_whatsapp, "welcome here").unwrap();
+    logged(&recording, "the channel has reported on this message").await;
+    settled(&lab).await;
+
     let client = connector::outgoing_http::client().unwrap();
     for path in ["/webhooks/liveengage", "/webhooks/liveengage", "/channels/sms-lab", "/channels/nobodys"] {
         client.post(format!("{}{path}", lab.api_url())).body("{}").send().await.unwrap();
@@ -94,7 +102,16 @@ pub(super) async fn play() -> Played {
     logged(&recording, "is down: no call is made for a moment").await;
     let events = events(&recording);
     for line in recording.lines() {
-        let said = ["how can I help?", "anybody?", "this one", "still there", HELLO, "4915155001", "4915155002"];
+        let said = [
+            "how can I help?",
+            "welcome here",
+            "anybody?",
+            "this one",
+            "still there",
+            HELLO,
+            "4915155001",
+            "4915155002",
+        ];
         assert!(!said.iter().any(|said| line.contains(said)), "somebody's words or number: {line}");
     }
     Played { events, conversation }

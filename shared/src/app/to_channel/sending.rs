@@ -12,7 +12,7 @@ use crate::{
     domain::{
         conversation::Consumer,
         delivery::{Decided, Doubt, LedgerEntry, Shown, ShownPlace, Step},
-        id::{AccountId, ProviderMessageId},
+        id::{AccountId, CorrelationId, ProviderMessageId},
         message::{OutboundContent, OutboundFile, OutboundMessage},
     },
     liveengage::files::{FileType, HostedFile},
@@ -104,7 +104,7 @@ impl DeliverToChannel {
             next = settings.line.next_call(&message, &done)?;
             let entry = done
                 .last()
-                .and_then(|receipt| shown(settings, consumer, receipt, place.clone(), next.is_none(), attempt));
+                .and_then(|receipt| shown(settings, consumer, receipt, place.clone(), next.is_none(), about, attempt));
             messages.step_done(&lease, steps.len(), &step, entry.as_ref()).await?;
             about.doubt = Doubt::default();
             steps.push(step);
@@ -219,6 +219,7 @@ fn shown(
     receipt: &Receipt,
     place: Option<ShownPlace>,
     last: bool,
+    about: &About,
     attempt: &Attempt,
 ) -> Option<LedgerEntry> {
     let capabilities = settings.line.capabilities();
@@ -232,6 +233,7 @@ fn shown(
         place,
         last,
         rank: 0,
+        correlation: CorrelationId::new(about.correlation.as_str()).ok(),
         at: attempt.now,
     }))
 }

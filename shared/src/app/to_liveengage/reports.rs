@@ -36,7 +36,7 @@ pub(super) struct Reports<'a> {
 }
 
 /// What is to be told in one dialog of one person, and of which messages.
-type Told<'a> = BTreeMap<(ChannelUserId, ConversationId, DialogId), Vec<(Sequence, &'a ProviderMessageId)>>;
+type Told<'a> = BTreeMap<(ChannelUserId, ConversationId, DialogId), Vec<(Sequence, &'a ProviderMessageId, &'a Shown)>>;
 
 impl DeliverToLiveEngage {
     /// Works on reports. Telling one twice does no harm, so there is no lease; the ledger keeps a late one of a lower rank from
@@ -94,8 +94,8 @@ impl DeliverToLiveEngage {
         let news: Vec<_> = shown.into_iter().filter(|(_, entry)| entry.rank < rank).collect();
         let told = match reports.status {
             ReportedStatus::Failed { code } => self.tell_failed(reports, &news, code, attempt, about).await?,
-            ReportedStatus::Delivered => self.tell_status(reports, &news, AcceptStatus::Accept, attempt).await?,
-            ReportedStatus::Read => self.tell_status(reports, &news, AcceptStatus::Read, attempt).await?,
+            ReportedStatus::Delivered => self.tell_status(reports, &news, AcceptStatus::Accept, attempt, about).await?,
+            ReportedStatus::Read => self.tell_status(reports, &news, AcceptStatus::Read, attempt, about).await?,
         };
         if unknown > 0 {
             let age = about.accepted_at.map_or(UNKNOWN_FOR, |at| attempt.now.duration_since(at));
@@ -126,18 +126,41 @@ impl DeliverToLiveEngage {
         Ok(self.ports.ledger.note_taken(reports.line, reference, message, at).await?)
     }
 
+    /// Notes what was told of a message, also in the log: the message's own records lead to it.
+    async fn note_told(
+        &self,
+        reports: &Reports<'_>,
+        message: &ProviderMessageId,
+        entry: &Shown,
+        about: &About,
+    ) -> Result<(), DeliveryError> {
+        self.ports.ledger.reported(reports.line, message, reports.status.rank()).await?;
+        if let Some(correlation) = &entry.correlation {
+            let status = reports.status.name();
+            tracing::info!(
+                %correlation,
+                line = %reports.line,
+                status,
+                report = about.correlation,
+                "the channel has reported on this message"
+            );
+        }
+        Ok(())
+    }
+
     async fn tell_status(
         &self,
         reports: &Reports<'_>,
         news: &[(&ProviderMessageId, Shown)],
         status: AcceptStatus,
         attempt: &Attempt,
+        about: &About,
     ) -> Result<bool, DeliveryError> {
         let mut told = Told::new();
         for (message, entry) in news {
             if let (true, Some(ShownPlace { conversation, dialog, sequence })) = (entry.last, &entry.place) {
                 let place = (entry.user.clone(), conversation.clone(), dialog.clone());
-                told.entry(place).or_default().push((*sequence, *message));
+                told.entry(place).or_default().push((*sequence, *message, entry));
             }
         }
         if told.is_empty() {
@@ -155,8 +178,8 @@ impl DeliverToLiveEngage {
                 Some(identity) => identity,
                 None => self.liveengage.identify(caller, &settings.ext_consumer_id(&who.user)?).await?,
             };
-            let sequences: Vec<_> = messages.iter().map(|(sequence, _)| *sequence).collect();
-            let names = messages.iter().map(|(_, message)| message.as_str().as_bytes());
+            let sequences: Vec<_> = messages.iter().map(|(sequence, ..)| *sequence).collect();
+            let names = messages.iter().map(|(_, message, _)| message.as_str().as_bytes());
             let mut request_id = digest([&[reports.status.rank()][..]].into_iter().chain(names));
             request_id.truncate(32);
             let place = Place { conversation: &conversation, dialog: &dialog };
@@ -174,8 +197,8 @@ impl DeliverToLiveEngage {
                 }
                 Err(error) => return Err(error),
             }
-            for (_, message) in messages {
-                self.ports.ledger.reported(reports.line, message, reports.status.rank()).await?;
+            for (_, message, entry) in messages {
+                self.note_told(reports, message, entry, about).await?;
             }
         }
         Ok(true)
@@ -217,7 +240,7 @@ impl DeliverToLiveEngage {
                 }
                 other => other?,
             };
-            self.ports.ledger.reported(reports.line, message, reports.status.rank()).await?;
+            self.note_told(reports, message, entry, about).await?;
             told = true;
         }
         refused.map_or(Ok(told), Err)
