@@ -17,6 +17,12 @@ use crate::{
     target::{Target, TargetArguments},
 };
 
+/// What looking at a queue takes: what was received is given back.
+const LOOK_RIGHTS: &str = "sqs:ReceiveMessage and sqs:ChangeMessageVisibility";
+
+/// What moving messages out of a queue takes.
+const REDRIVE_RIGHTS: &str = "sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:DeleteMessage";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLettersCommand {
     /// List and count them, without what was said in them. SQS shows the first ten of each conversation.
@@ -114,11 +120,12 @@ impl ListArguments {
 
     async fn look(&self, target: &Target<'_>, now: Timestamp) -> Result<Seen, String> {
         let selection = self.selection.selection(target, now).await?;
-        let mut found = Seen::default();
+        let mut found = Seen { unlisted: self.selection.unlisted(target), ..Seen::default() };
         for queue in self.queues() {
             let dead_letters = DeadLetterQueue::new(target.sqs()?, target.dead_letter_queue_url(queue)?);
-            let seen = look(&dead_letters).await.map_err(|error| error.to_string())?;
-            let count = dead_letters.count().await.map_err(|error| error.to_string())?;
+            let seen = look(&dead_letters).await.map_err(|error| target.sqs_failure(&error, LOOK_RIGHTS))?;
+            let count = dead_letters.count().await;
+            let count = count.map_err(|error| target.sqs_failure(&error, "sqs:GetQueueAttributes"))?;
             found.not_shown += count.saturating_sub(seen.len());
             let plan = plan_dead_letters(seen, &selection);
             found.overtaking += plan.overtaking;
@@ -157,19 +164,22 @@ impl RedriveArguments {
             return Ok(seen.warned(report));
         }
         let selection = self.list.selection.selection(&target, now).await?;
-        let (mut redriven, mut warnings) = (Vec::new(), Vec::new());
+        let (mut redriven, mut failures) = (Vec::new(), Vec::new());
         for (queue, source) in sources {
             let dead_letters = DeadLetterQueue::new(target.sqs()?, target.dead_letter_queue_url(queue)?);
             let fresh = self.fresh.then_some(now);
             let (moved, result) = redrive_dead_letters(&dead_letters, &source, &selection, fresh).await;
             redriven.extend(moved);
             if let Err(error) = result {
-                warnings.push(format!("{}: {error}. What is left comes back in two minutes.", queue.name()));
+                let error = target.sqs_failure(&error, REDRIVE_RIGHTS);
+                let end = if error.ends_with('.') || error.ends_with('?') { "" } else { "." };
+                failures.push(format!("{}: {error}{end} What is left comes back in two minutes.", queue.name()));
             }
         }
         let mut report = outcomes(&redriven, self.list.json);
-        report.complete &= warnings.is_empty();
-        report.warnings = warnings;
+        report.complete &= failures.is_empty();
+        report.warnings = self.list.selection.unlisted(&target);
+        report.warnings.extend(failures);
         Ok(report)
     }
 }
@@ -181,6 +191,8 @@ struct Seen {
     /// How many letters lie there that SQS didn't give out.
     not_shown: usize,
     overtaking: usize,
+    /// What the stack doesn't have of what was asked for.
+    unlisted: Vec<String>,
 }
 
 impl Seen {
@@ -221,6 +233,7 @@ impl Seen {
     }
 
     fn warned(&self, mut report: Report) -> Report {
+        report.warnings.extend(self.unlisted.iter().cloned());
         if self.not_shown > 0 {
             report.warnings.push(format!(
                 "About {} more lie there: behind the first ten of their conversation, or in somebody's hands for two minutes.",

@@ -20,6 +20,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+mod aws_failure;
 mod dead_letters;
 mod drill;
 mod output;

@@ -107,7 +107,7 @@ impl ListArguments {
         let selection = self.selection.selection(target, now).await?;
         let store = ParkedTable::new(target.dynamodb()?, target.table()?);
         // All of them, whatever is chosen: the plan warns of what would be overtaken, and that may be kept under no line.
-        let all = store.parked(None).await.map_err(|error| error.to_string())?;
+        let all = store.parked(None).await.map_err(|error| target.dynamodb_failure(&error, "dynamodb:Scan"))?;
         let plan = plan_parked(all.messages, &selection);
         let is_missing = |id: &&String| {
             let is_named = |message: &PlannedParked| {
@@ -116,7 +116,8 @@ impl ListArguments {
             !plan.messages.iter().any(is_named)
         };
         let missing = self.selection.ids.iter().filter(is_missing).cloned().collect();
-        Ok(Parked { missing, store, plan, unreadable: all.unreadable })
+        let unlisted = self.selection.unlisted(target);
+        Ok(Parked { missing, unlisted, store, plan, unreadable: all.unreadable })
     }
 }
 
@@ -157,6 +158,8 @@ struct Parked {
     unreadable: usize,
     /// Ids that were asked for and are not there.
     missing: Vec<String>,
+    /// What the stack doesn't have of what was asked for.
+    unlisted: Vec<String>,
 }
 
 impl Parked {
@@ -188,6 +191,7 @@ impl Parked {
     }
 
     fn warned(&self, mut report: Report) -> Report {
+        report.warnings.extend(self.unlisted.iter().cloned());
         if !self.missing.is_empty() {
             report.complete = false;
             report.warnings.push(format!("Not parked, or not chosen by the rest: {}", self.missing.join(", ")));

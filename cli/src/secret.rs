@@ -14,6 +14,7 @@ use crate::output::Report;
 
 mod change;
 mod check;
+mod doubts;
 mod reference;
 mod show;
 mod source;

@@ -12,7 +12,7 @@ use connector::{
 };
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
-use crate::target::Target;
+use crate::{stack_outputs::IdList, target::Target};
 
 /// What is said when nothing says which messages are meant.
 pub(crate) const WHICH: &str = "say which messages: by ids, --line, --conversation, --since or --until";
@@ -102,13 +102,29 @@ impl SelectionArguments {
         })
     }
 
+    /// A sentence for each id that the stack doesn't have, where its description is given: it is mistyped, or was taken out of the
+    /// stack since.
+    pub(crate) fn unlisted(&self, target: &Target<'_>) -> Vec<String> {
+        // `-` stands for no line.
+        let line = self.line.as_ref().filter(|line| line.as_str() != "-");
+        let line = line.and_then(|line| target.unlisted(IdList::Lines, line.as_str()));
+        let account = self.account.as_ref().and_then(|account| target.unlisted(IdList::Accounts, account.as_str()));
+        line.into_iter().chain(account).collect()
+    }
+
     async fn person(&self, target: &Target<'_>) -> Result<Option<ConsumerRef>, String> {
         let (Some(account), Some(conversation)) = (&self.account, &self.conversation) else { return Ok(None) };
         let store = DynamoDbStore::new(target.dynamodb()?, target.table()?);
-        match store.conversation_owner(account, conversation).await.map_err(|error| error.to_string())? {
+        let owner = store.conversation_owner(account, conversation).await;
+        match owner.map_err(|error| target.dynamodb_failure(&error, "dynamodb:GetItem"))? {
             Some(ConversationOwner::Ours(person) | ConversationOwner::OurSurvey(person, _)) => Ok(Some(person)),
             Some(ConversationOwner::Foreign | ConversationOwner::PresumedForeign) | None => {
-                Err(format!("the table knows nobody of this connector in the conversation {conversation} of {account}"))
+                let nobody =
+                    format!("the table knows nobody of this connector in the conversation {conversation} of {account}");
+                Err(match target.unlisted(IdList::Accounts, account.as_str()) {
+                    Some(unlisted) => format!("{nobody}. {unlisted}"),
+                    None => nobody,
+                })
             }
         }
     }

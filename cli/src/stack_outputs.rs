@@ -1,7 +1,7 @@
-//! The outputs of a deployed stack: the webhook's address, the table, the queues.
+//! A deployed stack as the AWS CLI describes it: its outputs (the webhook's address, the table, the queues) and its parameters.
 //!
 //! Two commands print them: `aws cloudformation describe-stacks`, as `{"Stacks": [{"Outputs": [...]}]}`, and
-//! `sam list stack-outputs --output json`, as the list alone.
+//! `sam list stack-outputs --output json`, as the list alone. Only the first prints the parameters, too.
 
 use std::{io::Read as _, path::Path};
 
@@ -71,10 +71,52 @@ pub(crate) fn find(json: &[u8], wanted: &'static str) -> Result<String, StackOut
     if found.any(|other| other != value) { Err(StackOutputsError::Several(wanted)) } else { Ok(value) }
 }
 
+/// A parameter of a described stack.
+pub(crate) fn parameter(stack: &Value, key: &str) -> Option<String> {
+    let parameters = stack.pointer("/Stacks/0/Parameters").or_else(|| stack.get("Parameters"))?.as_array()?;
+    let text = |parameter: &Value, field: &str| parameter.get(field).and_then(Value::as_str).map(str::to_owned);
+    let found = parameters.iter().find(|parameter| text(parameter, "ParameterKey").as_deref() == Some(key))?;
+    text(found, "ParameterValue")
+}
+
+/// A parameter that lists what the stack is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IdList {
+    /// The LiveEngage accounts.
+    Accounts,
+    /// The lines.
+    Lines,
+}
+
+impl IdList {
+    /// The parameter's name.
+    pub(crate) const fn parameter(self) -> &'static str {
+        match self {
+            Self::Accounts => "LiveEngageAccounts",
+            Self::Lines => "Lines",
+        }
+    }
+
+    /// What one of its ids is of.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Accounts => "account",
+            Self::Lines => "line",
+        }
+    }
+
+    /// The ids in the list, if `id` is none of them; `None` if it is, or if the stack's description doesn't tell.
+    pub(crate) fn without(self, stack: &Value, id: &str) -> Option<Vec<String>> {
+        let list = parameter(stack, self.parameter())?;
+        let known: Vec<_> = list.split(',').map(str::trim).filter(|known| !known.is_empty()).collect();
+        (!known.contains(&id)).then(|| known.into_iter().map(str::to_owned).collect())
+    }
+}
+
 /// Reads a file, or standard input for `-`.
 ///
 /// # Errors
-/// A sentence that names the file.
+/// A sentence that names the file: it can't be read, or there is nothing in it.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let json = if path == Path::new("-") {
         let mut json = Vec::new();
@@ -82,7 +124,17 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     } else {
         std::fs::read(path)
     };
-    json.map_err(|error| format!("{} can't be read: {error}", path.display()))
+    let json = json.map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+    if json.trim_ascii().is_empty() { Err(empty(path)) } else { Ok(json) }
+}
+
+fn empty(path: &Path) -> String {
+    if path == Path::new("-") {
+        // A shell starts both ends of a pipe, and tells this one nothing of the other's end.
+        "standard input is empty: the command before it has failed".to_owned()
+    } else {
+        format!("{} is empty", path.display())
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +185,47 @@ mod tests {
         for wrong in [json!({}), json!("text"), json!({"Stacks": 7})] {
             assert_eq!(webhook(&wrong), Err(StackOutputsError::NoOutputs), "{wrong}");
         }
+    }
+
+    #[test]
+    fn nothing_at_all_is_said_to_be_that() {
+        let file = std::env::temp_dir().join(format!("connector-stack-{}.json", std::process::id()));
+        for nothing in ["", " \n"] {
+            std::fs::write(&file, nothing).unwrap();
+            assert_eq!(read(&file), Err(format!("{} is empty", file.display())));
+        }
+        std::fs::write(&file, "[]").unwrap();
+        assert_eq!(read(&file).as_deref(), Ok(&b"[]"[..]));
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(empty(Path::new("-")), "standard input is empty: the command before it has failed");
+    }
+
+    #[test]
+    fn the_parameters_of_a_described_stack_are_read() {
+        let parameters = json!([{"ParameterKey": "SecretPrefix", "ParameterValue": "prod"}]);
+        for stack in [json!({"Stacks": [{"Parameters": parameters}]}), json!({"Parameters": parameters})] {
+            assert_eq!(parameter(&stack, "SecretPrefix").as_deref(), Some("prod"));
+            assert_eq!(parameter(&stack, "Lines"), None);
+        }
+        for other in [json!([{"OutputKey": "TableName"}]), json!({"Stacks": []}), json!(7)] {
+            assert_eq!(parameter(&other, "SecretPrefix"), None, "{other}");
+        }
+        let template = include_str!("../../template.yaml");
+        let lists = [IdList::Accounts, IdList::Lines].map(IdList::parameter);
+        for parameter in ["SecretPrefix", "KmsKeyArn"].into_iter().chain(lists) {
+            assert!(template.contains(&format!("  {parameter}:\n")), "{parameter}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_a_stack_does_not_list_is_found() {
+        let stack = |lines: &str| json!({"Parameters": [{"ParameterKey": "Lines", "ParameterValue": lines}]});
+        let without = |lines: &str, id: &str| IdList::Lines.without(&stack(lines), id);
+        assert_eq!(without("sms-main, whatsapp-main", "whatsapp-main"), None);
+        let known = vec!["sms-main".to_owned(), "whatsapp-main".to_owned()];
+        assert_eq!(without("sms-main, whatsapp-main", "sms-man"), Some(known));
+        assert_eq!(without("", "sms-man"), Some(vec![]));
+        assert_eq!(IdList::Accounts.without(&stack("sms-main"), "7"), None, "it isn't told");
     }
 
     #[test]

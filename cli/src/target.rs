@@ -8,7 +8,10 @@ use clap::Args;
 use connector::app::redrive::QueueKind;
 use connector_lab::aws as lab;
 
-use crate::stack_outputs;
+use crate::{
+    aws_failure::{AwsError, Service},
+    stack_outputs::{self, IdList},
+};
 
 /// The lab's table.
 const LAB_TABLE: &str = "connector-lab";
@@ -103,6 +106,32 @@ impl Target<'_> {
 
     pub(crate) fn sqs(&self) -> Result<aws_sdk_sqs::Client, String> {
         Ok(aws_sdk_sqs::Client::new(&sdk_for(&self.sdk, self.arguments.sqs_endpoint.as_ref())?))
+    }
+
+    /// What to say when DynamoDB doesn't do what takes these rights.
+    pub(crate) fn dynamodb_failure(&self, error: &impl AwsError, rights: &str) -> String {
+        self.failure("DynamoDB", self.arguments.dynamodb_endpoint.as_ref(), error, rights)
+    }
+
+    /// What to say when SQS doesn't do what takes these rights.
+    pub(crate) fn sqs_failure(&self, error: &impl AwsError, rights: &str) -> String {
+        self.failure("SQS", self.arguments.sqs_endpoint.as_ref(), error, rights)
+    }
+
+    fn failure(&self, service: &'static str, endpoint: Option<&String>, error: &impl AwsError, rights: &str) -> String {
+        match sdk_for(&self.sdk, endpoint) {
+            Ok(sdk) => Service::new(service, &sdk).failure(error, rights),
+            // Without a region nothing was asked.
+            Err(_) => error.to_string(),
+        }
+    }
+
+    /// What to say of an id that is not in this list of the stack's parameters; nothing if it is, or if they are not given.
+    pub(crate) fn unlisted(&self, list: IdList, id: &str) -> Option<String> {
+        let stack = serde_json::from_slice(self.outputs.as_ref()?).ok()?;
+        let known = list.without(&stack, id)?;
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Some(format!("The stack has no {} {id} ({}: {known}).", list.kind(), list.parameter()))
     }
 
     pub(crate) fn table(&self) -> Result<String, String> {

@@ -105,6 +105,47 @@ async fn a_parked_message_is_listed_without_its_text_and_sent_again_when_told_so
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_line_or_account_is_told_from_one_without_messages() {
+    let lab = Lab::start(LabOptions::default()).await.unwrap();
+    let endpoints = lab.aws().endpoints();
+    let queue = |name: &str| format!("{}/000000000000/{name}", endpoints.sqs);
+    let parameter = |name: &str, value: &str| json!({"ParameterKey": name, "ParameterValue": value});
+    let output = |name: &str, value: &str| json!({"OutputKey": name, "OutputValue": value});
+    let stack = json!({"Stacks": [{
+        "Parameters": [parameter("Lines", "sms-main,whatsapp-main"), parameter("LiveEngageAccounts", "72419083")],
+        "Outputs": [
+            output("TableName", "connector-lab"),
+            output("ToLiveEngageQueueUrl", &queue(TO_LIVEENGAGE)),
+            output("ToLiveEngageDeadLetterQueueUrl", &queue(TO_LIVEENGAGE_DEAD_LETTERS)),
+        ],
+    }]});
+    let file = std::env::temp_dir().join(format!("connector-parked-{}.json", std::process::id()));
+    std::fs::write(&file, stack.to_string()).unwrap();
+    let described = ["--stack-outputs", file.to_str().unwrap()];
+
+    let unknown = "The stack has no line sms-man (Lines: sms-main, whatsapp-main).";
+    for (arguments, line, warnings) in [
+        (&["parked", "list"][..], "sms-man", &[unknown][..]),
+        (&["dead-letters", "list", "--queue", "to-liveengage"], "sms-man", &[unknown]),
+        (&["dead-letters", "redrive", "--queue", "to-liveengage", "--yes"], "sms-man", &[unknown]),
+        (&["parked", "list"], "whatsapp-main", &[]),
+        (&["parked", "list"], "-", &[]),
+    ] {
+        let report = run(&lab, &[arguments, &["--line", line], &described].concat()).await.unwrap();
+        assert!(report.complete && report.warnings == warnings, "{arguments:?} {line}: {report:?}");
+    }
+    let unknown = run(&lab, &["parked", "list", "--line", "sms-man"]).await.unwrap();
+    assert!(unknown.warnings.is_empty(), "nothing tells which lines there are: {unknown:?}");
+    let of_conversation = ["parked", "list", "--conversation", "c-1", "--account", "72419038"];
+    let error = run(&lab, &[&of_conversation[..], &described].concat()).await.unwrap_err();
+    assert!(
+        error.ends_with("of 72419038. The stack has no account 72419038 (LiveEngageAccounts: 72419083)."),
+        "{error}"
+    );
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_parked_message_is_deleted_when_told_so() {
     let (lab, conversation) = talking().await;
     lab.gateway().fail_next(StatusCode::BAD_REQUEST, HeaderMap::new(), "{}");

@@ -8,7 +8,7 @@ use connector::{
         registry::FRESH_FOR,
         secret_change::{Danger, Kind, SecretChange, carry_out, judge, previous_until},
     },
-    port::{SecretStore as _, StoredSecret, StoredVersion},
+    port::{StoredSecret, StoredVersion},
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -17,6 +17,7 @@ use serde_json::json;
 use super::{
     OwnerArguments,
     check::{problems, report},
+    doubts::doubts,
     source,
     target::{SecretTarget, SecretTargetArguments},
 };
@@ -36,8 +37,9 @@ pub(crate) struct PutArguments {
     /// Change `consumer_id_key`, `account_id` or `channel` of a line: everybody becomes a new consumer without a history.
     #[arg(long, help_heading = "What to do")]
     new_consumers: bool,
-    /// End the previous secret now: what is signed with it is refused from then on. Stores the secret although a rotation is under
-    /// way, and also once more the one that is stored already.
+    /// Store the secret although a rotation is under way. What was the previous secret until now is refused from then on. What was
+    /// current until now is not: it becomes the previous one, and is still believed for a day. Put the same secret once more with
+    /// this to end that, too.
     #[arg(long, help_heading = "What to do")]
     drop_previous: bool,
 }
@@ -72,14 +74,15 @@ impl PutArguments {
         }
         let source = source::read(&self.file)?;
         let found = problems(&owner, &source.secret);
+        let warnings: Vec<_> = source.warnings.into_iter().chain(doubts(&source.secret, &found)).collect();
         if !found.is_empty() {
             let mut refused = report(&owner.to_string(), &found, self.what.json);
-            refused.warnings = source.warnings;
+            refused.warnings = warnings;
             refused.warnings.push("Nothing was stored.".to_owned());
             return Ok(refused);
         }
         let target = self.what.target.target(&owner).await?.with_key_of_new(self.kms_key_id.clone());
-        let stored = target.store.stored(&target.name).await.map_err(|error| error.to_string())?;
+        let stored = target.stored().await?;
         if let (Some(key), Some(_)) = (&self.kms_key_id, &stored) {
             let name = &target.name;
             return Err(format!(
@@ -93,9 +96,10 @@ impl PutArguments {
             // Stored twice it is the previous version, too.
             judged.kind = Kind::Replace;
         }
-        let change = Change { judged, secret: &source.secret, stored: stored.as_ref() };
+        let change =
+            Change { judged, secret: &source.secret, stored: stored.as_ref(), drops_previous: self.drop_previous };
         let mut report = change.make(&self.what, &target, |danger| self.accepts(danger), now).await?;
-        report.warnings.splice(0..0, source.warnings);
+        report.warnings.splice(0..0, warnings);
         Ok(report)
     }
 
@@ -114,8 +118,7 @@ impl RollbackArguments {
         let owner = self.what.owner.required()?;
         let target = self.what.target.target(&owner).await?;
         let name = &target.name;
-        let stored = target.store.stored(name).await.map_err(|error| error.to_string())?;
-        let stored = stored.ok_or_else(|| format!("there is no secret named {name}"))?;
+        let stored = target.existing().await?;
         let previous = stored.previous.as_ref().ok_or_else(|| format!("{name} has no previous version"))?;
         let found = problems(&owner, &previous.value);
         if !found.is_empty() {
@@ -124,7 +127,7 @@ impl RollbackArguments {
             return Ok(refused);
         }
         let judged = judge(&owner, &previous.value, Some(&stored), now).map_err(|error| error.to_string())?;
-        let change = Change { judged, secret: &previous.value, stored: Some(&stored) };
+        let change = Change { judged, secret: &previous.value, stored: Some(&stored), drops_previous: false };
         // It was in use before: with it people get their names back.
         let mut report = change.make(&self.what, &target, |_| true, now).await?;
         if let Some(written) = previous.created_at {
@@ -140,6 +143,8 @@ struct Change<'a> {
     judged: SecretChange,
     secret: &'a SecretString,
     stored: Option<&'a StoredSecret>,
+    /// Whether the operator wants to be rid of an older secret.
+    drops_previous: bool,
 }
 
 impl Change<'_> {
@@ -155,7 +160,7 @@ impl Change<'_> {
         let is_made = what.yes && refused.is_empty();
         if is_made {
             let outcome = carry_out(change, &target.store, &target.name, self.secret).await;
-            outcome.map_err(|error| error.to_string())?;
+            outcome.map_err(|error| target.not_written(&error, change.kind))?;
         }
         let complete = refused.is_empty();
         let report = if what.json {
@@ -215,6 +220,12 @@ impl Change<'_> {
             current: StoredVersion { created_at: Some(now), ..stored.current.clone() },
         };
         let until = previous_until(&after, now).map(seconds).unwrap_or_default();
+        if self.drops_previous {
+            return vec![format!(
+                "Stored. Every function uses it in {minutes} minutes at the latest. What was current until now is still believed until \
+                 {until}; put the same once more with --drop-previous to end that, too."
+            )];
+        }
         vec![format!(
             "Stored. Every function uses it in {minutes} minutes at the latest. Incoming webhooks may be signed with the secret before \
              until {until}."

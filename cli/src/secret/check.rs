@@ -1,10 +1,14 @@
 //! `connector secret check`: what of a secret is wrong.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use connector::{
     app::secret_change::SecretOwner,
+    channel,
     domain::{
         id::{AccountId, InvalidId, LineId},
         settings::WrongField,
@@ -15,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::{
     OwnerArguments,
+    doubts::doubts,
     reference::{at, channel_of, reference, remove, set},
     source,
 };
@@ -39,10 +44,11 @@ impl CheckArguments {
         let source = source::read(&self.file)?;
         let (owner, called) = match self.owner.named() {
             Some(owner) => (owner.clone(), owner.to_string()),
-            None => owner_of(&source.secret).map_err(|error| error.to_string())?,
+            None => owner_of(&source.secret, &self.file).map_err(|error| error.to_string())?,
         };
         let problems = problems(&owner, &source.secret);
-        Ok(Report { warnings: source.warnings, ..report(&called, &problems, self.json) })
+        let warnings = source.warnings.into_iter().chain(doubts(&source.secret, &problems)).collect();
+        Ok(Report { warnings, ..report(&called, &problems, self.json) })
     }
 }
 
@@ -80,14 +86,19 @@ pub(crate) fn report(owner: &str, problems: &[Problem], as_json: bool) -> Report
 }
 
 /// Whose secret it is, by what is in it, and what to call it: a line's has a `line_id`. Without an id that could be one, it is checked as
-/// that of any line or account.
+/// that of any line or account. Of what can't be read only the file's name is known.
 ///
 /// # Errors
 /// None today: the ids of the examples are ids.
-fn owner_of(secret: &SecretString) -> Result<(SecretOwner, String), InvalidId> {
-    let value = parse(secret).unwrap_or_default();
+fn owner_of(secret: &SecretString, file: &Path) -> Result<(SecretOwner, String), InvalidId> {
+    let Ok(value) = parse(secret) else {
+        let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
+        return Ok((SecretOwner::Account(AccountId::new("72419083")?), name));
+    };
     let id = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
-    let is_line = ["line_id", "channel", "consumer_id_key"].iter().any(|field| value.get(field).is_some());
+    let channels = channel::ALL.iter().map(|channel| channel.name());
+    let is_line =
+        ["line_id", "channel", "consumer_id_key"].into_iter().chain(channels).any(|field| value.get(field).is_some());
     if is_line {
         return match LineId::new(id("line_id")) {
             Ok(id) => Ok((SecretOwner::Line(id.clone()), format!("line {id}"))),
@@ -181,7 +192,10 @@ impl Place {
                     format!("nothing, or one of: {}", free.join(", "))
                 }
             }
-            Kind::Missing | Kind::Wrong => at(right, &self.path).map_or_else(|| "see the README".to_owned(), described),
+            Kind::Missing | Kind::Wrong => match at(right, &self.path) {
+                Some(right) => described(right) + requirement(&self.path, right, at(value, &self.path)),
+                None => "see the README".to_owned(),
+            },
         };
         Problem { field: self.path.clone(), wrong: rule, expected }
     }
@@ -199,6 +213,18 @@ impl Place {
         }
         set(value, &self.path, replacement.clone());
         at(value, &self.path) != before.as_ref()
+    }
+}
+
+/// What is to be heeded where an example alone doesn't show what is wrong with the value that is there.
+fn requirement(path: &str, right: &Value, there: Option<&Value>) -> &'static str {
+    match there {
+        Some(Value::Number(_) | Value::Bool(_)) if right.is_string() => "; must be in quotes",
+        // Accounts' ids have the same form.
+        Some(Value::String(id)) if matches!(path, "account_id" | "line_id") && LineId::new(id.as_str()).is_err() => {
+            "; 1 to 64 letters, digits, - and _; no spaces"
+        }
+        _ => "",
     }
 }
 

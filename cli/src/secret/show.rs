@@ -3,7 +3,7 @@
 use clap::Args;
 use connector::{
     app::secret_change::{SecretOwner, differences, previous_until},
-    port::{SecretStore as _, StoredSecret, StoredVersion},
+    port::{StoredSecret, StoredVersion},
 };
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -34,8 +34,7 @@ impl ShowArguments {
     pub(crate) async fn run(&self, now: Timestamp) -> Result<Report, String> {
         let owner = self.owner.required()?;
         let target = self.target.target(&owner).await?;
-        let stored = target.store.stored(&target.name).await.map_err(|error| error.to_string())?;
-        let stored = stored.ok_or_else(|| format!("there is no secret named {}", target.name))?;
+        let stored = target.existing().await?;
         let versions = versions(&owner, &stored, now);
         let fields = fields(&stored);
         let mut shown = if self.json {

@@ -3,11 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use connector::{app::secret_change::SecretOwner, aws::SecretsManager};
+use connector::{
+    app::secret_change::{Kind, SecretOwner},
+    aws::SecretsManager,
+    port::{SecretStore as _, SecretsError, StoredSecret},
+};
 use serde_json::Value;
 
 use crate::{
-    stack_outputs,
+    aws_failure::Service,
+    stack_outputs::{self, IdList, parameter},
     target::{load_sdk, sdk_for},
 };
 
@@ -37,6 +42,7 @@ pub(crate) struct SecretTargetArguments {
 pub(crate) struct SecretTarget {
     /// The service.
     pub(crate) store: SecretsManager,
+    service: Service,
     /// The secret's name.
     pub(crate) name: String,
     /// The key of KMS that a new secret is encrypted with; `None` for the account's default one.
@@ -50,6 +56,34 @@ impl SecretTarget {
     pub(crate) fn with_key_of_new(self, key: Option<String>) -> Self {
         let key = key.or(self.key);
         Self { store: self.store.with_key_of_new(key.clone()), key, ..self }
+    }
+
+    /// What is stored, if anything is.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(crate) async fn stored(&self) -> Result<Option<StoredSecret>, String> {
+        let rights = "secretsmanager:GetSecretValue, and kms:Decrypt where a key of your own encrypts it";
+        self.store.stored(&self.name).await.map_err(|error| self.service.failure(&error, rights))
+    }
+
+    /// What is stored.
+    ///
+    /// # Errors
+    /// A sentence, also if nothing is.
+    pub(crate) async fn existing(&self) -> Result<StoredSecret, String> {
+        self.stored().await?.ok_or_else(|| self.store.missing(&self.name).to_string())
+    }
+
+    /// What to say when a change was not made.
+    pub(crate) fn not_written(&self, error: &SecretsError, change: Kind) -> String {
+        let rights = match change {
+            Kind::Create => "secretsmanager:CreateSecret, and kms:GenerateDataKey and kms:Decrypt on a key of your own",
+            Kind::Replace | Kind::Nothing => {
+                "secretsmanager:PutSecretValue, and kms:GenerateDataKey and kms:Decrypt where a key of your own encrypts it"
+            }
+        };
+        self.service.failure(error, rights)
     }
 }
 
@@ -65,59 +99,30 @@ impl SecretTargetArguments {
     /// A sentence, for a file that can't be read, or a missing region.
     pub(crate) async fn target(&self, owner: &SecretOwner) -> Result<SecretTarget, String> {
         let stack = match self.stack_outputs.as_deref().map(stack_outputs::read).transpose()? {
-            Some(json) => {
-                Some(serde_json::from_slice(&json).map_err(|_| stack_outputs::StackOutputsError::NotJson.to_string())?)
-            }
+            Some(json) => Some(
+                serde_json::from_slice::<Value>(&json)
+                    .map_err(|_| stack_outputs::StackOutputsError::NotJson.to_string())?,
+            ),
             None => None,
         };
         let described = |key| stack.as_ref().and_then(|stack| parameter(stack, key));
         let prefix =
             self.secret_prefix.clone().or_else(|| described("SecretPrefix")).unwrap_or_else(|| PREFIX.to_owned());
         let (list, id) = match owner {
-            SecretOwner::Account(id) => ("LiveEngageAccounts", id.as_str()),
-            SecretOwner::Line(id) => ("Lines", id.as_str()),
+            SecretOwner::Account(id) => (IdList::Accounts, id.as_str()),
+            SecretOwner::Line(id) => (IdList::Lines, id.as_str()),
         };
-        let is_other = described(list).is_some_and(|ids| ids.split(',').all(|known| known.trim() != id));
-        let warnings = is_other.then(|| {
+        let warnings = stack.as_ref().and_then(|stack| list.without(stack, id)).map(|_| {
+            let list = list.parameter();
             format!("The stack doesn't know {owner} yet: add it to the parameter {list} and deploy, then it is used.")
         });
         let sdk = sdk_for(&load_sdk(self.region.as_ref()).await, self.secrets_endpoint.as_ref())?;
         Ok(SecretTarget {
+            service: Service::new("Secrets Manager", &sdk),
             store: SecretsManager::new(aws_sdk_secretsmanager::Client::new(&sdk)),
             name: owner.secret_name(prefix.trim_matches('/')),
             key: described("KmsKeyArn").filter(|key| !key.is_empty()),
             warnings: warnings.into_iter().collect(),
         })
-    }
-}
-
-/// A parameter of the described stack. `sam list stack-outputs` prints none.
-fn parameter(stack: &Value, key: &str) -> Option<String> {
-    let parameters = stack.pointer("/Stacks/0/Parameters").or_else(|| stack.get("Parameters"))?.as_array()?;
-    let text = |parameter: &Value, field: &str| parameter.get(field).and_then(Value::as_str).map(str::to_owned);
-    let found = parameters.iter().find(|parameter| text(parameter, "ParameterKey").as_deref() == Some(key))?;
-    text(found, "ParameterValue")
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_parameters_of_a_described_stack_are_read() {
-        let parameters = json!([{"ParameterKey": "SecretPrefix", "ParameterValue": "prod"}]);
-        for stack in [json!({"Stacks": [{"Parameters": parameters}]}), json!({"Parameters": parameters})] {
-            assert_eq!(parameter(&stack, "SecretPrefix").as_deref(), Some("prod"));
-            assert_eq!(parameter(&stack, "Lines"), None);
-        }
-        for other in [json!([{"OutputKey": "TableName"}]), json!({"Stacks": []}), json!(7)] {
-            assert_eq!(parameter(&other, "SecretPrefix"), None, "{other}");
-        }
-        let template = include_str!("../../../template.yaml");
-        for parameter in ["  SecretPrefix:\n", "  LiveEngageAccounts:\n", "  Lines:\n", "  KmsKeyArn:\n"] {
-            assert!(template.contains(parameter), "{parameter}");
-        }
     }
 }

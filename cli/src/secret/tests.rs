@@ -20,8 +20,13 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{Cli, Command};
 
+mod checking;
+
 const ACCOUNT_SECRET: &str = "connector/account/72419083";
 const LINE_SECRET: &str = "connector/line/sms-main";
+
+/// Long enough to sign with.
+const SIGNS: &str = "canary-0123456789abcdef";
 
 /// A file that only its owner can read, and that is gone with this.
 struct SecretFile(PathBuf);
@@ -151,144 +156,40 @@ async fn what_can_not_be_done_is_said_before_anything_is_asked() {
     assert!(run(&["check", long.path()]).await.unwrap_err().contains("longer than 65536 bytes"));
 }
 
-#[tokio::test]
-async fn what_check_accepts_a_function_accepts() {
-    let report = check(&account("canary")).await;
-    assert!(report.complete && report.warnings.is_empty(), "{report:?}");
-    assert_eq!(report.text, "account 72419083: valid, as a function reads it.\n");
-    assert_eq!(check(&line("canary")).await.text, "line sms-main: valid, as a function reads it.\n");
-    // The ids of a deployment are those of its secrets' names.
-    let file = SecretFile::new(&account("canary").to_string());
-    let other = run(&["check", file.path(), "--account", "8"]).await.unwrap();
-    assert!(!other.complete && other.text.contains("account_id"), "{other:?}");
+#[tokio::test(flavor = "multi_thread")]
+async fn what_looks_unmeant_is_warned_of_and_stored_all_the_same() {
+    let doubts = [
+        "client_id is an example's placeholder: put the real value in its place.",
+        "client_secret has fewer than 16 characters: copy it again, and all of it.",
+    ];
+    let mut secret = account("canary");
+    secret["client_id"] = json!("YOUR-CLIENT-ID");
+    let checked = check(&secret).await;
+    assert!(checked.complete && checked.text.contains("valid"), "{checked:?}");
+    assert_eq!(checked.warnings, doubts);
+
+    let stored = Stored::new().await;
+    let put = stored.put(ACCOUNT, &secret, &["--yes"]).await;
+    assert!(put.complete, "{put:?}");
+    assert_eq!(put.warnings[..2], doubts);
+    assert_eq!(stored.client_secrets().await.0, "canary");
+    secret["surveys"] = json!(true);
+    let refused = stored.put(ACCOUNT, &secret, &["--yes"]).await;
+    assert!(!refused.complete && refused.warnings[..2] == doubts, "{refused:?}");
 }
 
 #[tokio::test]
-async fn every_wrong_field_is_named_with_what_belongs_there_and_no_value_is_shown() {
-    let mut secret = line("canary");
-    secret["routing"] = json!({"skil_id": "canary", "ttr": "canary"});
-    secret["surveys"] = json!("canary");
-    secret["close_words"] = json!(["#end", " "]);
-    secret["satisfaction"] = json!({"question": "canary", "no": ["yes"]});
-    secret["skill"] = json!("canary");
-    secret["sms"]["send_url"] = json!("http://canary.example");
-    secret["sms"]["media_hosts"] = json!(["canary.example", "https://canary.example"]);
-    secret["sms"].as_object_mut().unwrap().remove("bearer_token");
-    let report = check(&secret).await;
-    assert!(!report.complete && !all(&report).contains("canary"), "{}", report.text);
-    let file = SecretFile::new(&secret.to_string());
-    let rows: Value = serde_json::from_str(&run(&["check", file.path(), "--json"]).await.unwrap().text).unwrap();
-    let mut fields: Vec<_> =
-        rows["problems"].as_array().unwrap().iter().map(|row| row["field"].as_str().unwrap()).collect();
-    fields.sort_unstable();
+async fn what_aws_refuses_says_what_to_do() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let endpoint = format!("http://{port}");
+    let error = run(&["show", "--line", "sms-main", "--secrets-endpoint", &endpoint]).await.unwrap_err();
     assert_eq!(
-        fields,
-        [
-            "close_words",
-            "routing.skil_id",
-            "routing.ttr",
-            "satisfaction.no",
-            "skill",
-            "sms.bearer_token",
-            "sms.media_hosts[1]",
-            "sms.send_url",
-            "surveys",
-        ],
-        "{}",
-        report.text
+        error,
+        format!(
+            "the secret {LINE_SECRET} can't be read: no_connection. Tried Secrets Manager at {endpoint}: does it run, and is that its \
+             address?"
+        )
     );
-    for (field, wrong, expected) in [
-        ("surveys", "has the wrong type or form", "true or false"),
-        ("sms.bearer_token", "is missing", "a text: the token of the gateway's API"),
-        (
-            "sms.send_url",
-            "must be an https URL (http only for loopback)",
-            "a text: https://gateway.example/v1/messages",
-        ),
-        ("routing.skil_id", "is unknown", "nothing, or one of: campaign, language, skill_id"),
-    ] {
-        let row = json!({"field": field, "wrong": wrong, "expected": expected});
-        assert!(rows["problems"].as_array().unwrap().contains(&row), "{row} in {rows:#}");
-    }
-}
-
-#[tokio::test]
-async fn a_channel_that_is_not_known_is_one_problem_and_not_more() {
-    let mut secret = line("canary");
-    secret["channel"] = json!("smss");
-    let report = check(&secret).await;
-    assert!(report.text.contains("1 field is wrong") && report.text.contains("must be one of: sms"), "{}", report.text);
-    secret.as_object_mut().unwrap().remove("sms");
-    let report = check(&secret).await;
-    assert!(report.text.contains("2 fields are wrong"), "{}", report.text);
-}
-
-#[tokio::test]
-async fn what_is_no_secret_at_all_is_said_by_its_place() {
-    for (text, said) in [
-        ("{\"account_id\": \"canary\"", "is not JSON (line 1, column 23)"),
-        ("", "is not JSON (line 1, column 0)"),
-        ("[\"canary\"]", "is not a JSON object"),
-    ] {
-        let file = SecretFile::new(text);
-        let report = run(&["check", file.path(), "--line", "sms-main"]).await.unwrap();
-        assert!(!report.complete && report.text.contains(said), "{}", report.text);
-        assert!(!all(&report).contains("canary"));
-    }
-    let file = SecretFile::new("{}");
-    let report = run(&["check", file.path()]).await.unwrap();
-    assert!(report.text.starts_with("an account: 3 fields are wrong"), "{}", report.text);
-    // As an editor on Windows saves it.
-    let file = SecretFile::new(&format!("\u{feff}{}\r\n", account("canary")));
-    assert!(run(&["check", file.path()]).await.unwrap().complete);
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn a_file_that_others_can_read_is_warned_of() {
-    let file = SecretFile::new(&account("canary").to_string());
-    for (mode, warned) in [(0o600, false), (0o644, true), (0o640, true), (0o400, false)] {
-        file.set_mode(mode);
-        let report = run(&["check", file.path()]).await.unwrap();
-        assert!(report.complete);
-        assert_eq!(
-            report.warnings.iter().any(|warning| warning.contains("can be read by other users")),
-            warned,
-            "{mode:o}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_template_is_refused_until_it_is_filled_in_and_brings_its_own_keys() {
-    for (kind, to_fill_in) in [
-        ("account", vec!["account_id", "client_id", "client_secret"]),
-        ("sms", vec!["account_id", "line_id", "sms.bearer_token", "sms.from", "sms.send_url"]),
-        (
-            "whatsapp",
-            vec!["account_id", "line_id", "whatsapp.access_token", "whatsapp.app_secret", "whatsapp.phone_number_id"],
-        ),
-    ] {
-        let report = run(&["template", kind]).await.unwrap();
-        let template: Value = serde_json::from_str(&report.text).unwrap();
-        let named: Vec<_> = report.warnings.iter().skip(1).filter_map(|line| line.trim().split(':').next()).collect();
-        assert_eq!(named, to_fill_in, "{kind}");
-        let file = SecretFile::new(&report.text);
-        let unnamed = run(&["check", file.path(), "--json"]).await.unwrap();
-        assert_eq!(unnamed.text.matches("\"field\"").count(), to_fill_in.len(), "{}", unnamed.text);
-        let owner = if kind == "account" { ["--account", "72419083"] } else { ["--line", "my-line"] };
-        let arguments = [&["check", file.path(), "--json"], &owner[..]].concat();
-        let rows: Value = serde_json::from_str(&run(&arguments).await.unwrap().text).unwrap();
-        let wrong = rows["problems"].as_array().unwrap();
-        assert_eq!(wrong.len(), to_fill_in.len(), "{kind}: {rows:#}");
-        if kind == "sms" {
-            let key = template["consumer_id_key"].as_str().unwrap();
-            assert!(key.len() == 64 && key.bytes().all(|digit| digit.is_ascii_hexdigit()));
-            assert_ne!(template["sms"]["webhook_secret"], template["consumer_id_key"]);
-            let again: Value = serde_json::from_str(&run(&["template", kind]).await.unwrap().text).unwrap();
-            assert_ne!(again["consumer_id_key"], template["consumer_id_key"]);
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -339,10 +240,8 @@ async fn a_wrong_secret_is_never_stored() {
 async fn a_rotation_under_way_is_protected_and_can_be_rolled_back() {
     let stored = Stored::new().await;
     stored.put(ACCOUNT, &account("one"), &["--yes"]).await;
-    assert_eq!(
-        stored.run(&["rollback", "--account", "72419083"]).await.unwrap_err(),
-        format!("{ACCOUNT_SECRET} has no previous version")
-    );
+    let rollback = ["rollback", "--account", "72419083"];
+    assert_eq!(stored.run(&rollback).await.unwrap_err(), format!("{ACCOUNT_SECRET} has no previous version"));
     stored.put(ACCOUNT, &account("mistyped"), &["--yes"]).await;
 
     let refused = stored.put(ACCOUNT, &account("two"), &["--yes"]).await;
@@ -358,6 +257,9 @@ async fn a_rotation_under_way_is_protected_and_can_be_rolled_back() {
     // Nobody uses the mistyped one, and that can be said.
     let dropped = stored.put(ACCOUNT, &account("two"), &["--yes", "--drop-previous"]).await;
     assert!(dropped.complete, "{dropped:?}");
+    let next = dropped.warnings.last().unwrap();
+    assert!(next.contains("What was current until now is still believed until 2"), "{next}");
+    assert!(next.ends_with("; put the same once more with --drop-previous to end that, too."), "{next}");
     assert_eq!(stored.client_secrets().await, ("two".to_owned(), Some("one".to_owned())));
     // The old one has leaked, and the sender uses the new one.
     let ended = stored.put(ACCOUNT, &account("two"), &["--yes", "--drop-previous"]).await;
@@ -391,7 +293,7 @@ async fn what_is_stored_is_shown_by_field_length_and_age_and_never_by_value() {
     let stored = Stored::new().await;
     assert_eq!(
         stored.run(&["show", "--line", "sms-main"]).await.unwrap_err(),
-        format!("there is no secret named {LINE_SECRET}")
+        format!("there is no secret named {LINE_SECRET} in us-east-1")
     );
     stored.put(LINE, &line("canary"), &["--yes"]).await;
     stored.put(LINE, &line("canary-longer"), &["--yes"]).await;
@@ -429,14 +331,14 @@ async fn the_stack_says_the_prefix_and_whether_it_knows_the_line() {
     ]}]});
     let stack = SecretFile::new(&stack.to_string());
     let described = ["--stack-outputs", stack.path()];
-    let put = stored.put(LINE, &line("w"), &[&described[..], &["--yes"]].concat()).await;
+    let put = stored.put(LINE, &line(SIGNS), &[&described[..], &["--yes"]].concat()).await;
     assert!(put.text.starts_with("prod/eu/line/sms-main: a new secret"), "{put:?}");
     assert!(!all(&put).contains("doesn't know"), "{put:?}");
-    let mut third = line("w");
+    let mut third = line(SIGNS);
     third["line_id"] = json!("sms-three");
     let put = stored.put(["--line", "sms-three"], &third, &described).await;
     assert!(put.warnings[0].contains("doesn't know line sms-three yet"), "{put:?}");
-    let named = stored.put(LINE, &line("w"), &[&described[..], &["--secret-prefix", "other"]].concat()).await;
+    let named = stored.put(LINE, &line(SIGNS), &[&described[..], &["--secret-prefix", "other"]].concat()).await;
     assert!(named.text.starts_with("other/line/sms-main"), "{named:?}");
 }
 

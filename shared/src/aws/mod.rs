@@ -1,9 +1,12 @@
 //! The ports on AWS.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::{
+    config::{Credentials, ProvideCredentials, SharedCredentialsProvider},
+    error::{ProvideErrorMetadata, SdkError},
+};
 
 mod dead_letters;
 mod dynamodb;
@@ -49,14 +52,101 @@ pub async fn sdk_config(patience: Patience) -> SdkConfig {
         .await
 }
 
+/// The word for a call that was never made, because nothing has given credentials to sign it with.
+pub const NO_CREDENTIALS: &str = "no_credentials";
+
+/// The word for a call that has reached no service.
+pub const NO_CONNECTION: &str = "no_connection";
+
+/// The word for a call that was not answered in time.
+pub const TIMEOUT: &str = "timeout";
+
 /// A word for what went wrong, without any value of the request: the service's code, or the kind of failure.
 fn error_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
     match error {
         SdkError::ServiceError(service) => service.err().code().unwrap_or("unknown_service_error").to_owned(),
-        SdkError::TimeoutError(_) => "timeout".to_owned(),
-        SdkError::DispatchFailure(_) => "no_connection".to_owned(),
+        SdkError::TimeoutError(_) => TIMEOUT.to_owned(),
+        // The credentials are looked for where the request would be sent.
+        SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+            Some(error) if is_of_credentials(error) => NO_CREDENTIALS.to_owned(),
+            _ => NO_CONNECTION.to_owned(),
+        },
         SdkError::ResponseError(_) => "unreadable_response".to_owned(),
         SdkError::ConstructionFailure(_) => "unbuildable".to_owned(),
         _ => "unknown_error".to_owned(),
+    }
+}
+
+/// Whether a provider of credentials is the cause of an error, or the cause of its cause, and so on.
+fn is_of_credentials(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .any(|cause| is_what_fails(|provider| provider.provide_credentials(), cause))
+}
+
+/// Whether an error is of the type with which `provide` fails. The SDK's clients don't name that type, and a crate of its own for it
+/// could be of another version than theirs: then nothing would be found.
+fn is_what_fails<F, E>(_provide: fn(&'static SharedCredentialsProvider) -> F, error: &(dyn Error + 'static)) -> bool
+where
+    F: Future<Output = Result<Credentials, E>>,
+    E: Error + 'static,
+{
+    error.is::<E>()
+}
+
+#[cfg(test)]
+#[expect(deprecated, reason = "profiles as a text: what is to be used instead is in a crate that is no dependency")]
+mod tests {
+    use aws_config::{
+        Region,
+        profile::{
+            ProfileFileCredentialsProvider,
+            profile_file::{ProfileFileKind, ProfileFiles},
+        },
+    };
+    use aws_sdk_secretsmanager::Client;
+
+    use super::*;
+    use crate::port::{SecretStore as _, SecretsError};
+
+    const PROFILES: &str = "[profile with-keys]
+aws_access_key_id = AKIACANARY
+aws_secret_access_key = canary-key
+
+[profile without-keys]
+region = eu-central-1
+
+[profile loop]
+role_arn = arn:aws:iam::111122223333:role/canary
+source_profile = again
+
+[profile again]
+role_arn = arn:aws:iam::111122223333:role/canary
+source_profile = loop
+";
+
+    /// What a call says that is signed with the credentials of a profile, and is for a port that nobody listens on.
+    async fn code(profile: &str) -> String {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let files = ProfileFiles::builder().with_contents(ProfileFileKind::Config, PROFILES).build();
+        let provider = ProfileFileCredentialsProvider::builder().profile_files(files).profile_name(profile).build();
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::from_static("eu-central-1"))
+            .retry_config(RetryConfig::disabled())
+            .credentials_provider(SharedCredentialsProvider::new(provider))
+            .endpoint_url(format!("http://{port}"))
+            .build();
+        match SecretsManager::new(Client::new(&sdk)).stored("connector/line/sms-main").await {
+            Err(SecretsError::Unavailable { code, .. }) => code,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn missing_credentials_are_told_from_a_service_that_is_not_reached() {
+        for profile in ["no-such-profile", "without-keys", "loop"] {
+            assert_eq!(code(profile).await, "no_credentials", "{profile}");
+        }
+        assert_eq!(code("with-keys").await, "no_connection");
     }
 }

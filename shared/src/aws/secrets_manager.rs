@@ -30,6 +30,13 @@ impl SecretsManager {
         Self { key_of_new: key, ..self }
     }
 
+    /// What is to be said when there is no secret of this name: also where it was looked for, because the same name in another region
+    /// is another secret.
+    pub fn missing(&self, name: &str) -> SecretsError {
+        let region = self.client.config().region().map(ToString::to_string);
+        SecretsError::Missing { name: name.to_owned(), region }
+    }
+
     async fn version(&self, name: &str, stage: &str) -> Result<Option<StoredVersion>, SecretsError> {
         match self.client.get_secret_value().secret_id(name).version_stage(stage).send().await {
             Ok(output) => Ok(output.secret_string.map(|secret| StoredVersion {
@@ -50,7 +57,7 @@ impl SecretsManager {
 #[async_trait]
 impl Secrets for SecretsManager {
     async fn versions(&self, name: &str) -> Result<SecretVersions, SecretsError> {
-        let stored = self.stored(name).await?.ok_or_else(|| SecretsError::Missing { name: name.to_owned() })?;
+        let stored = self.stored(name).await?.ok_or_else(|| self.missing(name))?;
         Ok(SecretVersions {
             current_since: stored.staged_at(),
             current: stored.current.value,
@@ -82,7 +89,7 @@ impl SecretStore for SecretsManager {
             Err(error)
                 if matches!(error.as_service_error(), Some(PutSecretValueError::ResourceNotFoundException(_))) =>
             {
-                Err(SecretsError::Missing { name: name.to_owned() })
+                Err(self.missing(name))
             }
             Err(error) => Err(SecretsError::NotWritten { name: name.to_owned(), code: error_code(&error) }),
         }

@@ -19,10 +19,12 @@ pub struct SecretVersions {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretsError {
     /// There is none of this name.
-    #[error("there is no secret named {name}")]
+    #[error("there is no secret named {name}{}", in_region(region.as_deref()))]
     Missing {
         /// The name.
         name: String,
+        /// Where it was looked for, if the secrets are kept by region.
+        region: Option<String>,
     },
     /// It can't be read now.
     #[error("the secret {name} can't be read: {code}")]
@@ -40,6 +42,10 @@ pub enum SecretsError {
         /// The service's error code.
         code: String,
     },
+}
+
+fn in_region(region: Option<&str>) -> String {
+    region.map_or_else(String::new, |region| format!(" in {region}"))
 }
 
 /// Reads secrets.

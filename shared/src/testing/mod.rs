@@ -108,7 +108,7 @@ impl Secrets for MemorySecrets {
     async fn versions(&self, name: &str) -> Result<SecretVersions, SecretsError> {
         *self.reads.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        secrets.get(name).cloned().ok_or_else(|| SecretsError::Missing { name: name.to_owned() })
+        secrets.get(name).cloned().ok_or_else(|| SecretsError::Missing { name: name.to_owned(), region: None })
     }
 }
 
