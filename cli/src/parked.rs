@@ -107,7 +107,7 @@ impl ListArguments {
         let selection = self.selection.selection(target, now).await?;
         let store = ParkedTable::new(target.dynamodb()?, target.table()?);
         // All of them, whatever is chosen: the plan warns of what would be overtaken, and that may be kept under no line.
-        let all = store.parked(None).await.map_err(|error| target.dynamodb_failure(&error, "dynamodb:Scan"))?;
+        let all = store.parked().await.map_err(|error| target.dynamodb_failure(&error, "dynamodb:Scan"))?;
         let plan = plan_parked(all.messages, &selection);
         let is_missing = |id: &&String| {
             let is_named = |message: &PlannedParked| {

@@ -90,7 +90,7 @@ impl Upgraded {
 
     /// Why messages are parked.
     async fn reasons(&self) -> Vec<String> {
-        let list = self.parked().parked(None).await.unwrap();
+        let list = self.parked().parked().await.unwrap();
         assert_eq!(list.unreadable, 0);
         list.messages.into_iter().map(|message| message.parked.reason).collect()
     }
@@ -99,7 +99,7 @@ impl Upgraded {
     async fn redrive(&self) {
         let queue = |name| SqsQueue::new(aws_sdk_sqs::Client::new(self.aws.sdk_config()), self.aws.queue_url(name));
         let (to_liveengage, to_channel) = (queue(TO_LIVEENGAGE), queue(TO_CHANNEL));
-        let plan = plan_parked(self.parked().parked(None).await.unwrap().messages, &Selection::default());
+        let plan = plan_parked(self.parked().parked().await.unwrap().messages, &Selection::default());
         let queues = WorkerQueues { to_liveengage: &to_liveengage, to_channel: &to_channel };
         let redriven = redrive_parked(&plan, &self.parked(), queues, false, SystemClock.now()).await;
         assert!(redriven.iter().all(|one| one.outcome == Outcome::Sent) && redriven.len() == 1, "{redriven:?}");
@@ -390,7 +390,7 @@ async fn every_item_is_read_by_its_port() {
                 None => parked += usize::from(pk.starts_with("PARKED#")),
             }
         }
-        let list = ParkedTable::new(Client::new(aws.sdk_config()), aws.table_name()).parked(None).await.unwrap();
+        let list = ParkedTable::new(Client::new(aws.sdk_config()), aws.table_name()).parked().await.unwrap();
         assert_eq!((list.messages.len(), list.unreadable), (parked, 0));
     }
     let all = ["CONS", "HEARD", "LAST", "LECONS", "LECONV", "MSG", "PARKED", "SHOWN", "TOKEN"];

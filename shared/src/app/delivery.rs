@@ -158,7 +158,7 @@ pub(super) async fn begin(
     match messages.begin(&lease, attempt.now, attempt.deadline).await? {
         Begin::Started { steps, attempts, doubt } => {
             about.attempts = Some(attempts);
-            about.doubt = doubt;
+            about.doubt = Doubt { steps: Some(steps.len()), ..doubt };
             Ok(Some((lease, steps)))
         }
         Begin::Done => Ok(None),
@@ -240,20 +240,40 @@ pub(super) async fn end(
             let (class, retry_in_s) = (error.class(), after.as_secs());
             tracing::warn!(correlation, line, conversation, %error, class, attempt = attempts, retry_in_s, "not delivered yet");
         }
-        if !elsewhere {
+        // One that has not begun has nothing to give back. Or has it begun, and only the answer was lost? Then the lease runs out, and
+        // what the attempt before has left in doubt stays so.
+        if !elsewhere && about.attempts.is_some() {
             // The lease runs out by itself should this fail.
             let counts = matches!(error.disposition(), Disposition::Retry { .. });
             let _ = messages.release(&lease, counts, &about.doubt).await;
         }
         return Err(ComeAgain { after });
     }
+    // What is done with needs no telling: the answer to its end can have been lost. And what earlier attempts have left in doubt is kept
+    // with a message that this one never began.
+    let doubt = match messages.begin(&lease, attempt.now, attempt.deadline).await {
+        Ok(Begin::Started { .. }) if about.attempts.is_some() => about.doubt.clone(),
+        Ok(Begin::Started { doubt, .. }) => doubt,
+        Ok(Begin::Done) => {
+            tracing::debug!(correlation, line, "done before");
+            return Ok(());
+        }
+        Ok(Begin::Busy { until }) => {
+            let left = until.duration_since(attempt.now);
+            return Err(ComeAgain { after: left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(30)) });
+        }
+        Err(park_error) => {
+            tracing::error!(correlation, line, conversation, %error, %park_error, "the message can't be parked; it stays in the queue");
+            return Err(ComeAgain { after: wait_after(attempt.received, None) });
+        }
+    };
     // Told first: should this die in between, the next attempt tells again, and the news is recognised.
     if let Some(telling) = telling
         && let Some(news) = (telling.news)(&error.to_string())
         && let Err(queue_error) = telling.queue.send(vec![news]).await
     {
         tracing::error!(correlation, line, conversation, %error, %queue_error, "nobody can be told of a message that is to be parked; it stays in the queue");
-        let _ = messages.release(&lease, true, &about.doubt).await;
+        let _ = messages.release(&lease, true, &doubt).await;
         return Err(ComeAgain { after: wait_after(attempts, None) });
     }
     let parked = Parked {
@@ -263,16 +283,9 @@ pub(super) async fn end(
         conversation: about.conversation.clone(),
         task: task.to_owned(),
     };
-    match messages.park(&lease, &parked, &about.doubt).await {
+    match messages.park(&lease, &parked, &doubt).await {
         Ok(()) => {
             tracing::error!(correlation, line, conversation, %error, "PARKED: the message was not delivered and is kept in the table");
-            Ok(())
-        }
-        // It was parked before: one that is never begun doesn't find that out by itself.
-        Err(StoreError::LeaseLost)
-            if matches!(messages.begin(&lease, attempt.now, attempt.deadline).await, Ok(Begin::Done)) =>
-        {
-            tracing::debug!(correlation, line, "parked before");
             Ok(())
         }
         Err(park_error) => {

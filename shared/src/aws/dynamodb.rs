@@ -40,6 +40,9 @@ const REMEMBER_FOREIGN: SignedDuration = SignedDuration::from_hours(24);
 const FOREIGN: &str = "known";
 const PRESUMED: &str = "presumed";
 
+/// Whom a lease is taken from that nobody has had, or that was given back.
+const NOBODY: &str = "-";
+
 type Item = HashMap<String, AttributeValue>;
 
 mod ledger;
@@ -271,7 +274,7 @@ impl Messages for DynamoDbStore {
         let result = self
             .update(&Key::Message(lease.message.clone()))
             .update_expression(
-                "SET #status = :working, #owner = :me, lease_until = :until, expires_at = :expires, v = :v ADD attempts :one",
+                "SET taken_from = if_not_exists(#owner, :nobody), #status = :working, #owner = :me, lease_until = :until, expires_at = :expires, v = :v ADD attempts :one",
             )
             .condition_expression(format!(
                 "attribute_not_exists(pk) OR (#status = :working AND (lease_until <= :now OR #owner = :me) AND {})",
@@ -283,6 +286,7 @@ impl Messages for DynamoDbStore {
             .expression_attribute_values(":working", text("working"))
             .expression_attribute_values(":me", text(lease.owner.as_str()))
             .expression_attribute_values(":now", millis(now))
+            .expression_attribute_values(":nobody", text(NOBODY))
             .expression_attribute_values(":until", millis(until))
             .expression_attribute_values(":expires", seconds(now, REMEMBER_MESSAGE))
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
@@ -301,13 +305,18 @@ impl Messages for DynamoDbStore {
                     None => vec![],
                 };
                 let mut doubt = match item.remove("doubt") {
-                    Some(doubt) => from_attribute_value(doubt)
-                        .map_err(|_| StoreError::Unreadable { what: "the doubt about a message" })?,
+                    Some(doubt) => from_attribute_value::<Doubt>(doubt)
+                        .map_err(|_| StoreError::Unreadable { what: "the doubt about a message" })?
+                        .after(steps.len()),
                     None => Doubt::default(),
                 };
-                // A lease that was not given back, by somebody else: a repeated request of the SDK is the same owner.
+                // A lease that was not given back, by somebody else. If this request of the SDK is a repeated one, the lease is ours
+                // already, and whose it was is noted.
                 let kept = number(&item, "lease_until").is_some_and(|until| until > 0);
-                if kept && !is_text(&item, "owner", lease.owner.as_str()) {
+                let me = lease.owner.as_str();
+                let was_ours = is_text(&item, "owner", me);
+                let taken_from = item.get("taken_from").and_then(|from| from.as_s().ok());
+                if if was_ours { taken_from.is_some_and(|from| from != NOBODY && from != me) } else { kept } {
                     doubt.add(None);
                 }
                 Ok(Begin::Started { steps, attempts, doubt })
@@ -372,10 +381,10 @@ impl Messages for DynamoDbStore {
             let unwritable = |_| StoreError::Unreadable { what: "the doubt about a message" };
             let doubt: AttributeValue = to_attribute_value(doubt).map_err(unwritable)?;
             update
-                .update_expression(format!("SET lease_until = :past, doubt = :doubt{add}"))
+                .update_expression(format!("SET lease_until = :past, doubt = :doubt REMOVE #owner{add}"))
                 .expression_attribute_values(":doubt", doubt)
         } else {
-            update.update_expression(format!("SET lease_until = :past REMOVE doubt{add}"))
+            update.update_expression(format!("SET lease_until = :past REMOVE doubt, #owner{add}"))
         };
         update = update
             .condition_expression("#owner = :me AND #status = :working")
@@ -417,7 +426,7 @@ impl Messages for DynamoDbStore {
             )
             .expression_attribute_values(":v", form::current())
             .condition_expression(
-                "attribute_not_exists(pk) OR #owner = :me OR (#status = :working AND lease_until <= :now)",
+                "attribute_not_exists(pk) OR (#status = :working AND (#owner = :me OR lease_until <= :now))",
             )
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#owner", "owner")

@@ -13,21 +13,15 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_attribute_value;
 
 use super::{
     error_code, form,
-    key::{Key, PK, SK, parked_pk},
+    key::{Key, PK, SK},
 };
-use crate::{
-    domain::id::LineId,
-    port::{ParkedId, ParkedList, ParkedMessage, ParkedMessages, Reopened, StoreError},
-};
+use crate::port::{ParkedId, ParkedList, ParkedMessage, ParkedMessages, Reopened, StoreError};
 
 /// What every partition of parked messages begins with.
 const PARTITIONS: &str = "PARKED#";
 
 /// How long a message that was reopened is remembered if no worker ever starts on it; a worker that does sets its own time.
 const REMEMBER: SignedDuration = SignedDuration::from_hours(14 * 24);
-
-/// Who holds the lease of a message that was reopened: nobody of this name works, and the lease has run out.
-const OWNER: &str = "redrive";
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -44,23 +38,8 @@ impl ParkedTable {
         Self { client, table: table.into() }
     }
 
-    async fn of_line(&self, line: &LineId) -> Result<Vec<Item>, StoreError> {
-        self.client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", text(parked_pk(Some(line))))
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .map_err(|error| StoreError::Unavailable { code: error_code(&error) })
-    }
-
     /// Reads the whole table: it has no index, because nothing but this would use one.
-    async fn of_all_lines(&self) -> Result<Vec<Item>, StoreError> {
+    async fn items(&self) -> Result<Vec<Item>, StoreError> {
         self.client
             .scan()
             .table_name(&self.table)
@@ -82,11 +61,8 @@ impl ParkedTable {
 
 #[async_trait]
 impl ParkedMessages for ParkedTable {
-    async fn parked(&self, line: Option<&LineId>) -> Result<ParkedList, StoreError> {
-        let items = match line {
-            Some(line) => self.of_line(line).await?,
-            None => self.of_all_lines().await?,
-        };
+    async fn parked(&self) -> Result<ParkedList, StoreError> {
+        let items = self.items().await?;
         let count = items.len();
         let messages: Vec<_> = items.into_iter().filter_map(read).collect();
         Ok(ParkedList { unreadable: count - messages.len(), messages })
@@ -100,7 +76,7 @@ impl ParkedMessages for ParkedTable {
         let reopened = self
             .update(message.pk(), message.sk())
             .update_expression(
-                "SET #status = :working, #owner = :owner, lease_until = :past, expires_at = :expires, v = if_not_exists(v, :v) REMOVE attempts",
+                "SET #status = :working, lease_until = :past, expires_at = :expires, v = if_not_exists(v, :v) REMOVE attempts, #owner",
             )
             .expression_attribute_values(":v", form::current())
             .condition_expression("attribute_not_exists(pk) OR #status = :done OR lease_until <= :now")
@@ -108,7 +84,6 @@ impl ParkedMessages for ParkedTable {
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":working", text("working"))
             .expression_attribute_values(":done", text("done"))
-            .expression_attribute_values(":owner", text(OWNER))
             .expression_attribute_values(":past", AttributeValue::N("0".to_owned()))
             .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
             .expression_attribute_values(
@@ -192,8 +167,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        aws::key::parked_sk,
-        domain::{delivery::MessageKey, id::ProviderMessageId},
+        aws::key::{parked_pk, parked_sk},
+        domain::{
+            delivery::MessageKey,
+            id::{LineId, ProviderMessageId},
+        },
     };
 
     fn item() -> Item {

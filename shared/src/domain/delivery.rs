@@ -201,6 +201,9 @@ pub struct Doubt {
     /// How many of them an operator knew of who had the parked message sent again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub decided: u32,
+    /// How many steps were noted when it was left open; `None` where that is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -210,6 +213,18 @@ fn is_zero(number: &u32) -> bool {
 impl Doubt {
     /// The most places that are kept: each was an attempt that a new conversation came after.
     const MOST_PLACES: usize = 8;
+
+    /// None about the step that comes after so many.
+    pub fn none_after(steps: usize) -> Self {
+        Self { steps: Some(steps), ..Self::default() }
+    }
+
+    /// What is left of it when so many steps are noted. A step can be noted although the table's answer to that was lost: then it was
+    /// in no doubt after all, and the next one is not.
+    #[must_use]
+    pub fn after(self, steps: usize) -> Self {
+        if self.steps.is_some_and(|known| known != steps) { Self::default() } else { self }
+    }
 
     /// Whether there is a doubt.
     pub const fn exists(&self) -> bool {

@@ -4,10 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{QueueError, StoreError};
-use crate::domain::{
-    delivery::{MessageKey, Parked},
-    id::LineId,
-};
+use crate::domain::delivery::{MessageKey, Parked};
 
 /// The store's own name of a parked message: unique in the store, and without anything of the message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,8 +58,9 @@ pub enum Reopened {
 /// What is parked.
 #[async_trait]
 pub trait ParkedMessages: Send + Sync {
-    /// What is parked of a line, or everything, strongly consistent.
-    async fn parked(&self, line: Option<&LineId>) -> Result<ParkedList, StoreError>;
+    /// Everything that is parked, strongly consistent. Of one line alone nothing can be done: what a redrive would overtake may be kept
+    /// under another, or under none.
+    async fn parked(&self) -> Result<ParkedList, StoreError>;
 
     /// Lets a settled message be worked on again at `now`, and notes on the parked one that this was done, in one transaction:
     /// it is done once for each parked message, however often sending it is tried. The steps that were done stay done.

@@ -32,6 +32,8 @@ struct Message {
     steps: Vec<Step>,
     attempts: u32,
     doubt: Doubt,
+    /// Whether the lease was taken from somebody who had not given it back.
+    taken_over: bool,
 }
 
 #[derive(Debug, Default)]
@@ -201,8 +203,11 @@ impl Messages for MemoryStore {
                 Ok(Begin::Busy { until: message.until })
             }
             Some(message) => {
-                let mut doubt = message.doubt.clone();
-                if message.owner != lease.owner && message.until > Timestamp::UNIX_EPOCH {
+                let mut doubt = message.doubt.clone().after(message.steps.len());
+                if message.owner != lease.owner || message.until == Timestamp::UNIX_EPOCH {
+                    message.taken_over = message.until > Timestamp::UNIX_EPOCH;
+                }
+                if message.taken_over {
                     doubt.add(None);
                 }
                 message.owner = lease.owner.clone();
@@ -212,8 +217,15 @@ impl Messages for MemoryStore {
             }
             None => {
                 let owner = lease.owner.clone();
-                let message =
-                    Message { done: false, owner, until, steps: vec![], attempts: 1, doubt: Doubt::default() };
+                let message = Message {
+                    done: false,
+                    owner,
+                    until,
+                    steps: vec![],
+                    attempts: 1,
+                    doubt: Doubt::default(),
+                    taken_over: false,
+                };
                 state.messages.insert(lease.message.clone(), message);
                 Ok(Begin::Started { steps: vec![], attempts: 1, doubt: Doubt::default() })
             }
@@ -273,8 +285,9 @@ impl Messages for MemoryStore {
             steps: vec![],
             attempts: 0,
             doubt: Doubt::default(),
+            taken_over: false,
         });
-        if message.owner != lease.owner && (message.done || message.until > parked.at) {
+        if message.done || (message.owner != lease.owner && message.until > parked.at) {
             return Err(StoreError::LeaseLost);
         }
         message.done = true;

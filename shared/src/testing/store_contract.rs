@@ -171,10 +171,13 @@ async fn a_doubt_is_kept_until_the_step_is_done(store: &dyn Messages) {
     assert_eq!(begun("b", 1).await, known, "the same request again is no other attempt");
     let after_death = begun("c", 40).await;
     assert_eq!(after_death, Doubt { attempts: 3, ..known }, "and an attempt that has died says nothing");
+    assert_eq!(begun("c", 40).await, after_death, "also when the request is repeated");
     assert_eq!(begun("d", 80).await.attempts, 3, "it was not given back with the lease");
     store.step_done(&lease("m9", "d"), 0, &step("p0"), None).await.unwrap();
-    store.release(&lease("m9", "d"), true, &Doubt::default()).await.unwrap();
-    assert_eq!(begun("e", 81).await, Doubt::default());
+    store.release(&lease("m9", "d"), true, &Doubt { attempts: 1, ..Doubt::none_after(0) }).await.unwrap();
+    assert_eq!(begun("e", 81).await, Doubt::default(), "the step is noted after all");
+    store.release(&lease("m9", "e"), true, &Doubt { attempts: 1, ..Doubt::none_after(1) }).await.unwrap();
+    assert_eq!(begun("e", 82).await.attempts, 1, "of the next one");
     let parked =
         Parked { at: at(82), reason: "in doubt".to_owned(), line: None, conversation: None, task: "{}".to_owned() };
     store.park(&lease("m9", "e"), &parked, &after_death).await.unwrap();

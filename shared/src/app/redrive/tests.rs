@@ -202,7 +202,7 @@ fn store_error() -> StoreError {
 
 #[async_trait]
 impl ParkedMessages for Machine {
-    async fn parked(&self, _: Option<&LineId>) -> Result<ParkedList, StoreError> {
+    async fn parked(&self) -> Result<ParkedList, StoreError> {
         Ok(ParkedList { messages: self.0.lock().unwrap().parked.clone(), unreadable: 0 })
     }
 
@@ -250,7 +250,7 @@ impl Machine {
     }
 
     async fn run(&self, now: i64) -> Vec<Redriven> {
-        let plan = plan_parked(self.parked(None).await.unwrap().messages, &Selection::default());
+        let plan = plan_parked(self.parked().await.unwrap().messages, &Selection::default());
         let queues = WorkerQueues { to_liveengage: self, to_channel: self };
         redrive_parked(&plan, self, queues, false, at(now)).await
     }
@@ -308,7 +308,7 @@ proptest! {
 async fn after_one_that_cannot_be_sent_nothing_of_its_conversation_is() {
     let machine = Machine::with(vec![parked("0", "anna", 0, 1), parked("1", "anna", 1, 2), parked("2", "ben", 2, 3)]);
     // Somebody else takes the first one between the plan and its turn.
-    let plan = plan_parked(machine.parked(None).await.unwrap().messages, &Selection::default());
+    let plan = plan_parked(machine.parked().await.unwrap().messages, &Selection::default());
     machine.0.lock().unwrap().parked[0].begun = Some(at(5));
     let queues = WorkerQueues { to_liveengage: &machine, to_channel: &machine };
     let redriven = redrive_parked(&plan, &machine, queues, false, at(6)).await;
@@ -331,7 +331,7 @@ async fn what_this_version_cannot_read_stays_parked() {
 async fn deleting_takes_the_message_away_and_sends_nothing() {
     let machine = Machine::with(vec![parked("0", "anna", 0, 1), parked("1", "ben", 1, 2)]);
     let wanted = Selection { until: Some(at(2)), ..Selection::default() };
-    let plan = plan_parked(machine.parked(None).await.unwrap().messages, &wanted);
+    let plan = plan_parked(machine.parked().await.unwrap().messages, &wanted);
     assert!(delete_parked(&plan, &machine).await.iter().all(|one| one.outcome == Outcome::Deleted));
     let state = machine.0.lock().unwrap();
     assert_eq!((state.parked.len(), state.queue.len()), (1, 0));

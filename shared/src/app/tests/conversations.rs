@@ -8,19 +8,20 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::world::{
-    ANNA, CONVERSATION, Fault, SEND, World, again, agent_says, at, attempt, conversation_change, conversation_id,
-    from_person, reply,
+    ANNA, CONVERSATION, Fault, SEND, World, account, again, agent_says, at, attempt, conversation_change,
+    conversation_id, from_person, line, line_secret, owner, reply, who,
 };
 use crate::{
-    app::to_channel::DeliverToChannel,
+    app::{delivery::ComeAgain, registry::Registry, to_channel::DeliverToChannel},
     channel::FileEnvelope,
     domain::{
-        conversation::Conversation,
+        conversation::{Consumer, Conversation, Reserve},
         http::{HttpCall, HttpFailure, HttpReply},
+        id::AccountId,
         retry::RETRY_FOR,
     },
-    port::{Download, Http, StreamedFile},
-    testing::{MemoryStore, ScriptedHttp},
+    port::{Consumers, Download, Http, StreamedFile},
+    testing::{MemorySecrets, MemoryStore, ScriptedHttp},
 };
 
 fn texts(world: &World) -> Vec<(String, String)> {
@@ -267,4 +268,48 @@ async fn a_queue_message_of_another_form_waits_for_a_deployment_and_is_then_kept
     let parked: Vec<_> = world.store.parked().into_iter().map(|parked| parked.task).collect();
     assert_eq!(parked, [alien, newer], "once each");
     assert!(world.calls().is_empty());
+}
+
+/// A transfer of the old conversation, say, while the person writes in the new one.
+#[tokio::test]
+async fn news_of_the_account_that_a_line_fed_before_changes_nothing() {
+    for stage in ["OPEN", "CLOSE"] {
+        let mut world = World::talking(ANNA).await;
+        let other = AccountId::new("55120938").unwrap();
+        let secret = json!({"account_id": other.as_str(), "client_id": "8d11", "client_secret": "another-s3cret"});
+        world.secrets.put("connector/account/55120938", &secret);
+        let mut moved = line_secret("webhook-s3cret");
+        moved["account_id"] = json!(other.as_str());
+        world.secrets.put("connector/line/sms-main", &moved);
+        let secrets = || Arc::<MemorySecrets>::clone(&world.secrets);
+        let accounts = Registry::load(secrets(), "connector", &[account(), other.clone()], at(0)).await.unwrap();
+        let lines = Registry::load(secrets(), "connector", &[line()], at(0)).await.unwrap();
+        (world.accounts, world.lines) = (Arc::new(accounts), Arc::new(lines));
+        world.workers().to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", 10)).await.unwrap();
+        let news = conversation_change("c1", None, stage, 20);
+        world.workers().to_channel.work(&news, &attempt("b", 20)).await.unwrap();
+        let consumer = world.consumer(ANNA).await;
+        assert_eq!((consumer.account.clone(), consumer.open_conversation()), (other, Some(&conversation_id("c2"))));
+        world.workers().to_liveengage.work(&from_person("mo-3", ANNA, "three"), &attempt("c", 30)).await.unwrap();
+        let sent: Vec<_> = world.other().texts.iter().map(|(conversation, _)| conversation.clone()).collect();
+        assert_eq!(sent, ["c2", "c2"], "{stage}");
+    }
+}
+
+/// Each look is one of the 200 receives that a message has.
+#[tokio::test]
+async fn an_opening_that_somebody_has_left_behind_is_waited_for_in_few_looks() {
+    let world = World::new().await;
+    let mut consumer = Consumer::new(line(), who(ANNA).user, account());
+    assert_eq!(consumer.reserve(&owner("ghost"), at(0), at(60)), Reserve::Reserved);
+    world.store.save_consumer(&consumer).await.unwrap();
+    let workers = world.workers();
+    let task = from_person("mo-1", ANNA, "one");
+    let (mut second, mut looks) = (0, 0);
+    while let Err(ComeAgain { after }) = workers.to_liveengage.work(&task, &attempt(second, second)).await {
+        second += after.as_secs();
+        looks += 1;
+    }
+    assert_eq!((second, world.count(CONVERSATION)), (60, 1));
+    assert!(looks <= 8, "{looks}");
 }

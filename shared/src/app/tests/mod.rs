@@ -11,6 +11,7 @@ mod entry_points;
 mod indications;
 mod interleavings;
 mod lifecycle;
+mod lost_notes;
 mod menus;
 mod out_of_time;
 mod outage;

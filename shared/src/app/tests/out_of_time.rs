@@ -42,7 +42,7 @@ impl Http for Slow {
 }
 
 /// A worker that begins at `second`.
-fn slow(world: &World, second: i64) -> (DeliverToLiveEngage, DeliverToChannel) {
+pub(super) fn slow(world: &World, second: i64) -> (DeliverToLiveEngage, DeliverToChannel) {
     let clock = Arc::new(ManualClock::at(at(second)));
     let http = Arc::new(Slow { http: Arc::clone(&world.http), clock: Arc::clone(&clock) });
     let workers = world.workers_at(Arc::<MemoryStore>::clone(&world.store), http, clock);

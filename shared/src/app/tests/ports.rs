@@ -49,11 +49,12 @@ pub(super) struct Ports {
     death: Option<Death>,
     calls: Mutex<Vec<&'static str>>,
     dawdling: Option<Mutex<u64>>,
+    failures: Mutex<Vec<(&'static str, Moment)>>,
 }
 
 impl Ports {
     pub(super) fn new(store: Arc<MemoryStore>, http: Arc<dyn Http>, death: Option<Death>) -> Self {
-        Self { store, http, death, calls: Mutex::default(), dawdling: None }
+        Self { store, http, death, calls: Mutex::default(), dawdling: None, failures: Mutex::default() }
     }
 
     /// Ports whose every call takes up to three turns of the scheduler before and after, by a sequence that `seed` fixes.
@@ -64,6 +65,28 @@ impl Ports {
     /// The outside calls that were begun.
     pub(super) fn calls(&self) -> Vec<&'static str> {
         self.calls.lock().unwrap().clone()
+    }
+
+    /// Makes the next call of this name for a message's record fail: before it has any effect, or by losing its answer.
+    pub(super) fn fail(&self, call: &'static str, moment: Moment) {
+        self.failures.lock().unwrap().push((call, moment));
+    }
+
+    async fn record<T: Send>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let failure = {
+            let mut failures = self.failures.lock().unwrap();
+            failures.iter().position(|(call, _)| *call == name).map(|at| failures.remove(at).1)
+        };
+        let unavailable = || Err(StoreError::Unavailable { code: "timeout".to_owned() });
+        match failure {
+            None => self.outside(name, work).await,
+            Some(Moment::Before) => self.outside(name, async { unavailable() }).await,
+            Some(Moment::After) => self.outside(name, work).await.and(unavailable()),
+        }
     }
 
     async fn outside<T: Send>(&self, name: &'static str, work: impl Future<Output = T> + Send) -> T {
@@ -221,7 +244,7 @@ impl Consumers for Ports {
 #[async_trait]
 impl Messages for Ports {
     async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError> {
-        self.outside("begin", self.store.begin(lease, now, until)).await
+        self.record("begin", self.store.begin(lease, now, until)).await
     }
     async fn step_done(
         &self,
@@ -230,16 +253,16 @@ impl Messages for Ports {
         step: &Step,
         entry: Option<&LedgerEntry>,
     ) -> Result<(), StoreError> {
-        self.outside("step_done", self.store.step_done(lease, done, step, entry)).await
+        self.record("step_done", self.store.step_done(lease, done, step, entry)).await
     }
     async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
-        self.outside("finish", self.store.finish(lease, entry)).await
+        self.record("finish", self.store.finish(lease, entry)).await
     }
     async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError> {
-        self.outside("release", self.store.release(lease, counts, doubt)).await
+        self.record("release", self.store.release(lease, counts, doubt)).await
     }
     async fn park(&self, lease: &Lease, parked: &Parked, doubt: &Doubt) -> Result<(), StoreError> {
-        self.outside("park", self.store.park(lease, parked, doubt)).await
+        self.record("park", self.store.park(lease, parked, doubt)).await
     }
 }
 

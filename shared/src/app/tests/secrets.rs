@@ -8,11 +8,17 @@ use std::sync::{
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::world::{
-    ANNA, Fault, SMS, World, account, account_secret, agent_says, at, attempt, from_channel, line, line_secret,
+use super::{
+    out_of_time::slow,
+    world::{
+        ANNA, Fault, SMS, World, account, account_secret, agent_says, at, attempt, from_channel, line, line_secret,
+    },
 };
 use crate::{
-    app::registry::{Accounts, Lines},
+    app::{
+        delivery::Attempt,
+        registry::{Accounts, Lines},
+    },
     domain::id::AccountId,
     port::{SecretVersions, Secrets, SecretsError},
     testing::MemorySecrets,
@@ -147,6 +153,19 @@ async fn a_token_that_is_refused_on_and_on_is_read_again_once_a_minute() {
         world.workers().to_channel.work(&task, &attempt(second, second)).await.unwrap_err();
     }
     assert_eq!(world.secrets.reads(), reads + 2);
+}
+
+/// A function that is stopped while it reads leaves its lease behind, and with it a doubt about a call that was refused.
+#[tokio::test]
+async fn a_refused_token_is_not_read_again_when_there_is_no_time_for_it() {
+    let world = World::talking(ANNA).await;
+    let reads = world.secrets.reads();
+    world.fault(SMS, Fault::Answer(401, json!({})));
+    let task = agent_says("c1", 4, "hi");
+    // The call takes twelve seconds.
+    let soon_over = Attempt { deadline: at(120), ..attempt("a", 100) };
+    slow(&world, 100).1.work(&task, &soon_over).await.unwrap_err();
+    assert_eq!((world.count(SMS), world.secrets.reads()), (1, reads));
 }
 
 #[tokio::test]

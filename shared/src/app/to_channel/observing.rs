@@ -59,8 +59,10 @@ impl DeliverToChannel {
             }
         };
         if !state.closed {
-            let open = |consumer: &mut Consumer| {
-                consumer.observe_open(&state.conversation, state.survey.as_ref(), state.as_of)
+            let open = |consumer: &mut Consumer| match consumer.account == *account {
+                true => consumer.observe_open(&state.conversation, state.survey.as_ref(), state.as_of),
+                // The line feeds another account by now: what this one tells is over.
+                false => Change::Unchanged,
             };
             update(consumers, &who, || account.clone(), open).await?;
             return Ok(Delivered::Nothing("conversation open"));
@@ -70,7 +72,10 @@ impl DeliverToChannel {
             consumers,
             &who,
             || account.clone(),
-            |consumer| consumer.observe_closed(&state.conversation, state.as_of),
+            |consumer| match consumer.account == *account {
+                true => consumer.observe_closed(&state.conversation, state.as_of),
+                false => Change::Unchanged,
+            },
         )
         .await?;
         Ok(Delivered::Nothing("conversation closed"))
@@ -98,7 +103,9 @@ impl DeliverToChannel {
             until: now.checked_add(ASKED_FOR).unwrap_or(now),
             rate: None,
         };
-        let is_current = |consumer: &Consumer| consumer.open_conversation() == Some(&state.conversation);
+        let is_current = |consumer: &Consumer| {
+            consumer.account == *account && consumer.open_conversation() == Some(&state.conversation)
+        };
         let consumer = update(
             &*self.ports.consumers,
             who,

@@ -91,7 +91,13 @@ impl DeliverToChannel {
                 Some(receipt) => receipt,
                 None => {
                     attempt.check_time(&*self.ports.clock, CHANNEL_CALL)?;
-                    self.call(settings, consumer, call, source.as_mut(), attempt, about).await?
+                    let is_message = matches!(call.effect, Effect::Message { .. });
+                    let receipt = self.call(settings, consumer, call, source.as_mut(), attempt, about).await?;
+                    if is_message {
+                        // Should the table not take the note of it, the next attempt asks.
+                        about.doubt.add(None);
+                    }
+                    receipt
                 }
             };
             let step = Step {
@@ -106,8 +112,8 @@ impl DeliverToChannel {
                 .last()
                 .and_then(|receipt| shown(settings, consumer, receipt, place.clone(), next.is_none(), about, attempt));
             messages.step_done(&lease, steps.len(), &step, entry.as_ref()).await?;
-            about.doubt = Doubt::default();
             steps.push(step);
+            about.doubt = Doubt::none_after(steps.len());
         }
         messages.finish(&lease, None).await?;
         Ok(if steps.is_empty() { Delivered::Nothing("empty text") } else { Delivered::Sent })
@@ -138,8 +144,10 @@ impl DeliverToChannel {
         self.breakers.note(line, &reply, now);
         let reply = reply.map_err(|failure| DeliveryError::Http { call: name, failure });
         let receipt = reply.and_then(|reply| Ok(settings.line.receipt(&reply)?));
-        // For the next attempt.
-        if receipt.as_ref().is_err_and(DeliveryError::refuses_credentials) {
+        // For the next attempt; and there must be time to end this one.
+        if receipt.as_ref().is_err_and(DeliveryError::refuses_credentials)
+            && attempt.check_time(&*self.ports.clock, CHANNEL_CALL).is_ok()
+        {
             self.lines.get_after_failure(line, now).await;
         }
         if let (Err(error), Effect::Message { .. }) = (&receipt, &effect)

@@ -234,8 +234,9 @@ impl Delivery<'_> {
                     let place = Place { conversation, dialog };
                     let request_id = self.way.request_id("send 0");
                     let said = liveengage.publish(caller, token, &request_id, place, event, None).await;
-                    if let Err(error) = &said {
-                        self.way.note_doubt(error, place);
+                    match &said {
+                        Ok(_) => self.way.note_published(place),
+                        Err(error) => self.way.note_doubt(error, place),
                     }
                     let Some(sequence) = unless_ended(self.way.mending(token, said).await)? else {
                         return self.ended().await;

@@ -68,7 +68,7 @@ impl Delivery<'_> {
             Err(NotBrought::Channel(error)) => error,
         };
         let attempt = self.way.attempt;
-        if error.refuses_credentials() {
+        if error.refuses_credentials() && self.way.check_time(CHANNEL_CALL).is_ok() {
             self.way.worker.lines.get_after_failure(&self.way.who.line, attempt.now).await;
         }
         let age = self.about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));

@@ -118,7 +118,10 @@ impl DeliverToLiveEngage {
         about: &About,
     ) -> Result<(), DeliveryError> {
         let named = reports.references.iter().find(|(named, _)| named == message);
-        let Some((_, reference)) = named else { return Ok(()) };
+        // Of a message that could not be delivered it proves nothing that would help: repeated, it is refused again, and that is told.
+        let (Some((_, reference)), false) = (named, matches!(reports.status, ReportedStatus::Failed { .. })) else {
+            return Ok(());
+        };
         if attempt.received > 1 && self.ports.ledger.taken(reports.line, reference).await?.is_some() {
             return Ok(());
         }

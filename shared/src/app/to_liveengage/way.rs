@@ -140,15 +140,20 @@ impl<'a> Way<'a> {
         entry: Option<&LedgerEntry>,
     ) -> Result<(), DeliveryError> {
         self.worker.ports.messages.step_done(self.lease, done, step, entry).await?;
-        self.doubt = Doubt::default();
+        self.doubt = Doubt::none_after(done + 1);
         Ok(())
     }
 
     /// Notes whether a SEND there may have been carried out although it failed.
     pub(super) fn note_doubt(&mut self, error: &DeliveryError, place: Place<'_>) {
         if error.leaves_in_doubt(SEND) {
-            self.doubt.add(Some(DialogRef { conversation: place.conversation.clone(), dialog: place.dialog.clone() }));
+            self.note_published(place);
         }
+    }
+
+    /// Notes that something was published there which the table doesn't know yet: should it not take the note, the next attempt asks.
+    pub(super) fn note_published(&mut self, place: Place<'_>) {
+        self.doubt.add(Some(DialogRef { conversation: place.conversation.clone(), dialog: place.dialog.clone() }));
     }
 
     /// Sends one piece, in a new conversation if the one it was meant for has ended. Nothing is sent that an earlier attempt has
@@ -175,6 +180,7 @@ impl<'a> Way<'a> {
             let liveengage = &self.worker.liveengage;
             match liveengage.publish(self.caller(), &identity.token, &request_id, place, event, metadata).await {
                 Ok(sequence) => {
+                    self.note_published(place);
                     let told = Told { conversation: conversation.clone(), dialog, sequence };
                     self.known = Some(consumer);
                     return Ok(told);
@@ -243,8 +249,12 @@ impl<'a> Way<'a> {
             }
             match consumer.reserve(&self.attempt.owner, self.attempt.now, self.attempt.deadline) {
                 Reserve::Open(_) => return self.with_profile(consumer).await,
-                Reserve::Busy { .. } => {
-                    return Err(DeliveryError::Busy { what: "the conversation", after: SignedDuration::from_secs(1) });
+                // Messages of one person go one after the other: it is an attempt that has died, or that couldn't give it back. A
+                // webhook may tell of the conversation before its lease runs out.
+                Reserve::Busy { until } => {
+                    let left = until.duration_since(self.attempt.now);
+                    let after = left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(10));
+                    return Err(DeliveryError::Busy { what: "the conversation", after });
                 }
                 Reserve::Reserved => {}
             }

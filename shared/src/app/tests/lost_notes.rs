@@ -1,0 +1,188 @@
+//! A table that doesn't take a note of what was done, or whose answer is lost: nothing is repeated that the other side can prove.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{
+    ports::{Moment, Ports},
+    world::{ANNA, Fault, SEND, SMS, World, agent_says, at, attempt, from_person, line},
+};
+use crate::{
+    app::{delivery::Attempt, registry::Registry},
+    domain::{delivery::MessageKey, id::ProviderMessageId},
+    testing::MemorySecrets,
+};
+
+const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
+
+fn failing(world: &World, call: &'static str, moment: Moment) -> Arc<Ports> {
+    let ports = world.ports(None);
+    ports.fail(call, moment);
+    ports
+}
+
+fn texts(world: &World) -> Vec<String> {
+    world.other().texts.iter().map(|(_, text)| text.clone()).collect()
+}
+
+fn told(world: &World, what: &str) -> usize {
+    world.news.sent().iter().filter(|message| message.body.contains(what)).count()
+}
+
+fn key(id: &str) -> MessageKey {
+    MessageKey::FromChannel { line: line(), id: ProviderMessageId::new(id).unwrap() }
+}
+
+#[tokio::test]
+async fn a_text_of_which_no_note_was_taken_is_not_sent_again_when_its_echo_has_come() {
+    for moment in MOMENTS {
+        let world = World::talking(ANNA).await;
+        let task = from_person("mo-2", ANNA, "two");
+        let ports = failing(&world, "finish", moment);
+        world.mortal(&ports).to_liveengage.work(&task, &attempt("a", 0)).await.unwrap_err();
+        world.hear_echoes(1).await;
+        world.workers().to_liveengage.work(&task, &attempt("b", 5)).await.unwrap();
+        assert_eq!(texts(&world), ["two"], "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_parks_in_doubt_does_not_repeat_what_no_note_was_taken_of() {
+    for (moment, parked) in MOMENTS.into_iter().zip([1, 0]) {
+        let world = World::talking_with(ANNA, &json!({"when_in_doubt": "park"})).await;
+        let task = from_person("mo-2", ANNA, "two");
+        let ports = failing(&world, "finish", moment);
+        world.mortal(&ports).to_liveengage.work(&task, &attempt("a", 0)).await.unwrap_err();
+        world.workers().to_liveengage.work(&task, &attempt("b", 5)).await.unwrap();
+        assert_eq!((texts(&world).len(), world.store.parked().len()), (1, parked), "{moment:?}");
+        assert_eq!(told(&world, "notice_v1"), parked, "{moment:?}");
+    }
+}
+
+/// The first piece is noted although the table's answer was lost: the second one is in no doubt.
+#[tokio::test]
+async fn a_piece_that_is_noted_after_all_leaves_the_next_one_in_no_doubt() {
+    for (moment, sent, parked) in [(Moment::Before, 1, 1), (Moment::After, 2, 0)] {
+        let world = World::talking_with(ANNA, &json!({"when_in_doubt": "park"})).await;
+        let (first, second) = ("a".repeat(3200), "b".repeat(20));
+        let task = from_person("mo-2", ANNA, &format!("{first}{second}"));
+        let ports = failing(&world, "step_done", moment);
+        world.mortal(&ports).to_liveengage.work(&task, &attempt("a", 0)).await.unwrap_err();
+        world.workers().to_liveengage.work(&task, &attempt("b", 5)).await.unwrap();
+        assert_eq!((texts(&world).len(), world.store.parked().len()), (sent, parked), "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_agents_text_of_which_no_note_was_taken_is_asked_about() {
+    for (policy, moment, reported, sent, parked) in [
+        ("repeat", Moment::Before, true, 1, 0),
+        ("repeat", Moment::After, false, 1, 0),
+        ("repeat", Moment::Before, false, 2, 0),
+        ("park", Moment::Before, false, 1, 1),
+        ("park", Moment::Before, true, 1, 0),
+        ("park", Moment::After, false, 1, 0),
+    ] {
+        let settings = json!({"when_in_doubt": policy, "sms": {"delivery_reports": true}});
+        let world = World::talking_with(ANNA, &settings).await;
+        let task = agent_says("c1", 4, "hi");
+        let ports = failing(&world, "step_done", moment);
+        world.mortal(&ports).to_channel.work(&task, &attempt("a", 0)).await.unwrap_err();
+        if reported {
+            let report = report(&world, json!({"status": "delivered"}));
+            world.workers().to_liveengage.work(&report, &attempt("r", 1)).await.unwrap_err();
+        }
+        world.workers().to_channel.work(&task, &attempt("b", 5)).await.unwrap();
+        let seen = (world.other().sms.len(), world.store.parked().len(), told(&world, "undelivered_v1"));
+        assert_eq!(seen, (sent, parked, parked), "{policy} {moment:?} {reported}");
+    }
+}
+
+/// What the gateway reports of the last text that it took.
+fn report(world: &World, status: serde_json::Value) -> String {
+    let reference = world.other().sms.last().unwrap().1.clone();
+    let id = format!("mt-{}", world.other().sms.len());
+    json!({
+        "task": "reports_v1", "line": "sms-main", "user": ANNA, "correlation": "r-rep", "accepted_at": at(1),
+        "status": status, "messages": [id], "references": [[id, reference]],
+    })
+    .to_string()
+}
+
+/// The worker died before its note, and the text can't be delivered: that it was taken is no proof of anything then.
+#[tokio::test]
+async fn a_report_of_failure_is_no_proof_and_the_agent_is_told() {
+    let world = World::talking_with(ANNA, &json!({"sms": {"delivery_reports": true}})).await;
+    let task = agent_says("c1", 4, "hi");
+    world.fault(SMS, Fault::LoseAnswer);
+    world.workers().to_channel.work(&task, &attempt("a", 0)).await.unwrap_err();
+    let failed = report(&world, json!({"status": "failed", "code": "absent_subscriber"}));
+    for (received, second) in (1..).zip([1, 2, 4, 8, 16, 32, 64]) {
+        let attempt = Attempt { received, ..attempt("r", second) };
+        world.workers().to_liveengage.work(&failed, &attempt).await.unwrap_err();
+    }
+    world.workers().to_liveengage.work(&failed, &Attempt { received: 8, ..attempt("r", 122) }).await.unwrap();
+    world.fault(SMS, Fault::Answer(422, json!({"error": {"code": "absent_subscriber"}})));
+    world.workers().to_channel.work(&task, &attempt("b", 361)).await.unwrap();
+    assert_eq!((world.store.parked().len(), told(&world, "undelivered_v1")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_doubt_outlives_an_attempt_whose_begin_was_not_answered() {
+    for (policy, heard, sent, parked) in [("repeat", true, 1, 0), ("park", true, 1, 0), ("park", false, 1, 1)] {
+        for moment in MOMENTS {
+            let world = World::talking_with(ANNA, &json!({"when_in_doubt": policy})).await;
+            let task = from_person("mo-2", ANNA, "two");
+            world.fault(SEND, Fault::LoseAnswer);
+            world.workers().to_liveengage.work(&task, &attempt("a", 0)).await.unwrap_err();
+            if heard {
+                world.hear_echoes(1).await;
+            }
+            let ports = failing(&world, "begin", moment);
+            world.mortal(&ports).to_liveengage.work(&task, &attempt("b", 5)).await.unwrap_err();
+            assert!(!ports.calls().contains(&"release"), "there is nothing to give back");
+            world.workers().to_liveengage.work(&task, &attempt("c", 40)).await.unwrap();
+            assert_eq!(
+                (texts(&world).len(), world.store.parked().len()),
+                (sent, parked),
+                "{policy} {heard} {moment:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_doubt_outlives_the_parking_of_a_message_that_could_not_be_begun() {
+    let mut world = World::talking(ANNA).await;
+    let task = from_person("mo-2", ANNA, "two");
+    world.fault(SEND, Fault::LoseAnswer);
+    world.workers().to_liveengage.work(&task, &attempt("a", 0)).await.unwrap_err();
+    world.hear_echoes(1).await;
+    // The line is taken out, until it is too late.
+    let none = Arc::new(MemorySecrets::default());
+    let without_lines = Registry::load(none, "connector", &[], at(0)).await.unwrap();
+    let lines = std::mem::replace(&mut world.lines, Arc::new(without_lines));
+    let late = Attempt { received: 60, ..attempt("b", 13 * 60 * 60) };
+    world.workers().to_liveengage.work(&task, &late).await.unwrap();
+    assert_eq!(world.store.parked().len(), 1);
+    world.lines = lines;
+    world.store.reopen(&key("mo-2"));
+    world.workers().to_liveengage.work(&task, &attempt("c", 13 * 60 * 60 + 100)).await.unwrap();
+    assert_eq!(texts(&world), ["two"]);
+}
+
+/// The last attempt has delivered it, and the table's answer to that was lost.
+#[tokio::test]
+async fn what_is_done_is_not_parked_and_nobody_is_told_that_it_failed() {
+    let world = World::talking(ANNA).await;
+    let task = from_person("mo-2", ANNA, "two");
+    for second in [0, 10, 40, 80, 150, 300] {
+        world.fault(SEND, Fault::Answer(503, json!({})));
+        world.workers().to_liveengage.work(&task, &attempt(second, second)).await.unwrap_err();
+    }
+    let ports = failing(&world, "finish", Moment::After);
+    world.mortal(&ports).to_liveengage.work(&task, &attempt("last", 13 * 60 * 60)).await.unwrap();
+    assert_eq!(texts(&world), ["two"]);
+    assert_eq!((world.store.parked().len(), told(&world, "notice_v1")), (0, 0));
+}
