@@ -240,12 +240,13 @@ pub(super) async fn end(
             let (class, retry_in_s) = (error.class(), after.as_secs());
             tracing::warn!(correlation, line, conversation, %error, class, attempt = attempts, retry_in_s, "not delivered yet");
         }
-        // One that has not begun has nothing to give back. Or has it begun, and only the answer was lost? Then the lease runs out, and
-        // what the attempt before has left in doubt stays so.
+        // The lease runs out by itself should this fail.
         if !elsewhere && about.attempts.is_some() {
-            // The lease runs out by itself should this fail.
             let counts = matches!(error.disposition(), Disposition::Retry { .. });
             let _ = messages.release(&lease, counts, &about.doubt).await;
+        } else if matches!(error, DeliveryError::Store(StoreError::Unavailable { .. })) {
+            // It may have begun all the same, and only the answer was lost.
+            let _ = messages.give_back(&lease).await;
         }
         return Err(ComeAgain { after });
     }
@@ -262,6 +263,8 @@ pub(super) async fn end(
             let left = until.duration_since(attempt.now);
             return Err(ComeAgain { after: left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(30)) });
         }
+        // A record that can't be read tells nothing, and is written over.
+        Err(StoreError::Unreadable { .. }) => about.doubt.clone(),
         Err(park_error) => {
             tracing::error!(correlation, line, conversation, %error, %park_error, "the message can't be parked; it stays in the queue");
             return Err(ComeAgain { after: wait_after(attempt.received, None) });

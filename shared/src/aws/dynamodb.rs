@@ -40,8 +40,8 @@ const REMEMBER_FOREIGN: SignedDuration = SignedDuration::from_hours(24);
 const FOREIGN: &str = "known";
 const PRESUMED: &str = "presumed";
 
-/// Whom a lease is taken from that nobody has had, or that was given back.
-const NOBODY: &str = "-";
+/// Until when somebody has a lease that was given back.
+const GIVEN_BACK: &str = "0";
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -274,10 +274,10 @@ impl Messages for DynamoDbStore {
         let result = self
             .update(&Key::Message(lease.message.clone()))
             .update_expression(
-                "SET taken_from = if_not_exists(#owner, :nobody), #status = :working, #owner = :me, lease_until = :until, expires_at = :expires, v = :v ADD attempts :one",
+                "SET taken_until = if_not_exists(lease_until, :past), #status = :working, #owner = :me, lease_until = :until, expires_at = :expires, v = :v ADD attempts :one",
             )
             .condition_expression(format!(
-                "attribute_not_exists(pk) OR (#status = :working AND (lease_until <= :now OR #owner = :me) AND {})",
+                "attribute_not_exists(pk) OR (#status = :working AND lease_until <= :now AND {})",
                 form::IS_KNOWN
             ))
             .expression_attribute_values(":v", form::current())
@@ -286,7 +286,7 @@ impl Messages for DynamoDbStore {
             .expression_attribute_values(":working", text("working"))
             .expression_attribute_values(":me", text(lease.owner.as_str()))
             .expression_attribute_values(":now", millis(now))
-            .expression_attribute_values(":nobody", text(NOBODY))
+            .expression_attribute_values(":past", AttributeValue::N(GIVEN_BACK.to_owned()))
             .expression_attribute_values(":until", millis(until))
             .expression_attribute_values(":expires", seconds(now, REMEMBER_MESSAGE))
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
@@ -297,35 +297,18 @@ impl Messages for DynamoDbStore {
             .await;
         match result {
             Ok(output) => {
-                let mut item = output.attributes.unwrap_or_default();
-                let attempts = number(&item, "attempts").and_then(|n| u32::try_from(n).ok()).unwrap_or(0) + 1;
-                let steps = match item.remove("steps") {
-                    Some(steps) => from_attribute_value(steps)
-                        .map_err(|_| StoreError::Unreadable { what: "the steps of a message" })?,
-                    None => vec![],
-                };
-                let mut doubt = match item.remove("doubt") {
-                    Some(doubt) => from_attribute_value::<Doubt>(doubt)
-                        .map_err(|_| StoreError::Unreadable { what: "the doubt about a message" })?
-                        .after(steps.len()),
-                    None => Doubt::default(),
-                };
-                // A lease that was not given back, by somebody else. If this request of the SDK is a repeated one, the lease is ours
-                // already, and whose it was is noted.
-                let kept = number(&item, "lease_until").is_some_and(|until| until > 0);
-                let me = lease.owner.as_str();
-                let was_ours = is_text(&item, "owner", me);
-                let taken_from = item.get("taken_from").and_then(|from| from.as_s().ok());
-                if if was_ours { taken_from.is_some_and(|from| from != NOBODY && from != me) } else { kept } {
-                    doubt.add(None);
-                }
-                Ok(Begin::Started { steps, attempts, doubt })
+                let item = output.attributes.unwrap_or_default();
+                started(item, "lease_until", 1)
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match failed.item() {
                     Some(item) if is_text(item, "status", "done") => Ok(Begin::Done),
                     Some(item) => {
                         form::check(item)?;
+                        // The answer to this very request was lost, and it is repeated: what it found is noted.
+                        if is_text(item, "owner", lease.owner.as_str()) {
+                            return started(item.clone(), "taken_until", 0);
+                        }
                         let until = number(item, "lease_until").and_then(|ms| Timestamp::from_millisecond(ms).ok());
                         Ok(Begin::Busy { until: until.ok_or(StoreError::Unreadable { what: "a message's lease" })? })
                     }
@@ -355,11 +338,18 @@ impl Messages for DynamoDbStore {
             .expression_attribute_values(":me", text(lease.owner.as_str()))
             .expression_attribute_values(":working", text("working"))
             .expression_attribute_values(":none", AttributeValue::L(vec![]))
-            .expression_attribute_values(":step", AttributeValue::L(vec![step]));
+            .expression_attribute_values(":step", AttributeValue::L(vec![step.clone()]));
         if done > 0 {
             update = update.expression_attribute_values(":done", AttributeValue::N(done.to_string()));
         }
-        self.write(update, entry).await
+        // The answer to this very request was lost, and it is repeated.
+        let is_noted = |item: &Item| {
+            let steps = item.get("steps").and_then(|steps| steps.as_l().ok());
+            is_text(item, "owner", lease.owner.as_str())
+                && is_text(item, "status", "working")
+                && steps.is_some_and(|steps| steps.len() == done + 1 && steps.last() == Some(&step))
+        };
+        self.write(update, entry, is_noted).await
     }
 
     async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
@@ -371,7 +361,7 @@ impl Messages for DynamoDbStore {
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":me", text(lease.owner.as_str()))
             .expression_attribute_values(":done", text("done"));
-        self.write(update, entry).await
+        self.write(update, entry, |_| false).await
     }
 
     async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError> {
@@ -392,10 +382,27 @@ impl Messages for DynamoDbStore {
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":me", text(lease.owner.as_str()))
             .expression_attribute_values(":working", text("working"))
-            .expression_attribute_values(":past", AttributeValue::N("0".to_owned()));
+            .expression_attribute_values(":past", AttributeValue::N(GIVEN_BACK.to_owned()));
         if !counts {
             update = update.expression_attribute_values(":one_less", AttributeValue::N("-1".to_owned()));
         }
+        match owned(update.send().await) {
+            Err(StoreError::LeaseLost) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        let update = self
+            .update(&Key::Message(lease.message.clone()))
+            .update_expression("SET lease_until = :past REMOVE #owner ADD attempts :one_less")
+            .condition_expression("#owner = :me AND #status = :working AND taken_until = :past")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":me", text(lease.owner.as_str()))
+            .expression_attribute_values(":working", text("working"))
+            .expression_attribute_values(":past", AttributeValue::N(GIVEN_BACK.to_owned()))
+            .expression_attribute_values(":one_less", AttributeValue::N("-1".to_owned()));
         match owned(update.send().await) {
             Err(StoreError::LeaseLost) => Ok(()),
             other => other,
@@ -533,6 +540,29 @@ fn seconds(now: Timestamp, later: SignedDuration) -> AttributeValue {
 
 fn number(item: &Item, name: &str) -> Option<i64> {
     item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+/// What the attempt that has just begun finds in a message's record: as it was before, or as it is with this attempt in it, and so many
+/// are to be added to its attempts then. `lease` is the attribute that says until when the attempt before had it.
+fn started(mut item: Item, lease: &str, more: u32) -> Result<Begin, StoreError> {
+    let attempts = number(&item, "attempts").and_then(|n| u32::try_from(n).ok()).unwrap_or(0) + more;
+    let steps: Vec<Step> = match item.remove("steps") {
+        Some(steps) => {
+            from_attribute_value(steps).map_err(|_| StoreError::Unreadable { what: "the steps of a message" })?
+        }
+        None => vec![],
+    };
+    let mut doubt = match item.remove("doubt") {
+        Some(doubt) => from_attribute_value::<Doubt>(doubt)
+            .map_err(|_| StoreError::Unreadable { what: "the doubt about a message" })?
+            .after(steps.len()),
+        None => Doubt::default(),
+    };
+    // It was not given back.
+    if number(&item, lease).is_some_and(|until| until > 0) {
+        doubt.add(None);
+    }
+    Ok(Begin::Started { steps, attempts, doubt })
 }
 
 fn is_text(item: &Item, name: &str, value: &str) -> bool {

@@ -110,10 +110,12 @@ pub trait Consumers: Send + Sync {
 /// Leases on messages, and what became of them.
 #[async_trait]
 pub trait Messages: Send + Sync {
-    /// Starts on a message, or takes over one whose lease has run out at `now`: that attempt died, which leaves a doubt.
+    /// Starts on a message, or takes over one whose lease has run out at `now`: that attempt died, which leaves a doubt. Who has the lease
+    /// already is answered the same once more.
     async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError>;
 
-    /// Notes that the step after `done` others is done, and in the same transaction which message it made. No doubt is left then.
+    /// Notes that the step after `done` others is done, and in the same transaction which message it made. No doubt is left then. The same
+    /// once more is fine.
     async fn step_done(
         &self,
         lease: &Lease,
@@ -128,6 +130,10 @@ pub trait Messages: Send + Sync {
     /// Gives the lease back, so that the next attempt needn't wait for its end, and says what is in doubt. A lease that is lost
     /// already is fine. Unless it `counts`, the attempt is taken back: waiting for something else is no failure of the message.
     async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError>;
+
+    /// Gives a lease back of which the caller doesn't know whether it has it, because `begin` was not answered. Nothing was done under it,
+    /// and what is in doubt stays so. One that was taken from an attempt that died runs out instead: that is in doubt, too.
+    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError>;
 
     /// Keeps the message for a person and notes that it is done with, in one transaction. What is in doubt is kept, too.
     async fn park(&self, lease: &Lease, parked: &Parked, doubt: &Doubt) -> Result<(), StoreError>;

@@ -36,6 +36,21 @@ struct Message {
     taken_over: bool,
 }
 
+impl Message {
+    /// Whether this lease is held, and not given back.
+    fn has(&self, lease: &Lease) -> bool {
+        self.owner == lease.owner && !self.done && self.until > Timestamp::UNIX_EPOCH
+    }
+
+    fn started(&self) -> Begin {
+        let mut doubt = self.doubt.clone().after(self.steps.len());
+        if self.taken_over {
+            doubt.add(None);
+        }
+        Begin::Started { steps: self.steps.clone(), attempts: self.attempts, doubt }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Token {
     token: Option<AppJwt>,
@@ -199,21 +214,18 @@ impl Messages for MemoryStore {
         let mut state = self.state();
         match state.messages.get_mut(&lease.message) {
             Some(message) if message.done => Ok(Begin::Done),
-            Some(message) if message.owner != lease.owner && message.until > now => {
-                Ok(Begin::Busy { until: message.until })
+            Some(message) if message.until > now => {
+                if message.owner != lease.owner {
+                    return Ok(Begin::Busy { until: message.until });
+                }
+                Ok(message.started())
             }
             Some(message) => {
-                let mut doubt = message.doubt.clone().after(message.steps.len());
-                if message.owner != lease.owner || message.until == Timestamp::UNIX_EPOCH {
-                    message.taken_over = message.until > Timestamp::UNIX_EPOCH;
-                }
-                if message.taken_over {
-                    doubt.add(None);
-                }
+                message.taken_over = message.until > Timestamp::UNIX_EPOCH;
                 message.owner = lease.owner.clone();
                 message.until = until;
                 message.attempts += 1;
-                Ok(Begin::Started { steps: message.steps.clone(), attempts: message.attempts, doubt })
+                Ok(message.started())
             }
             None => {
                 let owner = lease.owner.clone();
@@ -241,6 +253,15 @@ impl Messages for MemoryStore {
     ) -> Result<(), StoreError> {
         let mut state = self.state();
         match state.messages.get_mut(&lease.message) {
+            Some(message)
+                if message.owner == lease.owner
+                    && !message.done
+                    && entry.is_none()
+                    && message.steps.len() == done + 1
+                    && message.steps.last() == Some(step) =>
+            {
+                Ok(())
+            }
             Some(message) if message.owner == lease.owner && !message.done && message.steps.len() == done => {
                 message.steps.push(step.clone());
                 message.doubt = Doubt::default();
@@ -265,13 +286,24 @@ impl Messages for MemoryStore {
 
     async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError> {
         if let Some(message) = self.state().messages.get_mut(&lease.message)
-            && message.owner == lease.owner
+            && message.has(lease)
         {
             message.until = Timestamp::UNIX_EPOCH;
             message.doubt = doubt.clone();
-            if !counts && !message.done {
+            if !counts {
                 message.attempts = message.attempts.saturating_sub(1);
             }
+        }
+        Ok(())
+    }
+
+    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        if let Some(message) = self.state().messages.get_mut(&lease.message)
+            && message.has(lease)
+            && !message.taken_over
+        {
+            message.until = Timestamp::UNIX_EPOCH;
+            message.attempts = message.attempts.saturating_sub(1);
         }
         Ok(())
     }

@@ -171,7 +171,11 @@ async fn a_doubt_is_kept_until_the_step_is_done(store: &dyn Messages) {
     assert_eq!(begun("b", 1).await, known, "the same request again is no other attempt");
     let after_death = begun("c", 40).await;
     assert_eq!(after_death, Doubt { attempts: 3, ..known }, "and an attempt that has died says nothing");
-    assert_eq!(begun("c", 40).await, after_death, "also when the request is repeated");
+    for _ in 0..3 {
+        assert_eq!(begun("c", 40).await, after_death, "also when the request is repeated");
+        // It doesn't know whether it has begun.
+        store.give_back(&lease("m9", "c")).await.unwrap();
+    }
     assert_eq!(begun("d", 80).await.attempts, 3, "it was not given back with the lease");
     store.step_done(&lease("m9", "d"), 0, &step("p0"), None).await.unwrap();
     store.release(&lease("m9", "d"), true, &Doubt { attempts: 1, ..Doubt::none_after(0) }).await.unwrap();
@@ -325,6 +329,20 @@ async fn a_message_is_worked_on_by_one_at_a_time_and_done_once(store: &dyn Messa
     store.release(&lease("m1", "c"), false, &Doubt::default()).await.unwrap();
     let again = store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap();
     assert_eq!(again, started(3, none()), "an attempt that only waited doesn't count");
+    assert_eq!(store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap(), again, "the same request");
+    store.give_back(&lease("m1", "c")).await.unwrap();
+    store.give_back(&lease("m1", "c")).await.unwrap();
+    let begun = store.begin(&lease("m1", "e"), at(31), at(60)).await.unwrap();
+    assert_eq!(begun, started(3, none()), "one that was not answered counts for nothing");
+    store.give_back(&lease("m1", "c")).await.unwrap();
+    for _ in 0..2 {
+        store.step_done(&lease("m1", "e"), 0, &step("p0"), None).await.unwrap();
+    }
+    assert_eq!(store.step_done(&lease("m1", "e"), 0, &step("p1"), None).await, Err(StoreError::LeaseLost));
+    assert_eq!(store.step_done(&lease("m1", "c"), 0, &step("p0"), None).await, Err(StoreError::LeaseLost));
+    store.release(&lease("m1", "e"), true, &Doubt::default()).await.unwrap();
+    let begun = store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap();
+    assert_eq!(begun, Begin::Started { steps: vec![step("p0")], attempts: 4, doubt: none() });
     store.finish(&lease("m1", "c"), None).await.unwrap();
     assert_eq!(store.begin(&lease("m1", "c"), at(32), at(60)).await.unwrap(), Begin::Done);
     assert_eq!(store.begin(&lease("m1", "d"), at(99), at(120)).await.unwrap(), Begin::Done);

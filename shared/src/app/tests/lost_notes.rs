@@ -141,7 +141,6 @@ async fn a_doubt_outlives_an_attempt_whose_begin_was_not_answered() {
             }
             let ports = failing(&world, "begin", moment);
             world.mortal(&ports).to_liveengage.work(&task, &attempt("b", 5)).await.unwrap_err();
-            assert!(!ports.calls().contains(&"release"), "there is nothing to give back");
             world.workers().to_liveengage.work(&task, &attempt("c", 40)).await.unwrap();
             assert_eq!(
                 (texts(&world).len(), world.store.parked().len()),
@@ -150,6 +149,38 @@ async fn a_doubt_outlives_an_attempt_whose_begin_was_not_answered() {
             );
         }
     }
+}
+
+/// The table has begun it, and nothing was done under that lease.
+#[tokio::test]
+async fn a_begin_that_was_not_answered_is_no_doubt() {
+    for moment in MOMENTS {
+        let world = World::talking_with(ANNA, &json!({"when_in_doubt": "park"})).await;
+        for task in [from_person("mo-2", ANNA, "two"), agent_says("c1", 4, "hi")] {
+            let ports = failing(&world, "begin", moment);
+            let (unanswered, next) = (world.mortal(&ports), world.workers());
+            let (a, b) = (attempt("a", 0), attempt("b", 5));
+            if task.contains("liveengage_change") {
+                unanswered.to_channel.work(&task, &a).await.unwrap_err();
+                next.to_channel.work(&task, &b).await.unwrap();
+            } else {
+                unanswered.to_liveengage.work(&task, &a).await.unwrap_err();
+                next.to_liveengage.work(&task, &b).await.unwrap();
+            }
+        }
+        assert_eq!((texts(&world).len(), world.other().sms.len(), world.store.parked().len()), (1, 1, 0), "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_written_over_when_its_message_is_parked() {
+    let world = World::talking(ANNA).await;
+    let task = from_person("mo-2", ANNA, "two");
+    let late = Attempt { received: 60, ..attempt("late", 13 * 60 * 60) };
+    let ports = world.ports(None);
+    ports.unreadable("begin", 2);
+    world.mortal(&ports).to_liveengage.work(&task, &late).await.unwrap();
+    assert_eq!((world.store.parked().len(), told(&world, "notice_v1")), (1, 1));
 }
 
 #[tokio::test]

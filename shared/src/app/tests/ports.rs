@@ -49,7 +49,7 @@ pub(super) struct Ports {
     death: Option<Death>,
     calls: Mutex<Vec<&'static str>>,
     dawdling: Option<Mutex<u64>>,
-    failures: Mutex<Vec<(&'static str, Moment)>>,
+    failures: Mutex<Vec<(&'static str, Moment, StoreError)>>,
 }
 
 impl Ports {
@@ -69,7 +69,13 @@ impl Ports {
 
     /// Makes the next call of this name for a message's record fail: before it has any effect, or by losing its answer.
     pub(super) fn fail(&self, call: &'static str, moment: Moment) {
-        self.failures.lock().unwrap().push((call, moment));
+        self.failures.lock().unwrap().push((call, moment, StoreError::Unavailable { code: "timeout".to_owned() }));
+    }
+
+    /// Makes the next calls of this name find a record that they can't read.
+    pub(super) fn unreadable(&self, call: &'static str, times: usize) {
+        let failure = (call, Moment::Before, StoreError::Unreadable { what: "the steps of a message" });
+        self.failures.lock().unwrap().extend(std::iter::repeat_n(failure, times));
     }
 
     async fn record<T: Send>(
@@ -79,13 +85,12 @@ impl Ports {
     ) -> Result<T, StoreError> {
         let failure = {
             let mut failures = self.failures.lock().unwrap();
-            failures.iter().position(|(call, _)| *call == name).map(|at| failures.remove(at).1)
+            failures.iter().position(|(call, ..)| *call == name).map(|at| failures.remove(at))
         };
-        let unavailable = || Err(StoreError::Unavailable { code: "timeout".to_owned() });
         match failure {
             None => self.outside(name, work).await,
-            Some(Moment::Before) => self.outside(name, async { unavailable() }).await,
-            Some(Moment::After) => self.outside(name, work).await.and(unavailable()),
+            Some((_, Moment::Before, error)) => self.outside(name, async { Err(error) }).await,
+            Some((_, Moment::After, error)) => self.outside(name, work).await.and(Err(error)),
         }
     }
 
@@ -260,6 +265,9 @@ impl Messages for Ports {
     }
     async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError> {
         self.record("release", self.store.release(lease, counts, doubt)).await
+    }
+    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.record("give_back", self.store.give_back(lease)).await
     }
     async fn park(&self, lease: &Lease, parked: &Parked, doubt: &Doubt) -> Result<(), StoreError> {
         self.record("park", self.store.park(lease, parked, doubt)).await

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, TransactWriteItem, Update, builders::UpdateBuilder},
+    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, builders::UpdateBuilder},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, to_attribute_value};
 
-use super::{DynamoDbStore, REMEMBER_MESSAGE, is_condition, owned, seconds, text, unavailable};
+use super::{DynamoDbStore, Item, REMEMBER_MESSAGE, is_condition, owned, seconds, text, unavailable};
 use crate::{
     aws::{
         form::{self, FORM},
@@ -34,11 +34,17 @@ impl DynamoDbStore {
         Update::builder().table_name(&self.table).key(PK, text(key.pk())).key(SK, text(key.sk()))
     }
 
-    /// Carries out an update of a message under its lease, together with the ledger's entry.
+    /// Carries out an update of a message under its lease, together with the ledger's entry. An update whose condition fails is none
+    /// that failed if the item says that it `is_done`; in a transaction the SDK's token sees to that.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] when the update's condition fails: then there is no entry either.
-    pub(super) async fn write(&self, update: UpdateBuilder, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
+    pub(super) async fn write(
+        &self,
+        update: UpdateBuilder,
+        entry: Option<&LedgerEntry>,
+        is_done: impl Fn(&Item) -> bool + Send,
+    ) -> Result<(), StoreError> {
         let update = update.build().map_err(|_| StoreError::Unreadable { what: "an update of a message" })?;
         let Some(entry) = entry else {
             let single = self
@@ -49,8 +55,16 @@ impl DynamoDbStore {
                 .update_expression(update.update_expression)
                 .set_condition_expression(update.condition_expression)
                 .set_expression_attribute_names(update.expression_attribute_names)
-                .set_expression_attribute_values(update.expression_attribute_values);
-            return owned(single.send().await);
+                .set_expression_attribute_values(update.expression_attribute_values)
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            let result = single.send().await;
+            if let Err(error) = &result
+                && let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error()
+                && failed.item().is_some_and(is_done)
+            {
+                return Ok(());
+            }
+            return owned(result);
         };
         let mut items = vec![TransactWriteItem::builder().update(update).build()];
         items.extend(self.entries(entry)?);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use futures::FutureExt;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ use crate::{
         webhook::AcceptWebhook,
     },
     domain::id::{AccountId, LineId},
-    lambda::{InboundFunction, WebhookFunction},
+    lambda::{InboundFunction, WebhookFunction, address::with_readable_query},
     liveengage::{
         notification::split,
         signature::{ACCOUNT_ID, CLIENT_ID, SIGNATURE},
@@ -108,15 +109,16 @@ pub fn http_functions(data: &[u8]) {
     }
 }
 
-/// The event with an address that API Gateway can have made. At any other, Lambda's library panics before it calls us; its runtime
-/// catches that and answers 500.
+/// The event with an address and a body that API Gateway can have made. At any other, Lambda's library panics before it calls us; its
+/// runtime catches that and answers 500. The query is a stranger's, and left to what the functions do about it.
 fn with_an_address(event: &[u8]) -> Option<Value> {
-    let mut event: Value = serde_json::from_slice(event).ok()?;
+    let event = with_readable_query(Bytes::copy_from_slice(event));
+    let mut event: Value = serde_json::from_slice(&event).ok()?;
     let members = event.as_object_mut()?;
     members.insert("rawPath".to_owned(), "/channels/x".into());
-    let query = members.get("rawQueryString").and_then(Value::as_str);
-    if query.is_none_or(|query| format!("/?{query}").parse::<http::Uri>().is_err()) {
-        members.remove("rawQueryString");
+    let body = members.get("body").and_then(Value::as_str).unwrap_or_default();
+    if STANDARD.decode(body).is_err() {
+        members.remove("isBase64Encoded");
     }
     if let Some(headers) = members.get_mut("headers").and_then(Value::as_object_mut) {
         headers.retain(|name, _| !["host", "x-forwarded-proto"].iter().any(|own| own.eq_ignore_ascii_case(name)));
