@@ -61,6 +61,14 @@ impl Service {
         Self { name, place }
     }
 
+    /// Where it is asked.
+    pub(crate) fn place(&self) -> String {
+        match &self.place {
+            Place::Region(region) => format!("in {region}"),
+            Place::Endpoint(url) => format!("at {url}"),
+        }
+    }
+
     /// The error, and what to do. `rights` are what the call takes, as a policy names them.
     pub(crate) fn failure(&self, error: &impl AwsError, rights: &str) -> String {
         match error.code().and_then(|code| self.hint(code, rights)) {
@@ -95,6 +103,12 @@ impl Service {
                     Place::Region(region) => format!("It was looked for in {region}: is the stack there?"),
                     Place::Endpoint(url) => format!("It was looked for at {url}: is that the right address?"),
                 }
+            }
+            // Secrets Manager's word for a secret that is marked for deletion, among others.
+            "InvalidRequestException" => {
+                "If it is marked for deletion: `aws secretsmanager restore-secret --secret-id NAME` brings it \
+                                          back."
+                    .to_owned()
             }
             _ => return None,
         })
@@ -134,6 +148,10 @@ mod tests {
             ("UnrecognizedClientException", "The credentials are expired or wrong: log in again."),
             ("InvalidClientTokenId", "The credentials are expired or wrong: log in again."),
             ("AccessDeniedException", "These credentials may not do that: it takes dynamodb:Scan."),
+            (
+                "InvalidRequestException",
+                "If it is marked for deletion: `aws secretsmanager restore-secret --secret-id NAME` brings it back.",
+            ),
             ("ResourceNotFoundException", "It was looked for in eu-central-1: is the stack there?"),
         ] {
             assert_eq!(told(code, None), format!("the table can't be used: {code}. {hint}"));

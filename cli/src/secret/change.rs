@@ -190,7 +190,7 @@ impl Change<'_> {
     }
 
     fn told(&self, target: &SecretTarget) -> String {
-        let (change, name) = (&self.judged, &target.name);
+        let (change, name) = (&self.judged, target.place());
         let fields = change.fields.join(", ");
         match change.kind {
             Kind::Create => {

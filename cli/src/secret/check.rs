@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::{
     OwnerArguments,
-    doubts::doubts,
+    doubts::{doubts, placeholders},
     reference::{at, channel_of, reference, remove, set},
     source,
 };
@@ -125,9 +125,21 @@ fn parse(secret: &SecretString) -> Result<Value, Problem> {
 /// More wrong fields than this are not looked for.
 const MOST_PROBLEMS: usize = 200;
 
-/// Everything that is wrong. The functions' own reader says what is; as it stops at the first, the field that it names is mended by a
-/// right value, and it reads again.
+/// Everything that is wrong: what a function would refuse, and what nobody has filled in.
 pub(crate) fn problems(owner: &SecretOwner, secret: &SecretString) -> Vec<Problem> {
+    let mut problems = refused(owner, secret);
+    if let Ok(value) = parse(secret) {
+        let open = placeholders(owner, &value);
+        problems.extend(
+            open.into_iter().filter(|open| problems.iter().all(|known| known.field != open.field)).collect::<Vec<_>>(),
+        );
+    }
+    problems
+}
+
+/// Everything that a function would refuse. The functions' own reader says what is; as it stops at the first, the field that it names is mended by a
+/// right value, and it reads again.
+fn refused(owner: &SecretOwner, secret: &SecretString) -> Vec<Problem> {
     let mut value = match parse(secret) {
         Ok(value) => value,
         Err(problem) => return vec![problem],

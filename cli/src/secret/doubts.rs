@@ -1,11 +1,13 @@
-//! What is right in form, and hardly what was meant: a secret with it is warned of, and not refused.
+//! What is right in form, and hardly what was meant. A placeholder is refused: it is public, and as a signing key it would let anybody in.
+//! Of anything else the operator is warned.
 
+use connector::app::secret_change::SecretOwner;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::{
     check::Problem,
-    reference::{at, paths},
+    reference::{at, channel_of, paths, reference},
 };
 
 /// The fields that are copied from elsewhere, or made up.
@@ -20,6 +22,22 @@ const TOKENS: [&str; 2] = ["bearer_token", "access_token"];
 
 /// A key with fewer characters is cut off, or made up by hand and can be guessed.
 const SHORTEST: usize = 16;
+
+/// The fields that still hold what an example or the template has in them.
+pub(crate) fn placeholders(owner: &SecretOwner, value: &Value) -> Vec<Problem> {
+    let right = reference(owner, channel_of(value));
+    let placeholder = |path: String| {
+        let text = at(value, &path)?.as_str()?;
+        let hint = at(&right, &path).and_then(Value::as_str).unwrap_or_default();
+        let is_copied = COPIED.contains(&path.rsplit('.').next()?);
+        (is_copied && (text == hint || is_placeholder(text))).then(|| Problem {
+            field: path,
+            wrong: "is an example's placeholder".to_owned(),
+            expected: hint.to_owned(),
+        })
+    };
+    paths(value).into_iter().filter_map(placeholder).collect()
+}
 
 /// A sentence for each field that looks unmeant and is none of the problems. None holds a value.
 pub(crate) fn doubts(secret: &SecretString, problems: &[Problem]) -> Vec<String> {
@@ -37,9 +55,6 @@ pub(crate) fn doubts(secret: &SecretString, problems: &[Problem]) -> Vec<String>
 fn doubt(field: &str, text: &str) -> Option<&'static str> {
     if !COPIED.contains(&field) {
         return None;
-    }
-    if is_placeholder(text) {
-        return Some("is an example's placeholder: put the real value in its place.");
     }
     if TOKENS.contains(&field) && text.starts_with("Bearer ") {
         return Some("begins with `Bearer `: take that out, the connector puts it in front by itself.");
@@ -61,11 +76,17 @@ fn doubt(field: &str, text: &str) -> Option<&'static str> {
 fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
     let is_filler = |c: char| matches!(c, '.' | '…' | 'x' | 'X' | '*' | '-');
-    text.starts_with("YOUR-") || text.starts_with("THE-") || (!text.is_empty() && text.chars().all(is_filler))
+    text.starts_with(['(', '<'])
+        || text.starts_with("YOUR-")
+        || text.starts_with("THE-")
+        || (!text.is_empty() && text.chars().all(is_filler))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use connector::domain::id::{AccountId, LineId};
     use serde_json::json;
 
     use super::*;
@@ -88,19 +109,11 @@ mod tests {
 
     #[test]
     fn each_field_is_doubted_once_and_without_its_value() {
-        let placeholder = "is an example's placeholder: put the real value in its place.";
         let bearer = "begins with `Bearer `: take that out, the connector puts it in front by itself.";
         let blank = "begins or ends with a blank or a line break: take it out.";
         let short = "has fewer than 16 characters: copy it again, and all of it.";
         let guessed = "has fewer than 16 characters and can be guessed: take 64 hexadecimal digits, as of `openssl rand -hex 32`.";
         for (field, value, doubt) in [
-            ("client_id", "YOUR-CLIENT-ID", placeholder),
-            ("client_secret", "THE-CLIENT-SECRET", placeholder),
-            ("client_secret", " YOUR-CLIENT-SECRET\n", placeholder),
-            ("app_secret", "...", placeholder),
-            ("verify_token", "…", placeholder),
-            ("access_token", "xxxx-XXXX", placeholder),
-            ("bearer_token", "****", placeholder),
             ("bearer_token", "Bearer canary", bearer),
             ("access_token", "Bearer canary", bearer),
             ("client_id", "canary ", blank),
@@ -115,13 +128,46 @@ mod tests {
     }
 
     #[test]
+    fn a_placeholder_is_found_in_every_field_that_is_copied_from_elsewhere() {
+        let owner = SecretOwner::Line(LineId::new("sms-main").unwrap());
+        let found = |secret: &Value| placeholders(&owner, secret).into_iter().map(|problem| problem.field).collect();
+        for text in
+            ["YOUR-CLIENT-ID", "THE-TOKEN", " YOUR-SECRET\n", "...", "…", "xxxx-XXXX", "****", "(by Meta)", "<token>"]
+        {
+            let fields: Vec<String> =
+                found(&json!({"sms": {"bearer_token": text, "webhook_secret": text, "from": text}}));
+            assert_eq!(fields, ["sms.bearer_token", "sms.webhook_secret"], "{text}");
+        }
+        let meant: Vec<String> =
+            found(&json!({"sms": {"bearer_token": "b34rer", "webhook_secret": "0123456789abcdef"}}));
+        assert_eq!(meant, [""; 0]);
+    }
+
+    /// What `template` prints beside a field.
+    #[test]
+    fn a_hint_is_a_placeholder() {
+        let account = SecretOwner::Account(AccountId::new("72419083").unwrap());
+        let line = SecretOwner::Line(LineId::new("sms-main").unwrap());
+        let of_an_account = &["client_id", "client_secret"][..];
+        for (owner, channel, fields) in [
+            (&account, "", of_an_account),
+            (&line, "sms", &["sms.bearer_token", "sms.webhook_secret"]),
+            (&line, "whatsapp", &["whatsapp.access_token", "whatsapp.app_secret", "whatsapp.verify_token"]),
+        ] {
+            let problems = placeholders(owner, &reference(owner, channel));
+            let found: BTreeSet<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
+            assert_eq!(found, fields.iter().copied().collect());
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_not_doubted_as_well() {
         let problem = Problem {
             field: "sms.webhook_secret".to_owned(),
             wrong: "must not be empty".to_owned(),
             expected: String::new(),
         };
-        let secret = SecretString::from(json!({"sms": {"webhook_secret": "", "bearer_token": "..."}}).to_string());
+        let secret = SecretString::from(json!({"sms": {"webhook_secret": "", "bearer_token": "a "}}).to_string());
         assert_eq!(doubts(&secret, &[problem]).len(), 1);
         assert!(doubts(&SecretString::from("{"), &[]).is_empty());
     }

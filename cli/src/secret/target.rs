@@ -58,6 +58,11 @@ impl SecretTarget {
         Self { store: self.store.with_key_of_new(key.clone()), key, ..self }
     }
 
+    /// The secret's name and where it is: the same name in another region is another secret.
+    pub(crate) fn place(&self) -> String {
+        format!("{} {}", self.name, self.service.place())
+    }
+
     /// What is stored, if anything is.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ impl TemplateArguments {
         let owner = if self.kind == "account" {
             SecretOwner::Account(AccountId::new("72419083").map_err(|error| error.to_string())?)
         } else {
-            SecretOwner::Line(LineId::new("sms-main").map_err(|error| error.to_string())?)
+            SecretOwner::Line(LineId::new(format!("{}-main", self.kind)).map_err(|error| error.to_string())?)
         };
         let right = reference(&owner, &self.kind);
         let mut skeleton = Value::Object(Map::new());

@@ -159,11 +159,11 @@ async fn what_can_not_be_done_is_said_before_anything_is_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_looks_unmeant_is_warned_of_and_stored_all_the_same() {
     let doubts = [
-        "client_id is an example's placeholder: put the real value in its place.",
+        "client_id begins or ends with a blank or a line break: take it out.",
         "client_secret has fewer than 16 characters: copy it again, and all of it.",
     ];
     let mut secret = account("canary");
-    secret["client_id"] = json!("YOUR-CLIENT-ID");
+    secret["client_id"] = json!("0f6c2a9e ");
     let checked = check(&secret).await;
     assert!(checked.complete && checked.text.contains("valid"), "{checked:?}");
     assert_eq!(checked.warnings, doubts);
@@ -203,7 +203,8 @@ async fn a_secret_is_created_and_replaced_only_when_told_so_and_both_versions_st
     stored.put(ACCOUNT, &account("canary-1"), &["--yes"]).await;
     assert_eq!(stored.client_secrets().await, ("canary-1".to_owned(), None));
     let dry = stored.put(ACCOUNT, &account("canary-2"), &[]).await;
-    assert_eq!(dry.text, format!("{ACCOUNT_SECRET}: a new version. Changed: client_secret\n"));
+    let place = &stored.aws.endpoints().secrets;
+    assert_eq!(dry.text, format!("{ACCOUNT_SECRET} at {place}: a new version. Changed: client_secret\n"));
     assert_eq!(stored.client_secrets().await.0, "canary-1");
 
     let replaced = stored.put(ACCOUNT, &account("canary-2"), &["--yes"]).await;
@@ -332,7 +333,7 @@ async fn the_stack_says_the_prefix_and_whether_it_knows_the_line() {
     let stack = SecretFile::new(&stack.to_string());
     let described = ["--stack-outputs", stack.path()];
     let put = stored.put(LINE, &line(SIGNS), &[&described[..], &["--yes"]].concat()).await;
-    assert!(put.text.starts_with("prod/eu/line/sms-main: a new secret"), "{put:?}");
+    assert!(put.text.starts_with("prod/eu/line/sms-main at ") && put.text.contains(": a new secret"), "{put:?}");
     assert!(!all(&put).contains("doesn't know"), "{put:?}");
     let mut third = line(SIGNS);
     third["line_id"] = json!("sms-three");
