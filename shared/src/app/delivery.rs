@@ -263,10 +263,18 @@ pub(super) async fn end(
             let left = until.duration_since(attempt.now);
             return Err(ComeAgain { after: left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(30)) });
         }
-        // A record that can't be read tells nothing, and is written over.
-        Err(StoreError::Unreadable { .. }) => about.doubt.clone(),
+        // What is in doubt can't be read: whoever sends it again is to ask.
+        Err(StoreError::Unreadable { .. }) => {
+            let mut doubt = about.doubt.clone();
+            doubt.add(None);
+            doubt
+        }
         Err(park_error) => {
             tracing::error!(correlation, line, conversation, %error, %park_error, "the message can't be parked; it stays in the queue");
+            let _ = match about.attempts {
+                Some(_) => messages.release(&lease, true, &about.doubt).await,
+                None => messages.give_back(&lease).await,
+            };
             return Err(ComeAgain { after: wait_after(attempt.received, None) });
         }
     };
@@ -293,6 +301,8 @@ pub(super) async fn end(
         }
         Err(park_error) => {
             tracing::error!(correlation, line, conversation, %error, %park_error, "the message can't be parked; it stays in the queue");
+            // Nothing comes of it if it is parked all the same.
+            let _ = messages.release(&lease, true, &doubt).await;
             Err(ComeAgain { after: wait_after(attempt.received, None) })
         }
     }

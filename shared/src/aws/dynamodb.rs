@@ -268,6 +268,28 @@ impl Consumers for DynamoDbStore {
     }
 }
 
+impl DynamoDbStore {
+    /// Notes the doubt that an attempt has left by dying: should this one die, too, there are two.
+    async fn begun(&self, lease: &Lease, (begun, has_died): (Begin, bool)) -> Result<Begin, StoreError> {
+        if let (Begin::Started { doubt, .. }, true) = (&begun, has_died) {
+            let unwritable = |_| StoreError::Unreadable { what: "the doubt about a message" };
+            let doubt: AttributeValue = to_attribute_value(doubt).map_err(unwritable)?;
+            let update = self
+                .update(&Key::Message(lease.message.clone()))
+                .update_expression("SET doubt = :doubt, taken_until = :past")
+                .condition_expression("#owner = :me AND #status = :working")
+                .expression_attribute_names("#owner", "owner")
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_values(":me", text(lease.owner.as_str()))
+                .expression_attribute_values(":working", text("working"))
+                .expression_attribute_values(":doubt", doubt)
+                .expression_attribute_values(":past", AttributeValue::N(GIVEN_BACK.to_owned()));
+            owned(update.send().await)?;
+        }
+        Ok(begun)
+    }
+}
+
 #[async_trait]
 impl Messages for DynamoDbStore {
     async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError> {
@@ -298,19 +320,24 @@ impl Messages for DynamoDbStore {
         match result {
             Ok(output) => {
                 let item = output.attributes.unwrap_or_default();
-                started(item, "lease_until", 1)
+                self.begun(lease, started(item, "lease_until", 1)?).await
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match failed.item() {
                     Some(item) if is_text(item, "status", "done") => Ok(Begin::Done),
                     Some(item) => {
-                        form::check(item)?;
-                        // The answer to this very request was lost, and it is repeated: what it found is noted.
-                        if is_text(item, "owner", lease.owner.as_str()) {
-                            return started(item.clone(), "taken_until", 0);
-                        }
+                        let is_ours = is_text(item, "owner", lease.owner.as_str());
                         let until = number(item, "lease_until").and_then(|ms| Timestamp::from_millisecond(ms).ok());
-                        Ok(Begin::Busy { until: until.ok_or(StoreError::Unreadable { what: "a message's lease" })? })
+                        match until {
+                            // Whatever its form.
+                            Some(until) if !is_ours && until > now => return Ok(Begin::Busy { until }),
+                            _ => form::check(item)?,
+                        }
+                        if is_ours {
+                            // The answer to this very request was lost, and it is repeated: what it found is noted.
+                            return self.begun(lease, started(item.clone(), "taken_until", 0)?).await;
+                        }
+                        Err(StoreError::Unreadable { what: "a message's lease" })
                     }
                     None => Err(StoreError::Unreadable { what: "a message's lease" }),
                 },
@@ -543,8 +570,9 @@ fn number(item: &Item, name: &str) -> Option<i64> {
 }
 
 /// What the attempt that has just begun finds in a message's record: as it was before, or as it is with this attempt in it, and so many
-/// are to be added to its attempts then. `lease` is the attribute that says until when the attempt before had it.
-fn started(mut item: Item, lease: &str, more: u32) -> Result<Begin, StoreError> {
+/// are to be added to its attempts then. `lease` is the attribute that says until when the attempt before had it. With it, whether that
+/// one has died.
+fn started(mut item: Item, lease: &str, more: u32) -> Result<(Begin, bool), StoreError> {
     let attempts = number(&item, "attempts").and_then(|n| u32::try_from(n).ok()).unwrap_or(0) + more;
     let steps: Vec<Step> = match item.remove("steps") {
         Some(steps) => {
@@ -559,10 +587,11 @@ fn started(mut item: Item, lease: &str, more: u32) -> Result<Begin, StoreError> 
         None => Doubt::default(),
     };
     // It was not given back.
-    if number(&item, lease).is_some_and(|until| until > 0) {
+    let has_died = number(&item, lease).is_some_and(|until| until > 0);
+    if has_died {
         doubt.add(None);
     }
-    Ok(Begin::Started { steps, attempts, doubt })
+    Ok((Begin::Started { steps, attempts, doubt }, has_died))
 }
 
 fn is_text(item: &Item, name: &str, value: &str) -> bool {

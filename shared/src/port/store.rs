@@ -115,7 +115,7 @@ pub trait Messages: Send + Sync {
     async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError>;
 
     /// Notes that the step after `done` others is done, and in the same transaction which message it made. No doubt is left then. The same
-    /// once more is fine.
+    /// once more without an entry is fine.
     async fn step_done(
         &self,
         lease: &Lease,

@@ -32,8 +32,6 @@ struct Message {
     steps: Vec<Step>,
     attempts: u32,
     doubt: Doubt,
-    /// Whether the lease was taken from somebody who had not given it back.
-    taken_over: bool,
 }
 
 impl Message {
@@ -43,10 +41,7 @@ impl Message {
     }
 
     fn started(&self) -> Begin {
-        let mut doubt = self.doubt.clone().after(self.steps.len());
-        if self.taken_over {
-            doubt.add(None);
-        }
+        let doubt = self.doubt.clone().after(self.steps.len());
         Begin::Started { steps: self.steps.clone(), attempts: self.attempts, doubt }
     }
 }
@@ -221,7 +216,11 @@ impl Messages for MemoryStore {
                 Ok(message.started())
             }
             Some(message) => {
-                message.taken_over = message.until > Timestamp::UNIX_EPOCH;
+                let has_died = message.until > Timestamp::UNIX_EPOCH;
+                message.doubt = message.doubt.clone().after(message.steps.len());
+                if has_died {
+                    message.doubt.add(None);
+                }
                 message.owner = lease.owner.clone();
                 message.until = until;
                 message.attempts += 1;
@@ -229,15 +228,8 @@ impl Messages for MemoryStore {
             }
             None => {
                 let owner = lease.owner.clone();
-                let message = Message {
-                    done: false,
-                    owner,
-                    until,
-                    steps: vec![],
-                    attempts: 1,
-                    doubt: Doubt::default(),
-                    taken_over: false,
-                };
+                let message =
+                    Message { done: false, owner, until, steps: vec![], attempts: 1, doubt: Doubt::default() };
                 state.messages.insert(lease.message.clone(), message);
                 Ok(Begin::Started { steps: vec![], attempts: 1, doubt: Doubt::default() })
             }
@@ -254,15 +246,14 @@ impl Messages for MemoryStore {
         let mut state = self.state();
         match state.messages.get_mut(&lease.message) {
             Some(message)
-                if message.owner == lease.owner
-                    && !message.done
+                if message.has(lease)
                     && entry.is_none()
                     && message.steps.len() == done + 1
                     && message.steps.last() == Some(step) =>
             {
                 Ok(())
             }
-            Some(message) if message.owner == lease.owner && !message.done && message.steps.len() == done => {
+            Some(message) if message.has(lease) && message.steps.len() == done => {
                 message.steps.push(step.clone());
                 message.doubt = Doubt::default();
                 state.note(entry);
@@ -300,7 +291,6 @@ impl Messages for MemoryStore {
     async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
         if let Some(message) = self.state().messages.get_mut(&lease.message)
             && message.has(lease)
-            && !message.taken_over
         {
             message.until = Timestamp::UNIX_EPOCH;
             message.attempts = message.attempts.saturating_sub(1);
@@ -317,7 +307,6 @@ impl Messages for MemoryStore {
             steps: vec![],
             attempts: 0,
             doubt: Doubt::default(),
-            taken_over: false,
         });
         if message.done || (message.owner != lease.owner && message.until > parked.at) {
             return Err(StoreError::LeaseLost);

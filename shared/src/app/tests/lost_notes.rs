@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use serde_json::json;
 
 use super::{
@@ -216,4 +217,58 @@ async fn what_is_done_is_not_parked_and_nobody_is_told_that_it_failed() {
     world.mortal(&ports).to_liveengage.work(&task, &attempt("last", 13 * 60 * 60)).await.unwrap();
     assert_eq!(texts(&world), ["two"]);
     assert_eq!((world.store.parked().len(), told(&world, "notice_v1")), (0, 0));
+}
+
+/// Each of them has sent it, and died before its note.
+#[tokio::test]
+async fn attempts_that_die_one_after_the_other_are_as_many_doubts() {
+    for (policy, sent) in [("repeat_once", 2), ("park", 1)] {
+        let world = World::talking_with(ANNA, &json!({"when_in_doubt": policy})).await;
+        let task = from_person("mo-2", ANNA, "two");
+        for second in [0, 40, 80, 120] {
+            let ports = world.ports(None);
+            ports.die("finish");
+            let worker = world.mortal(&ports);
+            let _ = worker.to_liveengage.work(&task, &attempt(second, second)).now_or_never();
+        }
+        world.workers().to_liveengage.work(&task, &attempt("last", 200)).await.unwrap();
+        assert_eq!((texts(&world).len(), world.store.parked().len()), (sent, 1), "{policy}");
+    }
+}
+
+/// It never had a chance to be sent, and the table is slow again when it is to be parked.
+#[tokio::test]
+async fn a_parking_that_fails_leaves_no_doubt() {
+    for (call, moment) in [("begin", Moment::After), ("park", Moment::Before)] {
+        let mut world = World::talking_with(ANNA, &json!({"when_in_doubt": "park"})).await;
+        let task = from_person("mo-2", ANNA, "two");
+        let none = Arc::new(MemorySecrets::default());
+        let without_lines = Registry::load(none, "connector", &[], at(0)).await.unwrap();
+        let lines = std::mem::replace(&mut world.lines, Arc::new(without_lines));
+        let late = |second: i64| Attempt { received: 60, ..attempt(second, 13 * 60 * 60 + second) };
+        let ports = failing(&world, call, moment);
+        world.mortal(&ports).to_liveengage.work(&task, &late(0)).await.unwrap_err();
+        world.lines = lines;
+        world.workers().to_liveengage.work(&task, &late(100)).await.unwrap();
+        assert_eq!((texts(&world).len(), world.store.parked().len()), (1, 0), "{call}");
+    }
+}
+
+/// Not under way by anybody: the agent must see why.
+#[tokio::test]
+async fn the_line_for_an_agent_is_said_after_a_begin_that_was_not_answered() {
+    for moment in MOMENTS {
+        let world = World::talking(ANNA).await;
+        let task = agent_says("c1", 4, "hi");
+        world.fault(SMS, Fault::Answer(422, json!({"error": {"code": "opted_out"}})));
+        world.workers().to_channel.work(&task, &attempt("a", 0)).await.unwrap();
+        let news = world.news.sent().into_iter().find(|message| message.body.contains("undelivered_v1")).unwrap();
+        let ports = world.ports(None);
+        // The first is the news' own.
+        ports.pass("begin");
+        ports.fail("begin", moment);
+        world.mortal(&ports).to_liveengage.work(&news.body, &attempt("b", 1)).await.unwrap_err();
+        world.workers().to_liveengage.work(&news.body, &attempt("c", 6)).await.unwrap();
+        assert_eq!(texts(&world).iter().filter(|text| text.starts_with("[Not delivered")).count(), 1, "{moment:?}");
+    }
 }

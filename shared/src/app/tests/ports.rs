@@ -49,7 +49,17 @@ pub(super) struct Ports {
     death: Option<Death>,
     calls: Mutex<Vec<&'static str>>,
     dawdling: Option<Mutex<u64>>,
-    failures: Mutex<Vec<(&'static str, Moment, StoreError)>>,
+    failures: Mutex<Vec<(&'static str, Failure)>>,
+}
+
+/// What becomes of a call for a message's record.
+enum Failure {
+    /// Nothing: it is a later one that fails.
+    None,
+    /// It fails, before it has any effect or by losing its answer.
+    Error(Moment, StoreError),
+    /// The process dies before it.
+    Death,
 }
 
 impl Ports {
@@ -69,13 +79,25 @@ impl Ports {
 
     /// Makes the next call of this name for a message's record fail: before it has any effect, or by losing its answer.
     pub(super) fn fail(&self, call: &'static str, moment: Moment) {
-        self.failures.lock().unwrap().push((call, moment, StoreError::Unavailable { code: "timeout".to_owned() }));
+        let error = StoreError::Unavailable { code: "timeout".to_owned() };
+        self.failures.lock().unwrap().push((call, Failure::Error(moment, error)));
     }
 
     /// Makes the next calls of this name find a record that they can't read.
     pub(super) fn unreadable(&self, call: &'static str, times: usize) {
-        let failure = (call, Moment::Before, StoreError::Unreadable { what: "the steps of a message" });
-        self.failures.lock().unwrap().extend(std::iter::repeat_n(failure, times));
+        let error = || StoreError::Unreadable { what: "the steps of a message" };
+        let failures = std::iter::repeat_with(|| (call, Failure::Error(Moment::Before, error()))).take(times);
+        self.failures.lock().unwrap().extend(failures);
+    }
+
+    /// Lets the next call of this name pass, before one that fails.
+    pub(super) fn pass(&self, call: &'static str) {
+        self.failures.lock().unwrap().push((call, Failure::None));
+    }
+
+    /// Has the process die before the next call of this name.
+    pub(super) fn die(&self, call: &'static str) {
+        self.failures.lock().unwrap().push((call, Failure::Death));
     }
 
     async fn record<T: Send>(
@@ -88,9 +110,10 @@ impl Ports {
             failures.iter().position(|(call, ..)| *call == name).map(|at| failures.remove(at))
         };
         match failure {
-            None => self.outside(name, work).await,
-            Some((_, Moment::Before, error)) => self.outside(name, async { Err(error) }).await,
-            Some((_, Moment::After, error)) => self.outside(name, work).await.and(Err(error)),
+            None | Some((_, Failure::None)) => self.outside(name, work).await,
+            Some((_, Failure::Error(Moment::Before, error))) => self.outside(name, async { Err(error) }).await,
+            Some((_, Failure::Error(Moment::After, error))) => self.outside(name, work).await.and(Err(error)),
+            Some((_, Failure::Death)) => pending().await,
         }
     }
 

@@ -80,9 +80,14 @@ impl DeliverToLiveEngage {
             let event = match step {
                 0 if sequences.is_empty() => None,
                 0 => Some(Event::Status(AcceptStatus::Nack, &sequences)),
-                _ => match messages.begin(&line, attempt.now, attempt.deadline).await? {
-                    Begin::Started { .. } => Some(Event::Text(&text)),
-                    Begin::Done | Begin::Busy { .. } => None,
+                _ => match messages.begin(&line, attempt.now, attempt.deadline).await {
+                    Ok(Begin::Started { .. }) => Some(Event::Text(&text)),
+                    Ok(Begin::Done | Begin::Busy { .. }) => None,
+                    Err(error) => {
+                        // Else the next attempt would find it under way, and leave it to nobody.
+                        let _ = messages.give_back(&line).await;
+                        return Err(error.into());
+                    }
                 },
             };
             let mut request_id = digest([format!("{key:?} {step}").as_bytes()]);
