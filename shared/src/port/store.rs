@@ -132,7 +132,7 @@ pub trait Messages: Send + Sync {
     async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError>;
 
     /// Gives a lease back of which the caller doesn't know whether it has it, because `begin` was not answered. Nothing was done under it,
-    /// and what is in doubt stays so. One that was taken from an attempt that died runs out instead: that is in doubt, too.
+    /// and what is in doubt stays so. One that was taken from an attempt that died, which isn't noted yet, runs out instead.
     async fn give_back(&self, lease: &Lease) -> Result<(), StoreError>;
 
     /// Keeps the message for a person and notes that it is done with, in one transaction. What is in doubt is kept, too.
