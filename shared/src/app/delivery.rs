@@ -5,12 +5,16 @@ use std::num::NonZeroU16;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{error::DeliveryError, task::digest};
+use super::{
+    error::{DeliveryError, Leased},
+    policy::{Decision, History, decide},
+    task::digest,
+};
 use crate::{
     domain::{
         delivery::{Begin, ConsumerRef, Doubt, Lease, MessageKey, Parked, Step},
         id::{ConversationId, CorrelationId, DialogId, LineId, Owner, Sequence},
-        retry::{Disposition, RETRY_FOR, spread, wait_after},
+        retry::wait_after,
     },
     port::{Clock, Messages, Queue, QueueMessage, StoreError},
 };
@@ -59,15 +63,6 @@ pub(super) const LIVEENGAGE_CALL: SignedDuration = SignedDuration::from_secs(26)
 
 /// The longest that a file takes from one side to the other: its address asked for, and both calls that carry it.
 pub(super) const FILE_TRANSFER: SignedDuration = SignedDuration::from_secs(44);
-
-/// How often a message is tried at the least, however old it is: two minutes' worth.
-const LEAST_ATTEMPTS: u32 = 6;
-
-/// How old a message can get that is only ever held back. Its receives stay below the queue's 200.
-const LONGEST_HELD_BACK: SignedDuration = SignedDuration::from_hours(24);
-
-/// The longest that a message waits at a time while the other side is down.
-const LONGEST_HOLD: SignedDuration = SignedDuration::from_mins(15);
 
 impl Attempt {
     /// Whether there is time for one more call, which takes `needed` at the longest.
@@ -166,7 +161,7 @@ pub(super) async fn begin(
         Begin::Busy { until } => {
             let left = until.duration_since(attempt.now);
             let after = left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(30));
-            Err(DeliveryError::Busy { what: "the message", after })
+            Err(DeliveryError::Busy { what: Leased::Message, after })
         }
     }
 }
@@ -199,40 +194,10 @@ pub(super) async fn end(
         Err(error) => error,
     };
     let age = about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
-    // Somebody else has it: what becomes of it is theirs to say.
-    let elsewhere =
-        matches!(error, DeliveryError::Busy { what: "the message", .. } | DeliveryError::Store(StoreError::LeaseLost));
-    let held_back =
-        matches!(error, DeliveryError::HeldBack { .. } | DeliveryError::Busy { what: super::tokens::APP_JWT, .. });
-    let after = match error.disposition() {
-        Disposition::Again { after } if elsewhere => Some(after),
-        // A queue message is received 200 times at the most: the longer it has waited, the less often it asks.
-        Disposition::Again { after } if held_back => (age < RETRY_FOR || (attempts <= 3 && age < LONGEST_HELD_BACK))
-            .then(|| after.max((age / 10).min(LONGEST_HOLD))),
-        // About the moment and not about the message, however old it is.
-        Disposition::Again { after }
-            if matches!(
-                error,
-                DeliveryError::OutOfTime
-                    | DeliveryError::Busy { .. }
-                    | DeliveryError::Contended
-                    // Counts for itself how long it has looked.
-                    | DeliveryError::ConversationUnknown { .. }
-            ) =>
-        {
-            Some(after)
-        }
-        // One that is old because nobody worked for hours gets its attempts too.
-        Disposition::Retry { after: asked } if age < RETRY_FOR || attempts < LEAST_ATTEMPTS => Some(match asked {
-            Some(_) => wait_after(attempts, asked),
-            None => spread(wait_after(attempts, None), seed(key, attempts)),
-        }),
-        // These pass in seconds: being too old must not hit a message that is about to go.
-        Disposition::Again { after } if age < RETRY_FOR + SignedDuration::from_hours(1) => Some(after),
-        Disposition::Retry { .. } | Disposition::Again { .. } | Disposition::Park => None,
-    };
+    let history = History { age, attempts, received: attempt.received };
+    let decision = decide(&error, &history, seed(key, attempts));
     let lease = Lease { message: key.clone(), owner: attempt.owner.clone() };
-    if let Some(after) = after {
+    if let Decision::Later { after, counts, elsewhere } = decision {
         if matches!(error, DeliveryError::MessageUnknown { .. }) {
             // A report overtakes the answer to our call every day.
             tracing::debug!(correlation, line, %error, retry_in_s = after.as_secs(), "a report waits for its message");
@@ -242,7 +207,6 @@ pub(super) async fn end(
         }
         // The lease runs out by itself should this fail.
         if !elsewhere && about.attempts.is_some() {
-            let counts = matches!(error.disposition(), Disposition::Retry { .. });
             let _ = messages.release(&lease, counts, &about.doubt).await;
         } else if matches!(error, DeliveryError::Store(StoreError::Unavailable { .. })) {
             // It may have begun all the same, and only the answer was lost.

@@ -15,6 +15,27 @@ use crate::{
     port::{QueueError, StoreError},
 };
 
+/// What one worker at a time works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leased {
+    /// The message.
+    Message,
+    /// The opening of the person's conversation.
+    Conversation,
+    /// The renewal of the account's AppJWT.
+    AppJwt,
+}
+
+impl std::fmt::Display for Leased {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Message => "the message",
+            Self::Conversation => "the conversation",
+            Self::AppJwt => "the AppJWT",
+        })
+    }
+}
+
 /// A delivery that did not succeed. No variant holds a text, a phone number or a secret: it is logged as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
@@ -60,7 +81,7 @@ pub enum DeliveryError {
     #[error("{what} is being worked on elsewhere")]
     Busy {
         /// What.
-        what: &'static str,
+        what: Leased,
         /// When to look again.
         after: SignedDuration,
     },

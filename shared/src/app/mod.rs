@@ -7,6 +7,7 @@ pub mod error;
 mod files;
 pub mod inbound;
 pub mod liveengage_client;
+pub mod policy;
 pub mod redrive;
 pub mod registry;
 pub mod replay;

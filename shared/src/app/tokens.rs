@@ -9,7 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::{breakers::Breakers, error::DeliveryError, registry::Accounts};
+use super::{
+    breakers::Breakers,
+    error::{DeliveryError, Leased},
+    registry::Accounts,
+};
 use crate::{
     domain::id::{AccountId, Owner},
     liveengage::{
@@ -18,9 +22,6 @@ use crate::{
     },
     port::{Http, Tokens},
 };
-
-/// What somebody else is asking for, as an error calls it.
-pub(super) const APP_JWT: &str = "the AppJWT";
 
 /// How long one worker may take for a new token: two calls of 8 s, and the writes around them.
 const LEASE: SignedDuration = SignedDuration::from_secs(20);
@@ -138,7 +139,7 @@ impl AppJwts {
         self.breakers.admit(account, now)?;
         let until = now.checked_add(LEASE).unwrap_or(now);
         if !self.store.lease_token(account, owner, now, until).await? {
-            return Err(DeliveryError::Busy { what: APP_JWT, after: LOOK_AGAIN });
+            return Err(DeliveryError::Busy { what: Leased::AppJwt, after: LOOK_AGAIN });
         }
         // Somebody may have renewed it and given the lease back since the caller looked.
         if let Some(token) = self.store.token(account).await?.filter(wanted) {

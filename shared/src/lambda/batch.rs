@@ -16,6 +16,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use crate::{
     app::{
         delivery::{About, Attempt, ComeAgain, Pace},
+        policy::at_least,
         to_channel::DeliverToChannel,
         to_liveengage::DeliverToLiveEngage,
     },
@@ -142,6 +143,8 @@ impl QueueFunction {
                 None => self.work(record, message_id, &context.request_id, deadline).await.err(),
             };
             if let Some(ComeAgain { after }) = failure {
+                // Whatever it waits for, and whomever it waits behind: its receives must last.
+                let after = after.max(at_least(received(record)));
                 blocked.insert(group.to_owned(), after);
                 response.add_failure(message_id);
                 if let Some(receipt) = &record.receipt_handle {
@@ -185,8 +188,7 @@ impl QueueFunction {
         request_id: &str,
         deadline: Timestamp,
     ) -> Result<(), ComeAgain> {
-        let received =
-            record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
+        let received = received(record);
         let again = ComeAgain { after: wait_after(received, None) };
         let owner = Owner::new(format!("{request_id}/{message_id}")).map_err(|_| again)?;
         let attempt = Attempt { owner, now: self.clock.now(), deadline, received, pace: self.pace };
@@ -205,6 +207,11 @@ impl QueueFunction {
             }
         }
     }
+}
+
+/// How often the queue has handed it out, this time included.
+fn received(record: &SqsMessage) -> u32 {
+    record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
 fn group(record: &SqsMessage) -> &str {

@@ -8,6 +8,7 @@ use super::{
     record::{SAVE_ATTEMPTS, update},
 };
 use crate::{
+    app::error::Leased,
     domain::{
         conversation::{Change, Consumer, ConsumerToken, Identity, Reserve},
         delivery::{ConsumerRef, DialogRef, Doubt, Heard, Lease, LedgerEntry, MessageKey, Step},
@@ -254,7 +255,7 @@ impl<'a> Way<'a> {
                 Reserve::Busy { until } => {
                     let left = until.duration_since(self.attempt.now);
                     let after = left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(10));
-                    return Err(DeliveryError::Busy { what: "the conversation", after });
+                    return Err(DeliveryError::Busy { what: Leased::Conversation, after });
                 }
                 Reserve::Reserved => {}
             }
