@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
-        delivery::{Begin, ConsumerRef, Doubt, Lease, MessageKey, Parked, Step},
+        delivery::{Begin, CarriedOut, ConsumerRef, Doubt, Lease, MessageKey, Parked, Step},
         id::{ConversationId, CorrelationId, DialogId, LineId, Owner, Sequence},
         retry::wait_after,
     },
@@ -131,12 +131,30 @@ impl About {
     }
 }
 
+/// Why a message was given up.
+pub(super) struct GivenUp {
+    /// As a sentence part for an operator or an agent, without anything of the message.
+    pub(super) reason: String,
+    /// Whether an attempt may have delivered it all the same.
+    pub(super) may_have_arrived: bool,
+}
+
+impl GivenUp {
+    fn new(error: &DeliveryError, doubt: &Doubt) -> Self {
+        let reason = match (error, doubt.exists()) {
+            (DeliveryError::InDoubt, _) | (_, false) => error.to_string(),
+            (_, true) => format!("{error}; it may have arrived: an earlier attempt had no clear answer"),
+        };
+        Self { reason, may_have_arrived: doubt.exists() || *error == DeliveryError::InDoubt }
+    }
+}
+
 /// How the one who wrote a message is told that it was not delivered: the other worker carries the news.
 pub(super) struct Telling<'a> {
     /// The other worker's queue.
     pub(super) queue: &'a dyn Queue,
-    /// The news, for the reason as a sentence part. `None` where nobody can be told.
-    pub(super) news: &'a (dyn Fn(&str) -> Option<QueueMessage> + Sync),
+    /// The news. `None` where nobody can be told.
+    pub(super) news: &'a (dyn Fn(&GivenUp) -> Option<QueueMessage> + Sync),
 }
 
 /// Takes the lease on a message: the lease and the steps done before, or `None` for a message that is done with.
@@ -230,7 +248,7 @@ pub(super) async fn end(
         // What is in doubt can't be read: whoever sends it again is to ask.
         Err(StoreError::Unreadable { .. }) => {
             let mut doubt = about.doubt.clone();
-            doubt.add(None);
+            doubt.add(CarriedOut::Perhaps, None);
             doubt
         }
         Err(park_error) => {
@@ -242,9 +260,10 @@ pub(super) async fn end(
             return Err(ComeAgain { after: wait_after(attempt.received, None) });
         }
     };
+    let given_up = GivenUp::new(&error, &doubt);
     // Told first: should this die in between, the next attempt tells again, and the news is recognised.
     if let Some(telling) = telling
-        && let Some(news) = (telling.news)(&error.to_string())
+        && let Some(news) = (telling.news)(&given_up)
         && let Err(queue_error) = telling.queue.send(vec![news]).await
     {
         tracing::error!(correlation, line, conversation, %error, %queue_error, "nobody can be told of a message that is to be parked; it stays in the queue");
@@ -253,7 +272,7 @@ pub(super) async fn end(
     }
     let parked = Parked {
         at: attempt.now,
-        reason: error.to_string(),
+        reason: given_up.reason,
         line: about.line.clone(),
         conversation: about.conversation.clone(),
         task: task.to_owned(),

@@ -4,13 +4,21 @@
 //! nothing of the request: so the content is what tells.
 
 use super::task::digest;
-use crate::liveengage::{messaging::Event, notification::EventKind};
+use crate::{
+    domain::id::Sequence,
+    liveengage::{
+        messaging::{AcceptStatus, Event},
+        notification::EventKind,
+    },
+};
 
 /// What an event to be published will be recognised by; `None` for one that has no content.
 pub(super) fn of_event(event: &Event<'_>) -> Option<String> {
     match event {
         Event::Text(text) => Some(of_text(text)),
         Event::File(file) => Some(of_file(file.relative_path.as_str())),
+        Event::Status(AcceptStatus::Action, sequences) => Some(of_click(sequences)),
+        // Told twice, these say nothing new.
         Event::Status(..) | Event::ChatState(_) => None,
     }
 }
@@ -20,6 +28,7 @@ pub(super) fn of_notification(kind: &EventKind) -> Option<String> {
     match kind {
         EventKind::Text(text) => Some(of_text(text.as_str())),
         EventKind::File(file) => Some(of_file(file.relative_path.as_str())),
+        EventKind::AcceptStatus { status: Some(AcceptStatus::Action), sequences } => Some(of_click(sequences)),
         EventKind::OtherContent(_)
         | EventKind::RichContent(_)
         | EventKind::AcceptStatus { .. }
@@ -32,6 +41,12 @@ fn of_text(text: &str) -> String {
     digest([b"text".as_slice(), text.trim().as_bytes()])
 }
 
+/// By the message that it was made on: a person clicks on one thing after the other.
+fn of_click(sequences: &[Sequence]) -> String {
+    let numbers: Vec<_> = sequences.iter().map(|sequence| sequence.0.to_be_bytes()).collect();
+    digest([b"click".as_slice()].into_iter().chain(numbers.iter().map(|number| number.as_slice())))
+}
+
 /// By where it lies: every upload has a place of its own.
 fn of_file(path: &str) -> String {
     digest([b"file".as_slice(), path.as_bytes()])
@@ -41,6 +56,18 @@ fn of_file(path: &str) -> String {
 mod tests {
     use super::*;
     use crate::domain::message::MessageText;
+
+    #[test]
+    fn a_click_is_recognised_by_the_message_that_it_was_made_on() {
+        let of = |status, number| {
+            of_notification(&EventKind::AcceptStatus { status: Some(status), sequences: vec![Sequence(number)] })
+        };
+        let click = of_event(&Event::Status(AcceptStatus::Action, &[Sequence(7)]));
+        assert!(click.is_some());
+        assert_eq!(click, of(AcceptStatus::Action, 7));
+        assert_ne!(click, of(AcceptStatus::Action, 8));
+        assert_eq!(of(AcceptStatus::Accept, 7), None, "a tick needs no proof");
+    }
 
     #[test]
     fn a_text_is_recognised_by_what_it_says() {

@@ -6,6 +6,7 @@ use super::registry::RegistryError;
 use crate::{
     channel::SendFailure,
     domain::{
+        delivery::CarriedOut,
         http::HttpFailure,
         id::{AccountId, LineId},
         retry::Disposition,
@@ -121,7 +122,7 @@ pub enum DeliveryError {
         what: &'static str,
     },
     /// An earlier attempt may have delivered it, nothing tells, and the line doesn't repeat then ([`crate::domain::delivery::WhenInDoubt`]).
-    #[error("an attempt had no answer, so that it may have arrived; it is not sent again (when_in_doubt)")]
+    #[error("it may have arrived: an attempt had no answer, and it is not sent again (when_in_doubt)")]
     InDoubt,
     /// The channel reports that a message has failed which counted as delivered, and there is no conversation any more to say so in.
     #[error(
@@ -130,6 +131,18 @@ pub enum DeliveryError {
     NobodyToTell {
         /// The channel's code.
         code: String,
+    },
+    /// An agent's message in a conversation of which nothing is known, while LiveEngage says that a consumer of ours has an open one whose
+    /// id is not known: it may be that one, or another channel's.
+    #[error(
+        "nothing is known of its conversation, which may be that of a consumer whose open conversation LiveEngage does not name"
+    )]
+    PerhapsOurs,
+    /// LiveEngage has closed each conversation that was opened for a message.
+    #[error("LiveEngage closed each of the {count} conversations that were opened for it")]
+    ClosedAtOnce {
+        /// How many were opened.
+        count: u32,
     },
     /// A kind of content that the connector can't carry yet.
     #[error("{content} can't be carried to this channel")]
@@ -163,6 +176,8 @@ impl DeliveryError {
             | Self::UnreadableTask { .. }
             | Self::Unsupported { .. }
             | Self::InDoubt
+            | Self::PerhapsOurs
+            | Self::ClosedAtOnce { .. }
             | Self::NobodyToTell { .. } => Disposition::Park,
         }
     }
@@ -185,6 +200,8 @@ impl DeliveryError {
             | Self::UnreadableTask { .. }
             | Self::Unsupported { .. }
             | Self::InDoubt
+            | Self::PerhapsOurs
+            | Self::ClosedAtOnce { .. }
             | Self::NobodyToTell { .. } => "content",
         }
     }
@@ -194,18 +211,22 @@ impl DeliveryError {
         matches!(self, Self::Channel(SendFailure::Credentials { .. }))
     }
 
-    /// Whether `call` may have been carried out although it failed: no answer, one of a server that broke down at it, or one that is not
-    /// its own. 503 says that it was not begun.
-    pub fn leaves_in_doubt(&self, name: &str) -> bool {
+    /// Whether `call` may have been carried out although it failed: `None` where it was certainly not. It may have been after anything but
+    /// a definite refusal: no answer, one of a server or a proxy that broke down at it, or one that is not its own.
+    pub fn carried_out(&self, name: &str) -> Option<CarriedOut> {
+        let by_status = |status: u16| match status {
+            // By their definition nothing was begun; but a proxy answers so after it has passed the request on.
+            408 | 503 => Some(CarriedOut::Hardly),
+            500.. => Some(CarriedOut::Perhaps),
+            _ => None,
+        };
         match self {
-            Self::Http { call, failure: HttpFailure::Unanswered } => *call == name,
-            Self::LiveEngage(LiveEngageError::Unavailable { call, status, .. }) => {
-                *call == name && (*status == 408 || (*status >= 500 && *status != 503))
-            }
-            Self::LiveEngage(LiveEngageError::Unreadable { call, .. }) => *call == name,
-            Self::Channel(SendFailure::Later { status, .. }) => *status >= 500 && *status != 503,
-            Self::Channel(SendFailure::Unreadable { .. }) => true,
-            _ => false,
+            Self::Http { call, failure: HttpFailure::Unanswered } if *call == name => Some(CarriedOut::Perhaps),
+            Self::LiveEngage(LiveEngageError::Unavailable { call, status, .. }) if *call == name => by_status(*status),
+            Self::LiveEngage(LiveEngageError::Unreadable { call, .. }) if *call == name => Some(CarriedOut::Perhaps),
+            Self::Channel(SendFailure::Later { status, .. }) => by_status(*status),
+            Self::Channel(SendFailure::Unreadable { .. }) => Some(CarriedOut::Perhaps),
+            _ => None,
         }
     }
 }

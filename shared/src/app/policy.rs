@@ -128,6 +128,8 @@ const fn kind(error: &DeliveryError) -> Kind {
         | DeliveryError::Unreadable(_)
         | DeliveryError::UnreadableTask { .. }
         | DeliveryError::InDoubt
+        | DeliveryError::PerhapsOurs
+        | DeliveryError::ClosedAtOnce { .. }
         | DeliveryError::NobodyToTell { .. }
         | DeliveryError::Unsupported { .. } => Kind::Passing,
     }
@@ -179,6 +181,8 @@ mod tests {
             DeliveryError::UnreadableTask { what: "it" },
             DeliveryError::Unsupported { content: "a film".to_owned() },
             DeliveryError::InDoubt,
+            DeliveryError::PerhapsOurs,
+            DeliveryError::ClosedAtOnce { count: 2 },
             DeliveryError::NobodyToTell { code: "1".to_owned() },
         ]
     }

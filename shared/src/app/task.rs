@@ -83,6 +83,9 @@ pub enum ToLiveEngage {
         sequence: Option<Sequence>,
         /// Why, as a sentence part for the agent.
         reason: String,
+        /// Whether an attempt may have delivered it all the same.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        may_have_arrived: bool,
     },
 }
 

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use super::{
     breakers::Breakers,
-    delivery::{About, Attempt, ComeAgain, Delivered, Telling, begin, end, name_of, park_panicking, park_unreadable},
+    delivery::{
+        About, Attempt, ComeAgain, Delivered, GivenUp, Telling, begin, end, name_of, park_panicking, park_unreadable,
+    },
     echo,
     error::DeliveryError,
     liveengage_client::LiveEngage,
@@ -23,7 +25,7 @@ use super::{
 use crate::{
     domain::{
         delivery::{ConsumerRef, ConversationOwner, Echo, MessageKey},
-        id::{AccountId, ConversationId, CorrelationId, LineId},
+        id::{AccountId, ConversationId, CorrelationId, LineId, LpConsumerId},
         message::OutboundContent,
         order::{self, Place},
     },
@@ -44,6 +46,10 @@ use sending::Outgoing;
 /// LiveEngage can tell of the message before the answer to our CONVERSATION call has been stored, and before it tells of the
 /// conversation. News of conversations travel in queue groups of their own, so that they can't wait behind this message.
 pub const UNKNOWN_FOR: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long after a consumer of ours had an open conversation whose id was not known, a conversation that nobody knows may be that one:
+/// longer than the longest wait between two attempts to open it.
+const UNATTACHED_FOR: SignedDuration = SignedDuration::from_mins(30);
 
 /// The use case.
 #[derive(Debug, Clone)]
@@ -90,7 +96,7 @@ impl DeliverToChannel {
                 }
                 let key = key(&account, &read, &change);
                 let result = self.deliver(&account, read, task, &key, &correlation, attempt, &mut about).await;
-                let news = |reason: &str| undelivered(&about, &correlation, reason, attempt);
+                let news = |given_up: &GivenUp| undelivered(&about, &correlation, given_up, attempt);
                 let telling = Telling { queue: &*self.ports.to_liveengage, news: &news };
                 end(messages, &key, attempt, &about, task, result, Some(telling)).await
             }
@@ -196,7 +202,7 @@ impl DeliverToChannel {
             (_, _, EventKind::Unknown(_)) => Ok(Delivered::Nothing("not content")),
             (
                 Role::Brand | Role::Unsaid,
-                Audience::All,
+                Audience::All | Audience::Unknown,
                 EventKind::Text(_) | EventKind::File(_) | EventKind::OtherContent(_) | EventKind::RichContent(_),
             ) => self.forward_if_ours(account, event, task, key, attempt, about).await,
         }
@@ -223,8 +229,12 @@ impl DeliverToChannel {
         about.line = Some(consumer.line.clone());
         about.person = Some(consumer.clone());
         about.place = Some((event.dialog.clone(), event.sequence));
-        if event.role == Role::Unsaid && self.is_by(&consumer, event.originator.as_deref()).await? {
+        if event.role == Role::Unsaid && self.is_by(account, &consumer, event.originator.as_deref()).await? {
             return self.note_own(account, &event, about.accepted_at.unwrap_or(attempt.now)).await;
+        }
+        if event.audience == Audience::Unknown {
+            let content = "a message for an audience that is not known (messageAudience)".to_owned();
+            return self.refuse(key, attempt, about, DeliveryError::Unsupported { content }).await;
         }
         self.forward(account, &consumer, &event, key, attempt, about).await
     }
@@ -300,6 +310,11 @@ impl DeliverToChannel {
             let after = looked.clamp(SignedDuration::from_secs(1), SignedDuration::from_mins(1));
             return Err(DeliveryError::ConversationUnknown { after });
         }
+        // It may be the one that LiveEngage says is open for a consumer of ours, without saying which it is.
+        let opening = self.ports.consumers.unattached_at(account).await?;
+        if opening.is_some_and(|at| now.duration_since(at) < UNATTACHED_FOR) {
+            return Err(DeliveryError::PerhapsOurs);
+        }
         self.ports.consumers.presume_foreign(account, &event.conversation, now).await?;
         tracing::warn!(
             correlation = about.correlation,
@@ -310,10 +325,15 @@ impl DeliverToChannel {
         Ok(Delivered::Nothing("another channel's"))
     }
 
-    /// Whether this originator is the consumer.
-    async fn is_by(&self, consumer: &ConsumerRef, originator: Option<&str>) -> Result<bool, DeliveryError> {
-        let identity = self.ports.consumers.consumer(consumer).await?.and_then(|consumer| consumer.identity);
-        Ok(identity.is_some_and(|identity| Some(identity.lp_consumer_id.as_str()) == originator))
+    /// Whether this originator is the consumer: by the pointer from their name at LivePerson, which outlives their token.
+    async fn is_by(
+        &self,
+        account: &AccountId,
+        consumer: &ConsumerRef,
+        originator: Option<&str>,
+    ) -> Result<bool, DeliveryError> {
+        let Some(Ok(id)) = originator.map(LpConsumerId::new) else { return Ok(false) };
+        Ok(self.ports.consumers.consumer_by_lp_id(account, &id).await?.as_ref() == Some(consumer))
     }
 
     async fn settings(
@@ -341,7 +361,12 @@ impl DeliverToChannel {
 }
 
 /// The news for an agent that their message did not reach the person.
-fn undelivered(about: &About, correlation: &CorrelationId, reason: &str, attempt: &Attempt) -> Option<QueueMessage> {
+fn undelivered(
+    about: &About,
+    correlation: &CorrelationId,
+    given_up: &GivenUp,
+    attempt: &Attempt,
+) -> Option<QueueMessage> {
     let (person, (dialog, sequence)) = (about.person.clone()?, about.place.clone()?);
     let place = sequence.map_or_else(|| about.correlation.clone(), |sequence| sequence.0.to_string());
     let deduplication = digest([b"undelivered".as_slice(), dialog.as_str().as_bytes(), place.as_bytes()]);
@@ -355,7 +380,8 @@ fn undelivered(about: &About, correlation: &CorrelationId, reason: &str, attempt
         conversation: about.conversation.clone()?,
         dialog,
         sequence,
-        reason: reason.to_owned(),
+        reason: given_up.reason.clone(),
+        may_have_arrived: given_up.may_have_arrived,
     };
     Some(QueueMessage { body: to_body(&task).ok()?, group, deduplication })
 }

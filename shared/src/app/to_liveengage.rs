@@ -9,7 +9,8 @@ use jiff::SignedDuration;
 
 use super::{
     delivery::{
-        About, Attempt, ComeAgain, Delivered, LIVEENGAGE_CALL, Telling, begin, end, park_panicking, park_unreadable,
+        About, Attempt, ComeAgain, Delivered, GivenUp, LIVEENGAGE_CALL, Telling, begin, end, park_panicking,
+        park_unreadable,
     },
     error::DeliveryError,
     liveengage_client::{Caller, LiveEngage},
@@ -30,6 +31,7 @@ use crate::{
 
 mod content;
 mod media;
+mod opening;
 mod proof;
 mod record;
 mod reports;
@@ -131,6 +133,7 @@ impl DeliverToLiveEngage {
                 dialog,
                 sequence,
                 reason,
+                may_have_arrived,
             }) => {
                 let mut about = About {
                     line: Some(line.clone()),
@@ -144,6 +147,7 @@ impl DeliverToLiveEngage {
                     place: Place { conversation: &conversation, dialog: &dialog },
                     sequence,
                     reason: &reason,
+                    may_have_arrived,
                 };
                 let key = undelivered.key(correlation.as_str());
                 let result = self.tell_agent(undelivered, &key, attempt, &mut about).await;
@@ -177,7 +181,7 @@ impl DeliverToLiveEngage {
             Some(settings) => settings.current.not_delivered_notice.clone(),
             None => None,
         };
-        let news = |_: &str| notice_of(line, event, correlation, notice.clone()?, attempt);
+        let news = |_: &GivenUp| notice_of(line, event, correlation, notice.clone()?, attempt);
         let telling = Telling { queue: &*self.ports.to_channel, news: &news };
         end(&*self.ports.messages, &key, attempt, &about, task, result, Some(telling)).await
     }
@@ -197,7 +201,8 @@ impl DeliverToLiveEngage {
         };
         let who = ConsumerRef { line: line.clone(), user: event.user.clone() };
         let told = (event, correlation);
-        let way = Way::new(self, &settings.current, attempt, &lease, &who, told, about.doubt.clone());
+        let before = (about.attempts.unwrap_or(1), about.doubt.clone());
+        let way = Way::new(self, &settings.current, attempt, &lease, &who, told, before);
         content::Delivery { way, event, correlation, steps, about }.run().await
     }
 

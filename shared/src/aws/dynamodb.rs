@@ -246,6 +246,19 @@ impl Consumers for DynamoDbStore {
         }
     }
 
+    async fn note_unattached(&self, account: &AccountId, now: Timestamp) -> Result<(), StoreError> {
+        let key = Key::Unattached(account.clone());
+        let put = self.client.put_item().table_name(&self.table).item(PK, text(key.pk())).item(SK, text(key.sk()));
+        let put = put.item(FORM, form::current()).item("at", millis(now));
+        let put = put.item("expires_at", seconds(now, REMEMBER_FOREIGN));
+        put.send().await.map(drop).map_err(|error| unavailable(&error))
+    }
+
+    async fn unattached_at(&self, account: &AccountId) -> Result<Option<Timestamp>, StoreError> {
+        let item = self.get(&Key::Unattached(account.clone())).await?;
+        Ok(item.and_then(|item| number(&item, "at")).and_then(|ms| Timestamp::from_millisecond(ms).ok()))
+    }
+
     async fn mark_foreign(
         &self,
         account: &AccountId,

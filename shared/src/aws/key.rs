@@ -27,6 +27,8 @@ pub enum Key {
     Message(MessageKey),
     /// An account's AppJWT.
     Token(AccountId),
+    /// That a consumer of an account has an open conversation of which the id is not known.
+    Unattached(AccountId),
     /// What a channel's message is at LiveEngage.
     Shown(LineId, ProviderMessageId),
     /// What a person's message is at the channel, by its place in LiveEngage.
@@ -50,6 +52,7 @@ impl Key {
             }
             Self::Message(MessageKey::ByDigest { digest }) => join("MSG", &["digest", digest]),
             Self::Token(account) => join("TOKEN", &[account.as_str()]),
+            Self::Unattached(account) => join("UNATTACHED", &[account.as_str()]),
             Self::Shown(line, id) => join("SHOWN", &[line.as_str(), id.as_str()]),
             Self::Heard(account, dialog, sequence) => {
                 join("HEARD", &[account.as_str(), dialog.as_str(), &sequence.0.to_string()])
@@ -67,6 +70,7 @@ impl Key {
             Self::LpConsumer(..) => "LECONS",
             Self::Message(_) => "MSG",
             Self::Token(_) => "TOKEN",
+            Self::Unattached(_) => "UNATTACHED",
             Self::Shown(..) => "SHOWN",
             Self::Heard(..) => "HEARD",
             Self::LastHeard(_) => "LAST",
@@ -100,6 +104,7 @@ impl Key {
             }),
             ("MSG", ["digest", digest]) => Self::Message(MessageKey::ByDigest { digest: (*digest).to_owned() }),
             ("TOKEN", [account]) => Self::Token(AccountId::new(*account).ok()?),
+            ("UNATTACHED", [account]) => Self::Unattached(AccountId::new(*account).ok()?),
             ("SHOWN", [line, id]) => Self::Shown(LineId::new(*line).ok()?, ProviderMessageId::new(*id).ok()?),
             ("HEARD", [account, dialog, sequence]) => Self::Heard(
                 AccountId::new(*account).ok()?,
@@ -190,6 +195,7 @@ mod tests {
             })),
             "[0-9a-f]{64}".prop_map(|digest| Key::Message(MessageKey::ByDigest { digest })),
             name.prop_map(|a| Key::Token(AccountId::new(a).unwrap())),
+            name.prop_map(|a| Key::Unattached(AccountId::new(a).unwrap())),
             (name, opaque())
                 .prop_map(|(l, id)| Key::Shown(LineId::new(l).unwrap(), ProviderMessageId::new(id).unwrap())),
             (name, opaque(), any::<u64>()).prop_map(|(a, d, s)| Key::Heard(

@@ -45,8 +45,28 @@ pub struct Consumer {
     /// What the connector has asked the person about a conversation that has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub satisfaction: Option<AskedSatisfaction>,
+    /// The conversations that were opened for one message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openings: Option<Openings>,
     /// How often this record was saved; 0 was never saved. The store writes only over the version that was read.
     pub version: u64,
+}
+
+/// How many conversations a message may open: the first one can have been closed in the moment between opening it and sending.
+pub const MOST_OPENINGS: u32 = 2;
+
+/// How long openings are counted: what an operator has sent again later begins anew.
+pub const OPENINGS_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// How many conversations were opened for a message: one that closes at once must not be opened for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Openings {
+    /// The message, as a digest.
+    pub message: String,
+    /// How many.
+    pub count: u32,
+    /// When the first one was opened.
+    pub since: Timestamp,
 }
 
 /// That a person is shown as typing: sending the text doesn't end it at LiveEngage, so it has to be ended.
@@ -177,6 +197,7 @@ impl Consumer {
             composing: None,
             profile: None,
             satisfaction: None,
+            openings: None,
             version: 0,
         }
     }
@@ -263,6 +284,46 @@ impl Consumer {
                 Change::Changed
             }
         }
+    }
+
+    /// Counts a conversation that was opened for this message, by us or, if a webhook was faster, as told by LiveEngage.
+    pub fn count_opening(&mut self, message: &str, now: Timestamp) {
+        let count = self.openings_for(message, now) + 1;
+        let since = match &self.openings {
+            Some(openings) if count > 1 => openings.since,
+            _ => now,
+        };
+        self.openings = Some(Openings { message: message.to_owned(), count, since });
+    }
+
+    /// How many conversations were opened for this message of late.
+    pub fn openings_for(&self, message: &str, now: Timestamp) -> u32 {
+        self.openings
+            .as_ref()
+            .filter(|openings| openings.message == message && now.duration_since(openings.since) < OPENINGS_FOR)
+            .map_or(0, |openings| openings.count)
+    }
+
+    /// The conversation before the one that is being opened.
+    pub fn previous_conversation(&self) -> Option<&ConversationId> {
+        match &self.conversation {
+            Conversation::Opening { previous, .. } => previous.as_ref(),
+            Conversation::None | Conversation::Open { .. } | Conversation::Closed { .. } => None,
+        }
+    }
+
+    /// An agent or a bot has said something in this dialog at `at`. If it is not the main dialog, a survey is open there, whether
+    /// LiveEngage's news of that has come or not.
+    pub fn observe_said(&mut self, conversation: &ConversationId, dialog: &DialogId, at: Option<Timestamp>) -> Change {
+        let is_current = match &self.conversation {
+            Conversation::Open { id, .. } | Conversation::Closed { id, .. } => id == conversation,
+            Conversation::Opening { previous, .. } => previous.as_ref() == Some(conversation),
+            Conversation::None => false,
+        };
+        if !is_current || *dialog == DialogId::main_of(conversation) || self.survey() == Some(dialog) {
+            return Change::Unchanged;
+        }
+        self.observe_open(conversation, Some(dialog), at.unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
     /// What belongs to the conversation before goes with it.

@@ -195,6 +195,9 @@ pub struct DialogRef {
 pub struct Doubt {
     /// How many attempts have left it open; 0 for no doubt.
     pub attempts: u32,
+    /// How many of them, since an operator decided, were answered in a way that hardly ever comes after the message was carried out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unlikely: u32,
     /// Where they were about to publish, as far as it is known: an attempt that died has told nobody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<DialogRef>,
@@ -210,7 +213,20 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// How likely it is that a call was carried out although it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CarriedOut {
+    /// As likely as not: no answer came, or one of a server that broke down.
+    Perhaps,
+    /// Hardly: the answer says that the request was not even begun (503, 408). Proxies give it after they have passed a request on, too.
+    Hardly,
+}
+
 impl Doubt {
+    /// The most attempts that are left open, in whatever setting: a receiver that carries everything out and always answers otherwise gets
+    /// so many copies at the most.
+    pub const MOST_OPEN: u32 = 10;
+
     /// The most places that are kept: each was an attempt that a new conversation came after.
     const MOST_PLACES: usize = 8;
 
@@ -234,12 +250,13 @@ impl Doubt {
     /// The same, for a message that is parked now: if it is begun again, then because an operator wants it repeated.
     #[must_use]
     pub fn parked(&self) -> Self {
-        Self { decided: self.attempts, ..self.clone() }
+        Self { decided: self.attempts, unlikely: 0, ..self.clone() }
     }
 
     /// One more attempt has left it open, publishing here if that is known.
-    pub fn add(&mut self, place: Option<DialogRef>) {
+    pub fn add(&mut self, carried_out: CarriedOut, place: Option<DialogRef>) {
         self.attempts = self.attempts.saturating_add(1);
+        self.unlikely = self.unlikely.saturating_add(u32::from(carried_out == CarriedOut::Hardly));
         if let Some(place) = place
             && !self.places.contains(&place)
             && self.places.len() < Self::MOST_PLACES
@@ -253,12 +270,13 @@ impl Doubt {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenInDoubt {
-    /// Sends again, as often as it takes: rather twice than never.
-    #[default]
+    /// Sends again, up to [`Doubt::MOST_OPEN`] times: rather twice than never.
     Repeat,
-    /// Sends once more. If that is in doubt too, it parks the message and tells whoever wrote it.
+    /// Sends once more. If that is in doubt too, it parks the message and tells whoever wrote it. Attempts that were
+    /// [hardly](CarriedOut::Hardly) carried out count only towards [`Doubt::MOST_OPEN`].
+    #[default]
     RepeatOnce,
-    /// Parks the message and tells whoever wrote it: rather never than twice.
+    /// Parks the message and tells whoever wrote it: rather never than twice, however unlikely.
     Park,
 }
 
@@ -267,8 +285,8 @@ impl WhenInDoubt {
     pub const fn repeats(self, doubt: &Doubt) -> bool {
         let open = doubt.attempts.saturating_sub(doubt.decided);
         match self {
-            Self::Repeat => true,
-            Self::RepeatOnce => open <= 1,
+            Self::Repeat => open < Doubt::MOST_OPEN,
+            Self::RepeatOnce => open < Doubt::MOST_OPEN && open.saturating_sub(doubt.unlikely) <= 1,
             Self::Park => open == 0,
         }
     }
@@ -337,12 +355,38 @@ mod tests {
             assert!(WhenInDoubt::Repeat.repeats(&doubt));
             assert_eq!(WhenInDoubt::RepeatOnce.repeats(&doubt), once, "{attempts}");
             assert_eq!(WhenInDoubt::Park.repeats(&doubt), park, "{attempts}");
-            doubt.add(None);
+            doubt.add(CarriedOut::Perhaps, None);
         }
         let mut parked = doubt.parked();
         assert!(WhenInDoubt::Park.repeats(&parked), "an operator has decided");
         assert!(parked.exists(), "and proof still counts");
-        parked.add(None);
+        parked.add(CarriedOut::Perhaps, None);
         assert!(!WhenInDoubt::Park.repeats(&parked), "for once");
+    }
+
+    #[test]
+    fn a_503_is_asked_about_and_counts_towards_the_bound_of_every_setting_only() {
+        let mut doubt = Doubt::default();
+        for open in 0..Doubt::MOST_OPEN {
+            assert_eq!(doubt.exists(), open > 0, "proof is looked for");
+            assert!(WhenInDoubt::RepeatOnce.repeats(&doubt), "{open}");
+            assert_eq!(WhenInDoubt::Park.repeats(&doubt), open == 0, "{open}");
+            doubt.add(CarriedOut::Hardly, None);
+        }
+        for setting in [WhenInDoubt::Repeat, WhenInDoubt::RepeatOnce, WhenInDoubt::Park] {
+            assert!(!setting.repeats(&doubt), "{setting:?}");
+            assert!(setting.repeats(&doubt.parked()), "{setting:?}: an operator has decided");
+        }
+    }
+
+    #[test]
+    fn a_503_does_not_use_up_the_one_repetition() {
+        let mut doubt = Doubt::default();
+        doubt.add(CarriedOut::Hardly, None);
+        doubt.add(CarriedOut::Perhaps, None);
+        doubt.add(CarriedOut::Hardly, None);
+        assert!(WhenInDoubt::RepeatOnce.repeats(&doubt));
+        doubt.add(CarriedOut::Perhaps, None);
+        assert!(!WhenInDoubt::RepeatOnce.repeats(&doubt));
     }
 }

@@ -200,9 +200,7 @@ pub(super) fn classify(call: &'static str, reply: &HttpReply, message: Option<&s
                 LiveEngageError::AppJwtRefused { call }
             }
         }
-        StatusCode::BAD_REQUEST if message.contains("Conversation is close") => {
-            LiveEngageError::ConversationClosed { call }
-        }
+        status if says_closed(status, &message) => LiveEngageError::ConversationClosed { call },
         StatusCode::BAD_REQUEST if message.contains("already has open conversation") => {
             LiveEngageError::AlreadyOpen { call }
         }
@@ -218,6 +216,17 @@ pub(super) fn classify(call: &'static str, reply: &HttpReply, message: Option<&s
         status if status.is_client_error() => LiveEngageError::Refused { call, status: status.as_u16(), code },
         status => LiveEngageError::Unavailable { call, status: status.as_u16(), after: reply.retry_after },
     }
+}
+
+/// Whether a refusal says that the conversation, or its dialog, takes nothing more. Documented is 400 "Bad Request, Conversation is
+/// close"; the words and the status are nothing that LivePerson promises.
+fn says_closed(status: StatusCode, message: &str) -> bool {
+    const STATUSES: [u16; 6] = [400, 403, 404, 409, 410, 422];
+    const ENDS: [&str; 7] = [" close", "closed", " ended", "not open", "no longer open", "not exist", "doesn't exist"];
+    let message = message.to_lowercase();
+    STATUSES.contains(&status.as_u16())
+        && ["conversation", "dialog"].iter().any(|what| message.contains(what))
+        && ENDS.iter().any(|end| message.contains(end))
 }
 
 fn is_word(code: &str) -> bool {
@@ -280,6 +289,41 @@ mod tests {
         assert_eq!(sort(302, ""), LiveEngageError::Unavailable { call, status: 302, after: None });
         assert_eq!(sort(404, "<html>"), LiveEngageError::Unavailable { call, status: 404, after: None });
         assert_eq!(sort(403, ""), LiveEngageError::Refused { call, status: 403, code: "none".to_owned() });
+    }
+
+    #[test]
+    fn a_closed_conversation_is_recognised_by_any_plausible_words() {
+        let call = "SEND";
+        for (status, message) in [
+            (400, "Bad Request, Conversation is close"),
+            (400, "Bad Request, Conversation is closed"),
+            (400, "conversation is CLOSED"),
+            (409, "The dialog has been closed"),
+            (404, "Conversation 4fe52a76 does not exist"),
+            (410, "This conversation has ended"),
+            (403, "Conversation is not open"),
+        ] {
+            let body = serde_json::json!({"code": "BAD_REQUEST", "body": {"msg": message}}).to_string();
+            assert_eq!(
+                classify(call, &reply(status, &body), None),
+                LiveEngageError::ConversationClosed { call },
+                "{message}"
+            );
+        }
+        for (status, message) in [
+            (400, "User 5f already has open conversation. Can't open another one."),
+            (400, "Bad Request"),
+            (404, "Not Found"),
+            (503, "Conversation is close"),
+            (400, "the request was closed"),
+        ] {
+            let body = serde_json::json!({"code": "BAD_REQUEST", "body": {"msg": message}}).to_string();
+            assert_ne!(
+                classify(call, &reply(status, &body), None),
+                LiveEngageError::ConversationClosed { call },
+                "{message}"
+            );
+        }
     }
 
     #[test]

@@ -90,6 +90,12 @@ pub trait Consumers: Send + Sync {
         now: Timestamp,
     ) -> Result<Timestamp, StoreError>;
 
+    /// Notes that LiveEngage says of a consumer of this account that they have an open conversation, and nobody knows its id.
+    async fn note_unattached(&self, account: &AccountId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// When that was noted last.
+    async fn unattached_at(&self, account: &AccountId) -> Result<Option<Timestamp>, StoreError>;
+
     /// Notes that a conversation can only be another channel's, unless it is known to be ours. Forgotten after a day at `now`.
     async fn mark_foreign(
         &self,

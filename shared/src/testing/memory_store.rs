@@ -12,8 +12,8 @@ use crate::{
     domain::{
         conversation::Consumer,
         delivery::{
-            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey, Parked, Shown,
-            Step,
+            Begin, CarriedOut, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey,
+            Parked, Shown, Step,
         },
         id::{
             AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId,
@@ -58,6 +58,7 @@ struct State {
     by_lp_id: HashMap<(AccountId, LpConsumerId), ConsumerRef>,
     conversations: HashMap<(AccountId, ConversationId), ConversationOwner>,
     unknown: HashMap<(AccountId, ConversationId), Timestamp>,
+    unattached: HashMap<AccountId, Timestamp>,
     messages: HashMap<MessageKey, Message>,
     parked: Vec<Parked>,
     tokens: HashMap<AccountId, Token>,
@@ -161,6 +162,15 @@ impl Consumers for MemoryStore {
         Ok(())
     }
 
+    async fn note_unattached(&self, account: &AccountId, now: Timestamp) -> Result<(), StoreError> {
+        self.state().unattached.insert(account.clone(), now);
+        Ok(())
+    }
+
+    async fn unattached_at(&self, account: &AccountId) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state().unattached.get(account).copied())
+    }
+
     async fn unknown_since(
         &self,
         account: &AccountId,
@@ -219,7 +229,7 @@ impl Messages for MemoryStore {
                 let has_died = message.until > Timestamp::UNIX_EPOCH;
                 message.doubt = message.doubt.clone().after(message.steps.len());
                 if has_died {
-                    message.doubt.add(None);
+                    message.doubt.add(CarriedOut::Perhaps, None);
                 }
                 message.owner = lease.owner.clone();
                 message.until = until;

@@ -15,8 +15,8 @@ use crate::{
     domain::{
         conversation::{Consumer, ConsumerToken, Identity, Reserve},
         delivery::{
-            Begin, ConsumerRef, ConversationOwner, DialogRef, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey,
-            Parked, Shown, ShownPlace, Step,
+            Begin, CarriedOut, ConsumerRef, ConversationOwner, DialogRef, Doubt, Echo, Heard, Lease, LedgerEntry,
+            MessageKey, Parked, Shown, ShownPlace, Step,
         },
         id::{
             AccountId, CallReference, ChannelUserId, ConversationId, CorrelationId, DialogId, ExtConsumerId, LineId,
@@ -163,8 +163,8 @@ async fn a_doubt_is_kept_until_the_step_is_done(store: &dyn Messages) {
     assert_eq!(begun("a", 0).await, Doubt::default());
     let place = DialogRef { conversation: conversation("c9"), dialog: DialogId::new("c9").unwrap() };
     let mut known = Doubt::default();
-    known.add(Some(place.clone()));
-    known.add(Some(place));
+    known.add(CarriedOut::Perhaps, Some(place.clone()));
+    known.add(CarriedOut::Hardly, Some(place));
     assert_eq!((known.attempts, known.places.len()), (2, 1));
     store.release(&lease("m9", "a"), true, &known).await.unwrap();
     assert_eq!(begun("b", 1).await, known, "what an attempt says of itself");
@@ -305,6 +305,11 @@ async fn an_unknown_conversation_is_looked_for_since_the_first_look(store: &dyn 
     store.claim_conversation(&account, &id, &who("+12")).await.unwrap();
     assert_eq!(owner().await.unwrap(), Some(ConversationOwner::Ours(who("+12"))));
     assert_eq!(store.unknown_since(&account, &id, at(10)).await.unwrap(), at(10), "it has an owner");
+    assert_eq!(store.unattached_at(&account).await, Ok(None));
+    for second in [20, 25] {
+        store.note_unattached(&account, at(second)).await.unwrap();
+        assert_eq!(store.unattached_at(&account).await, Ok(Some(at(second))), "the last one counts");
+    }
     assert_eq!(owner().await.unwrap(), Some(ConversationOwner::Ours(who("+12"))));
 }
 

@@ -44,7 +44,6 @@ async fn private_messages_and_states_cost_no_outside_call() {
     for change_of in [
         event("c1", 4, "CONSUMER", "ALL", &json!({"type": "AcceptStatusEvent", "status": "READ"})),
         event("c1", 5, "ASSIGNED_AGENT", "AGENTS_AND_MANAGERS", &content("a difficult one")),
-        event("c1", 6, "ASSIGNED_AGENT", "A_NEW_AUDIENCE", &content("who knows")),
         event("c1", 7, "ASSIGNED_AGENT", "ALL", &json!({"type": "AcceptStatusEvent", "status": "READ"})),
         event("c1", 8, "ASSIGNED_AGENT", "ALL", &json!({"type": "ChatStateEvent", "chatState": "COMPOSING"})),
         event("c1", 9, "ASSIGNED_AGENT", "ALL", &json!({"type": "HologramEvent"})),

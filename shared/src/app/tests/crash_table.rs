@@ -27,6 +27,8 @@ struct Scenario {
     settings: Value,
     /// Whether a conversation is open already.
     talking: bool,
+    /// What an agent has said in it before.
+    before: Option<String>,
     task: String,
     /// What the other side is to get, each once.
     parts: Vec<String>,
@@ -40,6 +42,9 @@ fn times(world: &World, scenario: &Scenario) -> usize {
             let events = other.requests.iter().map(|request| &request["body"]["event"]);
             events
                 .filter_map(|event| {
+                    if event["status"] == "ACTION" {
+                        return Some("[click]".to_owned());
+                    }
                     Some(event["message"]["caption"].as_str().or(event["message"].as_str())?.to_owned())
                 })
                 .collect()
@@ -73,6 +78,9 @@ async fn die(scenario: &Scenario, death: Death, proof: bool) -> Option<(&'static
     } else {
         World::with(&scenario.settings).await
     };
+    if let Some(before) = &scenario.before {
+        world.workers().to_channel.work(before, &attempt("before", 0)).await.unwrap();
+    }
     world.other().files.insert("/media/1".to_owned(), b"\x89PNG\r\n\x1A\nx".to_vec());
     let ports = world.ports(Some(death));
     let (workers, victim) = (world.mortal(&ports), attempt("victim", 0));
@@ -98,12 +106,21 @@ async fn die(scenario: &Scenario, death: Death, proof: bool) -> Option<(&'static
     Some((call, times(&world, scenario)))
 }
 
+fn agents_card() -> String {
+    let menu = json!({"type": "RichContentEvent", "content": {"type": "vertical", "elements": [
+        {"type": "text", "text": "More?"},
+        {"type": "button", "title": "Yes", "click": {"actions": [{"type": "publishText", "text": "yes"}]}},
+    ]}});
+    change("ms.MessagingEventNotification", 0, &event("c1", 4, "ASSIGNED_AGENT", "ALL", &menu))
+}
+
 fn scenarios() -> Vec<Scenario> {
     let text = |title, talking, task: String, parts: &[&str]| Scenario {
         title,
         worker: Worker::ToLiveEngage,
         settings: json!({}),
         talking,
+        before: None,
         task,
         parts: parts.iter().map(|part| (*part).to_owned()).collect(),
     };
@@ -117,10 +134,6 @@ fn scenarios() -> Vec<Scenario> {
         settings: json!({"sms": {"delivery_reports": true}}),
         ..text(title, true, agent_says("c1", 4, &parts.concat()), parts)
     };
-    let menu = json!({"type": "RichContentEvent", "content": {"type": "vertical", "elements": [
-        {"type": "text", "text": "More?"},
-        {"type": "button", "title": "Yes", "click": {"actions": [{"type": "publishText", "text": "yes"}]}},
-    ]}});
     vec![
         text("A person's first text", false, from_person("mo-1", ANNA, "one"), &["one"]),
         text("A further text", true, from_person("mo-2", ANNA, "two"), &["two"]),
@@ -136,10 +149,14 @@ fn scenarios() -> Vec<Scenario> {
             settings: json!({"close_words": ["#end"], "surveys": false}),
             ..text("A closing word", true, from_person("mo-2", ANNA, "#end"), &["#end"])
         },
+        Scenario {
+            before: Some(agents_card()),
+            ..text("A choice from a card", true, from_person("mo-2", ANNA, "1"), &["[click]", "yes"])
+        },
         answer("An agent's text", &["hi"]),
         answer("An agent's text in two messages", &[&"a".repeat(1520), &"b".repeat(20)]),
         Scenario {
-            task: change("ms.MessagingEventNotification", 0, &event("c1", 4, "ASSIGNED_AGENT", "ALL", &menu)),
+            task: agents_card(),
             parts: vec!["More?\n1. Yes\n\nReply with a number.".to_owned()],
             ..answer("An agent's card with choices", &[""])
         },
@@ -185,7 +202,7 @@ The workers' code is run with every death that there is: before each outside cal
 the other side has carried it out and nobody has seen its answer. Then the message's time in the queue is over, and another worker goes
 on. \"Proof\" is LiveEngage's echo of the person's own message, or the channel's report with our reference: it mostly comes within a
 second, and a message whose worker died comes again after minutes. Without it, the line decides (`when_in_doubt`); the table shows the
-default, `repeat`. Nothing is ever lost or parked: `shared/src/app/tests/crash_table.rs` would fail.
+default, `repeat_once`. Nothing is ever lost or parked: `shared/src/app/tests/crash_table.rs` would fail.
 
 Written by that test; `CONNECTOR_WRITE_DOCS=1 cargo test -p connector crash_table` writes it anew.
 ";

@@ -25,7 +25,7 @@ fn said(conversation: &str, text: &str) -> (String, String) {
 
 #[tokio::test]
 async fn a_text_whose_answer_was_lost_is_not_sent_again_when_its_echo_has_come() {
-    for fault in [Fault::LoseAnswer, Fault::CarryOutAndAnswer(502), Fault::CarryOutAndAnswer(408)] {
+    for fault in [Fault::LoseAnswer].into_iter().chain([408, 500, 502, 503, 504].map(Fault::CarryOutAndAnswer)) {
         let world = World::talking(ANNA).await;
         world.fault(SEND, fault);
         let task = from_person("mo-2", ANNA, "two");
@@ -123,6 +123,7 @@ async fn an_answer_in_the_survey_is_not_taken_for_an_equal_text_before_it() {
     let details = json!({"participants": [], "stage": "OPEN", "dialogs": dialogs, "metaDataLastUpdateTs": at(20).as_millisecond()});
     let survey = json!({"type": "UPSERT", "result": {"convId": "c1", "conversationDetails": details}});
     let news = change("cqm.ExConversationChangeNotification", 20, &survey);
+    world.other().begin_survey("c1", "s-9");
     workers.to_channel.work(&news, &attempt("news", 20)).await.unwrap();
     workers.to_liveengage.work(&text("mo-3", 30, "no"), &attempt("b", 30)).await.unwrap();
     // The second answer is not published.
@@ -179,7 +180,7 @@ async fn an_own_echo_costs_two_calls_and_is_kept_however_its_sender_is_named() {
     by_id["originatorMetadata"] = json!({"id": lp.as_str()});
     for (echo, calls) in [
         (by_role, vec!["conversation_owner", "note_echo"]),
-        (by_id, vec!["conversation_owner", "consumer", "note_echo"]),
+        (by_id, vec!["conversation_owner", "consumer_by_lp_id", "note_echo"]),
     ] {
         let ports = world.ports(None);
         let task = change("ms.MessagingEventNotification", 0, &echo);
@@ -194,7 +195,7 @@ async fn a_line_that_parks_in_doubt_keeps_the_text_and_tells_the_person() {
     let world = World::talking_with(ANNA, &json!({"when_in_doubt": "park"})).await;
     let task = from_person("mo-2", ANNA, "two");
     // These are certain: nothing was published.
-    for fault in [Fault::NotSent, Fault::Answer(503, json!({})), Fault::Answer(429, json!({}))] {
+    for fault in [Fault::NotSent, Fault::Answer(404, json!({})), Fault::Answer(429, json!({}))] {
         world.fault(SEND, fault);
         world.workers().to_liveengage.work(&task, &attempt("a", 0)).await.unwrap_err();
     }
@@ -342,7 +343,8 @@ async fn a_gateway_that_always_answers_with_a_page_gets_a_text_twice_at_the_most
         world.fault(SMS, Fault::Page);
     }
     world.workers().to_channel.work(&task, &attempt("a", 0)).await.unwrap_err();
-    world.workers().to_channel.work(&task, &attempt("b", 5)).await.unwrap();
+    world.workers().to_channel.work(&task, &attempt("b", 5)).await.unwrap_err();
+    world.workers().to_channel.work(&task, &attempt("c", 15)).await.unwrap();
     assert_eq!((world.count(SMS), world.store.parked().len()), (2, 1));
 }
 

@@ -73,7 +73,7 @@ async fn typing_is_told_at_most_every_five_seconds_and_never_late_or_without_a_c
 #[tokio::test]
 async fn typing_that_fails_is_forgotten() {
     let world = World::talking(ANNA).await;
-    world.fault(super::world::SEND, super::world::Fault::Answer(503, json!({})));
+    world.fault(super::world::SEND, super::world::Fault::Answer(429, json!({})));
     world.workers().to_liveengage.work(&typing("t-1", 20, true), &attempt("a", 20)).await.unwrap();
     assert!(world.store.parked().is_empty());
 }

@@ -62,7 +62,11 @@ struct Scheduler {
 impl Scheduler {
     async fn new(texts: usize, answers: usize, echoes_in_time: bool) -> Self {
         // The conversation is there already where agents speak in it.
-        let world = if answers > 0 { World::talking(ANNA).await } else { World::new().await };
+        let settings = json!({"when_in_doubt": "repeat"});
+        let world = match answers {
+            0 => World::with(&settings).await,
+            _ => World::talking_with(ANNA, &settings).await,
+        };
         let group = |to, tasks| Group { to, tasks, visible_at: 0, received: 0 };
         let texts = (1..=texts).map(|n| from_person(&format!("mo-{n}"), ANNA, &format!("text {n}"))).collect();
         let answers = (1..=answers).map(|n| agent_says("c1", 100 + n as u64, &format!("answer {n}"))).collect();
@@ -203,20 +207,25 @@ async fn run(script: Vec<u16>, texts: usize, answers: usize, echoes_in_time: boo
     }
     scheduler.settle().await;
     let other = scheduler.world.other();
-    let wanted = |name: &str, count| (1..=count).map(|n| format!("{name} {n}")).collect::<Vec<_>>();
+    // What was in doubt too often is kept, and its sender told.
+    let parked = scheduler.world.store.parked();
+    let is_parked = |text: &String| parked.iter().any(|parked| parked.task.contains(&format!("\"{text}\"")));
+    let wanted = |name: &str, count, there: &[String]| {
+        let all = (1..=count).map(|n| format!("{name} {n}"));
+        all.filter(|text| there.contains(text) || !is_parked(text)).collect::<Vec<_>>()
+    };
     let mut published: Vec<String> = other.texts.iter().map(|(_, text)| text.clone()).collect();
     if !echoes_in_time {
         published.dedup();
     }
-    prop_assert_eq!(published, wanted("text", texts), "each once and in order");
+    prop_assert_eq!(&published, &wanted("text", texts, &published), "each once and in order");
     let mut shown: Vec<_> = other.sms_texts().into_iter().map(str::to_owned).collect();
     if scheduler.disturbed > 0 {
         shown.dedup();
     }
-    prop_assert_eq!(shown, wanted("answer", answers));
+    prop_assert_eq!(&shown, &wanted("answer", answers, &shown));
     prop_assert_eq!(other.conversations.len(), 1);
-    drop(other);
-    prop_assert!(scheduler.world.store.parked().is_empty());
+    prop_assert!(parked.iter().all(|parked| parked.reason.contains("may have arrived")), "{:?}", parked);
     Ok(())
 }
 

@@ -118,6 +118,7 @@ async fn texts_go_into_the_surveys_dialog_while_it_is_open() {
         {"dialogId": "s-9", "dialogType": "POST_SURVEY", "state": "OPEN"},
         {"dialogId": "c1", "dialogType": "MAIN", "state": "CLOSE"},
     ]);
+    world.other().begin_survey("c1", "s-9");
     workers.to_channel.work(&state(&dialogs, "CLOSE", "OPEN", 20), &attempt("news", 20)).await.unwrap();
     // A question that names only its dialog finds its way, and so does the answer.
     let question = json!({"type": "ContentEvent", "contentType": "text/plain", "message": "1 to 5?"});
@@ -149,10 +150,7 @@ async fn texts_go_into_the_surveys_dialog_while_it_is_open() {
 async fn a_text_between_the_close_and_the_news_of_the_survey_reaches_the_survey() {
     let world = World::talking(ANNA).await;
     let workers = world.workers();
-    world.fault(
-        SEND,
-        Fault::Answer(400, json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request, Conversation is close"}})),
-    );
+    world.other().begin_survey("c1", "s-9");
     let task = from_person("mo-2", ANNA, "5");
     assert_eq!(workers.to_liveengage.work(&task, &attempt("a", 20)).await, again(5), "it can't open another one");
     let dialogs = json!([{"dialogId": "s-9", "dialogType": "POST_SURVEY", "state": "OPEN"}]);

@@ -3,7 +3,9 @@
 mod agent_files;
 mod channel_texts;
 mod client;
+mod contradictions;
 mod conversations;
+mod copies;
 mod crash_table;
 mod crashes;
 mod doubt;

@@ -82,13 +82,14 @@ async fn waiting_for_a_token_does_not_carry_a_message_up_the_ladder() {
 async fn a_message_that_is_held_back_for_twelve_hours_is_received_fewer_times_than_the_queue_allows() {
     let world = World::talking(ANNA).await;
     let worker = world.workers().to_liveengage;
-    let (held, others) = (from_person("mo-held", ANNA, "held"), from_person("mo-other", ANNA, "one"));
+    let held = from_person("mo-held", ANNA, "held");
     let (mut received, mut due) = (0, 1_i64);
     for now in (1..12 * 3600).step_by(5) {
         // Somebody else's message takes every trial that is due, and fails; or the first five that open the breaker.
         for number in 0..if now == 1 { 5 } else { 1 } {
             world.fault(SEND, Fault::Answer(503, json!({})));
-            let _ = worker.work(&others, &attempt(format!("o{now}-{number}"), now)).await;
+            let other = from_person(&format!("mo-{now}-{number}"), ANNA, "one");
+            let _ = worker.work(&other, &attempt(format!("o{now}-{number}"), now)).await;
         }
         if now >= due {
             received += 1;

@@ -242,6 +242,12 @@ impl Consumers for Ports {
     ) -> Result<(), StoreError> {
         self.outside("claim_conversation", self.store.claim_conversation(account, conversation, consumer)).await
     }
+    async fn note_unattached(&self, account: &AccountId, now: Timestamp) -> Result<(), StoreError> {
+        self.outside("note_unattached", self.store.note_unattached(account, now)).await
+    }
+    async fn unattached_at(&self, account: &AccountId) -> Result<Option<Timestamp>, StoreError> {
+        self.outside("unattached_at", self.store.unattached_at(account)).await
+    }
     async fn unknown_since(
         &self,
         account: &AccountId,

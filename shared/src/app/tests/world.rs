@@ -84,6 +84,14 @@ pub(super) struct TheirConversation {
     pub(super) id: String,
     consumer: String,
     open: bool,
+    /// The dialog of the survey that runs in it: then the main dialog is closed.
+    survey: Option<String>,
+}
+
+impl TheirConversation {
+    pub(super) const fn is_open(&self) -> bool {
+        self.open
+    }
 }
 
 /// LiveEngage and the SMS gateway.
@@ -105,6 +113,10 @@ pub(super) struct OtherSide {
     pub(super) news: Vec<String>,
     /// Notifications of the consumers' own messages that LiveEngage has not sent yet.
     pub(super) echoes: Vec<String>,
+    /// What LiveEngage says of a closed conversation, where it is not what is documented.
+    pub(super) closed_words: Option<&'static str>,
+    /// Whether LiveEngage closes each conversation as soon as it is open.
+    pub(super) closes_at_once: bool,
     /// How many events LiveEngage has published.
     published: u64,
     app_jwts: usize,
@@ -158,7 +170,8 @@ impl OtherSide {
                 }
                 let id = format!("c{}", self.conversations.len() + 1);
                 self.news.push(conversation_change(&id, Some(&consumer), "OPEN", 2));
-                self.conversations.push(TheirConversation { id: id.clone(), consumer, open: true });
+                let open = !self.closes_at_once;
+                self.conversations.push(TheirConversation { id: id.clone(), consumer, open, survey: None });
                 reply(200, &json!([{"code": "OK", "body": {}}, {"code": "OK", "body": {"conversationId": id}}]))
             }
             SEND if body["type"] == "userprofile.SetUserProfile" => {
@@ -191,11 +204,11 @@ impl OtherSide {
             SEND => {
                 let id = body["body"]["conversationId"].as_str().unwrap().to_owned();
                 self.requests.push(body.clone());
-                if !self.conversations.iter().any(|known| known.open && known.id == id) {
-                    return reply(
-                        400,
-                        &json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request, Conversation is close"}}),
-                    );
+                let dialog = body["body"]["dialogId"].as_str().unwrap();
+                let takes = |known: &TheirConversation| known.survey.as_deref().unwrap_or(&known.id) == dialog;
+                if !self.conversations.iter().any(|known| known.open && known.id == id && takes(known)) {
+                    let words = self.closed_words.unwrap_or("Bad Request, Conversation is close");
+                    return reply(400, &json!({"code": "BAD_REQUEST", "body": {"msg": words}}));
                 }
                 if body["body"]["event"]["type"] == "ChatStateEvent" {
                     return reply(200, &json!({"code": "OK", "body": {"sequence": 0}}));
@@ -226,6 +239,13 @@ impl OtherSide {
     pub(super) fn close(&mut self, id: &str) {
         for known in self.conversations.iter_mut().filter(|known| known.id == id) {
             known.open = false;
+        }
+    }
+
+    /// The main dialog ends, and a survey begins in this one.
+    pub(super) fn begin_survey(&mut self, id: &str, dialog: &str) {
+        for known in self.conversations.iter_mut().filter(|known| known.id == id) {
+            known.survey = Some(dialog.to_owned());
         }
     }
 

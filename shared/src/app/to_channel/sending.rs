@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     app::delivery::{CHANNEL_CALL, name_of},
-    channel::{ChannelCall, Effect, Receipt, Repeat, SendFailure},
+    channel::{ChannelCall, Effect, Receipt, Repeat},
     domain::{
-        conversation::Consumer,
-        delivery::{Decided, Doubt, LedgerEntry, Shown, ShownPlace, Step},
+        conversation::{Change, Consumer},
+        delivery::{CarriedOut, Decided, Doubt, LedgerEntry, Shown, ShownPlace, Step},
         id::{AccountId, CorrelationId, ProviderMessageId},
         message::{OutboundContent, OutboundFile, OutboundMessage},
     },
@@ -81,7 +81,9 @@ impl DeliverToChannel {
         // used it up.
         if let Some(Offer { event, menu }) = offer.filter(|_| steps.is_empty() && taken.is_none()) {
             let change = |consumer: &mut Consumer| {
-                consumer.offer((&event.conversation, &event.dialog), event.sequence, menu.clone())
+                let said = consumer.observe_said(&event.conversation, &event.dialog, event.at);
+                let offered = consumer.offer((&event.conversation, &event.dialog), event.sequence, menu.clone());
+                if said == Change::Changed { said } else { offered }
             };
             update(&*self.ports.consumers, consumer, || settings.account.clone(), change).await?;
         }
@@ -95,7 +97,7 @@ impl DeliverToChannel {
                     let receipt = self.call(settings, consumer, call, source.as_mut(), attempt, about).await?;
                     if is_message {
                         // Should the table not take the note of it, the next attempt asks.
-                        about.doubt.add(None);
+                        about.doubt.add(CarriedOut::Perhaps, None);
                     }
                     receipt
                 }
@@ -151,14 +153,9 @@ impl DeliverToChannel {
             self.lines.get_after_failure(line, now).await;
         }
         if let (Err(error), Effect::Message { .. }) = (&receipt, &effect)
-            && error.leaves_in_doubt(name)
+            && let Some(carried_out) = error.carried_out(name)
         {
-            about.doubt.add(None);
-            // A gateway may always answer so: then every attempt has arrived.
-            let is_unreadable = matches!(error, DeliveryError::Channel(SendFailure::Unreadable { .. }));
-            if is_unreadable && about.doubt.attempts > 1 {
-                return Err(DeliveryError::InDoubt);
-            }
+            about.doubt.add(carried_out, None);
         }
         receipt
     }

@@ -95,7 +95,8 @@ impl Delivery<'_> {
         };
         let Some(chosen) = chosen else { return self.pieces(text, 0, None).await };
         if self.steps.is_empty() {
-            let sequence = self.way.tell_choice(&chosen).await?;
+            let written_at = self.way.written_at(self.about);
+            let sequence = self.way.tell_choice(&chosen, written_at).await?;
             let reference = sequence.map(|sequence| sequence.0.to_string());
             let step = Step { chosen: Some(chosen.clone()), ..Step::done(reference) };
             self.note(step, None).await?;
@@ -239,7 +240,7 @@ impl Delivery<'_> {
                         Err(error) => self.way.note_doubt(error, place),
                     }
                     let Some(sequence) = unless_ended(self.way.mending(token, said).await)? else {
-                        return self.ended().await;
+                        return self.had_ended(&closing).await;
                     };
                     sequence
                 }
@@ -268,9 +269,14 @@ impl Delivery<'_> {
         Ok(Delivered::Nothing("no conversation to close"))
     }
 
-    async fn ended(&self) -> Result<Delivered, DeliveryError> {
-        self.way.worker.ports.messages.finish(self.way.lease, None).await?;
-        Ok(Delivered::Nothing("the conversation has ended"))
+    /// The conversation had ended before the word came, and the connector had not heard of it. Now it has, and the person learns that
+    /// there is nothing to close.
+    async fn had_ended(&self, closing: &Closing) -> Result<Delivered, DeliveryError> {
+        let Closing { conversation, dialog, .. } = closing;
+        self.way.update(|consumer| consumer.found_closed(conversation, dialog)).await?;
+        let (correlation, line) = (self.correlation, &self.way.who.line);
+        tracing::warn!(%correlation, %line, %conversation, count = 1, "a conversation was to be closed that had ended before");
+        self.nothing_to_close().await
     }
 }
 

@@ -33,10 +33,12 @@ impl Way<'_> {
         let (true, Some(digest)) = (self.doubt.exists(), echo::of_event(event)) else { return Ok(None) };
         let ledger = &self.worker.ports.ledger;
         let last = ledger.last_heard(self.who).await?.filter(|last| last.account == self.settings.account);
+        let mut can_be = true;
         let places = match at {
             Some(place) => vec![place],
             None => {
                 let consumer = self.consumer().await?.clone();
+                can_be = can_have_published(&self.doubt.places, &consumer, written_at);
                 candidates(&self.doubt.places, &consumer, last.as_ref())
             }
         };
@@ -49,8 +51,19 @@ impl Way<'_> {
                 return Ok(Some(Told { conversation, dialog, sequence: Some(echo.sequence) }));
             }
         }
-        if self.settings.when_in_doubt.repeats(&self.doubt) { Ok(None) } else { Err(DeliveryError::InDoubt) }
+        if !can_be || self.settings.when_in_doubt.repeats(&self.doubt) { Ok(None) } else { Err(DeliveryError::InDoubt) }
     }
+}
+
+/// Whether an earlier attempt can have published anything at all: one that died before a conversation was open can't have. In a
+/// conversation that ended before the message was written, LiveEngage takes nothing.
+fn can_have_published(said: &[DialogRef], consumer: &Consumer, written_at: Timestamp) -> bool {
+    let open_since_then = match &consumer.conversation {
+        Conversation::Open { .. } => true,
+        Conversation::Closed { as_of, .. } => *as_of >= written_at,
+        Conversation::None | Conversation::Opening { .. } => false,
+    };
+    open_since_then || !said.is_empty()
 }
 
 /// Where an attempt may have published: where it said so, where the person's messages go now, and, as an attempt that died says

@@ -229,6 +229,7 @@ impl DeliverToLiveEngage {
                 place: Place { conversation, dialog },
                 sequence: Some(*sequence),
                 reason: &reason,
+                may_have_arrived: false,
             };
             let key = undelivered.key(message.as_str());
             match self.tell_agent(undelivered, &key, attempt, about).await {

@@ -19,6 +19,7 @@ pub(super) struct Undelivered<'a> {
     pub(super) place: Place<'a>,
     pub(super) sequence: Option<Sequence>,
     pub(super) reason: &'a str,
+    pub(super) may_have_arrived: bool,
 }
 
 /// Why an agent was not told.
@@ -70,7 +71,8 @@ impl DeliverToLiveEngage {
                 &hour.to_be_bytes(),
             ]),
         };
-        let text = format!("[Not delivered: {}]", undelivered.reason);
+        let what = if undelivered.may_have_arrived { "Delivery not confirmed" } else { "Not delivered" };
+        let text = format!("[{what}: {}]", undelivered.reason);
         let sequences: Vec<_> = undelivered.sequence.into_iter().collect();
         let mut mended = false;
         let mut step = steps.len();

@@ -9,7 +9,7 @@ use crate::{
         id::LineId,
         message::InboundEvent,
     },
-    liveengage::messaging::{ChatState, Event, Place},
+    liveengage::messaging::{ChatState, Event, Place, SEND},
 };
 
 impl DeliverToLiveEngage {
@@ -96,8 +96,11 @@ impl DeliverToLiveEngage {
         }
         // Saved first: what is shown and not noted would never be ended.
         save(Some(Composing { event: event.id.clone(), since: attempt.now })).await?;
-        self.chat_state(caller, &consumer, ChatState::Composing, &request_id("composing")).await?;
-        Ok(Some(COMPOSING_FOR))
+        match self.chat_state(caller, &consumer, ChatState::Composing, &request_id("composing")).await {
+            // It may be shown although no answer came: it is ended all the same.
+            Err(error) if error.carried_out(SEND).is_none() => Err(error),
+            Ok(()) | Err(_) => Ok(Some(COMPOSING_FOR)),
+        }
     }
 
     /// Publishes a chat state in the main dialog: a survey takes none.

@@ -8,10 +8,9 @@ use super::{
     record::{SAVE_ATTEMPTS, update},
 };
 use crate::{
-    app::error::Leased,
     domain::{
-        conversation::{Change, Consumer, ConsumerToken, Identity, Reserve},
-        delivery::{ConsumerRef, DialogRef, Doubt, Heard, Lease, LedgerEntry, MessageKey, Step},
+        conversation::{Change, Consumer, ConsumerToken, Identity},
+        delivery::{CarriedOut, ConsumerRef, DialogRef, Doubt, Heard, Lease, LedgerEntry, MessageKey, Step},
         id::{ConversationId, CorrelationId, DialogId, Sequence},
         menu::Chosen,
         message::InboundEvent,
@@ -42,6 +41,10 @@ pub(super) fn without(consumer: &mut Consumer, refused: &ConsumerToken) -> Chang
     }
 }
 
+fn dialog_ref(place: Place<'_>) -> DialogRef {
+    DialogRef { conversation: place.conversation.clone(), dialog: place.dialog.clone() }
+}
+
 /// The calls of one delivery.
 pub(super) struct Way<'a> {
     pub(super) worker: &'a DeliverToLiveEngage,
@@ -52,10 +55,12 @@ pub(super) struct Way<'a> {
     /// Follows the message through the logs.
     pub(super) correlation: &'a CorrelationId,
     /// What the agent is to know of the person, and whether the channel has said anything with this very message.
-    profile: UserProfile,
+    pub(super) profile: UserProfile,
     profile_is_said: bool,
+    /// How often the message was started.
+    pub(super) attempts: u32,
     /// The consumer's record as it was last read or written here.
-    known: Option<Consumer>,
+    pub(super) known: Option<Consumer>,
     /// Whether an attempt has done the next step without noting it.
     pub(super) doubt: Doubt,
 }
@@ -68,13 +73,25 @@ impl<'a> Way<'a> {
         lease: &'a Lease,
         who: &'a ConsumerRef,
         (event, correlation): (&InboundEvent, &'a CorrelationId),
-        doubt: Doubt,
+        (attempts, doubt): (u32, Doubt),
     ) -> Self {
         let language = settings.routing.language.as_deref();
         let capabilities = settings.line.capabilities();
         let profile = settings.profile.profile(&capabilities, &who.user, event.person.as_ref(), language);
         let profile_is_said = event.person.is_some();
-        Self { worker, settings, attempt, lease, who, correlation, profile, profile_is_said, known: None, doubt }
+        Self {
+            worker,
+            settings,
+            attempt,
+            lease,
+            who,
+            correlation,
+            profile,
+            profile_is_said,
+            attempts,
+            known: None,
+            doubt,
+        }
     }
 
     pub(super) fn caller(&self) -> Caller<'a> {
@@ -107,8 +124,13 @@ impl<'a> Way<'a> {
         self.known = None;
     }
 
-    /// Tells LiveEngage that the person chose something. Bots act on this; a conversation that has ended needs it no more.
-    pub(super) async fn tell_choice(&mut self, chosen: &Chosen) -> Result<Option<Sequence>, DeliveryError> {
+    /// Tells LiveEngage that the person chose something. Bots act on this, so it is not told again when its echo has come; a
+    /// conversation that has ended needs it no more.
+    pub(super) async fn tell_choice(
+        &mut self,
+        chosen: &Chosen,
+        written_at: Timestamp,
+    ) -> Result<Option<Sequence>, DeliveryError> {
         self.check_time(LIVEENGAGE_CALL)?;
         let request_id = self.request_id("choice");
         let consumer = self.consumer().await?.clone();
@@ -118,8 +140,23 @@ impl<'a> Way<'a> {
         let place = Place { conversation, dialog: &chosen.dialog };
         let sequences = [chosen.sequence];
         let (event, metadata) = (Event::Status(AcceptStatus::Action, &sequences), chosen.metadata.as_ref());
+        match self.published_before(&event, Some(dialog_ref(place)), written_at).await {
+            Ok(Some(told)) => return Ok(told.sequence),
+            Ok(None) => {}
+            // Its text carries the metadata, too.
+            Err(DeliveryError::InDoubt) => {
+                tracing::warn!(correlation = %self.correlation, count = 1, "a click may have been told before; its text is sent without it");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        }
         let liveengage = &self.worker.liveengage;
-        match liveengage.publish(self.caller(), &identity.token, &request_id, place, event, metadata).await {
+        let told = liveengage.publish(self.caller(), &identity.token, &request_id, place, event, metadata).await;
+        match &told {
+            Ok(_) => self.note_published(place),
+            Err(error) => self.note_doubt(error, place),
+        }
+        match told {
             // The text finds out by itself, and mends it.
             Err(DeliveryError::LiveEngage(
                 LiveEngageError::ConversationClosed { .. } | LiveEngageError::ConsumerJwsRefused { .. },
@@ -147,14 +184,14 @@ impl<'a> Way<'a> {
 
     /// Notes whether a SEND there may have been carried out although it failed.
     pub(super) fn note_doubt(&mut self, error: &DeliveryError, place: Place<'_>) {
-        if error.leaves_in_doubt(SEND) {
-            self.note_published(place);
+        if let Some(carried_out) = error.carried_out(SEND) {
+            self.doubt.add(carried_out, Some(dialog_ref(place)));
         }
     }
 
     /// Notes that something was published there which the table doesn't know yet: should it not take the note, the next attempt asks.
     pub(super) fn note_published(&mut self, place: Place<'_>) {
-        self.doubt.add(Some(DialogRef { conversation: place.conversation.clone(), dialog: place.dialog.clone() }));
+        self.doubt.add(CarriedOut::Perhaps, Some(dialog_ref(place)));
     }
 
     /// Sends one piece, in a new conversation if the one it was meant for has ended. Nothing is sent that an earlier attempt has
@@ -194,6 +231,13 @@ impl<'a> Way<'a> {
                 Err(DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. })) if !mended.1 => {
                     mended.1 = true;
                     self.forget_identity(&identity.token).await?;
+                }
+                Err(refused @ DeliveryError::LiveEngage(LiveEngageError::Refused { .. })) if !mended.0 => {
+                    mended.0 = true;
+                    match self.is_open_no_more(&identity.token, conversation, &dialog).await? {
+                        Some(reopened) => self.known = Some(reopened),
+                        None => return Err(refused),
+                    }
                 }
                 Err(error) => {
                     self.note_doubt(&error, place);
@@ -235,41 +279,10 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// The consumer with an identity and an open conversation, opening one if need be.
-    pub(super) async fn with_open_conversation(&mut self) -> Result<Consumer, DeliveryError> {
-        for _ in 0..SAVE_ATTEMPTS {
-            let mut consumer = match self.known.take() {
-                Some(known) => known,
-                None => self.load().await?,
-            };
-            if self.identify(&mut consumer).await? == Saved::Conflict {
-                continue;
-            }
-            if consumer.open_conversation().is_none() {
-                self.check_time(LIVEENGAGE_CALL)?;
-            }
-            match consumer.reserve(&self.attempt.owner, self.attempt.now, self.attempt.deadline) {
-                Reserve::Open(_) => return self.with_profile(consumer).await,
-                // Messages of one person go one after the other: it is an attempt that has died, or that couldn't give it back. A
-                // webhook may tell of the conversation before its lease runs out.
-                Reserve::Busy { until } => {
-                    let left = until.duration_since(self.attempt.now);
-                    let after = left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(10));
-                    return Err(DeliveryError::Busy { what: Leased::Conversation, after });
-                }
-                Reserve::Reserved => {}
-            }
-            if self.save(&mut consumer).await? == Saved::Saved {
-                return self.open(consumer).await;
-            }
-        }
-        Err(DeliveryError::Contended)
-    }
-
     /// Asks who the consumer is at LivePerson, if that is not known. Saved before anything is opened, with the pointer from
     /// lp_consumer_id: the webhook that tells of a new conversation names the consumer by it, and can come before the answer to our
     /// call.
-    async fn identify(&self, consumer: &mut Consumer) -> Result<Saved, DeliveryError> {
+    pub(super) async fn identify(&self, consumer: &mut Consumer) -> Result<Saved, DeliveryError> {
         if consumer.identity.is_some() {
             return Ok(Saved::Saved);
         }
@@ -296,7 +309,7 @@ impl<'a> Way<'a> {
 
     /// Tells the agent what the channel says about the person, if it says something new. The text matters more: what fails here is
     /// told with the next one.
-    async fn with_profile(&self, consumer: Consumer) -> Result<Consumer, DeliveryError> {
+    pub(super) async fn with_profile(&self, consumer: Consumer) -> Result<Consumer, DeliveryError> {
         let name = self.profile_name();
         let known = consumer.profile.as_ref() == Some(&name);
         let (Some(identity), true) = (&consumer.identity, self.profile_is_said && !known) else { return Ok(consumer) };
@@ -313,43 +326,8 @@ impl<'a> Way<'a> {
         .await
     }
 
-    fn profile_name(&self) -> String {
+    pub(super) fn profile_name(&self) -> String {
         digest([serde_json::to_vec(&self.profile).unwrap_or_default().as_slice()])
-    }
-
-    /// Opens a conversation under the lease that was just saved.
-    async fn open(&self, consumer: Consumer) -> Result<Consumer, DeliveryError> {
-        let Some(identity) = &consumer.identity else { return Err(DeliveryError::Contended) };
-        let request_id = self.request_id("open");
-        let routing = &self.settings.routing;
-        let liveengage = &self.worker.liveengage;
-        match liveengage.open(self.caller(), &identity.token, &request_id, routing, &self.profile).await {
-            Ok(conversation) => {
-                let (at, name) = (self.attempt.now, self.profile_name());
-                let attach = |consumer: &mut Consumer| {
-                    let change = consumer.attach(&conversation, at);
-                    if change == Change::Changed {
-                        consumer.profile = Some(name.clone());
-                    }
-                    change
-                };
-                let consumer = self.update(attach).await?;
-                let (correlation, line) = (self.correlation, &self.who.line);
-                tracing::info!(%correlation, %line, %conversation, "conversation opened");
-                Ok(consumer)
-            }
-            Err(error) => {
-                // A webhook may have told of the conversation meanwhile: then it is open, and not ours to give back.
-                let consumer = self.update(|consumer| consumer.give_up(&self.attempt.owner)).await?;
-                if consumer.open_conversation().is_some() {
-                    return Ok(consumer);
-                }
-                if let DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. }) = &error {
-                    self.forget_identity(&identity.token).await?;
-                }
-                Err(error)
-            }
-        }
     }
 
     /// Passes a result on. If it is that the consumer's token was refused, the next attempt asks IDP again.
@@ -365,11 +343,11 @@ impl<'a> Way<'a> {
     }
 
     /// The next attempt asks IDP again.
-    async fn forget_identity(&self, refused: &ConsumerToken) -> Result<(), DeliveryError> {
+    pub(super) async fn forget_identity(&self, refused: &ConsumerToken) -> Result<(), DeliveryError> {
         self.update(|consumer| without(consumer, refused)).await.map(drop)
     }
 
-    async fn load(&self) -> Result<Consumer, DeliveryError> {
+    pub(super) async fn load(&self) -> Result<Consumer, DeliveryError> {
         let mut consumer = self.worker.ports.consumers.consumer(self.who).await?.unwrap_or_else(|| {
             Consumer::new(self.who.line.clone(), self.who.user.clone(), self.settings.account.clone())
         });
@@ -377,7 +355,7 @@ impl<'a> Way<'a> {
         Ok(consumer)
     }
 
-    async fn save(&self, consumer: &mut Consumer) -> Result<Saved, DeliveryError> {
+    pub(super) async fn save(&self, consumer: &mut Consumer) -> Result<Saved, DeliveryError> {
         let saved = self.worker.ports.consumers.save_consumer(consumer).await?;
         if saved == Saved::Saved {
             consumer.version += 1;

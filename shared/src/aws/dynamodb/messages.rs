@@ -16,7 +16,7 @@ use crate::{
         form::{self, FORM},
         key::{Key, PK, SK, parked_pk, parked_sk},
     },
-    domain::delivery::{Begin, Doubt, Lease, LedgerEntry, Parked, Step},
+    domain::delivery::{Begin, CarriedOut, Doubt, Lease, LedgerEntry, Parked, Step},
     port::{Messages, StoreError},
 };
 
@@ -262,7 +262,7 @@ fn started(mut item: Item, lease: &str, more: u32) -> Result<(Begin, bool), Stor
     // It was not given back.
     let has_died = number(&item, lease).is_some_and(|until| until > 0);
     if has_died {
-        doubt.add(None);
+        doubt.add(CarriedOut::Perhaps, None);
     }
     Ok((Begin::Started { steps, attempts, doubt }, has_died))
 }

@@ -29,6 +29,8 @@ pub struct DialogEvent {
     pub dialog: DialogId,
     /// The order number; typing has none.
     pub sequence: Option<Sequence>,
+    /// When LiveEngage took it, by its own clock; typing has no time.
+    pub at: Option<Timestamp>,
     /// Who did it.
     pub role: Role,
     /// The participant who did it, where that is said: the consumer's `lp_consumer_id` for an echo.
@@ -57,8 +59,10 @@ pub enum Role {
 pub enum Audience {
     /// Everybody; also where nothing is said.
     All,
-    /// Agents and managers: never forwarded. So is any audience that is not known.
+    /// Agents and managers: never forwarded.
     Private,
+    /// An audience that is not documented: never forwarded, and what was said is kept for an operator.
+    Unknown,
 }
 
 /// Structured content as it came. `Debug` hides it: it holds texts.
@@ -210,6 +214,7 @@ pub(super) fn read(change: &Value) -> Result<Change, UnreadableChange> {
         conversation_said,
         dialog,
         sequence: wire.sequence.and_then(|n| u64::try_from(n).ok()).map(Sequence),
+        at: event_time(change),
         role: match role.as_deref() {
             Some("CONSUMER") => Role::Consumer,
             Some(_) => Role::Brand,
@@ -218,7 +223,8 @@ pub(super) fn read(change: &Value) -> Result<Change, UnreadableChange> {
         originator: named.or(wire.originator_id).or(wire.originator_p_id).or(wire.originator_pid),
         audience: match wire.message_audience.as_deref() {
             None | Some("ALL") => Audience::All,
-            Some(_) => Audience::Private,
+            Some("AGENTS_AND_MANAGERS") => Audience::Private,
+            Some(_) => Audience::Unknown,
         },
         kind,
         quick_replies: wire.event.get("quickReplies").filter(|replies| !replies.is_null()).cloned().map(Structured),

@@ -52,10 +52,10 @@ fn echoes_and_private_messages_are_told_apart() {
     let mut echo = agent_text();
     echo["originatorMetadata"]["role"] = json!("CONSUMER");
     assert_eq!(event(echo).role, Role::Consumer);
-    for audience in ["AGENTS_AND_MANAGERS", "SOMEBODY_NEW"] {
+    for (audience, read) in [("AGENTS_AND_MANAGERS", Audience::Private), ("SOMEBODY_NEW", Audience::Unknown)] {
         let mut private = agent_text();
         private["messageAudience"] = json!(audience);
-        assert_eq!(event(private).audience, Audience::Private);
+        assert_eq!(event(private).audience, read);
     }
 }
 

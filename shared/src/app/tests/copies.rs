@@ -1,0 +1,125 @@
+//! How many copies of a message there can be at the most, whatever the other side answers; and what is certainly none.
+
+use futures::FutureExt;
+use serde_json::json;
+
+use super::{
+    crashes::LEASE_OVER,
+    ports::{Death, Moment},
+    world::{
+        ANNA, Fault, SEND, SMS, TheirConversation, Workers, World, agent_says, attempt, conversation_change,
+        from_person,
+    },
+};
+use crate::{
+    app::delivery::{Attempt, ComeAgain},
+    domain::delivery::Doubt,
+};
+
+const MOST: usize = Doubt::MOST_OPEN as usize;
+
+/// Works on an agent's message until it is off the queue.
+async fn insist_on_the_channel(workers: &Workers, task: &str) {
+    let mut second = 0;
+    for received in 1..100 {
+        let attempt = Attempt { received, ..attempt(format!("insist-{received}"), second) };
+        match workers.to_channel.work(task, &attempt).await {
+            Ok(()) => return,
+            Err(ComeAgain { after }) => second += after.as_secs().max(1),
+        }
+    }
+    panic!("still in the queue");
+}
+
+#[tokio::test]
+async fn a_gateway_that_takes_everything_and_answers_5xx_shows_a_text_as_often_as_the_setting_says() {
+    for (status, setting, copies) in [
+        (500, None, 2),
+        (502, Some("repeat_once"), 2),
+        (504, Some("park"), 1),
+        (500, Some("repeat"), MOST),
+        (503, None, MOST),
+        (503, Some("park"), 1),
+        (408, Some("repeat"), MOST),
+    ] {
+        let settings = setting.map_or(json!({}), |setting| json!({"when_in_doubt": setting}));
+        let world = World::talking_with(ANNA, &settings).await;
+        for _ in 0..100 {
+            world.fault(SMS, Fault::CarryOutAndAnswer(status));
+        }
+        insist_on_the_channel(&world.workers(), &agent_says("c1", 4, "hi")).await;
+        assert_eq!(world.other().sms.len(), copies, "{status} {setting:?}");
+        let parked = world.store.parked();
+        assert_eq!(parked.len(), 1, "{status} {setting:?}");
+        assert!(parked[0].reason.contains("may have arrived"), "the operator is told: {}", parked[0].reason);
+        let told: Vec<_> = world.news.sent().into_iter().filter(|news| news.body.contains("undelivered_v1")).collect();
+        assert_eq!(told.len(), 1, "{status} {setting:?}: the agent is told");
+        // And in words that leave it open.
+        world.other().requests.clear();
+        world.workers().to_liveengage.work(&told[0].body, &attempt("news", 9000)).await.unwrap();
+        let line = world.other().texts.last().unwrap().1.clone();
+        assert!(line.starts_with("[Delivery not confirmed: ") && line.contains("may have arrived"), "{line}");
+    }
+}
+
+/// An account that masks what people write: no echo ever proves anything.
+#[tokio::test]
+async fn a_liveengage_that_publishes_other_words_and_answers_5xx_publishes_a_text_twice_at_the_most() {
+    for (status, copies) in [(500, 2), (502, 2), (504, 2), (503, MOST), (408, MOST)] {
+        let world = World::talking(ANNA).await;
+        for _ in 0..100 {
+            world.fault(SEND, Fault::CarryOutAndAnswer(status));
+        }
+        world.workers().insist(&world, &from_person("mo-2", ANNA, "my card is 4929 1234 1234 1234"), 0).await;
+        assert_eq!(world.other().texts.len(), copies, "{status}");
+        assert!(world.store.parked()[0].reason.contains("may have arrived"));
+    }
+}
+
+#[tokio::test]
+async fn what_was_parked_after_certain_refusals_is_not_said_to_have_perhaps_arrived() {
+    let world = World::talking(ANNA).await;
+    world.fault(SMS, Fault::Answer(422, json!({"error": {"code": "opted_out"}})));
+    insist_on_the_channel(&world.workers(), &agent_says("c1", 4, "hi")).await;
+    assert!(!world.store.parked()[0].reason.contains("may have arrived"));
+}
+
+/// A person who writes for the first time, or after the end of their conversation.
+async fn without_a_conversation(returning: bool) -> World {
+    let settings = json!({"when_in_doubt": "park"});
+    if !returning {
+        return World::with(&settings).await;
+    }
+    let world = World::talking_with(ANNA, &settings).await;
+    let news = conversation_change("c1", None, "CLOSE", -60);
+    world.workers().to_channel.work(&news, &attempt("news", 0)).await.unwrap();
+    world.other().close("c1");
+    world
+}
+
+/// A worker that died before a conversation was open has published nothing.
+#[tokio::test]
+async fn a_line_that_parks_in_doubt_delivers_what_was_certainly_never_sent() {
+    let task = from_person("mo-2", ANNA, "two");
+    for returning in [false, true] {
+        let world = without_a_conversation(returning).await;
+        let ports = world.ports(None);
+        world.mortal(&ports).to_liveengage.work(&task, &attempt("a", 0)).await.unwrap();
+        let calls = ports.calls();
+        let send = calls.iter().position(|call| *call == SEND).unwrap();
+        assert!(send > 6, "{calls:?}");
+        for (call, moment) in (0..send).flat_map(|call| [(call, Moment::Before), (call, Moment::After)]) {
+            let world = without_a_conversation(returning).await;
+            let ports = world.ports(Some(Death { call, moment }));
+            let ended = world.mortal(&ports).to_liveengage.work(&task, &attempt("victim", 0)).now_or_never();
+            assert!(ended.is_none(), "it dies");
+            // LiveEngage has opened a conversation: from there on nobody can tell.
+            if world.other().conversations.iter().any(TheirConversation::is_open) {
+                continue;
+            }
+            world.workers().insist(&world, &task, LEASE_OVER).await;
+            let texts = world.other().texts.len();
+            assert_eq!((texts, world.store.parked().len()), (1, 0), "{} {moment:?} {returning}", calls[call]);
+        }
+    }
+}
