@@ -361,6 +361,7 @@ async fn read(store: &DynamoDbStore, key: Key) -> Result<bool, StoreError> {
         Key::Conversation(account, id) => store.conversation_owner(&account, &id).await?.is_some(),
         Key::LpConsumer(account, id) => store.consumer_by_lp_id(&account, &id).await?.is_some(),
         Key::Token(account) => store.token(&account).await?.is_some(),
+        Key::Unattached(account) => store.unattached_at(&account).await?.is_some(),
         Key::Shown(line, id) => store.shown(&line, &id).await?.is_some(),
         Key::Heard(account, dialog, sequence) => store.heard(&account, &dialog, sequence).await?.is_some(),
         Key::LastHeard(consumer) => store.last_heard(&consumer).await?.is_some(),

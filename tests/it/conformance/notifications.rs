@@ -155,7 +155,8 @@ pub(super) fn check_event(change: &Value) -> Result<(), String> {
     same("role", event.role, role)?;
     let audience = match text(change, "/messageAudience") {
         None | Some("ALL") => Audience::All,
-        Some(_) => Audience::Private,
+        Some("AGENTS_AND_MANAGERS") => Audience::Private,
+        Some(_) => Audience::Unknown,
     };
     same("audience", event.audience, audience)?;
     let replies = change.pointer("/event/quickReplies").filter(|replies| !replies.is_null());
