@@ -27,8 +27,9 @@ pub(crate) struct DrillArguments {
     /// What chance goes by; another one each time unless told otherwise.
     #[arg(long)]
     seed: Option<u64>,
-    /// What goes wrong: all, none, or some of delay, throttle, error, drop, lost-answer, stall, refuse, kill, deploy, repeat, token,
-    /// rotate, close, overtake, duplicate, reorder, table, queue, with commas between them.
+    /// What goes wrong: all, none, or some of delay, throttle, error, drop, lost-answer, carried-out, stall, refuse, kill, deploy, repeat,
+    /// token, rotate, close, overtake, duplicate, reorder, table, queue, with commas between them; and, not in all, half (every second
+    /// call fails) and refused-token.
     #[arg(long, default_value = "all")]
     faults: FaultSet,
     /// For how many seconds LiveEngage is down in the middle of it.

@@ -1,5 +1,6 @@
 //! What befalls a call: rolled by the seed, and with the words that each service has for it.
 
+use std::hash::Hash;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -16,8 +17,19 @@ const FAULTS: &[(FaultKind, u16)] = &[
     (FaultKind::Error, 20),
     (FaultKind::Drop, 12),
     (FaultKind::LostAnswer, 15),
+    (FaultKind::CarriedOut, 12),
     (FaultKind::Stall, 4),
     (FaultKind::Delay, 120),
+];
+/// How many of a thousand calls of LiveEngage refuse the AppJWT, where they do at all.
+const TOKENS_REFUSED_PER_MILLE: u16 = 333;
+/// What is answered to a call that was carried out all the same.
+const CARRIED_OUT: [StatusCode; 5] = [
+    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::INTERNAL_SERVER_ERROR,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::GATEWAY_TIMEOUT,
 ];
 /// Calls to AWS fail less often: a message costs several, and the SDK tries three times.
 const AWS_FAULTS: &[(FaultKind, u16)] = &[
@@ -58,6 +70,8 @@ pub(super) enum Fate {
     Drop,
     /// The connection is cut after it was carried out.
     LoseAnswer,
+    /// It is carried out, and answered like this.
+    CarryOutAndAnswer(StatusCode),
     /// It is carried out, and its answer doesn't come for longer than anybody waits.
     Stall,
 }
@@ -91,6 +105,9 @@ pub(super) fn fate(dice: Dice, injects: impl Fn(FaultKind) -> bool, hop: Hop, ca
     {
         return refusal(hop);
     }
+    if let Some(fate) = extreme(dice, &injects, hop, call, time) {
+        return fate;
+    }
     let faults = if aws.is_some() { AWS_FAULTS } else { FAULTS };
     for &(kind, per_mille) in faults {
         let matter = (kind, hop, call, time);
@@ -102,11 +119,35 @@ pub(super) fn fate(dice: Dice, injects: impl Fn(FaultKind) -> bool, hop: Hop, ca
             FaultKind::Error => error(hop),
             FaultKind::Drop => Fate::Drop,
             FaultKind::LostAnswer => Fate::LoseAnswer,
+            FaultKind::CarriedOut => Fate::CarryOutAndAnswer(one_of(&CARRIED_OUT, dice, ("carried out", matter))),
             FaultKind::Stall => Fate::Stall,
             _ => Fate::Pass(Duration::from_millis(1 + dice.below(LONGEST_DELAY, ("delay", matter)))),
         };
     }
     Fate::Pass(Duration::ZERO)
+}
+
+/// What befalls nearly everything, where that was asked for.
+fn extreme(dice: Dice, injects: impl Fn(FaultKind) -> bool, hop: Hop, call: &Call, time: u64) -> Option<Fate> {
+    if !matches!(hop, Hop::LiveEngage | Hop::Gateway | Hop::WhatsApp) {
+        return None;
+    }
+    let matter = (hop, call, time);
+    if injects(FaultKind::Half) && dice.hits(500, ("half", matter)) {
+        return Some(Fate::Answer(one_of(&CARRIED_OUT, dice, ("half's status", matter)), ""));
+    }
+    // Sentinel takes none, and the Domain API asks for none.
+    let takes_token = hop == Hop::LiveEngage && call.name.contains("/conversation");
+    let refused = injects(FaultKind::RefusedToken) && takes_token;
+    (refused && dice.hits(TOKENS_REFUSED_PER_MILLE, ("token", matter))).then_some(Fate::Answer(
+        StatusCode::UNAUTHORIZED,
+        r#"{"kind":"resp","code":401,"body":{"title":"Invalid AppJWT","errorCode":40102},"type":".ReqBody$ErrorResp"}"#,
+    ))
+}
+
+fn one_of(statuses: &[StatusCode], dice: Dice, matter: impl Hash) -> StatusCode {
+    let index = usize::try_from(dice.below(statuses.len() as u64, matter)).unwrap_or(0);
+    statuses.get(index).copied().unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
 /// What befalls a call to a service that is down: half of them find nobody, and half of them a proxy that says so.
@@ -189,6 +230,22 @@ mod tests {
         assert!(!fails(Hop::Queue, &[FaultKind::Drop, FaultKind::Table]));
         assert!(fails(Hop::Queue, &[FaultKind::Drop, FaultKind::Queue]));
         assert!(fails(Hop::Gateway, &[FaultKind::Drop]));
+    }
+
+    #[test]
+    fn what_is_carried_out_is_answered_with_each_status_and_never_by_aws() {
+        let carried_out = fates(Hop::LiveEngage, &[FaultKind::CarriedOut]);
+        assert!(CARRIED_OUT.iter().all(|status| carried_out.contains(&Fate::CarryOutAndAnswer(*status))));
+        let by_aws = fates(Hop::Table, &[FaultKind::CarriedOut, FaultKind::Table]);
+        assert!(by_aws.iter().all(|fate| *fate == Fate::Pass(Duration::ZERO)));
+    }
+
+    #[test]
+    fn half_of_the_calls_to_the_other_sides_fail_where_that_is_asked_for() {
+        let failed =
+            fates(Hop::Gateway, &[FaultKind::Half]).iter().filter(|fate| matches!(fate, Fate::Answer(..))).count();
+        assert!((900..1100).contains(&failed), "{failed}");
+        assert!(fates(Hop::Api, &[FaultKind::Half]).iter().all(|fate| *fate == Fate::Pass(Duration::ZERO)));
     }
 
     #[test]

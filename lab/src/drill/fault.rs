@@ -17,6 +17,8 @@ pub enum FaultKind {
     Drop,
     /// The connection is cut after the request was carried out.
     LostAnswer,
+    /// A call is carried out and answered with a status that speaks of a failure: 408, 500, 502, 503 or 504.
+    CarriedOut,
     /// A call is carried out, and its answer doesn't come for longer than anybody waits: the function times out.
     Stall,
     /// A message is refused for good, so that it is parked and the one who wrote it is told.
@@ -44,16 +46,21 @@ pub enum FaultKind {
     Table,
     /// Delays, throttling, errors and cuts befall SQS too.
     Queue,
+    /// Half of the calls to LiveEngage and the channels are answered 5xx and not carried out. Only where it is asked for by name.
+    Half,
+    /// LiveEngage refuses the AppJWT at every third call, however new it is. Only where it is asked for by name.
+    RefusedToken,
 }
 
 impl FaultKind {
-    /// All of them.
-    pub const ALL: [Self; 18] = [
+    /// Those that are meant by `all`: what a bad day brings.
+    pub const ALL: [Self; 19] = [
         Self::Delay,
         Self::Throttle,
         Self::Error,
         Self::Drop,
         Self::LostAnswer,
+        Self::CarriedOut,
         Self::Stall,
         Self::Refuse,
         Self::Kill,
@@ -69,6 +76,13 @@ impl FaultKind {
         Self::Queue,
     ];
 
+    /// Those that hold up nearly everything.
+    const BY_NAME_ONLY: [Self; 2] = [Self::Half, Self::RefusedToken];
+
+    fn every() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().chain(Self::BY_NAME_ONLY)
+    }
+
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
@@ -77,6 +91,7 @@ impl FaultKind {
             Self::Error => "error",
             Self::Drop => "drop",
             Self::LostAnswer => "lost-answer",
+            Self::CarriedOut => "carried-out",
             Self::Stall => "stall",
             Self::Refuse => "refuse",
             Self::Kill => "kill",
@@ -90,6 +105,8 @@ impl FaultKind {
             Self::Reorder => "reorder",
             Self::Table => "table",
             Self::Queue => "queue",
+            Self::Half => "half",
+            Self::RefusedToken => "refused-token",
         }
     }
 }
@@ -117,18 +134,18 @@ impl FaultSet {
 
 /// A word that names no kind of fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no fault {0:?}: use all, none, or some of {names}", names = names(&FaultKind::ALL))]
+#[error("there is no fault {0:?}: use all, none, or some of {names}", names = names(FaultKind::every()))]
 pub struct UnknownFault(String);
 
-fn names<'a>(kinds: impl IntoIterator<Item = &'a FaultKind>) -> String {
-    kinds.into_iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")
+fn names(kinds: impl IntoIterator<Item = FaultKind>) -> String {
+    kinds.into_iter().map(FaultKind::name).collect::<Vec<_>>().join(",")
 }
 
 impl FromStr for FaultSet {
     type Err = UnknownFault;
 
     fn from_str(text: &str) -> Result<Self, UnknownFault> {
-        let kind = |name: &str| FaultKind::ALL.into_iter().find(|kind| kind.name() == name);
+        let kind = |name: &str| FaultKind::every().find(|kind| kind.name() == name);
         match text {
             "all" => Ok(Self::all()),
             "none" => Ok(Self::none()),
@@ -144,7 +161,7 @@ impl FromStr for FaultSet {
 
 impl fmt::Display for FaultSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { f.write_str("none") } else { f.write_str(&names(&self.0)) }
+        if self.0.is_empty() { f.write_str("none") } else { f.write_str(&names(self.0.iter().copied())) }
     }
 }
 
@@ -160,6 +177,8 @@ mod tests {
         assert!(some.has(FaultKind::Kill) && some.has(FaultKind::LostAnswer) && !some.has(FaultKind::Drop));
         assert_eq!(some.to_string(), "lost-answer,kill");
         assert_eq!(FaultSet::all().to_string().parse(), Ok(FaultSet::all()));
+        let storm: FaultSet = "half,refused-token".parse().unwrap();
+        assert!(storm.has(FaultKind::Half) && !FaultSet::all().has(FaultKind::Half));
         let error = "kil".parse::<FaultSet>().unwrap_err().to_string();
         assert!(error.starts_with("there is no fault \"kil\": use all, none, or some of delay,"), "{error}");
     }

@@ -101,16 +101,17 @@ impl Front {
         if let (Fate::Answer(..) | Fate::Drop, Some(tag)) = (fate, call.note) {
             self.sky.observe(Observation::NoteFailed(tag));
         }
-        let loses = match fate {
+        let (loses, instead) = match fate {
             Fate::Pass(delay) => {
                 wait(delay).await;
-                false
+                (false, None)
             }
             Fate::Answer(status, body) => {
                 return Ok(answer(status, HeaderMap::new(), Bytes::from_static(body.as_bytes())));
             }
             Fate::Drop => return Err(Cut),
-            Fate::LoseAnswer | Fate::Stall => true,
+            Fate::CarryOutAndAnswer(status) => (true, Some(status)),
+            Fate::LoseAnswer | Fate::Stall => (true, None),
         };
         // A task of its own: the other side goes on with what it has read, even when the caller is gone.
         let (sender, receiver) = oneshot::channel();
@@ -129,7 +130,10 @@ impl Front {
         if fate == Fate::Stall {
             wait(STALLING).await;
         }
-        answered.ok_or(Cut)
+        match instead {
+            Some(status) => Ok(answer(status, HeaderMap::new(), Bytes::new())),
+            None => answered.ok_or(Cut),
+        }
     }
 
     async fn pass_on(&self, parts: &http::request::Parts, body: Bytes) -> Option<Response<Full<Bytes>>> {

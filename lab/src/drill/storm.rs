@@ -233,6 +233,7 @@ impl Sky {
                 Fate::Pass(_) => "delayed".to_owned(),
                 Fate::Answer(status, _) => format!("answered {}", status.as_u16()),
                 Fate::Drop => "cut before".to_owned(),
+                Fate::CarryOutAndAnswer(status) => format!("carried out and answered {}", status.as_u16()),
                 Fate::LoseAnswer => "cut after".to_owned(),
                 Fate::Stall => "never answered".to_owned(),
             };

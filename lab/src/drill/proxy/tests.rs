@@ -96,6 +96,17 @@ async fn what_is_cut_after_is_carried_out_and_its_answer_is_lost() {
 }
 
 #[tokio::test]
+async fn what_is_carried_out_and_answered_5xx_is_seen_as_a_lost_answer() {
+    let scene = Scene::with("carried-out").await;
+    scene.storm.begin();
+    let answers = scene.post(600).await;
+    let failed: usize = answers.iter().filter(|(status, _)| **status != 201).map(|(_, count)| count).sum();
+    assert!(failed > 0 && !answers.contains_key(&0), "{answers:?}");
+    assert_eq!(scene.taken(), 600);
+    assert_eq!(scene.count(|one| matches!(one, Observation::AnswerLost(_))), failed);
+}
+
+#[tokio::test]
 async fn the_same_seed_brings_the_same_faults() {
     let mut injected = Vec::new();
     for _ in 0..2 {
