@@ -205,10 +205,13 @@ fn the_queue_fixtures_are_grouped_as_the_entry_points_do_it() {
         let task: Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
         let user = ChannelUserId::new(task["event"]["user"].as_str().unwrap()).unwrap();
         let id = task["event"]["id"].as_str().unwrap();
+        let part = [0; 4];
+        assert_eq!(task["event"]["part"], 0);
+        let name = digest([LINE.as_bytes(), user.as_str().as_bytes(), id.as_bytes(), &part]);
         assert_eq!(record["attributes"]["MessageGroupId"], inbound::group(&line, &user));
         assert_eq!(
             record["attributes"]["MessageDeduplicationId"],
-            digest([LINE.as_bytes(), id.as_bytes()]),
+            digest([LINE.as_bytes(), name.as_bytes()]),
             "{}",
             record["messageId"]
         );

@@ -39,7 +39,7 @@ fn line() -> LineId {
     LineId::new("sms-main").unwrap()
 }
 fn lease(id: &str, by: &str) -> Lease {
-    let message = MessageKey::FromChannel { line: line(), id: ProviderMessageId::new(id).unwrap() };
+    let message = MessageKey::FromChannel { line: line(), name: id.to_owned() };
     Lease { message, owner: Owner::new(by).unwrap() }
 }
 

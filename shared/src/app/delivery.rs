@@ -297,7 +297,7 @@ pub(super) fn name_of(key: &MessageKey) -> String {
         MessageKey::FromLiveEngage { account, dialog, sequence } => {
             digest([account.as_str().as_bytes(), dialog.as_str().as_bytes(), &sequence.0.to_be_bytes()])
         }
-        MessageKey::FromChannel { line, id } => digest([line.as_str().as_bytes(), id.as_str().as_bytes()]),
+        MessageKey::FromChannel { line, name } => digest([line.as_str().as_bytes(), name.as_bytes()]),
         MessageKey::ByDigest { digest } => digest.clone(),
     }
 }

@@ -6,6 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 
 use super::{
+    delivery::name_of,
     registry::Lines,
     replay::is_too_old,
     task::{LARGEST_TASK, MOST_OF_UNREADABLE, ToLiveEngage, UnreadableMessage, digest, to_body},
@@ -249,13 +250,13 @@ fn queue_message(
         body = task(InboundEvent { content, person: None, ..event.clone() })?;
     }
     let group = group(line, &event.user);
-    let (line, user, id) = (line.as_str().as_bytes(), event.user.as_str().as_bytes(), event.id.as_str().as_bytes());
     if let InboundContent::Typing { typing } = event.content {
         // A beginning waits in the queue until it is over, and nothing may wait behind it. Channels repeat it every second or so:
         // one in five seconds is enough.
         let slot = now.as_second() / COMPOSING_EVERY.as_secs();
+        let (line, user, id) = (line.as_str().as_bytes(), event.user.as_str().as_bytes(), event.id.as_str().as_bytes());
         let deduplication = digest([b"typing".as_slice(), line, user, &[u8::from(typing)], &slot.to_be_bytes()]);
         return Ok(QueueMessage { body, group: digest([b"typing".as_slice(), line, user, id]), deduplication });
     }
-    Ok(QueueMessage { body, group, deduplication: digest([line, id]) })
+    Ok(QueueMessage { body, group, deduplication: name_of(&event.key(line)) })
 }

@@ -175,7 +175,7 @@ impl DeliverToLiveEngage {
         mut about: About,
         task: &str,
     ) -> Result<(), ComeAgain> {
-        let key = MessageKey::FromChannel { line: line.clone(), id: event.id.clone() };
+        let key = event.key(line);
         let result = self.deliver(line, event, correlation, &key, attempt, &mut about).await;
         let notice = match self.lines.get(line, attempt.now).await {
             Some(settings) => settings.current.not_delivered_notice.clone(),

@@ -46,7 +46,7 @@ impl Key {
             Self::Consumer(consumer) => join("CONS", &[consumer.line.as_str(), consumer.user.as_str()]),
             Self::Conversation(account, conversation) => join("LECONV", &[account.as_str(), conversation.as_str()]),
             Self::LpConsumer(account, id) => join("LECONS", &[account.as_str(), id.as_str()]),
-            Self::Message(MessageKey::FromChannel { line, id }) => join("MSG", &["in", line.as_str(), id.as_str()]),
+            Self::Message(MessageKey::FromChannel { line, name }) => join("MSG", &["in", line.as_str(), name]),
             Self::Message(MessageKey::FromLiveEngage { account, dialog, sequence }) => {
                 join("MSG", &["out", account.as_str(), dialog.as_str(), &sequence.0.to_string()])
             }
@@ -93,10 +93,11 @@ impl Key {
                 Self::Conversation(AccountId::new(*account).ok()?, ConversationId::new(*id).ok()?)
             }
             ("LECONS", [account, id]) => Self::LpConsumer(AccountId::new(*account).ok()?, LpConsumerId::new(*id).ok()?),
-            ("MSG", ["in", line, id]) => Self::Message(MessageKey::FromChannel {
-                line: LineId::new(*line).ok()?,
-                id: ProviderMessageId::new(*id).ok()?,
-            }),
+            ("MSG", ["in", line, name]) => {
+                // A digest, or the channel's id as older versions named it.
+                let name = ProviderMessageId::new(*name).ok()?.into();
+                Self::Message(MessageKey::FromChannel { line: LineId::new(*line).ok()?, name })
+            }
             ("MSG", ["out", account, dialog, sequence]) => Self::Message(MessageKey::FromLiveEngage {
                 account: AccountId::new(*account).ok()?,
                 dialog: DialogId::new(*dialog).ok()?,
@@ -184,10 +185,8 @@ mod tests {
                 .prop_map(|(a, c)| Key::Conversation(AccountId::new(a).unwrap(), ConversationId::new(c).unwrap())),
             (name, opaque())
                 .prop_map(|(a, c)| Key::LpConsumer(AccountId::new(a).unwrap(), LpConsumerId::new(c).unwrap())),
-            (name, opaque()).prop_map(|(l, id)| Key::Message(MessageKey::FromChannel {
-                line: LineId::new(l).unwrap(),
-                id: ProviderMessageId::new(id).unwrap(),
-            })),
+            (name, opaque())
+                .prop_map(|(l, name)| Key::Message(MessageKey::FromChannel { line: LineId::new(l).unwrap(), name })),
             (name, opaque(), any::<u64>()).prop_map(|(a, d, s)| Key::Message(MessageKey::FromLiveEngage {
                 account: AccountId::new(a).unwrap(),
                 dialog: DialogId::new(d).unwrap(),
@@ -256,8 +255,7 @@ mod tests {
 
     #[test]
     fn the_longest_sort_key_fits_into_dynamodbs_1024_bytes() {
-        let id = ProviderMessageId::new("#".repeat(256)).unwrap();
-        let message = MessageKey::FromChannel { line: LineId::new("l".repeat(64)).unwrap(), id };
+        let message = MessageKey::FromChannel { line: LineId::new("l".repeat(64)).unwrap(), name: "#".repeat(256) };
         assert!(parked_sk(jiff::Timestamp::MAX, &message).len() <= 1024);
     }
 

@@ -168,15 +168,12 @@ mod tests {
     use super::*;
     use crate::{
         aws::key::{parked_pk, parked_sk},
-        domain::{
-            delivery::MessageKey,
-            id::{LineId, ProviderMessageId},
-        },
+        domain::{delivery::MessageKey, id::LineId},
     };
 
     fn item() -> Item {
         let line = LineId::new("sms-main").unwrap();
-        let message = MessageKey::FromChannel { line: line.clone(), id: ProviderMessageId::new("mo#7/1").unwrap() };
+        let message = MessageKey::FromChannel { line: line.clone(), name: "mo#7/1".to_owned() };
         let at = Timestamp::from_second(1_800_000_000).unwrap();
         let record = json!({"at": at, "reason": "refused", "line": "sms-main", "conversation": null, "task": "{}"});
         HashMap::from([

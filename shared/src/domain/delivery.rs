@@ -11,12 +11,13 @@ use super::menu::Chosen;
 /// Names one message for ever: the same webhook delivered again gives the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum MessageKey {
-    /// A consumer's event, by the channel's id.
+    /// A consumer's event.
     FromChannel {
         /// The line.
         line: LineId,
-        /// The channel's id.
-        id: ProviderMessageId,
+        /// A digest over line, person, the channel's id and the part: one gateway's id may stand for several people's messages, and
+        /// may look like that of a part. Of a message that an older version queued, the channel's id itself.
+        name: String,
     },
     /// An event of LiveEngage, by its place in the dialog: numbers are per dialog.
     FromLiveEngage {

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    id::{CallReference, ChannelUserId, ProviderMessageId},
+    delivery::MessageKey,
+    digest::digest,
+    id::{CallReference, ChannelUserId, LineId, ProviderMessageId},
     rich_content::{Coordinates, Link},
 };
 
@@ -36,8 +38,12 @@ impl fmt::Debug for MessageText {
 /// Something a person did on a channel, or the channel reports of a message to them, after the channel's own format was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InboundEvent {
-    /// The channel's id of the event: the same for a repeated webhook.
+    /// The channel's own id of the message, which the channel is told when it was read: the same for a repeated webhook. Not by itself
+    /// a name of the event: see [`InboundEvent::key`].
     pub id: ProviderMessageId,
+    /// Which part of that message it is, from 0: a message with three files is three events. `None` for one that an older version queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
     /// Who did it.
     pub user: ChannelUserId,
     /// When, by the channel's clock.
@@ -47,6 +53,25 @@ pub struct InboundEvent {
     /// What the channel says about the person, where it says anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<Person>,
+}
+
+impl InboundEvent {
+    /// Names the event on its line, for ever. Channels promise little about their ids: one can come back for another person, and
+    /// `4711.1` can be a message as well as a part of `4711`.
+    pub fn key(&self, line: &LineId) -> MessageKey {
+        let id = self.id.as_str();
+        let name = match self.part {
+            Some(part) => digest([
+                line.as_str().as_bytes(),
+                self.user.as_str().as_bytes(),
+                id.as_bytes(),
+                part.to_be_bytes().as_slice(),
+            ]),
+            // What is noted of it is found by its id alone.
+            None => id.to_owned(),
+        };
+        MessageKey::FromChannel { line: line.clone(), name }
+    }
 }
 
 /// What a channel knows about a person. `Debug` shows nothing of it.
@@ -319,6 +344,7 @@ mod tests {
     fn debug_of_an_event_holds_no_text_and_no_phone_number() {
         let event = InboundEvent {
             id: ProviderMessageId::new("m-1").unwrap(),
+            part: Some(0),
             user: ChannelUserId::new("+4915112345678").unwrap(),
             at: Timestamp::UNIX_EPOCH,
             content: InboundContent::Text { text: MessageText::new("my account is 4711") },
@@ -326,5 +352,32 @@ mod tests {
         };
         let shown = format!("{event:?}");
         assert!(!shown.contains("4711") && !shown.contains("4915"), "{shown}");
+    }
+
+    #[test]
+    fn a_name_differs_by_line_person_id_and_part() {
+        let name = |line: &str, user: &str, id: &str, part| {
+            let event = InboundEvent {
+                id: ProviderMessageId::new(id).unwrap(),
+                part,
+                user: ChannelUserId::new(user).unwrap(),
+                at: Timestamp::UNIX_EPOCH,
+                content: InboundContent::Typing { typing: true },
+                person: None,
+            };
+            event.key(&LineId::new(line).unwrap())
+        };
+        let keys = [
+            name("sms", "+491", "4711", Some(0)),
+            name("sms", "+491", "4711", Some(1)),
+            name("sms", "+491", "4711.1", Some(0)),
+            name("sms", "+492", "4711", Some(0)),
+            name("sms-2", "+491", "4711", Some(0)),
+            // As an older version named it.
+            name("sms", "+491", "4711", None),
+        ];
+        let different: std::collections::HashSet<_> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len());
+        assert_eq!(name("sms", "+491", "4711", Some(0)), keys[0], "and is the same for a repeated webhook");
     }
 }

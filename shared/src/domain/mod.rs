@@ -3,6 +3,7 @@
 pub mod breaker;
 pub mod conversation;
 pub mod delivery;
+pub mod digest;
 pub mod http;
 pub mod id;
 pub mod json;

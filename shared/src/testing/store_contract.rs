@@ -54,8 +54,7 @@ fn identity(user: &str) -> Identity {
     }
 }
 fn lease(message: &str, by: &str) -> Lease {
-    let id = ProviderMessageId::new(message).unwrap();
-    Lease { message: MessageKey::FromChannel { line: who("x").line, id }, owner: owner(by) }
+    Lease { message: MessageKey::FromChannel { line: who("x").line, name: message.to_owned() }, owner: owner(by) }
 }
 fn step(reference: &str) -> Step {
     Step::done(Some(reference.to_owned()))

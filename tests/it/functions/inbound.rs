@@ -32,7 +32,7 @@ async fn a_text_is_queued() {
             "task": "channel_event_v1", "line": LINE, "correlation": event["requestContext"]["requestId"],
             "accepted_at": "2026-06-15T09:30:00Z",
             "event": {
-                "id": "mo-8f31c2", "user": ANNA, "at": "2026-06-15T09:29:58Z",
+                "id": "mo-8f31c2", "part": 0, "user": ANNA, "at": "2026-06-15T09:29:58Z",
                 "content": {"kind": "text", "text": "Hi, where is my parcel? 🙂"},
             },
         })]

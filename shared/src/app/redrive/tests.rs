@@ -16,7 +16,7 @@ use super::*;
 use crate::{
     domain::{
         delivery::{ConsumerRef, MessageKey, Parked},
-        id::{ChannelUserId, ConversationId, LineId, ProviderMessageId},
+        id::{ChannelUserId, ConversationId, LineId},
     },
     port::{ParkedId, ParkedList, ParkedMessage, ParkedMessages, QueueError, QueueMessage, Reopened, StoreError},
 };
@@ -28,7 +28,7 @@ fn line() -> LineId {
     LineId::new("sms-main").unwrap()
 }
 fn key(id: &str) -> MessageKey {
-    MessageKey::FromChannel { line: line(), id: ProviderMessageId::new(id).unwrap() }
+    MessageKey::FromChannel { line: line(), name: id.to_owned() }
 }
 
 /// A person's text that the connector took over at `accepted`.

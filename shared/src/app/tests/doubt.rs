@@ -10,10 +10,7 @@ use super::{
         conversation_change, event, from_channel, from_person, line,
     },
 };
-use crate::{
-    app::delivery::Attempt,
-    domain::{delivery::MessageKey, id::ProviderMessageId},
-};
+use crate::{app::delivery::Attempt, domain::delivery::MessageKey};
 
 fn texts(world: &World) -> Vec<(String, String)> {
     world.other().texts.clone()
@@ -360,8 +357,7 @@ async fn what_an_operator_sends_again_is_sent_in_spite_of_the_doubt_unless_it_ha
         if heard {
             world.hear_echoes(60).await;
         }
-        let id = ProviderMessageId::new("mo-2").unwrap();
-        world.store.reopen(&MessageKey::FromChannel { line: line(), id });
+        world.store.reopen(&MessageKey::FromChannel { line: line(), name: "mo-2".to_owned() });
         world.workers().to_liveengage.work(&task, &attempt("c", 100)).await.unwrap();
         assert_eq!(texts(&world).len(), if heard { 1 } else { 2 });
     }

@@ -22,11 +22,11 @@ use crate::{
     testing::MemoryQueue,
 };
 
-fn correlation(text: &str) -> CorrelationId {
+pub(super) fn correlation(text: &str) -> CorrelationId {
     CorrelationId::new(text).unwrap()
 }
 
-fn signed(secret: &str, body: &str, signed_at: Timestamp) -> ChannelRequest {
+pub(super) fn signed(secret: &str, body: &str, signed_at: Timestamp) -> ChannelRequest {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{body}.nonce.{}", signed_at.as_second()).as_bytes());
     let mut headers = HeaderMap::new();

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::{delivery::Attempt, registry::Registry},
-    domain::{delivery::MessageKey, id::ProviderMessageId},
+    domain::delivery::MessageKey,
     testing::MemorySecrets,
 };
 
@@ -32,7 +32,7 @@ fn told(world: &World, what: &str) -> usize {
 }
 
 fn key(id: &str) -> MessageKey {
-    MessageKey::FromChannel { line: line(), id: ProviderMessageId::new(id).unwrap() }
+    MessageKey::FromChannel { line: line(), name: id.to_owned() }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod agent_files;
 mod channel_texts;
 mod client;
+mod colliding_ids;
 mod contradictions;
 mod conversations;
 mod copies;

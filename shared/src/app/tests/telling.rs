@@ -183,7 +183,7 @@ async fn nobody_is_told_of_a_message_that_another_worker_has() {
     let lease = crate::domain::delivery::Lease {
         message: MessageKey::FromChannel {
             line: crate::domain::id::LineId::new("sms-main").unwrap(),
-            id: crate::domain::id::ProviderMessageId::new("mo-2").unwrap(),
+            name: "mo-2".to_owned(),
         },
         owner: super::world::owner("somebody-else"),
     };

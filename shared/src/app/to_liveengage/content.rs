@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Delivered, DeliveryError, LIVEENGAGE_CALL, Way, digest, way::Told};
 use crate::{
+    app::delivery::name_of,
     domain::{
         conversation::{Change, Consumer},
         delivery::{Decided, DialogRef, LedgerEntry, Step},
@@ -188,8 +189,7 @@ impl Delivery<'_> {
         let hosted = matches!(brought, Brought::Hosted(_));
         if let (false, Some(notice)) = (hosted, self.way.settings.file_refused_notice.clone()) {
             let (who, attempt) = (self.way.who, self.way.attempt);
-            let id = self.event.id.as_str().as_bytes();
-            let name = digest([b"file refused".as_slice(), who.line.as_str().as_bytes(), id]);
+            let name = digest([b"file refused".as_slice(), name_of(&self.way.lease.message).as_bytes()]);
             self.way.worker.say(who, self.correlation, attempt, name, notice).await?;
         }
         let rest = if hosted && goes_along { "" } else { caption };
@@ -261,8 +261,7 @@ impl Delivery<'_> {
     async fn nothing_to_close(&self) -> Result<Delivered, DeliveryError> {
         if let Some(notice) = &self.way.settings.nothing_to_close_notice {
             let (who, attempt) = (self.way.who, self.way.attempt);
-            let id = self.event.id.as_str().as_bytes();
-            let name = digest([b"nothing to close".as_slice(), who.line.as_str().as_bytes(), id]);
+            let name = digest([b"nothing to close".as_slice(), name_of(&self.way.lease.message).as_bytes()]);
             self.way.worker.say(who, self.correlation, attempt, name, notice.clone()).await?;
         }
         self.way.worker.ports.messages.finish(self.way.lease, None).await?;

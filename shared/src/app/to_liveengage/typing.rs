@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::{About, Attempt, Caller, ComeAgain, ConsumerRef, DeliverToLiveEngage, DeliveryError, digest, update};
 use crate::{
+    app::delivery::name_of,
     domain::{
         conversation::{COMPOSING_FOR, Change, Composing, Consumer},
         id::LineId,
@@ -56,7 +57,8 @@ impl DeliverToLiveEngage {
         if consumer.account != settings.account {
             return Ok(None);
         }
-        let id = |state: &str| digest([state.as_bytes(), line.as_str().as_bytes(), event.id.as_str().as_bytes()]);
+        let name = name_of(&event.key(line));
+        let id = |state: &str| digest([state.as_bytes(), name.as_bytes()]);
         let request_id = |state: &str| id(state).chars().take(32).collect::<String>();
         // Only over what was read: something newer must not be forgotten, or nobody would end it.
         let before = consumer.composing.clone();

@@ -100,8 +100,8 @@ impl<'a> Way<'a> {
 
     /// Names a request: the same at every attempt, at most 60 characters.
     pub(super) fn request_id(&self, step: &str) -> String {
-        let MessageKey::FromChannel { line, id } = &self.lease.message else { return digest([step.as_bytes()]) };
-        let mut id = digest([line.as_str().as_bytes(), id.as_str().as_bytes(), step.as_bytes()]);
+        let MessageKey::FromChannel { line, name } = &self.lease.message else { return digest([step.as_bytes()]) };
+        let mut id = digest([line.as_str().as_bytes(), name.as_bytes(), step.as_bytes()]);
         id.truncate(32);
         id
     }

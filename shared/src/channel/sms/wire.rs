@@ -134,9 +134,10 @@ pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
         if error.is_data() { unreadable("wants a JSON object of the documented form") } else { unreadable("not JSON") }
     })?;
     let at = inbound.received_at.as_deref().and_then(|at| at.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
-    let event = |id: &str, user: Option<&str>, field: &str, content| {
+    let event = |(id, part): (&str, u32), user: Option<&str>, field: &str, content| {
         Ok(InboundEvent {
             id: ProviderMessageId::new(id).map_err(|_| unreadable("id: 1 to 256 characters"))?,
+            part: Some(part),
             user: ChannelUserId::new(user.unwrap_or_default())
                 .map_err(|_| unreadable(&format!("{field}: 1 to 256 characters")))?,
             at,
@@ -168,22 +169,24 @@ pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
             let id = if id.len() <= 256 { id } else { format!("report.{}", hex::encode(Sha256::digest(id))) };
             let reference = inbound.client_reference.and_then(|reference| CallReference::new(reference).ok());
             let content = InboundContent::Report { message, status, reference };
-            Ok(Inbox { events: vec![event(&id, inbound.to.as_deref(), "to", content)?], ignored: 0 })
+            Ok(Inbox { events: vec![event((&id, 0), inbound.to.as_deref(), "to", content)?], ignored: 0 })
         }
         Some("typing") => {
             let content = InboundContent::Typing { typing: inbound.typing.unwrap_or(true) };
-            Ok(Inbox { events: vec![event(id, from, "from", content)?], ignored: 0 })
+            Ok(Inbox { events: vec![event((id, 0), from, "from", content)?], ignored: 0 })
         }
         // Whatever a gateway calls it: somebody wrote something.
         _ if text.is_some() || !media.is_empty() => {
             if media.is_empty()
                 && let Some(text) = text
             {
-                return Ok(Inbox { events: vec![event(id, from, "from", InboundContent::Text { text })?], ignored: 0 });
+                return Ok(Inbox {
+                    events: vec![event((id, 0), from, "from", InboundContent::Text { text })?],
+                    ignored: 0,
+                });
             }
             let mut caption = text;
-            let files = media.into_iter().enumerate().map(|(index, media)| {
-                let id = if index == 0 { id.to_owned() } else { format!("{id}.{index}") };
+            let files = (0..).zip(media).map(|(index, media)| {
                 let content = match (serde_json::from_value::<Media>(media), index, &caption) {
                     (Ok(media), _, _) => InboundContent::Media(InboundMedia {
                         kind: media_kind(media.content_type.as_deref()),
@@ -196,11 +199,11 @@ pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
                     (Err(_), 0, Some(_)) => caption.take().map_or_else(nothing, |text| InboundContent::Text { text }),
                     (Err(_), _, _) => nothing(),
                 };
-                event(&id, from, "from", content)
+                event((id, index), from, "from", content)
             });
             Ok(Inbox { events: files.collect::<Result<_, _>>()?, ignored: 0 })
         }
-        None | Some("message") => Ok(Inbox { events: vec![event(id, from, "from", nothing())?], ignored: 0 }),
+        None | Some("message") => Ok(Inbox { events: vec![event((id, 0), from, "from", nothing())?], ignored: 0 }),
         Some(_) => Ok(Inbox { events: vec![], ignored: 1 }),
     }
 }
@@ -345,8 +348,8 @@ mod tests {
                 {"url":"https://mms.example/a","content_type":"image/png"},{"url":"https://mms.example/b","name":"b.pdf"}]}"#,
         )
         .unwrap();
-        let ids: Vec<_> = inbox.events.iter().map(|event| event.id.as_str()).collect();
-        assert_eq!(ids, ["mo-3", "mo-3.1"]);
+        let ids: Vec<_> = inbox.events.iter().map(|event| (event.id.as_str(), event.part)).collect();
+        assert_eq!(ids, [("mo-3", Some(0)), ("mo-3", Some(1))], "the gateway's own id, and which file it is");
         let media = |index: usize| match &inbox.events[index].content {
             InboundContent::Media(media) => media.clone(),
             other => panic!("{other:?}"),

@@ -132,13 +132,12 @@ fn read_message(message: &Value, contacts: &[Value]) -> Option<Vec<InboundEvent>
         Contents::NoNews => vec![],
     };
     let at = timestamp(message);
-    let event = |(index, content)| {
-        // One message can hold several address cards.
-        let id = if index == 0 { id.clone() } else { format!("{id}.{index}") };
-        let id = ProviderMessageId::new(id).ok()?;
-        Some(InboundEvent { id, user: user.clone(), at, content, person: person.clone() })
+    let event = |(part, content)| {
+        let id = ProviderMessageId::new(id.as_str()).ok()?;
+        Some(InboundEvent { id, part: Some(part), user: user.clone(), at, content, person: person.clone() })
     };
-    contents.into_iter().enumerate().map(event).collect()
+    // One message can hold several address cards.
+    (0..).zip(contents).map(event).collect()
 }
 
 /// The contact with one of a message's own names for its sender.
@@ -170,6 +169,7 @@ fn read_status(status: &Value, word: &str) -> Option<InboundEvent> {
             .or_else(|| ChannelUserId::new("unknown").ok())?;
     Some(InboundEvent {
         id: ProviderMessageId::new(format!("{message}.{word}")).ok()?,
+        part: Some(0),
         user,
         at: timestamp(status),
         content: InboundContent::Report {

@@ -50,7 +50,7 @@ fn keys_around(text: &str) -> Vec<Key> {
         keys.push(Key::LpConsumer(account.clone(), id));
     }
     if let Ok(id) = ProviderMessageId::new(text) {
-        keys.push(Key::Message(MessageKey::FromChannel { line: line.clone(), id: id.clone() }));
+        keys.push(Key::Message(MessageKey::FromChannel { line: line.clone(), name: text.to_owned() }));
         keys.push(Key::Shown(line.clone(), id));
     }
     if let Ok(reference) = CallReference::new(text) {

@@ -146,8 +146,8 @@ fn every_address_card_is_an_event_of_its_own() {
         {"name": {"first_name": "Ada"}},
     ]);
     let reception = receive(&webhook(json!({"messages": [message("contacts", cards)]})));
-    let ids: Vec<_> = reception.events.iter().map(|event| event.id.as_str()).collect();
-    assert_eq!(ids, ["wamid.M1", "wamid.M1.1"]);
+    let ids: Vec<_> = reception.events.iter().map(|event| (event.id.as_str(), event.part)).collect();
+    assert_eq!(ids, [("wamid.M1", Some(0)), ("wamid.M1", Some(1))]);
     let texts = |texts: &[&str]| texts.iter().copied().map(MessageText::new).collect::<Vec<_>>();
     assert_eq!(
         reception.events[0].content,
