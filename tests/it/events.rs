@@ -116,6 +116,22 @@ pub(crate) fn gateway_signature(secret: &str, body: &[u8], nonce: &str, timestam
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
+/// Meta's signature.
+fn meta_signature(body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(APP_SECRET.as_bytes()).unwrap();
+    mac.update(body);
+    let digits: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={digits}")
+}
+
+/// `inbound-whatsapp-text.json` with another body.
+pub(crate) fn whatsapp_with(body: &[u8]) -> Value {
+    let mut event = event("inbound-whatsapp-text.json");
+    set_body(&mut event, body);
+    event["headers"]["x-hub-signature-256"] = json!(meta_signature(body));
+    event
+}
+
 /// `webhook-text.json` with another body, signed with `secret`.
 pub(crate) fn webhook_with(body: &[u8], secret: &str) -> Value {
     let mut event = event("webhook-text.json");
@@ -172,12 +188,9 @@ fn the_inbound_fixtures_are_signed_for_their_body_and_time_or_not_at_all() {
 #[test]
 fn the_whatsapp_fixture_is_signed_for_its_body() {
     let event = event("inbound-whatsapp-text.json");
-    let mut mac = Hmac::<Sha256>::new_from_slice(APP_SECRET.as_bytes()).unwrap();
-    mac.update(&body(&event));
-    let digits: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    let signature = format!("sha256={digits}");
     assert_eq!(
-        event["headers"]["x-hub-signature-256"], signature,
+        event["headers"]["x-hub-signature-256"],
+        meta_signature(&body(&event)),
         "events/inbound-whatsapp-text.json: the signature on the right is this body's"
     );
 }

@@ -7,15 +7,17 @@ use jiff::Timestamp;
 
 use super::{
     delivery::name_of,
-    registry::Lines,
+    registry::{Lines, Versions},
     replay::is_too_old,
+    settings::LineSettings,
     task::{LARGEST_TASK, MOST_OF_UNREADABLE, ToLiveEngage, UnreadableMessage, digest, to_body},
 };
 use crate::{
-    channel::{Answer, ChannelRequest, Reception, Refusal, Unreadable, UnreadableEntry},
+    channel::{Answer, ChannelRequest, Parcel, Reception, Refusal, Unreadable, UnreadableEntry},
     domain::{
         conversation::COMPOSING_EVERY,
         id::{ChannelUserId, CorrelationId, LineId, ProviderMessageId},
+        left_out::LeftOut,
         message::{InboundContent, InboundEvent, ReportedStatus},
     },
     port::{Queue, QueueMessage},
@@ -30,8 +32,14 @@ pub enum Outcome {
         answer: Answer,
         /// Events put into the queue.
         queued: usize,
-        /// Entries of unknown kinds, left out.
-        ignored: usize,
+        /// What was left out, by kind.
+        left_out: LeftOut,
+    },
+    /// Some messages of it are for an address that no line has, or whose line has another secret. 404, so that the channel sends it
+    /// again until somebody has mended the lines. Whatever else is in it is queued all the same: sent again, it is known.
+    Misdirected {
+        /// How many messages.
+        messages: usize,
     },
     /// There is no such line. 404.
     UnknownLine,
@@ -72,59 +80,133 @@ impl AcceptChannelRequest {
         now: Timestamp,
     ) -> Outcome {
         let Ok(line) = LineId::new(line) else { return Outcome::UnknownLine };
-        let Some(versions) = self.lines.get(&line, now).await else { return Outcome::UnknownLine };
-        // Which version it is signed with, from 0 for the current one.
-        let verified = |versions: &super::registry::Versions<super::settings::LineSettings>| {
-            let mut refusal = Refusal::Wrong;
-            for (index, version) in versions.all().enumerate() {
-                match version.line.verify(request, now) {
-                    Ok(()) => return Ok(index),
-                    // Another version's signature is wrong too: the reason is the one that isn't.
-                    Err(Refusal::Wrong) => {}
-                    Err(error) => refusal = error,
-                }
-            }
-            Err(refusal)
+        let versions = match self.verified(&line, request, now).await {
+            Ok(versions) => versions,
+            Err(outcome) => return outcome,
         };
-        let (versions, index) = match verified(&versions) {
-            Ok(index) => (versions, index),
-            Err(Refusal::Wrong) => match self.lines.get_after_failure(&line, now).await {
-                Some(newer) => match verified(&newer) {
-                    Ok(index) => (newer, index),
-                    Err(_) => return Outcome::Refused(Refusal::Wrong),
-                },
-                None => return Outcome::Refused(Refusal::Wrong),
-            },
-            Err(refusal) => return Outcome::Refused(refusal),
-        };
-        if index > 0 {
-            // For whoever rotates it: while this comes, the old secret must not be revoked.
-            tracing::info!(%line, count = 1, "a channel request is signed with the previous secret");
-        }
-        let line_settings = &versions.current.line;
-        let mut reception = match line_settings.receive(request) {
+        let reception = match versions.current.line.receive(request) {
             Ok(reception) => reception,
             Err(error) => return Outcome::Unreadable(error),
         };
-        let replayed =
-            if line_settings.signs_time() { Replayed::default() } else { leave_out_old(&mut reception, now) };
-        reception.ignored += replayed.indications;
-        let messages = queue_messages(&line, &reception, correlation, now);
-        let messages = match messages {
-            Ok(messages) => messages,
-            Err(error) => return Outcome::NotQueued(error.to_string()),
-        };
+        let answer = reception.answer.clone();
+        let routed = self.routed((&line, &versions.current), request, reception, now).await;
+        let (mut messages, mut left_out, mut replayed) = (Vec::new(), LeftOut::default(), 0);
+        for mut part in routed.parts {
+            left_out.extend(&part.reception.left_out);
+            if !part.signs_time {
+                let old = leave_out_old(&mut part.reception, now);
+                left_out.add("old report or typing", old.indications);
+                replayed += old.messages;
+            }
+            match queue_messages(&part.line, &part.reception, correlation, now) {
+                Ok(more) => messages.extend(more),
+                Err(error) => return Outcome::NotQueued(error.to_string()),
+            }
+        }
         let queued = messages.len();
         if queued > 0
             && let Err(error) = self.to_liveengage.send(messages).await
         {
             return Outcome::NotQueued(error.code);
         }
-        if replayed.messages > 0 {
+        if routed.unclaimed.messages > 0 {
+            return Outcome::Misdirected { messages: routed.unclaimed.messages };
+        }
+        if replayed > 0 {
             return Outcome::Refused(Refusal::Stale);
         }
-        Outcome::Accepted { answer: reception.answer, queued, ignored: reception.ignored }
+        left_out.add("report for an address of no line", routed.unclaimed.reports);
+        Outcome::Accepted { answer, queued, left_out }
     }
+
+    /// The line, if the request is its channel's own.
+    async fn verified(
+        &self,
+        line: &LineId,
+        request: &ChannelRequest,
+        now: Timestamp,
+    ) -> Result<Arc<Versions<LineSettings>>, Outcome> {
+        let versions = self.lines.get(line, now).await.ok_or(Outcome::UnknownLine)?;
+        let (versions, index) = match verify(&versions, request, now) {
+            Ok(index) => (versions, index),
+            Err(Refusal::Wrong) => {
+                let newer = self.lines.get_after_failure(line, now).await;
+                let newer = newer.ok_or(Outcome::Refused(Refusal::Wrong))?;
+                match verify(&newer, request, now) {
+                    Ok(index) => (newer, index),
+                    Err(_) => return Err(Outcome::Refused(Refusal::Wrong)),
+                }
+            }
+            Err(refusal) => return Err(Outcome::Refused(refusal)),
+        };
+        if index > 0 {
+            // For whoever rotates it: while this comes, the old secret must not be revoked.
+            tracing::info!(%line, count = 1, "a channel request is signed with the previous secret");
+        }
+        Ok(versions)
+    }
+
+    /// Deals out what a request holds: a channel may have one URL for several addresses of the brand, each of which is a line here. A line
+    /// gets what is for its address, if the request is signed with its own secret, too.
+    async fn routed(
+        &self,
+        (line, settings): (&LineId, &LineSettings),
+        request: &ChannelRequest,
+        mut reception: Reception,
+        now: Timestamp,
+    ) -> Routed {
+        let mut unclaimed = std::mem::take(&mut reception.elsewhere);
+        reception.unreadable.append(&mut reception.unaddressed);
+        let mut others = self.lines.ids();
+        others.retain(|other| other != line);
+        // Always the same one, should two lines have one address.
+        others.sort_unstable();
+        let mut parts = vec![Part { line: line.clone(), signs_time: settings.line.signs_time(), reception }];
+        for other in others {
+            if unclaimed.is_empty() {
+                break;
+            }
+            let Some(versions) = self.lines.get(&other, now).await else { continue };
+            let theirs = &versions.current;
+            if theirs.channel() != settings.channel() || verify(&versions, request, now).is_err() {
+                continue;
+            }
+            let Ok(mut reception) = theirs.line.receive(request) else { continue };
+            if unclaimed.claim(&reception.elsewhere) {
+                // The line of the path keeps those.
+                reception.unaddressed.clear();
+                parts.push(Part { line: other, signs_time: theirs.line.signs_time(), reception });
+            }
+        }
+        Routed { parts, unclaimed: unclaimed.total() }
+    }
+}
+
+/// What one line gets of a request.
+struct Part {
+    line: LineId,
+    signs_time: bool,
+    reception: Reception,
+}
+
+/// What the lines get of a request, and what is nobody's.
+struct Routed {
+    parts: Vec<Part>,
+    unclaimed: Parcel,
+}
+
+/// Which version of a secret a request is signed with, from 0 for the current one.
+fn verify(versions: &Versions<LineSettings>, request: &ChannelRequest, now: Timestamp) -> Result<usize, Refusal> {
+    let mut refusal = Refusal::Wrong;
+    for (index, version) in versions.all().enumerate() {
+        match version.line.verify(request, now) {
+            Ok(()) => return Ok(index),
+            // Another version's signature is wrong too: the reason is the one that isn't.
+            Err(Refusal::Wrong) => {}
+            Err(error) => refusal = error,
+        }
+    }
+    Err(refusal)
 }
 
 /// What a request holds that is too old to be new.

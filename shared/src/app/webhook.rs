@@ -15,7 +15,10 @@ use super::{
     task::{LARGEST_TASK, MOST_OF_UNREADABLE, ToChannel, conversation_group, digest, to_body},
 };
 use crate::{
-    domain::id::{AccountId, CorrelationId},
+    domain::{
+        id::{AccountId, CorrelationId},
+        left_out::LeftOut,
+    },
     liveengage::{
         notification::{self, Change, EventKind, NotificationType, Role},
         signature::{self, Refusal},
@@ -30,8 +33,8 @@ pub enum Outcome {
     Accepted {
         /// Changes put into the queue.
         queued: usize,
-        /// Changes of unknown types, acknowledged and left out.
-        ignored: usize,
+        /// Changes that were acknowledged and left out, by kind.
+        left_out: LeftOut,
     },
     /// It is signed, and no notification: queued whole, for the worker to keep for a person. 200 all the same: LiveEngage would send
     /// it again for days, and hold back every other event of the app install meanwhile.
@@ -82,12 +85,15 @@ impl AcceptWebhook {
                 };
             }
         };
-        let Some(kind) = kind else { return Outcome::Accepted { queued: 0, ignored: changes.len().max(1) } };
-        let (mut messages, mut ignored, mut replayed) = (Vec::new(), 0, 0);
+        let Some(kind) = kind else {
+            let left_out = LeftOut::of("notification of an unknown type", changes.len().max(1));
+            return Outcome::Accepted { queued: 0, left_out };
+        };
+        let (mut messages, mut left_out, mut replayed) = (Vec::new(), LeftOut::default(), 0);
         for (index, change) in changes.into_iter().enumerate() {
             match take(&account, kind, change, index, correlation, now) {
                 Ok(Taken::Queued(message)) => messages.push(message),
-                Ok(Taken::LeftOut) => ignored += 1,
+                Ok(Taken::LeftOut(kind)) => left_out.add(kind, 1),
                 Ok(Taken::Replayed) => replayed += 1,
                 Err(error) => return Outcome::NotQueued(error.to_string()),
             }
@@ -101,7 +107,7 @@ impl AcceptWebhook {
         if replayed > 0 {
             return Outcome::Refused(Refusal::Stale);
         }
-        Outcome::Accepted { queued, ignored }
+        Outcome::Accepted { queued, left_out }
     }
 
     async fn keep_unreadable(
@@ -188,8 +194,8 @@ fn without_content(change: &Value) -> Option<Value> {
 enum Taken {
     /// This is put into the queue.
     Queued(QueueMessage),
-    /// It is of an unknown type, or an old status that nobody misses.
-    LeftOut,
+    /// It is of an unknown type, or an old status that nobody misses: which of them.
+    LeftOut(&'static str),
     /// Something that was said, and so long ago that it can only be a repetition.
     Replayed,
 }
@@ -210,13 +216,13 @@ fn take(
     let read = notification::read(kind, &change);
     let is_content = matches!(&read, Ok(Change::Event(event)) if event.kind.is_content());
     let (group, deduplication) = match read {
-        Ok(Change::Unknown) => return Ok(Taken::LeftOut),
+        Ok(Change::Unknown) => return Ok(Taken::LeftOut("change of an unknown type")),
         Ok(Change::Event(event)) => {
             if notification::event_time(&change).is_some_and(|at| is_too_old(at, now)) {
-                return Ok(if is_content { Taken::Replayed } else { Taken::LeftOut });
+                return Ok(if is_content { Taken::Replayed } else { Taken::LeftOut("old status or typing") });
             }
             let name = match &event.kind {
-                EventKind::Unknown(_) => return Ok(Taken::LeftOut),
+                EventKind::Unknown(_) => return Ok(Taken::LeftOut("event of an unknown type")),
                 EventKind::Text(_) | EventKind::File(_) | EventKind::OtherContent(_) => "content",
                 EventKind::RichContent(_) => "rich content",
                 EventKind::AcceptStatus { .. } => "accept status",

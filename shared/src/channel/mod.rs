@@ -3,7 +3,7 @@
 //! A channel is pure: it reads and builds data, and the use cases do the IO. [`Channel`] reads a line's settings and makes a
 //! [`Line`]; a line is made anew for every version of its secret, so that during a rotation each live version verifies.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use http::{HeaderMap, Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::{
     http::{HttpCall, HttpReply, InvalidHeader},
     id::{CallReference, ChannelUserId},
+    left_out::LeftOut,
     message::{InboundEvent, InboundMedia, Indication, OutboundMessage},
     retry::Disposition,
 };
@@ -266,10 +267,79 @@ pub struct Reception {
     pub events: Vec<InboundEvent>,
     /// Messages of people to this line that can't be read: the worker keeps them for a person.
     pub unreadable: Vec<UnreadableEntry>,
+    /// Messages that don't say for which address they are. The line that the request was posted to keeps them, too: they may be its own,
+    /// and nobody else would miss them.
+    pub unaddressed: Vec<UnreadableEntry>,
+    /// What is for other addresses of the brand than this line's, where the channel posts several addresses' to one URL. It goes to the
+    /// line that has the address; if there is none, the request is refused, so that the channel sends it again.
+    pub elsewhere: Elsewhere,
     /// What to answer once all of them are queued.
     pub answer: Answer,
-    /// How many entries were of a kind the adapter doesn't know, and were left out: counted, never an error.
-    pub ignored: usize,
+    /// What the adapter left out: each kind is logged and counted, and none is an error. What needs nobody's attention, such as a report
+    /// that a message is on its way, isn't among it.
+    pub left_out: LeftOut,
+}
+
+impl Reception {
+    /// Nothing but an answer.
+    pub fn new(answer: Answer) -> Self {
+        Self {
+            events: vec![],
+            unreadable: vec![],
+            unaddressed: vec![],
+            elsewhere: Elsewhere::default(),
+            answer,
+            left_out: LeftOut::default(),
+        }
+    }
+}
+
+/// What a request holds for other addresses of the brand, by address. `Debug` shows how many: an address can be a phone number.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Elsewhere(BTreeMap<String, Parcel>);
+
+/// What a request holds for one address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Parcel {
+    /// Messages of people.
+    pub messages: usize,
+    /// Reports on messages to people.
+    pub reports: usize,
+}
+
+impl Elsewhere {
+    /// Counts what is for this address.
+    pub fn add(&mut self, address: String, Parcel { messages, reports }: Parcel) {
+        let parcel = self.0.entry(address).or_default();
+        parcel.messages += messages;
+        parcel.reports += reports;
+    }
+
+    /// Takes out what is not elsewhere for another line: it is that line's. Whether there was anything.
+    pub fn claim(&mut self, of_another_line: &Self) -> bool {
+        let before = self.0.len();
+        self.0.retain(|address, _| of_another_line.0.contains_key(address));
+        self.0.len() < before
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of it, together.
+    pub fn total(&self) -> Parcel {
+        self.0.values().fold(Parcel::default(), |sum, parcel| Parcel {
+            messages: sum.messages + parcel.messages,
+            reports: sum.reports + parcel.reports,
+        })
+    }
+}
+
+impl fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Elsewhere({} addresses, {:?})", self.0.len(), self.total())
+    }
 }
 
 /// An entry of a known kind that can't be read, as it came. `Debug` shows nothing of it.

@@ -7,6 +7,7 @@ pub mod digest;
 pub mod http;
 pub mod id;
 pub mod json;
+pub mod left_out;
 pub mod menu;
 pub mod message;
 pub mod order;

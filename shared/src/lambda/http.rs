@@ -55,8 +55,11 @@ impl WebhookFunction {
         }
         let outcome = self.accept.accept(&parts.headers, &body, &correlation, self.clock.now()).await;
         let status = match outcome {
-            webhook::Outcome::Accepted { queued, ignored } => {
-                tracing::info!(%correlation, queued, ignored, "LiveEngage webhook accepted");
+            webhook::Outcome::Accepted { queued, left_out } => {
+                for (kind, count) in left_out.kinds() {
+                    tracing::warn!(%correlation, kind, count, "left out of a LiveEngage webhook");
+                }
+                tracing::info!(%correlation, queued, left_out = left_out.total(), "LiveEngage webhook accepted");
                 StatusCode::OK
             }
             webhook::Outcome::Refused(reason) => {
@@ -118,9 +121,17 @@ impl InboundFunction {
         }
         let outcome = self.accept.accept(&line, &request, &correlation, self.clock.now()).await;
         let answer = match outcome {
-            inbound::Outcome::Accepted { answer, queued, ignored } => {
-                tracing::info!(%correlation, line, queued, ignored, "channel request accepted");
+            inbound::Outcome::Accepted { answer, queued, left_out } => {
+                for (kind, count) in left_out.kinds() {
+                    tracing::warn!(%correlation, line, kind, count, "left out of a channel request");
+                }
+                tracing::info!(%correlation, line, queued, left_out = left_out.total(), "channel request accepted");
                 answer
+            }
+            inbound::Outcome::Misdirected { messages } => {
+                tracing::warn!(%correlation, line, messages, count = 1, "misdirected: messages for an address that no line has");
+                tracing::warn!(%correlation, line, reason = "address of no line", count = 1, "channel request refused");
+                Answer::empty(StatusCode::NOT_FOUND)
             }
             inbound::Outcome::UnknownLine => {
                 // The path is a stranger's text: it is not logged.

@@ -71,6 +71,8 @@ const RULES: &[Rule] = &[
     rule("channel request refused", "Refused", Amount::One, REASON),
     // Each has a reason of its own wording; the record has it.
     rule("channel request unreadable", "Refused", Amount::One, By::KnownAndStack("Reason", "unreadable")),
+    rule("misdirected:", "Misdirected", Amount::Of("messages", "Count"), By::Stack),
+    rule("left out of a", "LeftOut", Amount::Of("count", "Count"), By::Field("Reason", "kind")),
     rule("delivered", "Delivered", Amount::One, LINE),
     rule("delivered", "AgeAtDelivery", Amount::Of("waited_ms", "Milliseconds"), LINE),
     rule("NACK:", "Nacked", Amount::One, LINE),
@@ -280,6 +282,19 @@ mod tests {
         assert_eq!(lines[1]["Reason"], "signature wrong");
         assert_eq!(lines[2]["Reason"], "unreadable");
         assert_eq!(lines[3]["TokenAge"], 3400);
+    }
+
+    #[test]
+    fn what_is_refused_for_its_address_is_counted_by_messages_and_what_is_left_out_by_kind() {
+        let lines = metrics(|| {
+            tracing::warn!(messages = 3_usize, "misdirected: messages for an address that no line has");
+            tracing::warn!(kind = "message in a group", count = 2_usize, "left out of a channel request");
+            tracing::warn!(kind = "event of an unknown type", count = 1_usize, "left out of a LiveEngage webhook");
+        });
+        assert_eq!(lines[0]["Misdirected"], 3);
+        assert_eq!(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stack"]]), "an alarm watches it");
+        assert_eq!((&lines[1]["LeftOut"], &lines[1]["Reason"]), (&json!(2), &json!("message in a group")));
+        assert_eq!((&lines[2]["LeftOut"], &lines[2]["Reason"]), (&json!(1), &json!("event of an unknown type")));
     }
 
     #[test]

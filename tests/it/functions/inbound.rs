@@ -55,6 +55,25 @@ async fn whatsapps_handshake_is_answered_and_its_text_is_queued() {
 }
 
 #[tokio::test]
+async fn a_whatsapp_text_for_a_number_of_no_line_is_404_so_that_meta_sends_it_again() {
+    let connector = Deployment::new().await;
+    let body = String::from_utf8(events::body(&events::event("inbound-whatsapp-text.json"))).unwrap();
+    let misdirected = body.replace("117305528841906", "117305528841907");
+    assert_ne!(misdirected, body);
+    assert_eq!(connector.call_inbound(&events::whatsapp_with(misdirected.as_bytes())).await, empty(404));
+    assert!(connector.tasks().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_in_another_gateways_form_is_accepted_and_kept() {
+    let connector = Deployment::new().await;
+    let sinch = json!({"type": "mo_text", "id": "mo-1", "from": ANNA, "to": events::NUMBER, "body": "Hi"}).to_string();
+    assert_eq!(connector.call_inbound(&signed(sinch.as_bytes())).await, empty(200));
+    let tasks = connector.tasks();
+    assert_eq!((tasks.len(), &tasks[0]["task"]), (1, &json!("unreadable_message_v1")));
+}
+
+#[tokio::test]
 async fn what_is_not_the_gateways_is_refused_with_an_empty_body() {
     let good = events::event("inbound-text.json");
     let with = |header: &str, value: &str| {

@@ -180,6 +180,11 @@ impl LineSettings {
         !self.close_words.is_empty() && self.close_words.contains(&normal(text))
     }
 
+    /// The name of the line's channel.
+    pub const fn channel(&self) -> &'static str {
+        self.channel
+    }
+
     /// The consumer's name at LivePerson: an HMAC-SHA256 over channel, account, line and person, in hex. Without the key nobody
     /// can go from a phone number to it or back. It holds the line because LiveEngage allows one open conversation per
     /// consumer: two lines must not share one.

@@ -17,7 +17,7 @@ use crate::{
         webhook::{self, AcceptWebhook},
     },
     channel::{ChannelRequest, Refusal},
-    domain::id::CorrelationId,
+    domain::{id::CorrelationId, left_out::LeftOut},
     port::QueueMessage,
     testing::MemoryQueue,
 };
@@ -42,7 +42,14 @@ fn sms(id: &str, from: &str, text: &str) -> String {
 }
 
 async fn notify(world: &World, request: &str, changes: &[Value]) -> Vec<QueueMessage> {
-    let body = json!({"type": "ms.MessagingEventNotification", "body": {"changes": changes}}).to_string();
+    let body = json!({"type": "ms.MessagingEventNotification", "body": {"changes": changes}});
+    let (outcome, sent) = notified(world, request, &body).await;
+    assert!(matches!(outcome, webhook::Outcome::Accepted { .. }), "{outcome:?}");
+    sent
+}
+
+async fn notified(world: &World, request: &str, body: &Value) -> (webhook::Outcome, Vec<QueueMessage>) {
+    let body = body.to_string();
     let mut mac = Hmac::<Sha256>::new_from_slice(b"client-s3cret").unwrap();
     mac.update(body.as_bytes());
     let signature = format!("sha256={}", STANDARD.encode(mac.finalize().into_bytes()));
@@ -53,8 +60,7 @@ async fn notify(world: &World, request: &str, changes: &[Value]) -> Vec<QueueMes
     let queue = Arc::new(MemoryQueue::default());
     let accept = AcceptWebhook::new(Arc::clone(&world.accounts), Arc::<MemoryQueue>::clone(&queue));
     let outcome = accept.accept(&headers, &Bytes::from(body), &correlation(request), at(0)).await;
-    assert!(matches!(outcome, webhook::Outcome::Accepted { .. }), "{outcome:?}");
-    queue.sent()
+    (outcome, queue.sent())
 }
 
 fn text(conversation: &str, sequence: u64, text: &str) -> Value {
@@ -87,6 +93,24 @@ async fn typing_is_told_once_in_five_seconds_and_waits_behind_nothing() {
     assert_eq!(first[0].deduplication, again[0].deduplication);
     assert_ne!(first[0].deduplication, first[1].deduplication, "the end is another event");
     assert_ne!(first[0].group, first[2].group, "a text doesn't wait behind it");
+}
+
+#[tokio::test]
+async fn what_a_notification_holds_and_nobody_knows_is_left_out_by_kind() {
+    let world = World::new().await;
+    let hologram = event("c1", 3, "ASSIGNED_AGENT", "ALL", &json!({"type": "HologramEvent"}));
+    let events = json!({"type": "ms.MessagingEventNotification", "body": {"changes": [hologram.clone(), hologram]}});
+    let deleted = json!({"type": "cqm.ExConversationChangeNotification", "body": {"changes": [{"type": "DELETE"}]}});
+    let routing = json!({"type": "routing.RoutingTaskNotification", "body": {"changes": [{}, {}, {}]}});
+    for (body, kind, count) in [
+        (events, "event of an unknown type", 2),
+        (deleted, "change of an unknown type", 1),
+        (routing, "notification of an unknown type", 3),
+    ] {
+        let (outcome, sent) = notified(&world, "r1", &body).await;
+        assert_eq!(outcome, webhook::Outcome::Accepted { queued: 0, left_out: LeftOut::of(kind, count) });
+        assert!(sent.is_empty());
+    }
 }
 
 #[tokio::test]

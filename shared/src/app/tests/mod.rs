@@ -16,6 +16,7 @@ mod interleavings;
 mod lifecycle;
 mod lost_notes;
 mod menus;
+mod misdirected;
 mod out_of_time;
 mod outage;
 mod ports;

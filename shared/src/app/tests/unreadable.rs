@@ -16,7 +16,7 @@ use crate::{
         task::LARGEST_TASK,
     },
     channel::{Answer, ChannelRequest},
-    domain::id::CorrelationId,
+    domain::{id::CorrelationId, left_out::LeftOut},
     port::QueueMessage,
     testing::MemoryQueue,
 };
@@ -48,7 +48,7 @@ fn without(mut message: Value, field: &str) -> Value {
 }
 
 fn accepted(queued: usize) -> Outcome {
-    Outcome::Accepted { answer: Answer::empty(StatusCode::OK), queued, ignored: 0 }
+    Outcome::Accepted { answer: Answer::empty(StatusCode::OK), queued, left_out: LeftOut::default() }
 }
 
 #[tokio::test]

@@ -107,8 +107,8 @@ impl Line for SmsLine {
         if request.method != Method::POST {
             return Err(Unreadable { rule: "wants a POST".to_owned() });
         }
-        let wire::Inbox { events, ignored } = wire::read_inbound(&request.body)?;
-        Ok(Reception { events, unreadable: vec![], answer: Answer::empty(StatusCode::OK), ignored })
+        let wire::Inbox { events, unreadable, left_out } = wire::read_inbound(&request.body)?;
+        Ok(Reception { events, unreadable, left_out, ..Reception::new(Answer::empty(StatusCode::OK)) })
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -7,11 +7,12 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::{
-    channel::{Receipt, SendFailure, SettingsError, Unreadable},
+    channel::{Receipt, SendFailure, SettingsError, Unreadable, UnreadableEntry},
     domain::{
         http::HttpReply,
         id::{CallReference, ChannelUserId, ProviderMessageId},
         json,
+        left_out::LeftOut,
         message::{InboundContent, InboundEvent, InboundMedia, MediaKind, MessageText, ReportedStatus},
     },
 };
@@ -91,6 +92,21 @@ struct Inbound {
     client_reference: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     typing: Option<bool>,
+    #[serde(flatten)]
+    other: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Inbound {
+    /// Whether it says that it is a message, or says nothing.
+    fn is_message(&self) -> bool {
+        self.kind.as_deref().is_none_or(|kind| kind == "message")
+    }
+
+    /// Whether it has a text where other gateways have it.
+    fn has_other_text(&self) -> bool {
+        let texts = OTHER_TEXTS.iter().filter_map(|field| self.other.get(*field)?.as_str());
+        texts.map(str::trim).any(|text| !text.is_empty())
+    }
 }
 
 fn lenient<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(source: D) -> Result<Option<T>, D::Error> {
@@ -108,23 +124,49 @@ struct Media {
 }
 
 /// What a body of the gateway brings.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Inbox {
     /// The events, in order.
     pub events: Vec<InboundEvent>,
-    /// Entries of kinds that the connector doesn't know.
-    pub ignored: usize,
+    /// The body, if it seems to be a person's message, but not of the documented form.
+    pub unreadable: Vec<UnreadableEntry>,
+    /// What is of a kind that the connector doesn't know.
+    pub left_out: LeftOut,
 }
+
+impl Inbox {
+    fn of(events: Vec<InboundEvent>) -> Self {
+        Self { events, ..Self::default() }
+    }
+}
+
+/// Statuses on the way to one that counts: nobody waits for them.
+const ON_ITS_WAY: [&str; 10] = [
+    "accepted",
+    "buffered",
+    "dispatched",
+    "enroute",
+    "pending",
+    "processing",
+    "queued",
+    "scheduled",
+    "sent",
+    "submitted",
+];
+
+/// Where gateways of other forms have a person's text.
+const OTHER_TEXTS: [&str; 5] = ["body", "message", "content", "msg", "payload"];
 
 /// Reads a body of the gateway, by its `type`: `message` (also without a type), `report`, `typing`.
 ///
 /// - A message is `{id, from, to, text, received_at, media: [{url, content_type, name}]}`. With pictures, the text is the caption of
 ///   the first one, and every further one is an event of its own. A message without anything becomes a placeholder. A missing or
 ///   unreadable `received_at` counts as 1970: nothing is ordered by it.
-/// - A report is `{type, message_id, to, status, code, client_reference}`: `delivered`, `read` or `failed`; other statuses are ignored.
+/// - A report is `{type, message_id, to, status, code, client_reference}`: `delivered`, `read` or `failed`; other statuses are left out.
 /// - Typing is `{type, id, from, typing}`, as RCS gateways report it.
 ///
-/// Unknown fields are ignored. A body of another type counts as a message if it has a text or files, and is ignored otherwise.
+/// Unknown fields are ignored. A body of another type counts as a message if it has a text or files. If it names a sender, or has a
+/// text where other gateways have it (Sinch's `mo_text` has `body`), it is kept as it came; otherwise it is left out.
 ///
 /// # Errors
 /// [`Unreadable`], when it is not JSON or lacks an id or a person.
@@ -147,43 +189,42 @@ pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
     };
     let id = inbound.id.as_deref().unwrap_or_default();
     let from = inbound.from.as_deref();
-    let text = inbound.text.filter(|text| !text.trim().is_empty()).map(MessageText::new);
-    let media = match inbound.media {
-        Some(serde_json::Value::Array(files)) => files,
+    let text = inbound.text.as_deref().filter(|text| !text.trim().is_empty()).map(MessageText::new);
+    let media = match &inbound.media {
+        Some(serde_json::Value::Array(files)) => files.clone(),
         // Whoever wants to send one file may leave out the brackets.
-        Some(file @ serde_json::Value::Object(_)) => vec![file],
+        Some(file @ serde_json::Value::Object(_)) => vec![file.clone()],
         _ => vec![],
     };
     match inbound.kind.as_deref() {
         Some("report") => {
-            let message = ProviderMessageId::new(inbound.message_id.unwrap_or_default())
+            let message = ProviderMessageId::new(inbound.message_id.as_deref().unwrap_or_default())
                 .map_err(|_| unreadable("message_id: 1 to 256 characters"))?;
             let status = match inbound.status.as_deref() {
                 Some("delivered") => ReportedStatus::Delivered,
                 Some("read") => ReportedStatus::Read,
                 Some("failed") => ReportedStatus::Failed { code: report_code(inbound.code.as_ref()) },
-                _ => return Ok(Inbox { events: vec![], ignored: 1 }),
+                Some(status) if ON_ITS_WAY.contains(&status) => return Ok(Inbox::default()),
+                _ => return Ok(Inbox { left_out: LeftOut::of("report of an unknown status", 1), ..Inbox::default() }),
             };
             let id = format!("report.{}.{}", message.as_str(), status.rank());
             // The id of a report can be longer than that of its message.
             let id = if id.len() <= 256 { id } else { format!("report.{}", hex::encode(Sha256::digest(id))) };
-            let reference = inbound.client_reference.and_then(|reference| CallReference::new(reference).ok());
+            let reference =
+                inbound.client_reference.as_deref().and_then(|reference| CallReference::new(reference).ok());
             let content = InboundContent::Report { message, status, reference };
-            Ok(Inbox { events: vec![event((&id, 0), inbound.to.as_deref(), "to", content)?], ignored: 0 })
+            Ok(Inbox::of(vec![event((&id, 0), inbound.to.as_deref(), "to", content)?]))
         }
         Some("typing") => {
             let content = InboundContent::Typing { typing: inbound.typing.unwrap_or(true) };
-            Ok(Inbox { events: vec![event((id, 0), from, "from", content)?], ignored: 0 })
+            Ok(Inbox::of(vec![event((id, 0), from, "from", content)?]))
         }
         // Whatever a gateway calls it: somebody wrote something.
         _ if text.is_some() || !media.is_empty() => {
             if media.is_empty()
                 && let Some(text) = text
             {
-                return Ok(Inbox {
-                    events: vec![event((id, 0), from, "from", InboundContent::Text { text })?],
-                    ignored: 0,
-                });
+                return Ok(Inbox::of(vec![event((id, 0), from, "from", InboundContent::Text { text })?]));
             }
             let mut caption = text;
             let files = (0..).zip(media).map(|(index, media)| {
@@ -201,10 +242,13 @@ pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
                 };
                 event((id, index), from, "from", content)
             });
-            Ok(Inbox { events: files.collect::<Result<_, _>>()?, ignored: 0 })
+            Ok(Inbox::of(files.collect::<Result<_, _>>()?))
         }
-        None | Some("message") => Ok(Inbox { events: vec![event((id, 0), from, "from", nothing())?], ignored: 0 }),
-        Some(_) => Ok(Inbox { events: vec![], ignored: 1 }),
+        _ if inbound.has_other_text() || (from.is_some() && !inbound.is_message()) => {
+            Ok(Inbox { unreadable: vec![UnreadableEntry(body.to_vec())], ..Inbox::default() })
+        }
+        None | Some("message") => Ok(Inbox::of(vec![event((id, 0), from, "from", nothing())?])),
+        Some(_) => Ok(Inbox { left_out: LeftOut::of("body of an unknown type", 1), ..Inbox::default() }),
     }
 }
 
@@ -320,7 +364,7 @@ mod tests {
 
     fn single(body: &str) -> InboundEvent {
         let mut inbox = read_inbound(body.as_bytes()).unwrap();
-        assert_eq!((inbox.events.len(), inbox.ignored), (1, 0), "{body}");
+        assert_eq!((inbox.events.len(), inbox.unreadable.len(), inbox.left_out.total()), (1, 0, 0), "{body}");
         inbox.events.remove(0)
     }
 
@@ -414,14 +458,33 @@ mod tests {
     }
 
     #[test]
-    fn typing_is_read_and_other_statuses_and_types_are_ignored() {
+    fn typing_is_read_and_other_statuses_and_types_are_left_out_by_kind() {
         let event = single(r#"{"type":"typing","id":"t-1","from":"+49","typing":false}"#);
         assert_eq!(event.content, InboundContent::Typing { typing: false });
-        for body in [
-            r#"{"type":"report","message_id":"mt-1","to":"+49","status":"buffered"}"#,
-            r#"{"type":"hologram","id":"x"}"#,
+        let on_its_way = r#"{"type":"report","message_id":"mt-1","to":"+49","status":"buffered"}"#;
+        assert_eq!(read_inbound(on_its_way.as_bytes()).unwrap(), Inbox::default(), "nobody waits for that");
+        for (body, kind) in [
+            (r#"{"type":"report","message_id":"mt-1","to":"+49","status":"mislaid"}"#, "report of an unknown status"),
+            (r#"{"type":"hologram","id":"x"}"#, "body of an unknown type"),
         ] {
-            assert_eq!(read_inbound(body.as_bytes()).unwrap(), Inbox { events: vec![], ignored: 1 }, "{body}");
+            let expected = Inbox { left_out: LeftOut::of(kind, 1), ..Inbox::default() };
+            assert_eq!(read_inbound(body.as_bytes()).unwrap(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_message_in_another_gateways_form_is_kept_as_it_came() {
+        for body in [
+            // Sinch's own form, and the same without a type.
+            r#"{"type":"mo_text","id":"mo-1","from":"49171","to":"493055","body":"private","received_at":"2026-01-01T00:00:00Z"}"#,
+            r#"{"id":"mo-1","from":"49171","body":"private"}"#,
+            r#"{"type":"message","id":"mo-1","from":"49171","message":"private"}"#,
+            r#"{"type":"inbound","from":"49171"}"#,
+            r#"{"type":"inbound","msisdn":"49171","content":"private"}"#,
+        ] {
+            let inbox = read_inbound(body.as_bytes()).unwrap();
+            assert_eq!(inbox.unreadable, [UnreadableEntry(body.as_bytes().to_vec())], "{body}");
+            assert_eq!((inbox.events.len(), inbox.left_out.total()), (0, 0), "{body}");
         }
     }
 

@@ -106,13 +106,9 @@ impl Line for WhatsAppLine {
             Method::GET => {
                 let challenge = signature::challenge(request)?.to_owned();
                 let answer = Answer { status: StatusCode::OK, content_type: Some("text/plain"), body: challenge };
-                Ok(Reception { events: vec![], unreadable: vec![], answer, ignored: 0 })
+                Ok(Reception::new(answer))
             }
-            Method::POST => {
-                let wire_in::Inbox { events, unreadable, ignored } =
-                    wire_in::read(&request.body, self.graph.phone_number_id())?;
-                Ok(Reception { events, unreadable, answer: Answer::empty(StatusCode::OK), ignored })
-            }
+            Method::POST => wire_in::read(&request.body, self.graph.phone_number_id()),
             _ => Err(Unreadable { rule: "wants a GET or a POST".to_owned() }),
         }
     }

@@ -5,6 +5,7 @@
 //!
 //! A message's id (`wamid.` and Base64) holds the person's phone number: it is no more for a log than the number is.
 
+use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use super::{
     content::{Contents, contents},
 };
 use crate::{
-    channel::{Unreadable, UnreadableEntry},
+    channel::{Answer, Parcel, Reception, Unreadable, UnreadableEntry},
     domain::{
         id::{CallReference, ChannelUserId, ProviderMessageId},
         json,
@@ -21,32 +22,24 @@ use crate::{
     },
 };
 
-/// What a webhook brings.
-#[derive(Debug, Default)]
-pub(super) struct Inbox {
-    /// The events of our number, by their time.
-    pub(super) events: Vec<InboundEvent>,
-    /// Messages to our number without an id or a sender, and messages that don't say to which number.
-    pub(super) unreadable: Vec<UnreadableEntry>,
-    /// How many parts were left out: other numbers' and fields', messages in groups, and statuses of no message.
-    pub(super) ignored: usize,
-}
+/// A report of no message, in a group, or with a status that Meta does not document.
+const UNKNOWN_REPORT: &str = "unknown report";
 
-/// Reads a webhook.
+/// Reads a webhook: the events of our number, by their time.
 ///
 /// # Errors
 /// [`Unreadable`] for what is not JSON or not about a WhatsApp business account.
-pub(super) fn read(body: &[u8], phone_number_id: &str) -> Result<Inbox, Unreadable> {
+pub(super) fn read(body: &[u8], phone_number_id: &str) -> Result<Reception, Unreadable> {
     let unreadable = |rule: &str| Unreadable { rule: rule.to_owned() };
     let body: Value = json::read(body).map_err(|_| unreadable("not JSON"))?;
     if body.get("object").and_then(Value::as_str) != Some("whatsapp_business_account") {
         return Err(unreadable("object: must be whatsapp_business_account"));
     }
     let entries = body.get("entry").and_then(Value::as_array).ok_or_else(|| unreadable("entry: must be an array"))?;
-    let mut inbox = Inbox::default();
+    let mut inbox = Reception::new(Answer::empty(StatusCode::OK));
     for entry in entries {
         let changes = some(entry, "changes");
-        inbox.ignored += usize::from(changes.is_empty());
+        inbox.left_out.add("entry without changes", usize::from(changes.is_empty()));
         for change in changes {
             read_change(change, phone_number_id, &mut inbox);
         }
@@ -56,29 +49,39 @@ pub(super) fn read(body: &[u8], phone_number_id: &str) -> Result<Inbox, Unreadab
     Ok(inbox)
 }
 
-fn read_change(change: &Value, phone_number_id: &str, inbox: &mut Inbox) {
+fn read_change(change: &Value, phone_number_id: &str, inbox: &mut Reception) {
     let value = change.get("value").unwrap_or(&Value::Null);
     let (messages, statuses) = (some(value, "messages"), array(value, "statuses"));
     let number = text(value, "/metadata/phone_number_id");
     let of_messages = change.get("field").and_then(Value::as_str) == Some("messages");
     match number.as_deref() {
         Some(number) if of_messages && number == phone_number_id => {}
-        // They may be ours, and nobody else would miss them.
-        None if of_messages && !messages.is_empty() => {
-            inbox.unreadable.extend(messages.iter().map(as_it_came));
-            inbox.ignored += statuses.len();
+        Some(number) if of_messages && !(messages.is_empty() && statuses.is_empty()) => {
+            // Meta has one callback URL for all numbers of an app, unless they are given their own.
+            let parcel = Parcel { messages: messages.len(), reports: statuses.len() };
+            inbox.elsewhere.add(number.to_owned(), parcel);
             return;
         }
+        // They may be ours, and nobody else would miss them.
+        None if of_messages => {
+            inbox.unaddressed.extend(messages.iter().map(as_it_came));
+            inbox.left_out.add("report that names no number", statuses.len());
+        }
+        _ if of_messages => {}
         _ => {
-            inbox.ignored += (messages.len() + statuses.len()).max(1);
+            inbox.left_out.add("change of another field", (messages.len() + statuses.len()).max(1));
             return;
         }
     }
-    inbox.ignored += usize::from(messages.is_empty() && statuses.is_empty());
+    // Meta's own errors, for one.
+    inbox.left_out.add("change without messages", usize::from(messages.is_empty() && statuses.is_empty()));
+    if number.is_none() {
+        return;
+    }
     for message in messages {
         // Nobody talks to the brand alone there.
         if message.get("group_id").is_some_and(|group| !group.is_null()) {
-            inbox.ignored += 1;
+            inbox.left_out.add("message in a group", 1);
             continue;
         }
         match read_message(message, array(value, "contacts")) {
@@ -92,9 +95,9 @@ fn read_change(change: &Value, phone_number_id: &str, inbox: &mut Inbox) {
             Some("sent") => {}
             Some(word) => match read_status(status, word) {
                 Some(event) => inbox.events.push(event),
-                None => inbox.ignored += 1,
+                None => inbox.left_out.add(UNKNOWN_REPORT, 1),
             },
-            None => inbox.ignored += 1,
+            None => inbox.left_out.add(UNKNOWN_REPORT, 1),
         }
     }
 }

@@ -112,8 +112,8 @@ pub(super) fn receive(line: &dyn Line, request: &ChannelRequest, texts: &str) ->
     let reception = line.receive(request).ok()?;
     let again = line.receive(request).unwrap();
     assert_eq!(
-        (&again.events, &again.answer, again.ignored),
-        (&reception.events, &reception.answer, reception.ignored)
+        (&again.events, &again.answer, &again.left_out, &again.elsewhere),
+        (&reception.events, &reception.answer, &reception.left_out, &reception.elsewhere)
     );
     for event in &reception.events {
         if let InboundContent::Media(media) = &event.content {

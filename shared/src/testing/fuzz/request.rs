@@ -80,7 +80,9 @@ pub fn sms_request(data: &[u8]) {
         let Some(reception) = receive(&**SMS, &request, SMS_TEXTS) else { continue };
         assert_eq!(reception.answer.status, StatusCode::OK);
         // One of several is there for each picture.
-        assert!(reception.events.len() + reception.ignored >= 1);
+        let taken = reception.events.len() + reception.unreadable.len() + reception.left_out.total();
+        // But for a report that a message is on its way.
+        assert!(taken >= 1 || String::from_utf8_lossy(&body).contains("report"));
         // The signature doesn't tell where the body ends and the nonce begins: no beginning of a body may be one.
         for (at, _) in body.iter().enumerate().filter(|(_, byte)| **byte == b'.') {
             let beginning = body.get(..at).unwrap_or_default();
@@ -144,7 +146,7 @@ fn handshake(query: &[u8]) {
         assert_eq!(values("hub.challenge"), [answer.body.as_str()]);
         assert!((1..=256).contains(&answer.body.len()) && answer.body.bytes().all(|byte| byte.is_ascii_graphic()));
         assert_eq!((answer.status, answer.content_type), (StatusCode::OK, Some("text/plain")));
-        assert_eq!((reception.events.len(), reception.ignored), (0, 0));
+        assert_eq!((reception.events.len(), reception.left_out.total()), (0, 0));
     }
     let posted = ChannelRequest { method: Method::POST, ..request };
     assert_eq!(WHATSAPP.verify(&posted, now()), Err(Refusal::Unsigned), "the token is good for a GET only");

@@ -1,9 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::channel::UnreadableEntry;
+use crate::channel::{Parcel, UnreadableEntry};
 use crate::domain::{
     id::CallReference,
+    left_out::LeftOut,
     message::{ContactCard, InboundContent, InboundEvent, Location, MediaKind, MessageText, ReportedStatus},
     rich_content::Coordinates,
 };
@@ -33,7 +34,7 @@ fn message(kind: &str, content: Value) -> Value {
 
 fn contents(message: Value) -> Vec<InboundContent> {
     let reception = receive(&webhook(json!({"messages": [message]})));
-    assert_eq!(reception.ignored, 0);
+    assert_eq!(reception.left_out.total(), 0);
     assert_eq!(reception.answer, Answer::empty(StatusCode::OK));
     reception.events.into_iter().map(|event| event.content).collect()
 }
@@ -226,7 +227,7 @@ fn a_report_names_our_message_and_is_known_by_message_and_status() {
         json!([{"code": 131_047, "title": "Re-engagement message", "error_data": {"details": "private"}}]);
     let statuses = json!([status("sent"), status("delivered"), status("read"), status("played"), failed]);
     let reception = receive(&webhook(json!({"statuses": statuses})));
-    assert_eq!(reception.ignored, 0);
+    assert_eq!(reception.left_out.total(), 0);
     let reports: Vec<_> = reception
         .events
         .iter()
@@ -288,36 +289,56 @@ fn a_batch_is_in_order_of_time_and_of_arrival_within_a_second() {
 }
 
 #[test]
-fn what_is_not_for_this_line_is_left_out_and_counted() {
+fn what_is_for_another_number_is_told_apart_and_not_left_out() {
     let said = || message("text", json!({"body": "x"}));
-    let ignored = |body: &str| {
-        let reception = receive(body);
-        assert!(reception.events.is_empty(), "{body}");
-        reception.ignored
-    };
     let foreign = json!({"metadata": {"phone_number_id": "999"}, "messages": [said(), said()], "statuses": [{}]});
-    assert_eq!(ignored(&webhook(foreign)), 3);
+    let reception = receive(&webhook(foreign.clone()));
+    assert!(reception.events.is_empty());
+    assert_eq!(reception.left_out.total(), 0);
+    assert_eq!(reception.elsewhere.total(), Parcel { messages: 2, reports: 1 });
+    let settings = json!({"phone_number_id": "999", "access_token": "t", "app_secret": "s", "verify_token": "v"});
+    let theirs = WhatsApp.line(&settings).unwrap().receive(&request(Method::POST, &[], &webhook(foreign))).unwrap();
+    assert_eq!((theirs.events.len(), theirs.elsewhere.is_empty()), (2, true));
+    assert!(reception.elsewhere.clone().claim(&theirs.elsewhere));
+    assert!(!reception.elsewhere.clone().claim(&reception.elsewhere), "of another line without the number");
+}
+
+#[test]
+fn what_nobody_can_use_is_left_out_and_counted_by_kind() {
+    let said = || message("text", json!({"body": "x"}));
+    let left_out = |body: &str| {
+        let reception = receive(body);
+        assert!(reception.events.is_empty() && reception.elsewhere.is_empty(), "{body}");
+        reception.left_out
+    };
     assert_eq!(
-        ignored(&webhook(json!({"messages": [said()]})).replace("\"field\":\"messages\"", "\"field\":\"history\"")),
-        1
+        left_out(&webhook(json!({"messages": [said()]})).replace("\"field\":\"messages\"", "\"field\":\"history\"")),
+        LeftOut::of("change of another field", 1)
     );
-    assert_eq!(ignored(&webhook(json!({"errors": [{"code": 130_429}]}))), 1);
+    let errors = webhook(json!({"errors": [{"code": 130_429}]}));
+    assert_eq!(left_out(&errors), LeftOut::of("change without messages", 1));
     let mut in_group = said();
     in_group["group_id"] = json!("120363");
-    assert_eq!(ignored(&webhook(json!({"messages": [in_group]}))), 1);
+    assert_eq!(left_out(&webhook(json!({"messages": [in_group]}))), LeftOut::of("message in a group", 1));
     let status = |word: Value| json!({"id": "wamid.OUT1", "status": word, "recipient_id": PERSON});
     let mut to_group = status(json!("read"));
     to_group["recipient_type"] = json!("group");
     let statuses = json!([status(json!("lost")), status(json!(7)), to_group, {"status": "read"}]);
-    assert_eq!(ignored(&webhook(json!({"statuses": statuses}))), 4);
-    assert_eq!(ignored(r#"{"object":"whatsapp_business_account","entry":[{},5]}"#), 2);
+    assert_eq!(left_out(&webhook(json!({"statuses": statuses}))), LeftOut::of("unknown report", 4));
+    assert_eq!(
+        left_out(&webhook(json!({"statuses": [status(json!("sent"))]}))),
+        LeftOut::default(),
+        "nobody waits for it"
+    );
+    let empty = r#"{"object":"whatsapp_business_account","entry":[{},5]}"#;
+    assert_eq!(left_out(empty), LeftOut::of("entry without changes", 2));
 }
 
 #[test]
 fn one_bad_part_does_not_lose_the_others() {
     let messages = json!([7, message("text", json!({"body": "still here"})), {"id": "x"}]);
     let reception = receive(&webhook(json!({"contacts": "none", "messages": messages})));
-    assert_eq!((reception.events.len(), reception.unreadable.len(), reception.ignored), (1, 2, 0));
+    assert_eq!((reception.events.len(), reception.unreadable.len(), reception.left_out.total()), (1, 2, 0));
     assert_eq!(reception.events[0].content, text("still here"));
 }
 
@@ -337,7 +358,7 @@ fn a_message_without_a_usable_id_or_sender_is_passed_on_as_it_came() {
         json!(null),
     ];
     let reception = receive(&webhook(json!({"messages": messages})));
-    assert_eq!((reception.events.len(), reception.ignored), (0, 0));
+    assert_eq!((reception.events.len(), reception.left_out.total()), (0, 0));
     let kept: Vec<Value> =
         reception.unreadable.iter().map(|UnreadableEntry(bytes)| serde_json::from_slice(bytes).unwrap()).collect();
     assert_eq!(kept, messages);
@@ -349,7 +370,8 @@ fn a_message_without_a_usable_id_or_sender_is_passed_on_as_it_came() {
 fn messages_that_dont_say_to_which_number_are_kept() {
     let said = message("text", json!({"body": "x"}));
     let reception = receive(&webhook(json!({"metadata": {}, "messages": [said.clone(), said], "statuses": [{}]})));
-    assert_eq!((reception.events.len(), reception.unreadable.len(), reception.ignored), (0, 2, 1));
+    assert_eq!((reception.events.len(), reception.unreadable.len(), reception.unaddressed.len()), (0, 0, 2));
+    assert_eq!(reception.left_out, LeftOut::of("report that names no number", 1));
 }
 
 #[test]
