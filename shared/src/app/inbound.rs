@@ -1,6 +1,6 @@
 //! A channel's webhooks come in: verify, read, queue, and only then acknowledge.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::{
     channel::{Answer, ChannelRequest, Parcel, Reception, Refusal, Unreadable, UnreadableEntry},
     domain::{
         conversation::COMPOSING_EVERY,
-        id::{ChannelUserId, CorrelationId, LineId, ProviderMessageId},
+        id::{CallReference, ChannelUserId, CorrelationId, LineId, ProviderMessageId},
         left_out::LeftOut,
         message::{InboundContent, InboundEvent, ReportedStatus},
     },
@@ -251,38 +251,39 @@ fn queue_messages(
 ) -> Result<Vec<QueueMessage>, serde_json::Error> {
     let mut messages = Vec::new();
     // Reports of one status for one person are told LiveEngage in one request.
-    let mut reports: Vec<(&ChannelUserId, &ReportedStatus, Vec<ProviderMessageId>)> = Vec::new();
-    let mut references = HashMap::new();
+    let mut reports: Vec<(&ChannelUserId, &ReportedStatus, Reported)> = Vec::new();
     for event in &reception.events {
         let InboundContent::Report { message, status, reference } = &event.content else {
             messages.push(queue_message(line, event, correlation, now)?);
             continue;
         };
-        references.extend(reference.clone().map(|reference| (message.clone(), reference)));
         let known = reports
             .iter_mut()
-            .find(|(user, known, messages)| *user == &event.user && *known == status && messages.len() < MOST_REPORTS);
+            .find(|(user, known, reported)| *user == &event.user && *known == status && reported.len() < MOST_REPORTS);
         match known {
-            Some((_, _, messages)) if messages.contains(message) => {}
-            Some((_, _, messages)) => messages.push(message.clone()),
-            None => reports.push((&event.user, status, vec![message.clone()])),
+            Some((_, _, reported)) => reported.add(message.as_ref(), reference.as_ref()),
+            None => {
+                let mut reported = Reported::default();
+                reported.add(message.as_ref(), reference.as_ref());
+                reports.push((&event.user, status, reported));
+            }
         }
     }
-    for (user, status, ids) in reports {
-        let (line_name, rank) = (line.as_str().as_bytes(), [status.rank()]);
-        let names = ids.iter().map(|id| id.as_str().as_bytes());
-        let deduplication = digest([b"reports".as_slice(), line_name, &rank].into_iter().chain(names));
+    for (user, status, reported) in reports {
+        let line_name = line.as_str().as_bytes();
         // A group of their own: a report that has to wait must not hold up a text.
         let group = digest([b"reports".as_slice(), line_name, user.as_str().as_bytes()]);
-        let named = |id: &ProviderMessageId| Some((id.clone(), references.get(id)?.clone()));
+        let rank = [status.rank()];
+        let deduplication = digest([b"reports".as_slice(), line_name, &rank].into_iter().chain(reported.names()));
         let task = ToLiveEngage::ReportsV1 {
-            references: ids.iter().filter_map(named).collect(),
             line: line.clone(),
             user: user.clone(),
             correlation: correlation.clone(),
             accepted_at: now,
             status: status.clone(),
-            messages: ids,
+            messages: reported.messages,
+            references: reported.references,
+            unnamed: reported.unnamed,
         };
         messages.push(QueueMessage { body: to_body(&task)?, group, deduplication });
     }
@@ -290,6 +291,38 @@ fn queue_messages(
         messages.push(unreadable_message(line, entry, correlation)?);
     }
     Ok(messages)
+}
+
+/// Messages that are reported on.
+#[derive(Default)]
+struct Reported {
+    messages: Vec<ProviderMessageId>,
+    references: Vec<(ProviderMessageId, CallReference)>,
+    unnamed: Vec<CallReference>,
+}
+
+impl Reported {
+    /// One more message, once.
+    fn add(&mut self, message: Option<&ProviderMessageId>, reference: Option<&CallReference>) {
+        match (message, reference) {
+            (Some(message), _) if self.messages.contains(message) => {}
+            (Some(message), reference) => {
+                self.messages.push(message.clone());
+                self.references.extend(reference.map(|reference| (message.clone(), reference.clone())));
+            }
+            (None, Some(reference)) if !self.unnamed.contains(reference) => self.unnamed.push(reference.clone()),
+            (None, _) => {}
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.messages.len() + self.unnamed.len()
+    }
+
+    fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let unnamed = self.unnamed.iter().map(|reference| reference.as_str().as_bytes());
+        self.messages.iter().map(|message| message.as_str().as_bytes()).chain(unnamed)
+    }
 }
 
 /// The queue message of something that the worker can only keep for a person.

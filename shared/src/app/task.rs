@@ -60,6 +60,9 @@ pub enum ToLiveEngage {
         /// The connector's own names for those of them that the channel gives one for.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         references: Vec<(ProviderMessageId, CallReference)>,
+        /// The connector's own names of further messages, for which the channel gives no id.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unnamed: Vec<CallReference>,
     },
     /// A person's message that the channel brought in a form that can't be read: the worker keeps it.
     #[serde(rename = "unreadable_message_v1")]

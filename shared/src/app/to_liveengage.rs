@@ -41,7 +41,7 @@ mod typing;
 mod way;
 
 pub(super) use record::update;
-use reports::Reports;
+use reports::{Reported, Reports, reported};
 use telling::Undelivered;
 use way::Way;
 
@@ -101,22 +101,32 @@ impl DeliverToLiveEngage {
                 };
                 match &event.content {
                     InboundContent::Typing { typing } => self.typing(&line, &event, *typing, attempt, &about).await,
-                    InboundContent::Report { message, status, .. } => {
-                        let messages = std::slice::from_ref(message);
-                        let reports = Reports { line: &line, status, messages, references: &[] };
+                    InboundContent::Report { message, status, reference } => {
+                        let reported = vec![Reported { id: message.as_ref(), reference: reference.as_ref() }];
+                        let reports = Reports { line: &line, status, reported };
                         self.report(reports, attempt, &mut about, task).await
                     }
                     _ => self.deliver_or_tell(&line, &event, &correlation, attempt, about, task).await,
                 }
             }
-            Ok(ToLiveEngage::ReportsV1 { line, correlation, accepted_at, status, messages, references, .. }) => {
+            Ok(ToLiveEngage::ReportsV1 {
+                line,
+                correlation,
+                accepted_at,
+                status,
+                messages,
+                references,
+                unnamed,
+                ..
+            }) => {
                 let mut about = About {
                     line: Some(line.clone()),
                     correlation: correlation.as_str().to_owned(),
                     accepted_at: Some(accepted_at),
                     ..About::default()
                 };
-                let reports = Reports { line: &line, status: &status, messages: &messages, references: &references };
+                let reported = reported(&messages, &references, &unnamed);
+                let reports = Reports { line: &line, status: &status, reported };
                 self.report(reports, attempt, &mut about, task).await
             }
             Ok(ToLiveEngage::UnreadableMessageV1(UnreadableMessage { line, correlation, .. })) => {

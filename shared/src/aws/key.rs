@@ -5,7 +5,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    delivery::{ConsumerRef, MessageKey},
+    delivery::{ConsumerRef, MessageKey, ShownName},
     id::{AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, ProviderMessageId, Sequence},
 };
 
@@ -30,7 +30,7 @@ pub enum Key {
     /// That a consumer of an account has an open conversation of which the id is not known.
     Unattached(AccountId),
     /// What a channel's message is at LiveEngage.
-    Shown(LineId, ProviderMessageId),
+    Shown(LineId, ShownName),
     /// What a person's message is at the channel, by its place in LiveEngage.
     Heard(AccountId, DialogId, Sequence),
     /// The person's last message that LiveEngage was told.
@@ -53,7 +53,10 @@ impl Key {
             Self::Message(MessageKey::ByDigest { digest }) => join("MSG", &["digest", digest]),
             Self::Token(account) => join("TOKEN", &[account.as_str()]),
             Self::Unattached(account) => join("UNATTACHED", &[account.as_str()]),
-            Self::Shown(line, id) => join("SHOWN", &[line.as_str(), id.as_str()]),
+            Self::Shown(line, ShownName::Id(id)) => join("SHOWN", &[line.as_str(), id.as_str()]),
+            Self::Shown(line, ShownName::Reference(reference)) => {
+                join("SHOWN", &["as", line.as_str(), reference.as_str()])
+            }
             Self::Heard(account, dialog, sequence) => {
                 join("HEARD", &[account.as_str(), dialog.as_str(), &sequence.0.to_string()])
             }
@@ -106,7 +109,13 @@ impl Key {
             ("MSG", ["digest", digest]) => Self::Message(MessageKey::ByDigest { digest: (*digest).to_owned() }),
             ("TOKEN", [account]) => Self::Token(AccountId::new(*account).ok()?),
             ("UNATTACHED", [account]) => Self::Unattached(AccountId::new(*account).ok()?),
-            ("SHOWN", [line, id]) => Self::Shown(LineId::new(*line).ok()?, ProviderMessageId::new(*id).ok()?),
+            ("SHOWN", [line, id]) => {
+                Self::Shown(LineId::new(*line).ok()?, ShownName::Id(ProviderMessageId::new(*id).ok()?))
+            }
+            ("SHOWN", ["as", line, reference]) => {
+                let name = ShownName::Reference(CallReference::new(*reference).ok()?);
+                Self::Shown(LineId::new(*line).ok()?, name)
+            }
             ("HEARD", [account, dialog, sequence]) => Self::Heard(
                 AccountId::new(*account).ok()?,
                 DialogId::new(*dialog).ok()?,
@@ -195,8 +204,14 @@ mod tests {
             "[0-9a-f]{64}".prop_map(|digest| Key::Message(MessageKey::ByDigest { digest })),
             name.prop_map(|a| Key::Token(AccountId::new(a).unwrap())),
             name.prop_map(|a| Key::Unattached(AccountId::new(a).unwrap())),
-            (name, opaque())
-                .prop_map(|(l, id)| Key::Shown(LineId::new(l).unwrap(), ProviderMessageId::new(id).unwrap())),
+            (name, opaque()).prop_map(|(l, id)| Key::Shown(
+                LineId::new(l).unwrap(),
+                ShownName::Id(ProviderMessageId::new(id).unwrap())
+            )),
+            (name, "[0-9a-f]{32}", any::<u8>()).prop_map(|(line, reference, number)| Key::Shown(
+                LineId::new(line).unwrap(),
+                ShownName::Reference(CallReference::of(&reference, number.into()).unwrap())
+            )),
             (name, opaque(), any::<u64>()).prop_map(|(a, d, s)| Key::Heard(
                 AccountId::new(a).unwrap(),
                 DialogId::new(d).unwrap(),

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::id::{
-    AccountId, ChannelUserId, ConversationId, CorrelationId, DialogId, LineId, Owner, ProviderMessageId, Sequence,
+    AccountId, CallReference, ChannelUserId, ConversationId, CorrelationId, DialogId, LineId, Owner, ProviderMessageId,
+    Sequence,
 };
 use super::menu::Chosen;
 
@@ -113,13 +114,34 @@ pub enum LedgerEntry {
     Heard(Heard),
 }
 
-/// A message that a channel took for a person. Found by the channel's id when the channel reports on it.
+/// What a message that a person was shown is found by when the channel reports on it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShownName {
+    /// The channel's id.
+    Id(ProviderMessageId),
+    /// Our own name for the call, where the channel's answer had no id, or broke off before it.
+    Reference(CallReference),
+}
+
+impl ShownName {
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Id(id) => id.as_str(),
+            Self::Reference(reference) => reference.as_str(),
+        }
+    }
+}
+
+/// A message that a channel took for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     /// The line.
     pub line: LineId,
-    /// The channel's id.
-    pub id: ProviderMessageId,
+    /// What it is found by.
+    #[serde(flatten)]
+    pub name: ShownName,
     /// Whom it was for.
     pub user: ChannelUserId,
     /// What it is at LiveEngage; `None` for the connector's own notices.

@@ -116,8 +116,9 @@ pub enum InboundContent {
     },
     /// What became of a message that was sent to the person.
     Report {
-        /// The channel's id of that message ([`crate::channel::Receipt::provider_id`]).
-        message: ProviderMessageId,
+        /// The channel's id of that message ([`crate::channel::Receipt::provider_id`]). A report has this or the reference, or both.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<ProviderMessageId>,
         /// What became of it.
         status: ReportedStatus,
         /// The connector's own name for it, where the channel gives it back ([`OutboundMessage::reference`]).

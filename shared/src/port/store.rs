@@ -10,7 +10,8 @@ use crate::{
     domain::{
         conversation::Consumer,
         delivery::{
-            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, Parked, Shown, Step,
+            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, Parked, Shown, ShownName,
+            Step,
         },
         id::{
             AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId,
@@ -149,10 +150,10 @@ pub trait Messages: Send + Sync {
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// What a channel's message is, strongly consistent.
-    async fn shown(&self, line: &LineId, id: &ProviderMessageId) -> Result<Option<Shown>, StoreError>;
+    async fn shown(&self, line: &LineId, name: &ShownName) -> Result<Option<Shown>, StoreError>;
 
     /// Notes that LiveEngage was told a report of this rank about a message. A lower rank than the noted one changes nothing.
-    async fn reported(&self, line: &LineId, id: &ProviderMessageId, rank: u8) -> Result<(), StoreError>;
+    async fn reported(&self, line: &LineId, name: &ShownName, rank: u8) -> Result<(), StoreError>;
 
     /// What a person's message is at the channel, by its place in LiveEngage.
     async fn heard(

@@ -13,7 +13,7 @@ use crate::{
         conversation::Consumer,
         delivery::{
             Begin, CarriedOut, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey,
-            Parked, Shown, Step,
+            Parked, Shown, ShownName, Step,
         },
         id::{
             AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId,
@@ -62,7 +62,7 @@ struct State {
     messages: HashMap<MessageKey, Message>,
     parked: Vec<Parked>,
     tokens: HashMap<AccountId, Token>,
-    shown: HashMap<(LineId, ProviderMessageId), Shown>,
+    shown: HashMap<(LineId, ShownName), Shown>,
     heard: HashMap<(AccountId, DialogId, Sequence), Heard>,
     last_heard: HashMap<ConsumerRef, Heard>,
     taken: HashMap<(LineId, CallReference), ProviderMessageId>,
@@ -73,7 +73,7 @@ impl State {
     fn note(&mut self, entry: Option<&LedgerEntry>) {
         match entry {
             Some(LedgerEntry::Shown(shown)) => {
-                self.shown.insert((shown.line.clone(), shown.id.clone()), shown.clone());
+                self.shown.insert((shown.line.clone(), shown.name.clone()), shown.clone());
             }
             Some(LedgerEntry::Heard(heard)) => {
                 self.last_heard.insert(heard.consumer.clone(), heard.clone());
@@ -331,12 +331,12 @@ impl Messages for MemoryStore {
 
 #[async_trait]
 impl Ledger for MemoryStore {
-    async fn shown(&self, line: &LineId, id: &ProviderMessageId) -> Result<Option<Shown>, StoreError> {
-        Ok(self.state().shown.get(&(line.clone(), id.clone())).cloned())
+    async fn shown(&self, line: &LineId, name: &ShownName) -> Result<Option<Shown>, StoreError> {
+        Ok(self.state().shown.get(&(line.clone(), name.clone())).cloned())
     }
 
-    async fn reported(&self, line: &LineId, id: &ProviderMessageId, rank: u8) -> Result<(), StoreError> {
-        if let Some(shown) = self.state().shown.get_mut(&(line.clone(), id.clone())) {
+    async fn reported(&self, line: &LineId, name: &ShownName, rank: u8) -> Result<(), StoreError> {
+        if let Some(shown) = self.state().shown.get_mut(&(line.clone(), name.clone())) {
             shown.rank = shown.rank.max(rank);
         }
         Ok(())

@@ -16,7 +16,7 @@ use crate::{
         conversation::{Consumer, ConsumerToken, Identity, Reserve},
         delivery::{
             Begin, CarriedOut, ConsumerRef, ConversationOwner, DialogRef, Doubt, Echo, Heard, Lease, LedgerEntry,
-            MessageKey, Parked, Shown, ShownPlace, Step,
+            MessageKey, Parked, Shown, ShownName, ShownPlace, Step,
         },
         id::{
             AccountId, CallReference, ChannelUserId, ConversationId, CorrelationId, DialogId, ExtConsumerId, LineId,
@@ -101,11 +101,11 @@ async fn a_surveys_dialog_leads_to_its_conversation(store: &dyn Consumers) {
 }
 
 async fn the_ledger_is_written_with_the_step<S: Messages + Ledger>(store: &S) {
-    let (line, id) = (who("+8").line, ProviderMessageId::new("mt-8#1").unwrap());
+    let (line, id) = (who("+8").line, ShownName::Id(ProviderMessageId::new("mt-8#1").unwrap()));
     let dialog = DialogId::new("c8").unwrap();
     let shown = Shown {
         line: line.clone(),
-        id: id.clone(),
+        name: id.clone(),
         user: who("+8").user,
         place: Some(ShownPlace { conversation: conversation("c8"), dialog: dialog.clone(), sequence: Sequence(4) }),
         last: true,
@@ -137,9 +137,21 @@ async fn the_ledger_is_written_with_the_step<S: Messages + Ledger>(store: &S) {
     assert_eq!(store.shown(&line, &id).await.unwrap(), Some(shown.clone()));
     store.reported(&line, &id, 3).await.unwrap();
     store.reported(&line, &id, 2).await.unwrap();
-    assert_eq!(store.shown(&line, &id).await.unwrap(), Some(Shown { rank: 3, ..shown }), "the highest rank stays");
+    assert_eq!(
+        store.shown(&line, &id).await.unwrap(),
+        Some(Shown { rank: 3, ..shown.clone() }),
+        "the highest rank stays"
+    );
 
-    store.step_done(&first, 1, &step("y"), Some(&LedgerEntry::Heard(heard("mo-1", 5)))).await.unwrap();
+    let reference = ShownName::Reference(CallReference::of("8a", 1).unwrap());
+    let unnamed = Shown { name: reference.clone(), ..shown };
+    assert_eq!(store.shown(&line, &reference).await.unwrap(), None);
+    let unnamed_entry = LedgerEntry::Shown(unnamed.clone());
+    store.step_done(&first, 1, &step("w"), Some(&unnamed_entry)).await.unwrap();
+    store.reported(&line, &reference, 2).await.unwrap();
+    assert_eq!(store.shown(&line, &reference).await.unwrap(), Some(Shown { rank: 2, ..unnamed }));
+
+    store.step_done(&first, 2, &step("y"), Some(&LedgerEntry::Heard(heard("mo-1", 5)))).await.unwrap();
     store.finish(&first, Some(&LedgerEntry::Heard(heard("mo-2", 6)))).await.unwrap();
     assert_eq!(store.begin(&first, at(2), at(30)).await.unwrap(), Begin::Done);
     assert_eq!(store.heard(&account(), &dialog, Sequence(5)).await.unwrap(), Some(heard("mo-1", 5)));

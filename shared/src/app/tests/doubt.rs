@@ -278,8 +278,8 @@ async fn a_report_proves_a_call_also_when_it_is_noted_only_when_the_report_comes
         world.fault(SMS, Fault::LoseAnswer);
         world.workers().to_channel.work(&task, &attempt("a", 0)).await.unwrap_err();
         let early = report(&world, "delivered");
-        // The ledger is asked first, and then it is noted.
-        let dying = world.ports(Some(Death { call: 1, moment }));
+        // The ledger is asked first, by the id and by our reference, and then it is noted.
+        let dying = world.ports(Some(Death { call: 2, moment }));
         let first = world.mortal(&dying).to_liveengage.work(&early, &attempt("r", 1)).now_or_never();
         assert_eq!((first.is_none(), dying.calls().last()), (true, Some(&"note_taken")));
         let again = Attempt { received: 2, ..attempt("r2", 2) };

@@ -133,6 +133,24 @@ async fn reports_of_one_status_travel_together_and_never_before_a_text() {
 }
 
 #[tokio::test]
+async fn a_report_by_our_reference_alone_is_queued_once() {
+    let world = World::new().await;
+    let queue = Arc::new(MemoryQueue::default());
+    let accept = AcceptChannelRequest::new(Arc::clone(&world.lines), Arc::<MemoryQueue>::clone(&queue));
+    for reference in ["0a1b.0", "0a1b.0", "0a1b.1"] {
+        let body = json!({"type": "report", "client_reference": reference, "to": ANNA, "status": "failed"}).to_string();
+        let outcome =
+            accept.accept("sms-main", &signed("webhook-s3cret", &body, at(0)), &correlation("r"), at(0)).await;
+        assert!(matches!(outcome, inbound::Outcome::Accepted { queued: 1, .. }), "{outcome:?}");
+    }
+    let sent = queue.sent();
+    assert_eq!(sent[0].deduplication, sent[1].deduplication);
+    assert_ne!(sent[0].deduplication, sent[2].deduplication);
+    let task: Value = serde_json::from_str(&sent[2].body).unwrap();
+    assert_eq!((&task["messages"], &task["unnamed"]), (&json!([]), &json!(["0a1b.1"])));
+}
+
+#[tokio::test]
 async fn a_conversation_is_one_group_in_order() {
     let world = World::new().await;
     let sent = notify(&world, "r1", &[text("c1", 1, "a"), text("c2", 1, "b"), text("c1", 2, "c")]).await;

@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::world::{ANNA, BEN, SMS, World, again, agent_says, at, attempt, from_channel};
-use crate::{domain::id::ProviderMessageId, port::Ledger};
+use super::world::{ANNA, BEN, Fault, SMS, World, again, agent_says, at, attempt, from_channel};
+use crate::{
+    domain::{delivery::ShownName, id::ProviderMessageId},
+    port::Ledger,
+};
 
 /// The events that were published, without where.
 fn events(world: &World) -> Vec<Value> {
@@ -136,6 +139,31 @@ async fn a_failure_is_a_nack_and_a_line_once() {
     assert_eq!(events(&world), [accept_status("NACK", &[4]), text]);
 }
 
+/// A gateway that answers a send without an id, and then reports by our reference, or by an id that it has told nobody.
+#[tokio::test]
+async fn a_failure_of_a_message_that_the_gateway_gave_no_id_is_a_nack_and_a_line() {
+    for by_reference_alone in [true, false] {
+        let world = World::talking_with(ANNA, &json!({"sms": {"delivery_reports": true}})).await;
+        world.fault(SMS, Fault::CarryOutAndAnswer(204));
+        world.workers().to_channel.work(&agent_says("c1", 4, "one"), &attempt("out", 10)).await.unwrap();
+        let reference = world.other().sms[0].1.clone();
+        let failed = json!({"status": "failed", "code": "absent_subscriber"});
+        let mut task: Value = serde_json::from_str(&report(&failed, &[], 20)).unwrap();
+        if by_reference_alone {
+            task["unnamed"] = json!([reference]);
+        } else {
+            task["messages"] = json!(["mt-unheard-of"]);
+            task["references"] = json!([["mt-unheard-of", reference]]);
+        }
+        for (process, second) in [("a", 20), ("b", 21)] {
+            world.workers().to_liveengage.work(&task.to_string(), &attempt(process, second)).await.unwrap();
+        }
+        let line = "[Not delivered: the channel reports that it could not be delivered (code absent_subscriber)]";
+        let text = json!({"type": "ContentEvent", "contentType": "text/plain", "message": line});
+        assert_eq!(events(&world), [accept_status("NACK", &[4]), text], "{by_reference_alone}");
+    }
+}
+
 #[tokio::test]
 async fn a_refused_nack_costs_neither_the_line_nor_the_next_message() {
     let world = shown(&["one", "two"]).await;
@@ -203,6 +231,6 @@ async fn a_report_is_tried_again_in_an_outage() {
 async fn a_line_without_reports_keeps_no_ledger() {
     let world = World::talking(ANNA).await;
     world.workers().to_channel.work(&agent_says("c1", 4, "one"), &attempt("out", 10)).await.unwrap();
-    let id = ProviderMessageId::new("mt-1").unwrap();
+    let id = ShownName::Id(ProviderMessageId::new("mt-1").unwrap());
     assert_eq!(world.store.shown(&super::world::line(), &id).await.unwrap(), None);
 }

@@ -14,7 +14,8 @@ use crate::{
     domain::{
         conversation::Consumer,
         delivery::{
-            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, Parked, Shown, Step,
+            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, Parked, Shown, ShownName,
+            Step,
         },
         http::{HttpCall, HttpFailure, HttpReply},
         id::{
@@ -170,11 +171,11 @@ impl Http for Ports {
 
 #[async_trait]
 impl Ledger for Ports {
-    async fn shown(&self, line: &LineId, id: &ProviderMessageId) -> Result<Option<Shown>, StoreError> {
-        self.outside("shown", self.store.shown(line, id)).await
+    async fn shown(&self, line: &LineId, name: &ShownName) -> Result<Option<Shown>, StoreError> {
+        self.outside("shown", self.store.shown(line, name)).await
     }
-    async fn reported(&self, line: &LineId, id: &ProviderMessageId, rank: u8) -> Result<(), StoreError> {
-        self.outside("reported", self.store.reported(line, id, rank)).await
+    async fn reported(&self, line: &LineId, name: &ShownName, rank: u8) -> Result<(), StoreError> {
+        self.outside("reported", self.store.reported(line, name, rank)).await
     }
     async fn heard(
         &self,

@@ -11,8 +11,8 @@ use crate::{
     channel::{ChannelCall, Effect, Receipt, Repeat},
     domain::{
         conversation::{Change, Consumer},
-        delivery::{CarriedOut, Decided, Doubt, LedgerEntry, Shown, ShownPlace, Step},
-        id::{AccountId, CorrelationId, ProviderMessageId},
+        delivery::{CarriedOut, Decided, Doubt, LedgerEntry, Shown, ShownName, ShownPlace, Step},
+        id::{AccountId, CallReference, CorrelationId, ProviderMessageId},
         message::{OutboundContent, OutboundFile, OutboundMessage},
     },
     liveengage::files::{FileType, HostedFile},
@@ -88,6 +88,10 @@ impl DeliverToChannel {
             update(&*self.ports.consumers, consumer, || settings.account.clone(), change).await?;
         }
         while let Some(call) = next {
+            let reference = match &call.effect {
+                Effect::Message { reference } => reference.clone(),
+                Effect::Upload => None,
+            };
             // A doubt is only ever of an attempt's first call: it ends with the step.
             let receipt = match taken.take() {
                 Some(receipt) => receipt,
@@ -110,9 +114,9 @@ impl DeliverToChannel {
             done.push(receipt);
             // Known beforehand, so that the ledger can say which call was the last.
             next = settings.line.next_call(&message, &done)?;
-            let entry = done
-                .last()
-                .and_then(|receipt| shown(settings, consumer, receipt, place.clone(), next.is_none(), about, attempt));
+            let name = done.last().and_then(|receipt| shown_name(receipt, reference));
+            let entry =
+                name.and_then(|name| shown(settings, consumer, name, place.clone(), next.is_none(), about, attempt));
             messages.step_done(&lease, steps.len(), &step, entry.as_ref()).await?;
             steps.push(step);
             about.doubt = Doubt::none_after(steps.len());
@@ -217,23 +221,32 @@ fn receipt_of(step: &Step) -> Receipt {
     Receipt { provider_id: step.reference.clone(), is_message: !step.upload }
 }
 
+/// What a message that was sent is found by when the channel reports on it: the channel's id, or else our own name for the call.
+fn shown_name(receipt: &Receipt, reference: Option<CallReference>) -> Option<ShownName> {
+    if !receipt.is_message {
+        return None;
+    }
+    let id = receipt.provider_id.as_deref().and_then(|id| ProviderMessageId::new(id).ok());
+    id.map(ShownName::Id).or(reference.map(ShownName::Reference))
+}
+
 /// What the ledger notes of a message that was sent: only a channel that reports on it will ask.
 fn shown(
     settings: &LineSettings,
     consumer: &ConsumerRef,
-    receipt: &Receipt,
+    name: ShownName,
     place: Option<ShownPlace>,
     last: bool,
     about: &About,
     attempt: &Attempt,
 ) -> Option<LedgerEntry> {
     let capabilities = settings.line.capabilities();
-    if !receipt.is_message || !(capabilities.reports_delivery || capabilities.reports_reading) {
+    if !(capabilities.reports_delivery || capabilities.reports_reading) {
         return None;
     }
     Some(LedgerEntry::Shown(Shown {
         line: consumer.line.clone(),
-        id: ProviderMessageId::new(receipt.provider_id.clone()?).ok()?,
+        name,
         user: consumer.user.clone(),
         place,
         last,

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{
         conversation::Consumer,
-        delivery::{Shown, ShownPlace},
+        delivery::{Shown, ShownName, ShownPlace},
         id::{CallReference, ChannelUserId, ConversationId, DialogId, LineId, ProviderMessageId, Sequence},
         message::ReportedStatus,
         retry::Disposition,
@@ -30,13 +30,37 @@ const UNKNOWN_FOR: SignedDuration = SignedDuration::from_mins(2);
 pub(super) struct Reports<'a> {
     pub(super) line: &'a LineId,
     pub(super) status: &'a ReportedStatus,
-    pub(super) messages: &'a [ProviderMessageId],
-    /// The connector's own names for some of them.
-    pub(super) references: &'a [(ProviderMessageId, CallReference)],
+    pub(super) reported: Vec<Reported<'a>>,
+}
+
+/// A message that is reported on, by one of its names at least.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reported<'a> {
+    /// The channel's.
+    pub(super) id: Option<&'a ProviderMessageId>,
+    /// The connector's own.
+    pub(super) reference: Option<&'a CallReference>,
+}
+
+impl Reported<'_> {
+    fn as_str(&self) -> &str {
+        self.id.map(ProviderMessageId::as_str).or(self.reference.map(CallReference::as_str)).unwrap_or_default()
+    }
+}
+
+/// The messages of a task: by the channel's ids, of which some have a reference, and by their references alone.
+pub(super) fn reported<'a>(
+    ids: &'a [ProviderMessageId],
+    references: &'a [(ProviderMessageId, CallReference)],
+    unnamed: &'a [CallReference],
+) -> Vec<Reported<'a>> {
+    let reference = |id| references.iter().find(|(named, _)| named == id).map(|(_, reference)| reference);
+    let ids = ids.iter().map(|id| Reported { id: Some(id), reference: reference(id) });
+    ids.chain(unnamed.iter().map(|reference| Reported { id: None, reference: Some(reference) })).collect()
 }
 
 /// What is to be told in one dialog of one person, and of which messages.
-type Told<'a> = BTreeMap<(ChannelUserId, ConversationId, DialogId), Vec<(Sequence, &'a ProviderMessageId, &'a Shown)>>;
+type Told<'a> = BTreeMap<(ChannelUserId, ConversationId, DialogId), Vec<(Sequence, &'a Shown)>>;
 
 impl DeliverToLiveEngage {
     /// Works on reports. Telling one twice does no harm, so there is no lease; the ledger keeps a late one of a lower rank from
@@ -62,7 +86,7 @@ impl DeliverToLiveEngage {
             }
             other => other,
         };
-        let names = reports.messages.iter().map(|message| message.as_str().as_bytes());
+        let names = reports.reported.iter().map(|message| message.as_str().as_bytes());
         let key = MessageKey::ByDigest {
             digest: digest(
                 [b"report".as_slice(), &[reports.status.rank()], reports.line.as_str().as_bytes()]
@@ -81,17 +105,17 @@ impl DeliverToLiveEngage {
     ) -> Result<Delivered, DeliveryError> {
         let rank = reports.status.rank();
         let (mut unknown, mut shown) = (0, vec![]);
-        for message in reports.messages {
-            match self.ports.ledger.shown(reports.line, message).await? {
-                Some(entry) => shown.push((message, entry)),
+        for message in &reports.reported {
+            match self.shown(reports.line, *message).await? {
+                Some(entry) => shown.push(entry),
                 None => {
                     unknown += 1;
-                    self.note_taken(reports, message, attempt, about).await?;
+                    self.note_taken(reports, *message, attempt, about).await?;
                 }
             }
         }
         // The rest is told by the way: with the next attempt only what is new is.
-        let news: Vec<_> = shown.into_iter().filter(|(_, entry)| entry.rank < rank).collect();
+        let news: Vec<_> = shown.into_iter().filter(|entry| entry.rank < rank).collect();
         let told = match reports.status {
             ReportedStatus::Failed { code } => self.tell_failed(reports, &news, code, attempt, about).await?,
             ReportedStatus::Delivered => self.tell_status(reports, &news, AcceptStatus::Accept, attempt, about).await?,
@@ -108,36 +132,45 @@ impl DeliverToLiveEngage {
         Ok(if told { Delivered::Sent } else { Delivered::Nothing("nothing new in the report") })
     }
 
+    /// What a message is: by the channel's id, and by our own name, under which it is noted where the channel's answer had no id.
+    async fn shown(&self, line: &LineId, message: Reported<'_>) -> Result<Option<Shown>, DeliveryError> {
+        let names = [
+            message.id.map(|id| ShownName::Id(id.clone())),
+            message.reference.map(|reference| ShownName::Reference(reference.clone())),
+        ];
+        for name in names.iter().flatten() {
+            if let Some(entry) = self.ports.ledger.shown(line, name).await? {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
     /// A report of a message that is not noted proves that a call was taken, should its answer be lost. A report that comes again asks
     /// first: reading costs less than writing, and the note is nearly always there.
     async fn note_taken(
         &self,
         reports: &Reports<'_>,
-        message: &ProviderMessageId,
+        message: Reported<'_>,
         attempt: &Attempt,
         about: &About,
     ) -> Result<(), DeliveryError> {
-        let named = reports.references.iter().find(|(named, _)| named == message);
         // Of a message that could not be delivered it proves nothing that would help: repeated, it is refused again, and that is told.
-        let (Some((_, reference)), false) = (named, matches!(reports.status, ReportedStatus::Failed { .. })) else {
+        let (Reported { id: Some(id), reference: Some(reference) }, false) =
+            (message, matches!(reports.status, ReportedStatus::Failed { .. }))
+        else {
             return Ok(());
         };
         if attempt.received > 1 && self.ports.ledger.taken(reports.line, reference).await?.is_some() {
             return Ok(());
         }
         let at = about.accepted_at.unwrap_or(attempt.now);
-        Ok(self.ports.ledger.note_taken(reports.line, reference, message, at).await?)
+        Ok(self.ports.ledger.note_taken(reports.line, reference, id, at).await?)
     }
 
     /// Notes what was told of a message, also in the log: the message's own records lead to it.
-    async fn note_told(
-        &self,
-        reports: &Reports<'_>,
-        message: &ProviderMessageId,
-        entry: &Shown,
-        about: &About,
-    ) -> Result<(), DeliveryError> {
-        self.ports.ledger.reported(reports.line, message, reports.status.rank()).await?;
+    async fn note_told(&self, reports: &Reports<'_>, entry: &Shown, about: &About) -> Result<(), DeliveryError> {
+        self.ports.ledger.reported(reports.line, &entry.name, reports.status.rank()).await?;
         if let Some(correlation) = &entry.correlation {
             let status = reports.status.name();
             tracing::info!(
@@ -154,16 +187,16 @@ impl DeliverToLiveEngage {
     async fn tell_status(
         &self,
         reports: &Reports<'_>,
-        news: &[(&ProviderMessageId, Shown)],
+        news: &[Shown],
         status: AcceptStatus,
         attempt: &Attempt,
         about: &About,
     ) -> Result<bool, DeliveryError> {
         let mut told = Told::new();
-        for (message, entry) in news {
+        for entry in news {
             if let (true, Some(ShownPlace { conversation, dialog, sequence })) = (entry.last, &entry.place) {
                 let place = (entry.user.clone(), conversation.clone(), dialog.clone());
-                told.entry(place).or_default().push((*sequence, *message, entry));
+                told.entry(place).or_default().push((*sequence, entry));
             }
         }
         if told.is_empty() {
@@ -182,7 +215,7 @@ impl DeliverToLiveEngage {
                 None => self.liveengage.identify(caller, &settings.ext_consumer_id(&who.user)?).await?,
             };
             let sequences: Vec<_> = messages.iter().map(|(sequence, ..)| *sequence).collect();
-            let names = messages.iter().map(|(_, message, _)| message.as_str().as_bytes());
+            let names = messages.iter().map(|(_, entry)| entry.name.as_str().as_bytes());
             let mut request_id = digest([&[reports.status.rank()][..]].into_iter().chain(names));
             request_id.truncate(32);
             let place = Place { conversation: &conversation, dialog: &dialog };
@@ -200,8 +233,8 @@ impl DeliverToLiveEngage {
                 }
                 Err(error) => return Err(error),
             }
-            for (_, message, entry) in messages {
-                self.note_told(reports, message, entry, about).await?;
+            for (_, entry) in messages {
+                self.note_told(reports, entry, about).await?;
             }
         }
         Ok(true)
@@ -210,14 +243,14 @@ impl DeliverToLiveEngage {
     async fn tell_failed(
         &self,
         reports: &Reports<'_>,
-        news: &[(&ProviderMessageId, Shown)],
+        news: &[Shown],
         code: &str,
         attempt: &Attempt,
         about: &mut About,
     ) -> Result<bool, DeliveryError> {
         let reason = format!("the channel reports that it could not be delivered (code {code})");
         let (mut told, mut refused) = (false, None);
-        for (message, entry) in news {
+        for entry in news {
             let nobody = || DeliveryError::NobodyToTell { code: code.to_owned() };
             // The connector's own words to the person: they were to know something, and don't.
             let Some(ShownPlace { conversation, dialog, sequence }) = &entry.place else {
@@ -231,7 +264,7 @@ impl DeliverToLiveEngage {
                 reason: &reason,
                 may_have_arrived: false,
             };
-            let key = undelivered.key(message.as_str());
+            let key = undelivered.key(entry.name.as_str());
             match self.tell_agent(undelivered, &key, attempt, about).await {
                 // The others are told all the same, and then an operator.
                 Err(error) if error.disposition() == Disposition::Park => {
@@ -244,7 +277,7 @@ impl DeliverToLiveEngage {
                 }
                 other => other?,
             };
-            self.note_told(reports, message, entry, about).await?;
+            self.note_told(reports, entry, about).await?;
             told = true;
         }
         refused.map_or(Ok(told), Err)

@@ -16,7 +16,7 @@ use crate::{
         key::{Key, PK, SK, echo_sk, echoes_pk},
     },
     domain::{
-        delivery::{ConsumerRef, Echo, Heard, LedgerEntry, Shown},
+        delivery::{ConsumerRef, Echo, Heard, LedgerEntry, Shown, ShownName},
         id::{AccountId, CallReference, DialogId, LineId, ProviderMessageId, Sequence},
     },
     port::{Ledger, StoreError},
@@ -113,7 +113,7 @@ impl DynamoDbStore {
     fn entries(&self, entry: &LedgerEntry) -> Result<Vec<TransactWriteItem>, StoreError> {
         match entry {
             LedgerEntry::Shown(shown) => {
-                let key = Key::Shown(shown.line.clone(), shown.id.clone());
+                let key = Key::Shown(shown.line.clone(), shown.name.clone());
                 Ok(vec![self.entry(&key, shown, shown.at)?])
             }
             LedgerEntry::Heard(heard) => {
@@ -144,13 +144,13 @@ impl DynamoDbStore {
 
 #[async_trait]
 impl Ledger for DynamoDbStore {
-    async fn shown(&self, line: &LineId, id: &ProviderMessageId) -> Result<Option<Shown>, StoreError> {
-        self.record(&Key::Shown(line.clone(), id.clone())).await
+    async fn shown(&self, line: &LineId, name: &ShownName) -> Result<Option<Shown>, StoreError> {
+        self.record(&Key::Shown(line.clone(), name.clone())).await
     }
 
-    async fn reported(&self, line: &LineId, id: &ProviderMessageId, rank: u8) -> Result<(), StoreError> {
+    async fn reported(&self, line: &LineId, name: &ShownName, rank: u8) -> Result<(), StoreError> {
         let result = self
-            .update(&Key::Shown(line.clone(), id.clone()))
+            .update(&Key::Shown(line.clone(), name.clone()))
             .update_expression("SET #record.#rank = :rank")
             .condition_expression("attribute_exists(pk) AND #record.#rank < :rank")
             .expression_attribute_names("#record", "record")

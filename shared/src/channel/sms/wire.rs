@@ -162,7 +162,7 @@ const OTHER_TEXTS: [&str; 5] = ["body", "message", "content", "msg", "payload"];
 /// - A message is `{id, from, to, text, received_at, media: [{url, content_type, name}]}`. With pictures, the text is the caption of
 ///   the first one, and every further one is an event of its own. A message without anything becomes a placeholder. A missing or
 ///   unreadable `received_at` counts as 1970: nothing is ordered by it.
-/// - A report is `{type, message_id, to, status, code, client_reference}`: `delivered`, `read` or `failed`; other statuses are left out.
+/// - A report is `{type, message_id, to, status, code, client_reference}`, with one of both names at least: `delivered`, `read` or `failed`; other statuses are left out.
 /// - Typing is `{type, id, from, typing}`, as RCS gateways report it.
 ///
 /// Unknown fields are ignored. A body of another type counts as a message if it has a text or files. If it names a sender, or has a
@@ -176,19 +176,18 @@ pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
         if error.is_data() { unreadable("wants a JSON object of the documented form") } else { unreadable("not JSON") }
     })?;
     let at = inbound.received_at.as_deref().and_then(|at| at.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
-    let event = |(id, part): (&str, u32), user: Option<&str>, field: &str, content| {
+    let id = inbound.id.as_deref().unwrap_or_default();
+    let from = inbound.from.as_deref();
+    let event = |(id, part): (&str, u32), content| {
         Ok(InboundEvent {
             id: ProviderMessageId::new(id).map_err(|_| unreadable("id: 1 to 256 characters"))?,
             part: Some(part),
-            user: ChannelUserId::new(user.unwrap_or_default())
-                .map_err(|_| unreadable(&format!("{field}: 1 to 256 characters")))?,
+            user: ChannelUserId::new(from.unwrap_or_default()).map_err(|_| unreadable("from: 1 to 256 characters"))?,
             at,
             content,
             person: None,
         })
     };
-    let id = inbound.id.as_deref().unwrap_or_default();
-    let from = inbound.from.as_deref();
     let text = inbound.text.as_deref().filter(|text| !text.trim().is_empty()).map(MessageText::new);
     let media = match &inbound.media {
         Some(serde_json::Value::Array(files)) => files.clone(),
@@ -197,34 +196,17 @@ pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
         _ => vec![],
     };
     match inbound.kind.as_deref() {
-        Some("report") => {
-            let message = ProviderMessageId::new(inbound.message_id.as_deref().unwrap_or_default())
-                .map_err(|_| unreadable("message_id: 1 to 256 characters"))?;
-            let status = match inbound.status.as_deref() {
-                Some("delivered") => ReportedStatus::Delivered,
-                Some("read") => ReportedStatus::Read,
-                Some("failed") => ReportedStatus::Failed { code: report_code(inbound.code.as_ref()) },
-                Some(status) if ON_ITS_WAY.contains(&status) => return Ok(Inbox::default()),
-                _ => return Ok(Inbox { left_out: LeftOut::of("report of an unknown status", 1), ..Inbox::default() }),
-            };
-            let id = format!("report.{}.{}", message.as_str(), status.rank());
-            // The id of a report can be longer than that of its message.
-            let id = if id.len() <= 256 { id } else { format!("report.{}", hex::encode(Sha256::digest(id))) };
-            let reference =
-                inbound.client_reference.as_deref().and_then(|reference| CallReference::new(reference).ok());
-            let content = InboundContent::Report { message, status, reference };
-            Ok(Inbox::of(vec![event((&id, 0), inbound.to.as_deref(), "to", content)?]))
-        }
+        Some("report") => report(&inbound, at),
         Some("typing") => {
             let content = InboundContent::Typing { typing: inbound.typing.unwrap_or(true) };
-            Ok(Inbox::of(vec![event((id, 0), from, "from", content)?]))
+            Ok(Inbox::of(vec![event((id, 0), content)?]))
         }
         // Whatever a gateway calls it: somebody wrote something.
         _ if text.is_some() || !media.is_empty() => {
             if media.is_empty()
                 && let Some(text) = text
             {
-                return Ok(Inbox::of(vec![event((id, 0), from, "from", InboundContent::Text { text })?]));
+                return Ok(Inbox::of(vec![event((id, 0), InboundContent::Text { text })?]));
             }
             let mut caption = text;
             let files = (0..).zip(media).map(|(index, media)| {
@@ -240,16 +222,47 @@ pub fn read_inbound(body: &[u8]) -> Result<Inbox, Unreadable> {
                     (Err(_), 0, Some(_)) => caption.take().map_or_else(nothing, |text| InboundContent::Text { text }),
                     (Err(_), _, _) => nothing(),
                 };
-                event((id, index), from, "from", content)
+                event((id, index), content)
             });
             Ok(Inbox::of(files.collect::<Result<_, _>>()?))
         }
         _ if inbound.has_other_text() || (from.is_some() && !inbound.is_message()) => {
             Ok(Inbox { unreadable: vec![UnreadableEntry(body.to_vec())], ..Inbox::default() })
         }
-        None | Some("message") => Ok(Inbox::of(vec![event((id, 0), from, "from", nothing())?])),
+        None | Some("message") => Ok(Inbox::of(vec![event((id, 0), nothing())?])),
         Some(_) => Ok(Inbox { left_out: LeftOut::of("body of an unknown type", 1), ..Inbox::default() }),
     }
+}
+
+/// What the gateway reports of a message to a person, by its own id or by our reference: who answers a send without an id has no other.
+fn report(inbound: &Inbound, at: Timestamp) -> Result<Inbox, Unreadable> {
+    let unreadable = |rule: &str| Unreadable { rule: rule.to_owned() };
+    let message = inbound.message_id.as_deref().and_then(|id| ProviderMessageId::new(id).ok());
+    let reference = inbound.client_reference.as_deref().and_then(|reference| CallReference::new(reference).ok());
+    let name = match (&message, &reference) {
+        (Some(message), _) => message.as_str(),
+        (None, Some(reference)) => reference.as_str(),
+        (None, None) => return Err(unreadable("message_id: 1 to 256 characters, or client_reference as it was sent")),
+    };
+    let status = match inbound.status.as_deref() {
+        Some("delivered") => ReportedStatus::Delivered,
+        Some("read") => ReportedStatus::Read,
+        Some("failed") => ReportedStatus::Failed { code: report_code(inbound.code.as_ref()) },
+        Some(status) if ON_ITS_WAY.contains(&status) => return Ok(Inbox::default()),
+        _ => return Ok(Inbox { left_out: LeftOut::of("report of an unknown status", 1), ..Inbox::default() }),
+    };
+    let id = format!("report.{name}.{}", status.rank());
+    // The id of a report can be longer than that of its message.
+    let id = if id.len() <= 256 { id } else { format!("report.{}", hex::encode(Sha256::digest(id))) };
+    Ok(Inbox::of(vec![InboundEvent {
+        id: ProviderMessageId::new(id).map_err(|_| unreadable("message_id: 1 to 256 characters"))?,
+        part: Some(0),
+        user: ChannelUserId::new(inbound.to.as_deref().unwrap_or_default())
+            .map_err(|_| unreadable("to: 1 to 256 characters"))?,
+        at,
+        content: InboundContent::Report { message, status, reference },
+        person: None,
+    }]))
 }
 
 fn nothing() -> InboundContent {
@@ -410,7 +423,11 @@ mod tests {
         assert_eq!((event.user.as_str(), event.id.as_str()), ("+49", "report.mt-1.2"));
         assert_eq!(
             event.content,
-            InboundContent::Report { message: message.clone(), status: ReportedStatus::Delivered, reference: None }
+            InboundContent::Report {
+                message: Some(message.clone()),
+                status: ReportedStatus::Delivered,
+                reference: None
+            }
         );
         for (code, read) in
             [(r#""unknown_subscriber""#, "unknown_subscriber"), ("31", "31"), (r#""said: private""#, "none")]
@@ -419,7 +436,10 @@ mod tests {
                 r#"{{"type":"report","message_id":"mt-1","to":"+49","status":"failed","code":{code}}}"#
             ));
             let status = ReportedStatus::Failed { code: read.to_owned() };
-            assert_eq!(event.content, InboundContent::Report { message: message.clone(), status, reference: None });
+            assert_eq!(
+                event.content,
+                InboundContent::Report { message: Some(message.clone()), status, reference: None }
+            );
         }
         for (given, read) in [("0a1b2c.1", CallReference::of("0a1b2c", 1)), ("whatever else", None)] {
             let event = single(&format!(
@@ -427,6 +447,12 @@ mod tests {
             ));
             let InboundContent::Report { reference, .. } = event.content else { panic!("{event:?}") };
             assert_eq!(reference, read);
+        }
+        for ours in [r#""client_reference":"0a1b2c.1""#, r#""client_reference":"0a1b2c.1","message_id":"""#] {
+            let event = single(&format!(r#"{{"type":"report","to":"+49","status":"failed",{ours}}}"#));
+            let expected = (None, CallReference::of("0a1b2c", 1));
+            let InboundContent::Report { message, reference, .. } = event.content else { panic!("{event:?}") };
+            assert_eq!((message, reference), expected, "{ours}");
         }
         let long = "m".repeat(256);
         let event = single(&format!(r#"{{"type":"report","message_id":"{long}","to":"+49","status":"read"}}"#));
@@ -498,6 +524,7 @@ mod tests {
             r#"{"id":5,"from":"+49 private"}"#,
             r#"{"id":"","from":"+49"}"#,
             r#"{"type":"report","to":"+49","status":"read"}"#,
+            r#"{"type":"report","to":"+49","status":"read","client_reference":"private"}"#,
         ] {
             let error = read_inbound(body.as_bytes()).unwrap_err().to_string();
             assert!(!error.contains("private"), "{error}");

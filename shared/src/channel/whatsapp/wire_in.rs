@@ -176,7 +176,7 @@ fn read_status(status: &Value, word: &str) -> Option<InboundEvent> {
         user,
         at: timestamp(status),
         content: InboundContent::Report {
-            message: ProviderMessageId::new(message).ok()?,
+            message: Some(ProviderMessageId::new(message).ok()?),
             status: reported,
             reference: text(status, "/biz_opaque_callback_data").and_then(|data| CallReference::new(data).ok()),
         },

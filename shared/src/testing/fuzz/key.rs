@@ -3,7 +3,7 @@
 use crate::{
     aws::key::{Key, parked_pk},
     domain::{
-        delivery::{ConsumerRef, MessageKey},
+        delivery::{ConsumerRef, MessageKey, ShownName},
         id::{
             AccountId, CallReference, ChannelUserId, ConversationId, DialogId, LineId, LpConsumerId, ProviderMessageId,
             Sequence,
@@ -51,9 +51,10 @@ fn keys_around(text: &str) -> Vec<Key> {
     }
     if let Ok(id) = ProviderMessageId::new(text) {
         keys.push(Key::Message(MessageKey::FromChannel { line: line.clone(), name: text.to_owned() }));
-        keys.push(Key::Shown(line.clone(), id));
+        keys.push(Key::Shown(line.clone(), ShownName::Id(id)));
     }
     if let Ok(reference) = CallReference::new(text) {
+        keys.push(Key::Shown(line.clone(), ShownName::Reference(reference.clone())));
         keys.push(Key::Taken(line.clone(), reference));
     }
     if let Ok(dialog) = DialogId::new(text) {

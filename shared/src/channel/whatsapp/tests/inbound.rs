@@ -234,7 +234,7 @@ fn a_report_names_our_message_and_is_known_by_message_and_status() {
         .map(|event| {
             assert_eq!(event.user.as_str(), "+4915209988771");
             let InboundContent::Report { message, status, reference } = &event.content else { panic!("{event:?}") };
-            assert_eq!(message.as_str(), "wamid.OUT1");
+            assert_eq!(message.as_ref().unwrap().as_str(), "wamid.OUT1");
             assert_eq!(*reference, CallReference::of("0a", 0));
             (event.id.as_str(), status.clone())
         })
