@@ -146,7 +146,10 @@ pub struct Shown {
     pub user: ChannelUserId,
     /// What it is at LiveEngage; `None` for the connector's own notices.
     pub place: Option<ShownPlace>,
-    /// Whether it is the last part: a long text has arrived with that one.
+    /// Which part of the message it is, from 0.
+    #[serde(default)]
+    pub part: usize,
+    /// Whether it is the last part: a long text has arrived with that one, unless another part has failed.
     pub last: bool,
     /// The highest rank that LiveEngage was told of it ([`super::message::ReportedStatus::rank`]), 0 for nothing.
     #[serde(default)]

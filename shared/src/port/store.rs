@@ -10,8 +10,8 @@ use crate::{
     domain::{
         conversation::Consumer,
         delivery::{
-            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, Parked, Shown, ShownName,
-            Step,
+            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey, Parked, Shown,
+            ShownName, Step,
         },
         id::{
             AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId,
@@ -120,6 +120,9 @@ pub trait Messages: Send + Sync {
     /// Starts on a message, or takes over one whose lease has run out at `now`: that attempt died, which leaves a doubt. Who has the lease
     /// already is answered the same once more.
     async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError>;
+
+    /// Whether a message is done with: delivered, told or parked. Strongly consistent, and takes no lease.
+    async fn is_done(&self, message: &MessageKey) -> Result<bool, StoreError>;
 
     /// Notes that the step after `done` others is done, and in the same transaction which message it made. No doubt is left then. The same
     /// once more without an entry is fine.

@@ -246,6 +246,10 @@ impl Messages for MemoryStore {
         }
     }
 
+    async fn is_done(&self, message: &MessageKey) -> Result<bool, StoreError> {
+        Ok(self.state().messages.get(message).is_some_and(|message| message.done))
+    }
+
     async fn step_done(
         &self,
         lease: &Lease,

@@ -108,6 +108,7 @@ async fn the_ledger_is_written_with_the_step<S: Messages + Ledger>(store: &S) {
         name: id.clone(),
         user: who("+8").user,
         place: Some(ShownPlace { conversation: conversation("c8"), dialog: dialog.clone(), sequence: Sequence(4) }),
+        part: 2,
         last: true,
         rank: 0,
         correlation: Some(CorrelationId::new("r-8").unwrap()),
@@ -152,7 +153,10 @@ async fn the_ledger_is_written_with_the_step<S: Messages + Ledger>(store: &S) {
     assert_eq!(store.shown(&line, &reference).await.unwrap(), Some(Shown { rank: 2, ..unnamed }));
 
     store.step_done(&first, 2, &step("y"), Some(&LedgerEntry::Heard(heard("mo-1", 5)))).await.unwrap();
+    assert!(!store.is_done(&first.message).await.unwrap(), "it is being worked on");
     store.finish(&first, Some(&LedgerEntry::Heard(heard("mo-2", 6)))).await.unwrap();
+    assert!(store.is_done(&first.message).await.unwrap());
+    assert!(!store.is_done(&lease("never begun", "a").message).await.unwrap());
     assert_eq!(store.begin(&first, at(2), at(30)).await.unwrap(), Begin::Done);
     assert_eq!(store.heard(&account(), &dialog, Sequence(5)).await.unwrap(), Some(heard("mo-1", 5)));
     assert_eq!(store.heard(&account(), &dialog, Sequence(7)).await.unwrap(), None);

@@ -76,7 +76,7 @@ async fn typing_is_told_at_most_every_five_seconds_and_never_late_or_without_a_c
 #[tokio::test]
 async fn typing_that_fails_is_forgotten() {
     let world = World::talking(ANNA).await;
-    world.fault(super::world::SEND, super::world::Fault::Answer(429, json!({})));
+    world.fault(super::world::SEND, Fault::Answer(429, json!({})));
     world.workers().to_liveengage.work(&typing("t-1", 20, true), &attempt("a", 20)).await.unwrap();
     assert!(world.store.parked().is_empty());
 }
@@ -165,11 +165,38 @@ async fn a_failure_of_a_message_that_the_gateway_gave_no_id_is_a_nack_and_a_line
 }
 
 #[tokio::test]
+async fn of_a_text_in_three_parts_no_tick_follows_the_failure_of_one() {
+    let world = shown(&[&"long ".repeat(700), "short"]).await;
+    assert_eq!(world.count(SMS), 4);
+    let worker = world.workers().to_liveengage;
+    let failed = json!({"status": "failed", "code": "absent_subscriber"});
+    worker.work(&report(&failed, &["mt-2"], 20), &attempt("a", 20)).await.unwrap();
+    let before = events(&world);
+    assert_eq!(before[0], accept_status("NACK", &[4]));
+    for (status, second) in [("delivered", 21), ("read", 22)] {
+        let status = report(&json!({"status": status}), &["mt-1", "mt-3", "mt-4"], second);
+        worker.work(&status, &attempt(second, second)).await.unwrap();
+    }
+    let after = events(&world).split_off(before.len());
+    assert_eq!(after, [accept_status("ACCEPT", &[5]), accept_status("READ", &[5])], "of the next text alone");
+}
+
+#[tokio::test]
+async fn a_failure_of_a_part_is_told_although_the_last_one_has_arrived() {
+    let world = shown(&[&"long ".repeat(400)]).await;
+    let worker = world.workers().to_liveengage;
+    worker.work(&report(&json!({"status": "delivered"}), &["mt-2"], 20), &attempt("a", 20)).await.unwrap();
+    let failed = json!({"status": "failed", "code": "x"});
+    worker.work(&report(&failed, &["mt-1"], 21), &attempt("b", 21)).await.unwrap();
+    assert_eq!(events(&world)[..2], [accept_status("ACCEPT", &[4]), accept_status("NACK", &[4])]);
+}
+
+#[tokio::test]
 async fn a_refused_nack_costs_neither_the_line_nor_the_next_message() {
     let world = shown(&["one", "two"]).await;
     let worker = world.workers().to_liveengage;
     let refused = json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request"}});
-    world.fault(super::world::SEND, super::world::Fault::Answer(400, refused));
+    world.fault(super::world::SEND, Fault::Answer(400, refused));
     let failed = json!({"status": "failed", "code": "x"});
     worker.work(&report(&failed, &["mt-1", "mt-2"], 20), &attempt("a", 20)).await.unwrap();
     let line = "[Not delivered: the channel reports that it could not be delivered (code x)]";
@@ -183,7 +210,7 @@ async fn a_failure_that_nobody_can_be_told_of_is_kept_for_an_operator() {
     let world = shown(&["one", "two"]).await;
     let refused = json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request"}});
     for _ in 0..4 {
-        world.fault(super::world::SEND, super::world::Fault::Answer(400, refused.clone()));
+        world.fault(super::world::SEND, Fault::Answer(400, refused.clone()));
     }
     let failed = json!({"status": "failed", "code": "x"});
     let worker = world.workers().to_liveengage;
@@ -220,7 +247,7 @@ async fn a_report_that_overtakes_the_answer_waits_and_one_of_nothing_is_dropped(
 async fn a_report_is_tried_again_in_an_outage() {
     let world = shown(&["one"]).await;
     let worker = world.workers().to_liveengage;
-    world.fault(super::world::SEND, super::world::Fault::Answer(503, json!({})));
+    world.fault(super::world::SEND, Fault::Answer(429, json!({})));
     let delivered = report(&json!({"status": "delivered"}), &["mt-1"], 20);
     assert_eq!(worker.work(&delivered, &attempt("a", 20)).await, again(5));
     worker.work(&delivered, &attempt("a", 25)).await.unwrap();

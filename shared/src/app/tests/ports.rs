@@ -14,8 +14,8 @@ use crate::{
     domain::{
         conversation::Consumer,
         delivery::{
-            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, Parked, Shown, ShownName,
-            Step,
+            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey, Parked, Shown,
+            ShownName, Step,
         },
         http::{HttpCall, HttpFailure, HttpReply},
         id::{
@@ -280,6 +280,9 @@ impl Consumers for Ports {
 impl Messages for Ports {
     async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError> {
         self.record("begin", self.store.begin(lease, now, until)).await
+    }
+    async fn is_done(&self, message: &MessageKey) -> Result<bool, StoreError> {
+        self.outside("is_done", self.store.is_done(message)).await
     }
     async fn step_done(
         &self,

@@ -114,9 +114,11 @@ impl DeliverToChannel {
             done.push(receipt);
             // Known beforehand, so that the ledger can say which call was the last.
             next = settings.line.next_call(&message, &done)?;
+            let part = done.iter().filter(|receipt| receipt.is_message).count().saturating_sub(1);
             let name = done.last().and_then(|receipt| shown_name(receipt, reference));
-            let entry =
-                name.and_then(|name| shown(settings, consumer, name, place.clone(), next.is_none(), about, attempt));
+            let entry = name.and_then(|name| {
+                shown(settings, consumer, name, place.clone(), (part, next.is_none()), about, attempt)
+            });
             messages.step_done(&lease, steps.len(), &step, entry.as_ref()).await?;
             steps.push(step);
             about.doubt = Doubt::none_after(steps.len());
@@ -236,7 +238,7 @@ fn shown(
     consumer: &ConsumerRef,
     name: ShownName,
     place: Option<ShownPlace>,
-    last: bool,
+    (part, last): (usize, bool),
     about: &About,
     attempt: &Attempt,
 ) -> Option<LedgerEntry> {
@@ -249,6 +251,7 @@ fn shown(
         name,
         user: consumer.user.clone(),
         place,
+        part,
         last,
         rank: 0,
         correlation: CorrelationId::new(about.correlation.as_str()).ok(),

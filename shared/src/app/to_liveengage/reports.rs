@@ -6,7 +6,10 @@ use jiff::SignedDuration;
 
 use super::{
     About, Attempt, ComeAgain, ConsumerRef, DeliverToLiveEngage, Delivered, DeliveryError, LIVEENGAGE_CALL, MessageKey,
-    Undelivered, digest, end, soon, telling::ENDED, update, way::without,
+    Undelivered, digest, end, soon,
+    telling::{ENDED, news_key},
+    update,
+    way::without,
 };
 use crate::{
     domain::{
@@ -195,6 +198,9 @@ impl DeliverToLiveEngage {
         let mut told = Told::new();
         for entry in news {
             if let (true, Some(ShownPlace { conversation, dialog, sequence })) = (entry.last, &entry.place) {
+                if entry.part > 0 && self.has_failed(reports.line, dialog, *sequence).await? {
+                    continue;
+                }
                 let place = (entry.user.clone(), conversation.clone(), dialog.clone());
                 told.entry(place).or_default().push((*sequence, entry));
             }
@@ -238,6 +244,12 @@ impl DeliverToLiveEngage {
             }
         }
         Ok(true)
+    }
+
+    /// Whether the agent was told that the message did not arrive: of a text in parts, another part can have failed.
+    async fn has_failed(&self, line: &LineId, dialog: &DialogId, sequence: Sequence) -> Result<bool, DeliveryError> {
+        let key = news_key(line, dialog, &sequence.0.to_string());
+        Ok(self.ports.messages.is_done(&key).await?)
     }
 
     async fn tell_failed(

@@ -4,7 +4,7 @@ use super::{About, Attempt, DeliverToLiveEngage, Delivered, DeliveryError, LIVEE
 use crate::{
     domain::{
         delivery::{Begin, ConsumerRef, Doubt, Lease, MessageKey, Step},
-        id::Sequence,
+        id::{DialogId, LineId, Sequence},
         retry::Disposition,
     },
     liveengage::{
@@ -28,15 +28,15 @@ pub(super) const ENDED: &str = "the conversation has ended";
 impl Undelivered<'_> {
     /// Names the news: whether a call or a later report brings it, it is told once. A message without a number goes by `or`.
     pub(super) fn key(&self, or: &str) -> MessageKey {
-        MessageKey::ByDigest {
-            digest: digest([
-                b"undelivered".as_slice(),
-                self.who.line.as_str().as_bytes(),
-                self.place.dialog.as_str().as_bytes(),
-                self.sequence.map_or_else(|| or.to_owned(), |n| n.0.to_string()).as_bytes(),
-            ]),
-        }
+        let name = self.sequence.map_or_else(|| or.to_owned(), |n| n.0.to_string());
+        news_key(&self.who.line, self.place.dialog, &name)
     }
+}
+
+/// Names the news that an agent's message did not arrive, by its dialog and number.
+pub(super) fn news_key(line: &LineId, dialog: &DialogId, name: &str) -> MessageKey {
+    let parts = [b"undelivered".as_slice(), line.as_str().as_bytes(), dialog.as_str().as_bytes(), name.as_bytes()];
+    MessageKey::ByDigest { digest: digest(parts) }
 }
 
 impl DeliverToLiveEngage {

@@ -16,7 +16,7 @@ use crate::{
         form::{self, FORM},
         key::{Key, PK, SK, parked_pk, parked_sk},
     },
-    domain::delivery::{Begin, CarriedOut, Doubt, Lease, LedgerEntry, Parked, Step},
+    domain::delivery::{Begin, CarriedOut, Doubt, Lease, LedgerEntry, MessageKey, Parked, Step},
     port::{Messages, StoreError},
 };
 
@@ -99,6 +99,11 @@ impl Messages for DynamoDbStore {
                 _ => Err(unavailable(&error)),
             },
         }
+    }
+
+    async fn is_done(&self, message: &MessageKey) -> Result<bool, StoreError> {
+        let item = self.get(&Key::Message(message.clone())).await?;
+        Ok(item.is_some_and(|item| is_text(&item, "status", "done")))
     }
 
     async fn step_done(
