@@ -237,6 +237,14 @@ pub fn group(line: &LineId, user: &ChannelUserId) -> String {
     digest([line.as_str().as_bytes(), user.as_str().as_bytes()])
 }
 
+/// The queue group of a person's typing that came in at `now`, by which it is deduplicated, too. Channels repeat it every second or so: one
+/// in five seconds is enough.
+pub(super) fn typing_group(line: &LineId, user: &ChannelUserId, typing: bool, now: Timestamp) -> String {
+    let slot = now.as_second() / COMPOSING_EVERY.as_secs();
+    let (line, user) = (line.as_str().as_bytes(), user.as_str().as_bytes());
+    digest([b"typing".as_slice(), line, user, &[u8::from(typing)], &slot.to_be_bytes()])
+}
+
 /// What an agent is shown of a message that fits into no queue.
 const TOO_LARGE: &str = "message of more than 256 KB";
 
@@ -366,12 +374,10 @@ fn queue_message(
     }
     let group = group(line, &event.user);
     if let InboundContent::Typing { typing } = event.content {
-        // A beginning waits in the queue until it is over, and nothing may wait behind it. Channels repeat it every second or so:
-        // one in five seconds is enough.
-        let slot = now.as_second() / COMPOSING_EVERY.as_secs();
-        let (line, user, id) = (line.as_str().as_bytes(), event.user.as_str().as_bytes(), event.id.as_str().as_bytes());
-        let deduplication = digest([b"typing".as_slice(), line, user, &[u8::from(typing)], &slot.to_be_bytes()]);
-        return Ok(QueueMessage { body, group: digest([b"typing".as_slice(), line, user, id]), deduplication });
+        // A group of its own for each five seconds: SQS knows a deduplication id in its group only, and a beginning waits in the queue until
+        // it is over, so that nothing else may be in that group.
+        let group = typing_group(line, &event.user, typing, now);
+        return Ok(QueueMessage { body, deduplication: group.clone(), group });
     }
     Ok(QueueMessage { body, group, deduplication: name_of(&event.key(line)) })
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::{
-    inbound::group,
+    inbound::{group, typing_group},
     task::{Said, ToChannel, ToLiveEngage, conversation_group, digest},
 };
 use crate::{
@@ -108,7 +108,7 @@ fn to_liveengage(task: ToLiveEngage) -> Facts {
     };
     match task {
         ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, event, .. } => {
-            let (kind, group) = (event_kind(&event.content), event_group(&line, &event));
+            let (kind, group) = (event_kind(&event.content), event_group(&line, &event, accepted_at));
             let within = event.at.as_nanosecond();
             Facts { within, ..facts(kind, group, line, event.user, correlation, accepted_at) }
         }
@@ -147,14 +147,9 @@ fn event_kind(content: &InboundContent) -> &'static str {
     }
 }
 
-fn event_group(line: &LineId, event: &InboundEvent) -> String {
+fn event_group(line: &LineId, event: &InboundEvent, accepted_at: Timestamp) -> String {
     match event.content {
-        InboundContent::Typing { .. } => digest([
-            b"typing".as_slice(),
-            line.as_str().as_bytes(),
-            event.user.as_str().as_bytes(),
-            event.id.as_str().as_bytes(),
-        ]),
+        InboundContent::Typing { typing } => typing_group(line, &event.user, typing, accepted_at),
         InboundContent::Report { .. } => own("reports", line, &event.user),
         _ => group(line, &event.user),
     }

@@ -132,6 +132,30 @@ async fn reports_of_one_status_travel_together_and_never_before_a_text() {
     assert_eq!((&task["task"], &task["messages"]), (&json!("reports_v1"), &json!(["mt-1"])));
 }
 
+/// SQS compares a deduplication id within its group only.
+#[tokio::test]
+async fn a_persons_typing_is_queued_once_in_five_seconds_however_often_the_channel_repeats_it() {
+    let world = World::new().await;
+    let queue = Arc::new(MemoryQueue::default());
+    let accept = AcceptChannelRequest::new(Arc::clone(&world.lines), Arc::<MemoryQueue>::clone(&queue));
+    for (id, typing, from, second) in [
+        ("t-1", true, ANNA, 0),
+        ("t-2", true, ANNA, 4),
+        ("t-3", true, ANNA, 5),
+        ("t-4", false, ANNA, 5),
+        ("t-5", true, BEN, 5),
+    ] {
+        let body = json!({"type": "typing", "id": id, "from": from, "typing": typing}).to_string();
+        let now = at(second);
+        accept.accept("sms-main", &signed("webhook-s3cret", &body, now), &correlation(id), now).await;
+    }
+    let sent = queue.sent();
+    let taken: HashSet<_> = sent.iter().map(|message| (&message.group, &message.deduplication)).collect();
+    assert_eq!((sent.len(), taken.len()), (5, 4), "the second repeats the first");
+    let groups: HashSet<_> = sent.iter().map(|message| &message.group).collect();
+    assert_eq!(groups.len(), 4, "and none waits behind another");
+}
+
 #[tokio::test]
 async fn a_report_by_our_reference_alone_is_queued_once() {
     let world = World::new().await;
