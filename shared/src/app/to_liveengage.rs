@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     delivery::{
@@ -165,6 +165,16 @@ impl DeliverToLiveEngage {
                 end(&*self.ports.messages, &key, attempt, &about, task, result, None).await
             }
             Err(_) => unknown_form::wait_or_park(&*self.ports.messages, attempt, task).await,
+        }
+    }
+
+    /// When a person did something; `None` for anything else, and where the channel doesn't say.
+    pub fn time(task: &str) -> Option<Timestamp> {
+        match serde_json::from_str(task) {
+            Ok(ToLiveEngage::ChannelEventV1 { event: InboundEvent { at, .. }, .. }) => {
+                (at > Timestamp::UNIX_EPOCH).then_some(at)
+            }
+            _ => None,
         }
     }
 

@@ -1,9 +1,14 @@
-//! The order of a dialog's events where they come in another one: by their numbers.
+//! The order of events where they come in another one: LiveEngage's by their numbers, a person's by the channel's time.
 //!
 //! LiveEngage sends the events of a conversation one after the other, but for the seconds in which an app install recovers from failed
 //! webhooks: then a new event waits 4 s for the stored ones before it, and goes ahead of them after that (Connector API, Retry policy).
 //! So an event that overtakes others is always late itself. One that is late waits for another moment, and what has come by then is
 //! worked on by number. The wait is counted from when the event came and never from another one: it can't last.
+//!
+//! Channels number nothing, and promise no order (an album's pictures are several webhooks, on several environments). Nothing waits for
+//! what may still come: only what is in one batch is worked on by its time.
+
+use std::cmp::Reverse;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -38,21 +43,53 @@ pub struct Place {
     pub sequence: Sequence,
 }
 
+/// Where a message stands among those of its queue group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// By LiveEngage's number.
+    Numbered(Place),
+    /// By the channel's time. One that was received more often comes first: it may be half sent, and what comes only now is not to be shown
+    /// in the middle of it.
+    Timed {
+        /// When the person did it.
+        at: Timestamp,
+        /// How often the queue has given the message out.
+        received: u32,
+    },
+}
+
+impl Position {
+    const fn dialog(&self) -> Option<&DialogId> {
+        match self {
+            Self::Numbered(place) => Some(&place.dialog),
+            Self::Timed { .. } => None,
+        }
+    }
+
+    fn rank(&self) -> (Reverse<u32>, i128) {
+        match self {
+            Self::Numbered(place) => (Reverse(0), place.sequence.0.into()),
+            Self::Timed { at, received } => (Reverse(*received), at.as_nanosecond()),
+        }
+    }
+}
+
 /// The order in which the messages of one queue group are worked on, as their present indices.
 ///
-/// Those of one dialog go by number, on the places that they have together; whatever has no place stays where it is.
-pub fn by_number(places: &[Option<Place>]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..places.len()).collect();
-    let mut dialogs: Vec<&DialogId> = places.iter().flatten().map(|place| &place.dialog).collect();
+/// Those of one dialog go by number, and those of a person by time, on the places that they have together; whatever has no position stays
+/// where it is.
+pub fn sorted(positions: &[Option<Position>]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..positions.len()).collect();
+    let mut dialogs: Vec<Option<&DialogId>> = positions.iter().flatten().map(Position::dialog).collect();
     dialogs.sort_unstable();
     dialogs.dedup();
     for dialog in dialogs {
-        let numbered = |index: usize| {
-            let place = places.get(index)?.as_ref().filter(|place| place.dialog == *dialog)?;
-            Some((place.sequence, index))
+        let ranked = |index: usize| {
+            let position = positions.get(index)?.as_ref().filter(|position| position.dialog() == dialog)?;
+            Some((position.rank(), index))
         };
-        let slots: Vec<usize> = (0..places.len()).filter(|index| numbered(*index).is_some()).collect();
-        let mut sorted: Vec<_> = slots.iter().filter_map(|index| numbered(*index)).collect();
+        let slots: Vec<usize> = (0..positions.len()).filter(|index| ranked(*index).is_some()).collect();
+        let mut sorted: Vec<_> = slots.iter().filter_map(|index| ranked(*index)).collect();
         sorted.sort_unstable();
         for (slot, (_, index)) in slots.into_iter().zip(sorted) {
             if let Some(place) = order.get_mut(slot) {
@@ -86,32 +123,47 @@ mod tests {
         assert_eq!(wait(0, 0), Some(WAIT), "a clock that is behind makes it no longer");
     }
 
-    fn places() -> impl Strategy<Value = Vec<Option<Place>>> {
+    fn positions() -> impl Strategy<Value = Vec<Option<Position>>> {
         let place = (0..3u8, 0..12u64).prop_map(|(dialog, sequence)| Place {
             dialog: DialogId::new(format!("d{dialog}")).unwrap(),
             sequence: Sequence(sequence),
         });
-        proptest::collection::vec(proptest::option::weighted(0.8, place), 0..11)
+        let position = prop_oneof![
+            place.prop_map(Position::Numbered),
+            (0..6i64, 1..3u32).prop_map(|(ms, received)| Position::Timed { at: at(ms), received }),
+        ];
+        proptest::collection::vec(proptest::option::weighted(0.8, position), 0..11)
+    }
+
+    #[test]
+    fn a_persons_messages_go_by_time_and_what_may_be_half_sent_goes_first() {
+        let order = |positions: &[(i64, u32)]| {
+            let timed = |(ms, received): &(i64, u32)| Some(Position::Timed { at: at(*ms), received: *received });
+            sorted(&positions.iter().map(timed).collect::<Vec<_>>())
+        };
+        assert_eq!(order(&[(3, 1), (1, 1), (2, 1)]), [1, 2, 0]);
+        assert_eq!(order(&[(1, 1), (1, 1)]), [0, 1], "at one time as they came");
+        assert_eq!(order(&[(3, 2), (2, 2), (1, 1)]), [1, 0, 2], "the order of the first attempt stays");
     }
 
     proptest! {
         #[test]
-        fn every_message_is_worked_on_once_each_dialog_by_number_and_the_rest_in_its_place(places in places()) {
-            let order = by_number(&places);
+        fn every_message_is_worked_on_once_each_dialog_by_number_and_the_rest_in_its_place(positions in positions()) {
+            let order = sorted(&positions);
             let mut indices = order.clone();
             indices.sort_unstable();
-            prop_assert_eq!(indices, (0..places.len()).collect::<Vec<_>>());
+            prop_assert_eq!(indices, (0..positions.len()).collect::<Vec<_>>());
             for (slot, index) in order.iter().enumerate() {
                 // A dialog's events take its own places only, and nothing else moves.
-                let dialog = |at: usize| places[at].as_ref().map(|place| &place.dialog);
+                let dialog = |at: usize| positions[at].as_ref().map(Position::dialog);
                 prop_assert_eq!(dialog(slot), dialog(*index));
-                prop_assert!(places[slot].is_some() || slot == *index);
+                prop_assert!(positions[slot].is_some() || slot == *index);
             }
-            for dialog in 0..3u8 {
-                let name = format!("d{dialog}");
+            for dialog in [None, Some("d0"), Some("d1"), Some("d2")] {
+                let dialog = dialog.map(|name| DialogId::new(name).unwrap());
                 let numbers: Vec<_> = order
                     .iter()
-                    .filter_map(|index| places[*index].as_ref().filter(|place| place.dialog.as_str() == name).map(|place| (place.sequence, *index)))
+                    .filter_map(|index| positions[*index].as_ref().filter(|position| position.dialog() == dialog.as_ref()).map(|position| (position.rank(), *index)))
                     .collect();
                 prop_assert!(numbers.is_sorted(), "equal numbers stay as they came: {:?}", numbers);
             }

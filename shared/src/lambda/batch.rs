@@ -1,7 +1,7 @@
 //! The two queue functions: a batch in, the failed messages out.
 //!
-//! A batch holds several messages of one group in the order in which they came; what LiveEngage has numbered is worked on by number
-//! ([`crate::domain::order`]). When one must come again, the later ones of its group are not touched, and all of them are made visible
+//! A batch holds several messages of one group in the order in which they came; what LiveEngage has numbered is worked on by number, and
+//! what a person sent by the channel's time ([`crate::domain::order`]). When one must come again, the later ones of its group are not touched, and all of them are made visible
 //! at the same time; the other groups go on. A message that can't ever be delivered is parked
 //! by the use case and blocks nobody. A panic is a failure of its own message only.
 
@@ -22,7 +22,7 @@ use crate::{
     },
     domain::{
         id::Owner,
-        order::{Place, by_number},
+        order::{Position, sorted},
         retry::wait_after,
     },
     port::{Clock, Postpone},
@@ -45,8 +45,8 @@ pub trait Worker: Send + Sync {
     /// [`ComeAgain`] when the message must stay in the queue.
     async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain>;
 
-    /// Where a message stands among those of its group, if it is numbered.
-    fn place(&self, task: &str) -> Option<Place>;
+    /// Where a message that was received so often stands among those of its group, if it is numbered or has a time.
+    fn position(&self, task: &str, received: u32) -> Option<Position>;
 
     /// After a panic: counts it, and keeps a message for a person that crashes the worker again and again.
     ///
@@ -62,8 +62,8 @@ impl Worker for DeliverToLiveEngage {
     }
 
     // Channels number nothing.
-    fn place(&self, _task: &str) -> Option<Place> {
-        None
+    fn position(&self, task: &str, received: u32) -> Option<Position> {
+        Some(Position::Timed { at: Self::time(task)?, received })
     }
 
     async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
@@ -77,8 +77,8 @@ impl Worker for DeliverToChannel {
         Self::work(self, task, attempt).await
     }
 
-    fn place(&self, task: &str) -> Option<Place> {
-        Self::place(task)
+    fn position(&self, task: &str, _received: u32) -> Option<Position> {
+        Self::place(task).map(Position::Numbered)
     }
 
     async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
@@ -170,9 +170,11 @@ impl QueueFunction {
         let mut order: Vec<usize> = (0..records.len()).collect();
         for members in groups.into_values().filter(|members| members.len() > 1) {
             let bodies = members.iter().filter_map(|index| records.get(*index));
-            let places: Vec<_> =
-                bodies.map(|record| self.worker.place(record.body.as_deref().unwrap_or_default())).collect();
-            for (slot, member) in members.iter().zip(by_number(&places)) {
+            let position = |record: &SqsMessage| {
+                self.worker.position(record.body.as_deref().unwrap_or_default(), received(record))
+            };
+            let positions: Vec<_> = bodies.map(position).collect();
+            for (slot, member) in members.iter().zip(sorted(&positions)) {
                 if let (Some(slot), Some(record)) = (order.get_mut(*slot), members.get(member)) {
                     *slot = *record;
                 }
@@ -228,7 +230,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::id::{DialogId, Sequence},
+        domain::{
+            id::{DialogId, Sequence},
+            order::Place,
+        },
         port::QueueError,
         testing::ManualClock,
     };
@@ -251,9 +256,13 @@ mod tests {
             }
         }
 
-        /// A number as the task is its place.
-        fn place(&self, task: &str) -> Option<Place> {
-            Some(Place { dialog: DialogId::new("d1").unwrap(), sequence: Sequence(task.parse().ok()?) })
+        /// A number as the task is its place, and one after `at` its time.
+        fn position(&self, task: &str, received: u32) -> Option<Position> {
+            if let Some(time) = task.strip_prefix("at ") {
+                return Some(Position::Timed { at: Timestamp::from_second(time.parse().ok()?).unwrap(), received });
+            }
+            let dialog = DialogId::new("d1").unwrap();
+            Some(Position::Numbered(Place { dialog, sequence: Sequence(task.parse().ok()?) }))
         }
 
         async fn give_up(&self, _task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
@@ -328,6 +337,15 @@ mod tests {
     fn a_groups_numbered_messages_are_worked_on_by_number_whatever_order_they_came_in() {
         let run = run(event(&[("a", "6"), ("b", "9"), ("a", "ok"), ("a", "5"), ("b", "1")]), PLENTY).unwrap();
         assert_eq!(run.worked, ["req/m3", "req/m4", "req/m2", "req/m0", "req/m1"]);
+    }
+
+    #[test]
+    fn a_persons_messages_of_one_batch_are_worked_on_by_their_time() {
+        let mut event = event(&[("a", "at 30"), ("b", "at 9"), ("a", "at 10"), ("a", "at 20")]);
+        assert_eq!(run(event.clone(), PLENTY).unwrap().worked, ["req/m2", "req/m1", "req/m3", "req/m0"]);
+        // It was worked on before, and may be half sent.
+        event.records[0].attributes.insert("ApproximateReceiveCount".to_owned(), "2".to_owned());
+        assert_eq!(run(event, PLENTY).unwrap().worked, ["req/m0", "req/m1", "req/m2", "req/m3"]);
     }
 
     #[test]

@@ -161,8 +161,9 @@ const OTHER_TEXTS: [&str; 5] = ["body", "message", "content", "msg", "payload"];
 ///
 /// - A message is `{id, from, to, text, received_at, media: [{url, content_type, name}]}`. With pictures, the text is the caption of
 ///   the first one, and every further one is an event of its own. A message without anything becomes a placeholder. A missing or
-///   unreadable `received_at` counts as 1970: nothing is ordered by it.
-/// - A report is `{type, message_id, to, status, code, client_reference}`, with one of both names at least: `delivered`, `read` or `failed`; other statuses are left out.
+///   unreadable `received_at` counts as 1970: such a message keeps its place.
+/// - A report is `{type, message_id, to, status, code, client_reference}`, with one of both names at least: `delivered`, `read` or
+///   `failed`; other statuses are left out.
 /// - Typing is `{type, id, from, typing}`, as RCS gateways report it.
 ///
 /// Unknown fields are ignored. A body of another type counts as a message if it has a text or files. If it names a sender, or has a
