@@ -17,7 +17,7 @@ pub(crate) trait AwsError: Display {
 impl AwsError for SecretsError {
     fn code(&self) -> Option<&str> {
         match self {
-            Self::Unavailable { code, .. } | Self::NotWritten { code, .. } => Some(code),
+            Self::Unavailable { code, .. } | Self::NotWritten { code, .. } => Some(code.as_str()),
             Self::Missing { .. } => None,
         }
     }
@@ -26,7 +26,7 @@ impl AwsError for SecretsError {
 impl AwsError for StoreError {
     fn code(&self) -> Option<&str> {
         match self {
-            Self::Unavailable { code } => Some(code),
+            Self::Unavailable { code } => Some(code.as_str()),
             Self::Unreadable { .. } | Self::LeaseLost => None,
         }
     }
@@ -34,7 +34,7 @@ impl AwsError for StoreError {
 
 impl AwsError for QueueError {
     fn code(&self) -> Option<&str> {
-        Some(&self.code)
+        Some(self.code.as_str())
     }
 }
 
@@ -124,6 +124,7 @@ fn origin(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use aws_config::Region;
+    use connector::domain::code::Code;
 
     use super::*;
 
@@ -131,7 +132,7 @@ mod tests {
         let mut sdk = SdkConfig::builder().region(Region::from_static("eu-central-1"));
         sdk.set_endpoint_url(endpoint.map(str::to_owned));
         let service = Service::new("DynamoDB", &sdk.build());
-        service.failure(&StoreError::Unavailable { code: code.to_owned() }, "dynamodb:Scan")
+        service.failure(&StoreError::Unavailable { code: Code::of(code) }, "dynamodb:Scan")
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::registry::RegistryError;
 use crate::{
     channel::SendFailure,
     domain::{
+        code::Code,
         delivery::CarriedOut,
         http::HttpFailure,
         id::{AccountId, LineId},
@@ -130,7 +131,7 @@ pub enum DeliveryError {
     )]
     NobodyToTell {
         /// The channel's code.
-        code: String,
+        code: Code,
     },
     /// An agent's message in a conversation of which nothing is known, while LiveEngage says that a consumer of ours has an open one whose
     /// id is not known: it may be that one, or another channel's.
@@ -148,7 +149,7 @@ pub enum DeliveryError {
     #[error("{content} can't be carried to this channel")]
     Unsupported {
         /// What it is, for example `RichContentEvent`.
-        content: String,
+        content: Code,
     },
 }
 

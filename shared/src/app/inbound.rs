@@ -107,7 +107,7 @@ impl AcceptChannelRequest {
         if queued > 0
             && let Err(error) = self.to_liveengage.send(messages).await
         {
-            return Outcome::NotQueued(error.code);
+            return Outcome::NotQueued(error.code.into());
         }
         if routed.unclaimed.messages > 0 {
             return Outcome::Misdirected { messages: routed.unclaimed.messages };

@@ -143,6 +143,7 @@ mod tests {
     use crate::{
         channel::SendFailure,
         domain::{
+            code::Code,
             http::HttpFailure,
             id::{AccountId, LineId},
         },
@@ -155,14 +156,14 @@ mod tests {
         let after = SignedDuration::from_secs(1);
         let call = "SEND";
         vec![
-            DeliveryError::Store(StoreError::Unavailable { code: "ThrottlingException".to_owned() }),
+            DeliveryError::Store(StoreError::Unavailable { code: Code::ours("ThrottlingException") }),
             DeliveryError::Store(StoreError::Unreadable { what: "a lease" }),
             DeliveryError::Store(StoreError::LeaseLost),
-            DeliveryError::Queue(QueueError { code: "ServiceUnavailable".to_owned() }),
+            DeliveryError::Queue(QueueError { code: Code::ours("ServiceUnavailable") }),
             DeliveryError::LiveEngage(LiveEngageError::AlreadyOpen { call }),
             DeliveryError::LiveEngage(LiveEngageError::RateLimited { call, after }),
             DeliveryError::LiveEngage(LiveEngageError::Unavailable { call, status: 503, after: None }),
-            DeliveryError::LiveEngage(LiveEngageError::Refused { call, status: 400, code: "none".to_owned() }),
+            DeliveryError::LiveEngage(LiveEngageError::Refused { call, status: 400, code: Code::NONE }),
             DeliveryError::Channel(SendFailure::Later { status: 429, after: Some(after) }),
             DeliveryError::Channel(SendFailure::Credentials { status: 401 }),
             DeliveryError::Channel(SendFailure::Unreadable { status: 200 }),
@@ -179,11 +180,11 @@ mod tests {
             DeliveryError::MessageUnknown { after },
             DeliveryError::Unreadable(UnreadableChange { field: "dialogId" }),
             DeliveryError::UnreadableTask { what: "it" },
-            DeliveryError::Unsupported { content: "a film".to_owned() },
+            DeliveryError::Unsupported { content: Code::ours("a film") },
             DeliveryError::InDoubt,
             DeliveryError::PerhapsOurs,
             DeliveryError::ClosedAtOnce { count: 2 },
-            DeliveryError::NobodyToTell { code: "1".to_owned() },
+            DeliveryError::NobodyToTell { code: Code::ours("1") },
         ]
     }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 pub use crate::domain::digest::digest;
 use crate::{
     domain::{
+        code::Code,
         id::{
             AccountId, CallReference, ChannelUserId, ConversationId, CorrelationId, DialogId, LineId,
             ProviderMessageId, Sequence,
@@ -193,7 +194,7 @@ impl Said {
     /// [`QueueError`], never for this type.
     pub fn message(self, group: String) -> Result<QueueMessage, QueueError> {
         let deduplication = digest([b"said".as_slice(), self.name.as_bytes()]);
-        let body = to_body(&ToChannel::SaidV1(self)).map_err(|_| QueueError { code: "unwritable".to_owned() })?;
+        let body = to_body(&ToChannel::SaidV1(self)).map_err(|_| QueueError { code: Code::ours("unwritable") })?;
         Ok(QueueMessage { body, group, deduplication })
     }
 }

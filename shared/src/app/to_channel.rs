@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     domain::{
+        code::Code,
         delivery::{ConsumerRef, ConversationOwner, Echo, MessageKey},
         id::{AccountId, ConversationId, CorrelationId, LineId, LpConsumerId},
         message::OutboundContent,
@@ -233,7 +234,7 @@ impl DeliverToChannel {
             return self.note_own(account, &event, about.accepted_at.unwrap_or(attempt.now)).await;
         }
         if event.audience == Audience::Unknown {
-            let content = "a message for an audience that is not known (messageAudience)".to_owned();
+            let content = Code::ours("a message for an audience that is not known (messageAudience)");
             return self.refuse(key, attempt, about, DeliveryError::Unsupported { content }).await;
         }
         self.forward(account, &consumer, &event, key, attempt, about).await

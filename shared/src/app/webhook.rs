@@ -102,7 +102,7 @@ impl AcceptWebhook {
         if queued > 0
             && let Err(error) = self.to_channel.send(messages).await
         {
-            return Outcome::NotQueued(error.code);
+            return Outcome::NotQueued(error.code.into());
         }
         if replayed > 0 {
             return Outcome::Refused(Refusal::Stale);
@@ -117,7 +117,7 @@ impl AcceptWebhook {
         correlation: &CorrelationId,
     ) -> Result<(), String> {
         let message = unreadable(&account, body, correlation).map_err(|error| error.to_string())?;
-        self.to_channel.send(vec![message]).await.map_err(|error| error.code)
+        self.to_channel.send(vec![message]).await.map_err(|error| error.code.into())
     }
 
     async fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<AccountId, Refusal> {
@@ -185,7 +185,7 @@ fn unreadable(
 /// What stands in for an event's content that fits into no queue: the agent is told that it was not delivered.
 fn without_content(change: &Value) -> Option<Value> {
     let mut envelope = change.as_object()?.clone();
-    let content = json!({"type": "ContentEvent", "contentType": "content of more than 256 KB"});
+    let content = json!({"type": "ContentEvent", "contentType": notification::TOO_LARGE});
     envelope.insert("event".to_owned(), content);
     Some(Value::Object(envelope))
 }

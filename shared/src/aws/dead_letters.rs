@@ -8,7 +8,10 @@ use aws_sdk_sqs::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{SqsQueue, error_code};
-use crate::port::{DeadLetter, DeadLetters, Postpone, QueueError};
+use crate::{
+    domain::code::Code,
+    port::{DeadLetter, DeadLetters, Postpone, QueueError},
+};
 
 /// How long received letters are held, in seconds: time enough for a command to look at all of them and give them back. One that
 /// dies keeps them from the next one for so long.
@@ -46,7 +49,7 @@ impl DeadLetters for DeadLetterQueue {
             .send()
             .await
             .map_err(|error| QueueError { code: error_code(&error) })?;
-        let unreadable = || QueueError { code: "unreadable_message".to_owned() };
+        let unreadable = || QueueError { code: Code::ours("unreadable_message") };
         output.messages.unwrap_or_default().into_iter().map(|message| letter(message).ok_or_else(unreadable)).collect()
     }
 

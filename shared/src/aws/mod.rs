@@ -8,6 +8,8 @@ use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
 };
 
+use crate::domain::code::Code;
+
 mod dead_letters;
 mod dynamodb;
 mod form;
@@ -62,18 +64,18 @@ pub const NO_CONNECTION: &str = "no_connection";
 pub const TIMEOUT: &str = "timeout";
 
 /// A word for what went wrong, without any value of the request: the service's code, or the kind of failure.
-fn error_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+fn error_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Code {
     match error {
-        SdkError::ServiceError(service) => service.err().code().unwrap_or("unknown_service_error").to_owned(),
-        SdkError::TimeoutError(_) => TIMEOUT.to_owned(),
+        SdkError::ServiceError(service) => service.err().code().map_or(Code::ours("unknown_service_error"), Code::of),
+        SdkError::TimeoutError(_) => Code::ours(TIMEOUT),
         // The credentials are looked for where the request would be sent.
         SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
-            Some(error) if is_of_credentials(error) => NO_CREDENTIALS.to_owned(),
-            _ => NO_CONNECTION.to_owned(),
+            Some(error) if is_of_credentials(error) => Code::ours(NO_CREDENTIALS),
+            _ => Code::ours(NO_CONNECTION),
         },
-        SdkError::ResponseError(_) => "unreadable_response".to_owned(),
-        SdkError::ConstructionFailure(_) => "unbuildable".to_owned(),
-        _ => "unknown_error".to_owned(),
+        SdkError::ResponseError(_) => Code::ours("unreadable_response"),
+        SdkError::ConstructionFailure(_) => Code::ours("unbuildable"),
+        _ => Code::ours("unknown_error"),
     }
 }
 
@@ -137,7 +139,7 @@ source_profile = loop
             .endpoint_url(format!("http://{port}"))
             .build();
         match SecretsManager::new(Client::new(&sdk)).stored("connector/line/sms-main").await {
-            Err(SecretsError::Unavailable { code, .. }) => code,
+            Err(SecretsError::Unavailable { code, .. }) => code.into(),
             other => panic!("{other:?}"),
         }
     }

@@ -10,7 +10,10 @@ use aws_sdk_sqs::{
 use jiff::SignedDuration;
 
 use super::error_code;
-use crate::port::{Postpone, Queue, QueueError, QueueMessage};
+use crate::{
+    domain::code::Code,
+    port::{Postpone, Queue, QueueError, QueueMessage},
+};
 
 /// SQS takes ten messages a call.
 const BATCH: usize = 10;
@@ -40,14 +43,14 @@ impl SqsQueue {
                 .message_group_id(&message.group)
                 .message_deduplication_id(&message.deduplication)
                 .build()
-                .map_err(|_| QueueError { code: "unbuildable".to_owned() })?;
+                .map_err(|_| QueueError { code: Code::ours("unbuildable") })?;
             call = call.entries(entry);
         }
         let output = call.send().await.map_err(|error| QueueError { code: error_code(&error) })?;
         match output.failed().first() {
-            Some(failed) => Err(QueueError { code: failed.code().to_owned() }),
+            Some(failed) => Err(QueueError { code: Code::of(failed.code()) }),
             None if output.successful().len() == batch.len() => Ok(()),
-            None => Err(QueueError { code: "not_all_confirmed".to_owned() }),
+            None => Err(QueueError { code: Code::ours("not_all_confirmed") }),
         }
     }
 }
@@ -110,12 +113,12 @@ impl Postpone for SqsQueue {
                     .receipt_handle(receipt)
                     .visibility_timeout(visibility(*after))
                     .build()
-                    .map_err(|_| QueueError { code: "unbuildable".to_owned() })?;
+                    .map_err(|_| QueueError { code: Code::ours("unbuildable") })?;
                 call = call.entries(entry);
             }
             let output = call.send().await.map_err(|error| QueueError { code: error_code(&error) })?;
             if let Some(failed) = output.failed().first() {
-                return Err(QueueError { code: failed.code().to_owned() });
+                return Err(QueueError { code: Code::of(failed.code()) });
             }
         }
         Ok(())

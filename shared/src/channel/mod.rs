@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
+    code::Code,
     http::{HttpCall, HttpReply, InvalidHeader},
     id::{CallReference, ChannelUserId},
     left_out::LeftOut,
@@ -437,7 +438,7 @@ pub enum SendFailure {
         /// The HTTP status.
         status: u16,
         /// The channel's error code.
-        code: String,
+        code: Code,
     },
     /// The channel refuses the message itself.
     #[error("the channel refuses the message (HTTP {status}, code {code})")]
@@ -445,7 +446,7 @@ pub enum SendFailure {
         /// The HTTP status.
         status: u16,
         /// The channel's error code.
-        code: String,
+        code: Code,
     },
     /// The channel's answer is not what it documents: whether it took the message is not known.
     #[error("the channel's answer can't be read (HTTP {status})")]

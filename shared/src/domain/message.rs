@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    code::Code,
     delivery::MessageKey,
     digest::digest,
     id::{CallReference, ChannelUserId, LineId, ProviderMessageId},
@@ -141,10 +142,10 @@ pub enum InboundContent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum ReportedStatus {
-    /// It can't be delivered, by the channel's code: a short word or number, never a text.
+    /// It can't be delivered, by the channel's code.
     Failed {
         /// The code.
-        code: String,
+        code: Code,
     },
     /// It is on the person's phone.
     Delivered,

@@ -1,6 +1,7 @@
 //! The core: ids, messages, the conversation's state machine. No IO, no clock: time is an argument.
 
 pub mod breaker;
+pub mod code;
 pub mod conversation;
 pub mod delivery;
 pub mod digest;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::tolerant;
 use crate::domain::{
+    code::Code,
     http::{HttpReply, InvalidHeader},
     retry::Disposition,
 };
@@ -88,7 +89,7 @@ pub enum LiveEngageError {
         /// The HTTP status.
         status: u16,
         /// LivePerson's error code or word, `none` where there is none.
-        code: String,
+        code: Code,
     },
     /// 404, 408, 5xx, or anything that is no answer of the documented kind.
     #[error("{call}: unavailable (HTTP {status})")]
@@ -188,7 +189,7 @@ pub(super) fn classify(call: &'static str, reply: &HttpReply, message: Option<&s
     };
     let message = message.map(str::to_owned).or(said).unwrap_or_default();
     let title = title.unwrap_or_default();
-    let code = error_code.or(body.code).filter(|code| is_word(code)).unwrap_or_else(|| "none".to_owned());
+    let code = error_code.or(body.code).map_or(Code::NONE, Code::from);
     match reply.status {
         StatusCode::UNAUTHORIZED => {
             // By title first: the documentation pairs titles and codes in two ways.
@@ -227,10 +228,6 @@ fn says_closed(status: StatusCode, message: &str) -> bool {
     STATUSES.contains(&status.as_u16())
         && ["conversation", "dialog"].iter().any(|what| message.contains(what))
         && ENDS.iter().any(|end| message.contains(end))
-}
-
-fn is_word(code: &str) -> bool {
-    (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 #[cfg(test)]
@@ -281,14 +278,14 @@ mod tests {
         );
         assert_eq!(
             sort(400, r#"{"code":"BAD_REQUEST","body":{"msg":"Bad Request"},"reqId":"9"}"#),
-            LiveEngageError::Refused { call, status: 400, code: "BAD_REQUEST".to_owned() }
+            LiveEngageError::Refused { call, status: 400, code: Code::ours("BAD_REQUEST") }
         );
         assert_eq!(sort(429, ""), LiveEngageError::RateLimited { call, after: SignedDuration::from_secs(1) });
         assert_eq!(sort(451, ""), LiveEngageError::Blocked { call });
         assert_eq!(sort(503, "<html>"), LiveEngageError::Unavailable { call, status: 503, after: None });
         assert_eq!(sort(302, ""), LiveEngageError::Unavailable { call, status: 302, after: None });
         assert_eq!(sort(404, "<html>"), LiveEngageError::Unavailable { call, status: 404, after: None });
-        assert_eq!(sort(403, ""), LiveEngageError::Refused { call, status: 403, code: "none".to_owned() });
+        assert_eq!(sort(403, ""), LiveEngageError::Refused { call, status: 403, code: Code::NONE });
     }
 
     #[test]

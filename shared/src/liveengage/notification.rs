@@ -15,7 +15,7 @@ mod tests;
 
 pub use super::event::{AcceptStatus, ChatState};
 pub use conversation::{AgentPresence, ClosedBy, ConversationChange};
-pub use event::{Audience, DialogEvent, EventKind, Role, Structured, event_time};
+pub use event::{Audience, DialogEvent, EventKind, Role, Structured, TOO_LARGE, event_time};
 
 /// A verified body that is no notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

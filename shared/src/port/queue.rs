@@ -3,12 +3,14 @@
 use async_trait::async_trait;
 use jiff::SignedDuration;
 
+use crate::domain::code::Code;
+
 /// The queue did not take it, or not all of it. Safe to send again: what was taken is deduplicated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the queue can't be used: {code}")]
 pub struct QueueError {
     /// The service's error code.
-    pub code: String,
+    pub code: Code,
 }
 
 /// A message for a queue.

@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use crate::domain::code::Code;
+
 /// The live versions of one secret: during a rotation there are two.
 #[derive(Debug, Clone)]
 pub struct SecretVersions {
@@ -32,7 +34,7 @@ pub enum SecretsError {
         /// The name.
         name: String,
         /// The service's error code.
-        code: String,
+        code: Code,
     },
     /// It can't be written.
     #[error("the secret {name} can't be written: {code}")]
@@ -40,7 +42,7 @@ pub enum SecretsError {
         /// The name.
         name: String,
         /// The service's error code.
-        code: String,
+        code: Code,
     },
 }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     domain::{
+        code::Code,
         conversation::Consumer,
         delivery::{
             Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey, Parked, Shown,
@@ -28,7 +29,7 @@ pub enum StoreError {
     #[error("the table can't be used: {code}")]
     Unavailable {
         /// The service's error code.
-        code: String,
+        code: Code,
     },
     /// An item has a form that this version can't read.
     #[error("an item of the table can't be read: {what}")]

@@ -14,7 +14,10 @@ use secrecy::SecretString;
 
 use crate::{
     channel::FileEnvelope,
-    domain::http::{HttpCall, HttpFailure, HttpReply},
+    domain::{
+        code::Code,
+        http::{HttpCall, HttpFailure, HttpReply},
+    },
     port::{
         Clock, Download, HEAD, Http, Queue, QueueError, QueueMessage, SecretVersions, Secrets, SecretsError,
         StreamedFile,
@@ -67,7 +70,7 @@ impl MemoryQueue {
 impl Queue for MemoryQueue {
     async fn send(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         if *self.failing.lock().unwrap_or_else(PoisonError::into_inner) {
-            return Err(QueueError { code: "told_to_fail".to_owned() });
+            return Err(QueueError { code: Code::ours("told_to_fail") });
         }
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).extend(messages);
         Ok(())

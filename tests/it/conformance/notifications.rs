@@ -181,7 +181,7 @@ fn check_kind(event: &DialogEvent, wire: &Value) -> Result<(), String> {
         }
         EventKind::OtherContent(content_type) => {
             same("contentType", Some(content_type.as_str()), text(wire, "/contentType"))?;
-            same("a content type with a form of its own", content_type.starts_with("forms/"), true)
+            same("a content type with a form of its own", content_type.as_str().starts_with("forms/"), true)
         }
         EventKind::RichContent(content) => {
             same("type", text(wire, "/type"), Some("RichContentEvent"))?;

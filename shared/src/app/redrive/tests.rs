@@ -15,6 +15,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     domain::{
+        code::Code,
         delivery::{ConsumerRef, MessageKey, Parked},
         id::{ChannelUserId, ConversationId, LineId},
     },
@@ -197,7 +198,7 @@ impl State {
 struct Machine(Mutex<State>);
 
 fn store_error() -> StoreError {
-    StoreError::Unavailable { code: "dead".to_owned() }
+    StoreError::Unavailable { code: Code::ours("dead") }
 }
 
 #[async_trait]
@@ -239,7 +240,7 @@ impl Queue for Machine {
                 state.queue.push_back(message);
             }
         }
-        if answer { Ok(()) } else { Err(QueueError { code: "dead".to_owned() }) }
+        if answer { Ok(()) } else { Err(QueueError { code: Code::ours("dead") }) }
     }
 }
 

@@ -194,6 +194,27 @@ async fn a_passing_failure_of_the_channel_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_strangers_word_with_a_number_in_it_is_in_no_reason() {
+    let world = World::talking(ANNA).await;
+    let refused = json!({"error": {"code": "unreachable_491713920017"}});
+    world.fault(SMS, Fault::Answer(422, refused));
+    world.workers().to_channel.work(&agent_says("c1", 4, "hi"), &attempt("a", 0)).await.unwrap();
+    let secret_form = json!({"type": "ContentEvent", "contentType": "call/491713920017", "message": "x"});
+    let task = change(EVENTS, 0, &event("c1", 5, "ASSIGNED_AGENT", "ALL", &secret_form));
+    world.workers().to_channel.work(&task, &attempt("b", 1)).await.unwrap();
+    let reasons: Vec<_> = world.store.parked().into_iter().map(|parked| parked.reason).collect();
+    assert_eq!(
+        reasons,
+        [
+            "the channel can't reach this person (HTTP 422, code none)",
+            "content of an unknown type can't be carried to this channel"
+        ]
+    );
+    let told: String = world.news.sent().into_iter().map(|message| message.body).collect();
+    assert!(told.contains("code none") && !told.contains("unreachable"), "{told}");
+}
+
+#[tokio::test]
 async fn content_that_sms_cannot_carry_is_kept_for_a_person() {
     let world = World::talking(ANNA).await;
     let workers = world.workers();

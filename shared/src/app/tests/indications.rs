@@ -191,6 +191,16 @@ async fn a_failure_of_a_part_is_told_although_the_last_one_has_arrived() {
     assert_eq!(events(&world)[..2], [accept_status("ACCEPT", &[4]), accept_status("NACK", &[4])]);
 }
 
+/// In the form in which an older version has queued it, too.
+#[tokio::test]
+async fn a_code_with_the_persons_number_in_it_is_shown_to_nobody() {
+    let world = shown(&["one"]).await;
+    let failed = json!({"status": "failed", "code": "unreachable_491713920017"});
+    world.workers().to_liveengage.work(&report(&failed, &["mt-1"], 20), &attempt("a", 20)).await.unwrap();
+    let line = "[Not delivered: the channel reports that it could not be delivered (code none)]";
+    assert_eq!(events(&world)[1]["message"], line);
+}
+
 #[tokio::test]
 async fn a_refused_nack_costs_neither_the_line_nor_the_next_message() {
     let world = shown(&["one", "two"]).await;

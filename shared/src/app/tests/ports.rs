@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::{
     channel::FileEnvelope,
     domain::{
+        code::Code,
         conversation::Consumer,
         delivery::{
             Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey, Parked, Shown,
@@ -80,7 +81,7 @@ impl Ports {
 
     /// Makes the next call of this name for a message's record fail: before it has any effect, or by losing its answer.
     pub(super) fn fail(&self, call: &'static str, moment: Moment) {
-        let error = StoreError::Unavailable { code: "timeout".to_owned() };
+        let error = StoreError::Unavailable { code: Code::ours("timeout") };
         self.failures.lock().unwrap().push((call, Failure::Error(moment, error)));
     }
 

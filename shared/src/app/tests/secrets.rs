@@ -19,7 +19,7 @@ use crate::{
         delivery::Attempt,
         registry::{Accounts, Lines},
     },
-    domain::id::AccountId,
+    domain::{code::Code, id::AccountId},
     port::{SecretVersions, Secrets, SecretsError},
     testing::MemorySecrets,
 };
@@ -39,7 +39,7 @@ impl Secrets for Flaky {
     async fn versions(&self, name: &str) -> Result<SecretVersions, SecretsError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.down.load(Ordering::SeqCst) {
-            return Err(SecretsError::Unavailable { name: name.to_owned(), code: "ThrottlingException".to_owned() });
+            return Err(SecretsError::Unavailable { name: name.to_owned(), code: Code::ours("ThrottlingException") });
         }
         self.secrets.versions(name).await
     }

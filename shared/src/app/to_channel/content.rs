@@ -6,6 +6,7 @@ use super::{About, Attempt, ConsumerRef, DeliverToChannel, Delivered, DeliveryEr
 use crate::{
     channel::rendering::{self, Rendering},
     domain::{
+        code::Code,
         id::AccountId,
         menu::{ANSWERED_WITHIN, Menu},
         message::OutboundContent,
@@ -71,7 +72,7 @@ impl DeliverToChannel {
             // An empty text: nobody would see anything, and there is nothing to see.
             None if text.is_some() => OutboundContent::Text { text: text.cloned().unwrap_or_else(empty) },
             None => {
-                let error = DeliveryError::Unsupported { content: "structured content without any text".to_owned() };
+                let error = DeliveryError::Unsupported { content: Code::ours("structured content without any text") };
                 return self.refuse(key, attempt, about, error).await;
             }
         };

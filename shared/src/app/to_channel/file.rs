@@ -10,6 +10,7 @@ use crate::{
     },
     channel::FileLimits,
     domain::{
+        code::Code,
         conversation::{Change, Consumer, ConsumerToken, Identity},
         id::AccountId,
         message::OutboundFile,
@@ -34,7 +35,7 @@ impl DeliverToChannel {
         file: &HostedFile,
         attempt: &Attempt,
     ) -> Result<(OutboundFile, StreamedFile), DeliveryError> {
-        let unsupported = |content: &str| DeliveryError::Unsupported { content: content.to_owned() };
+        let unsupported = |content: &'static str| DeliveryError::Unsupported { content: Code::ours(content) };
         let limits = settings.line.capabilities().files.ok_or_else(|| unsupported("a file"))?;
         let record = self.ports.consumers.consumer(consumer).await?;
         let record = record.filter(|record| record.account == *account).ok_or_else(unknown_person)?;
@@ -53,7 +54,8 @@ impl DeliverToChannel {
         let stream = match streamed(download, largest).await {
             Ok(stream) => stream,
             Err(Refusal::TooLarge { largest }) => {
-                return Err(unsupported(&format!("a file of more than {} MB", largest / 1_000_000)));
+                let content = Code::counted("a file of more than ", largest / 1_000_000, " MB");
+                return Err(DeliveryError::Unsupported { content });
             }
             Err(Refusal::Empty) => return Err(unsupported("an empty file")),
             Err(Refusal::BrokenOff(failure)) => {
@@ -120,7 +122,7 @@ impl DeliverToChannel {
 }
 
 fn unknown_person() -> DeliveryError {
-    DeliveryError::Unsupported { content: "a file for a person who is not known any more".to_owned() }
+    DeliveryError::Unsupported { content: Code::ours("a file for a person who is not known any more") }
 }
 
 /// The file as a channel sees it; `None` for a type that has no media type.

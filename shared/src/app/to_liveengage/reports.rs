@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     domain::{
+        code::Code,
         conversation::Consumer,
         delivery::{Shown, ShownName, ShownPlace},
         id::{CallReference, ChannelUserId, ConversationId, DialogId, LineId, ProviderMessageId, Sequence},
@@ -256,14 +257,14 @@ impl DeliverToLiveEngage {
         &self,
         reports: &Reports<'_>,
         news: &[Shown],
-        code: &str,
+        code: &Code,
         attempt: &Attempt,
         about: &mut About,
     ) -> Result<bool, DeliveryError> {
         let reason = format!("the channel reports that it could not be delivered (code {code})");
         let (mut told, mut refused) = (false, None);
         for entry in news {
-            let nobody = || DeliveryError::NobodyToTell { code: code.to_owned() };
+            let nobody = || DeliveryError::NobodyToTell { code: code.clone() };
             // The connector's own words to the person: they were to know something, and don't.
             let Some(ShownPlace { conversation, dialog, sequence }) = &entry.place else {
                 refused = Some(nobody());

@@ -9,6 +9,7 @@ use url::Url;
 use crate::{
     channel::{Receipt, SendFailure, SettingsError, Unreadable, UnreadableEntry},
     domain::{
+        code::Code,
         http::HttpReply,
         id::{CallReference, ChannelUserId, ProviderMessageId},
         json,
@@ -280,17 +281,12 @@ fn media_kind(content_type: Option<&str>) -> MediaKind {
 }
 
 /// A code is a short word or a number; anything else could be a text.
-fn report_code(code: Option<&serde_json::Value>) -> String {
-    let code = match code {
-        Some(serde_json::Value::String(code)) => code.clone(),
-        Some(serde_json::Value::Number(code)) => code.to_string(),
-        _ => String::new(),
-    };
-    if is_code(&code) { code } else { "none".to_owned() }
-}
-
-fn is_code(code: &str) -> bool {
-    (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+fn report_code(code: Option<&serde_json::Value>) -> Code {
+    match code {
+        Some(serde_json::Value::String(code)) => Code::of(code),
+        Some(serde_json::Value::Number(code)) => Code::of(&code.to_string()),
+        _ => Code::NONE,
+    }
 }
 
 /// One outbound message.
@@ -324,7 +320,7 @@ struct Refused {
 
 #[derive(Deserialize)]
 struct RefusedError {
-    code: String,
+    code: Code,
 }
 
 /// Reads the answer to a send. A 2xx is acceptance whatever its body says: repeating would double the message. But an HTML page is
@@ -334,14 +330,7 @@ struct RefusedError {
 /// [`SendFailure::Unreadable`] for a 2xx with a page; otherwise by status: 404, 405, 408, 410, 425, 429 and 5xx later, 401 and 403 credentials, 422 unreachable, other 4xx refused.
 pub fn read_receipt(reply: &HttpReply) -> Result<Receipt, SendFailure> {
     let status = reply.status.as_u16();
-    let code = || {
-        serde_json::from_slice::<Refused>(&reply.body)
-            .ok()
-            .map(|refused| refused.error.code)
-            // A code is a short word; anything else could be our own text, echoed.
-            .filter(|code| is_code(code))
-            .unwrap_or_else(|| "none".to_owned())
-    };
+    let code = || serde_json::from_slice::<Refused>(&reply.body).map_or(Code::NONE, |refused| refused.error.code);
     match status {
         200..=299 => match json::read::<serde_json::Value>(&reply.body) {
             // Some gateways say "OK" or "ID: 4711". A page is nothing that a gateway says.
@@ -430,13 +419,17 @@ mod tests {
                 reference: None
             }
         );
-        for (code, read) in
-            [(r#""unknown_subscriber""#, "unknown_subscriber"), ("31", "31"), (r#""said: private""#, "none")]
-        {
+        for (code, read) in [
+            (r#""unknown_subscriber""#, "unknown_subscriber"),
+            ("31", "31"),
+            (r#""said: private""#, "none"),
+            (r#""unreachable_491713920017""#, "none"),
+            ("491713920017", "none"),
+        ] {
             let event = single(&format!(
                 r#"{{"type":"report","message_id":"mt-1","to":"+49","status":"failed","code":{code}}}"#
             ));
-            let status = ReportedStatus::Failed { code: read.to_owned() };
+            let status = ReportedStatus::Failed { code: Code::ours(read) };
             assert_eq!(
                 event.content,
                 InboundContent::Report { message: Some(message.clone()), status, reference: None }
@@ -561,11 +554,11 @@ mod tests {
         assert_eq!(read_receipt(&reply(401, "")), Err(SendFailure::Credentials { status: 401 }));
         assert_eq!(
             read_receipt(&reply(422, r#"{"error":{"code":"opted_out","message":"+49 private"}}"#)),
-            Err(SendFailure::Unreachable { status: 422, code: "opted_out".to_owned() })
+            Err(SendFailure::Unreachable { status: 422, code: Code::ours("opted_out") })
         );
         assert_eq!(
             read_receipt(&reply(400, r#"{"error":{"code":"text was: private words"}}"#)),
-            Err(SendFailure::Refused { status: 400, code: "none".to_owned() })
+            Err(SendFailure::Refused { status: 400, code: Code::NONE })
         );
         assert!(matches!(read_receipt(&reply(302, "")), Err(SendFailure::Refused { .. })));
     }

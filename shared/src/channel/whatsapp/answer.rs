@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     channel::{Receipt, SendFailure},
-    domain::{http::HttpReply, json},
+    domain::{code::Code, http::HttpReply, json},
 };
 
 /// How long a person is left alone after "too many messages to this person" (131056): the rate is one in six seconds.
@@ -40,7 +40,7 @@ pub(super) fn failure(reply: &HttpReply) -> SendFailure {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     let number = |pointer: &str| body.pointer(pointer).and_then(Value::as_i64);
     let code = number("/error/code");
-    let code_text = || code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+    let code_text = || code.map_or(Code::NONE, Code::from);
     let later = SendFailure::Later { status, after: reply.retry_after };
     match (code, number("/error/error_subcode")) {
         (Some(131_056), _) => {
@@ -90,8 +90,8 @@ mod tests {
         match failure(&reply(status, body)) {
             SendFailure::Later { .. } => "later",
             SendFailure::Credentials { .. } => "credentials",
-            SendFailure::Unreachable { code: shown, .. } if shown == code.to_string() => "unreachable",
-            SendFailure::Refused { code: shown, .. } if shown == code.to_string() => "refused",
+            SendFailure::Unreachable { code: shown, .. } if shown == Code::from(code) => "unreachable",
+            SendFailure::Refused { code: shown, .. } if shown == Code::from(code) => "refused",
             other => panic!("{other:?}"),
         }
     }
@@ -134,8 +134,8 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_metas_counts_by_its_status() {
         for body in ["", "<html>", "[]", r#"{"error":"+4915209988771"}"#, r#"{"error":{"code":"private"}}"#] {
-            assert_eq!(failure(&reply(400, body)), SendFailure::Refused { status: 400, code: "none".to_owned() });
-            assert_eq!(failure(&reply(302, body)), SendFailure::Refused { status: 302, code: "none".to_owned() });
+            assert_eq!(failure(&reply(400, body)), SendFailure::Refused { status: 400, code: Code::NONE });
+            assert_eq!(failure(&reply(302, body)), SendFailure::Refused { status: 302, code: Code::NONE });
             assert_eq!(failure(&reply(404, body)), SendFailure::Later { status: 404, after: None });
             assert_eq!(failure(&reply(502, body)), SendFailure::Later { status: 502, after: None });
             assert_eq!(failure(&reply(401, body)), SendFailure::Credentials { status: 401 });

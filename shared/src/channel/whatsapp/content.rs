@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::wire_in::{array, text};
 use crate::domain::{
+    code::Code,
     message::{ContactCard, InboundContent, InboundMedia, Location, MediaKind, MessageText},
     rich_content::Coordinates,
 };
@@ -133,11 +134,6 @@ fn unsupported(label: &str) -> InboundContent {
 
 /// Meta's name of a kind as words: `call_permission_reply` is a call permission reply.
 fn label(kind: &str) -> String {
-    let words: String = kind
-        .chars()
-        .map(|c| if c == '_' { ' ' } else { c })
-        .filter(|c| c.is_ascii_alphanumeric() || *c == ' ')
-        .take(LONGEST_LABEL)
-        .collect();
-    if words.trim().is_empty() { "message".to_owned() } else { words }
+    let words: String = Code::read(kind).map_or_else(String::new, |kind| kind.as_str().replace('_', " "));
+    if words.trim().is_empty() { "message".to_owned() } else { words.chars().take(LONGEST_LABEL).collect() }
 }

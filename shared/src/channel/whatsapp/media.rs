@@ -9,6 +9,7 @@ use super::{FILES, answer, graph::Graph};
 use crate::{
     channel::{ChannelCall, Effect, FileEnvelope, MediaCall, SendFailure},
     domain::{
+        code::Code,
         http::{HttpReply, InvalidHeader},
         message::{InboundMedia, OutboundFile},
     },
@@ -61,7 +62,7 @@ pub(super) fn kind(file: &OutboundFile) -> Kind {
 /// [`SendFailure::Refused`] for a file that is larger than any WhatsApp takes.
 pub(super) fn upload(graph: &Graph, reference: &str, file: &OutboundFile) -> Result<ChannelCall, SendFailure> {
     if FILES.largest_document.is_some_and(|largest| file.size > largest) {
-        return Err(SendFailure::Refused { status: 0, code: "file_too_large".to_owned() });
+        return Err(SendFailure::Refused { status: 0, code: Code::ours("file_too_large") });
     }
     // A boundary has at most 70 characters.
     let boundary: String = reference.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
@@ -100,7 +101,7 @@ pub(super) fn fetch(
     media: &InboundMedia,
     asked: Option<&HttpReply>,
 ) -> Result<MediaCall, SendFailure> {
-    let refused = |status: u16, code: &str| SendFailure::Refused { status, code: code.to_owned() };
+    let refused = |status: u16, code: &'static str| SendFailure::Refused { status, code: Code::ours(code) };
     let Some(reply) = asked else {
         let id = media.reference.as_str();
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     channel::{Answer, Parcel, Reception, Unreadable, UnreadableEntry},
     domain::{
+        code::Code,
         id::{CallReference, ChannelUserId, ProviderMessageId},
         json,
         message::{InboundContent, InboundEvent, MessageText, Person, ReportedStatus},
@@ -162,7 +163,7 @@ fn read_status(status: &Value, word: &str) -> Option<InboundEvent> {
         "read" | "played" => ReportedStatus::Read,
         "failed" => {
             let code = status.pointer("/errors/0/code").and_then(Value::as_i64);
-            ReportedStatus::Failed { code: code.map_or_else(|| "none".to_owned(), |code| code.to_string()) }
+            ReportedStatus::Failed { code: code.map_or(Code::NONE, Code::from) }
         }
         _ => return None,
     };

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     channel::{ChannelCall, Receipt, SendFailure},
     domain::{
+        code::Code,
         http::HttpCall,
         id::CallReference,
         message::{Indication, OutboundContent, OutboundFile, OutboundMessage, RichMessage},
@@ -92,8 +93,8 @@ fn texts(text: &str) -> Vec<Part> {
         .collect()
 }
 
-fn refused(code: &str) -> SendFailure {
-    SendFailure::Refused { status: 0, code: code.to_owned() }
+fn refused(code: &'static str) -> SendFailure {
+    SendFailure::Refused { status: 0, code: Code::ours(code) }
 }
 
 /// The messages that show one rich message. A text that is too long for its place goes ahead of it, piece by piece, so that the

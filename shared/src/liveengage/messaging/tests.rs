@@ -216,7 +216,7 @@ fn opening_errors_are_sorted() {
     let brand = json!({"code": 400, "body": {"title": "Missing parameter", "details": "Brand Id is missing", "errorCode": 40001}});
     assert!(matches!(
         open_answer(&reply(400, &brand)),
-        Err(LiveEngageError::Refused { status: 400, code, .. }) if code == "40001"
+        Err(LiveEngageError::Refused { status: 400, code, .. }) if code.as_str() == "40001"
     ));
     assert!(matches!(open_answer(&reply(200, &json!([]))), Err(LiveEngageError::Unreadable { .. })));
     assert!(matches!(open_answer(&reply(502, &json!("x"))), Err(LiveEngageError::Unavailable { .. })));

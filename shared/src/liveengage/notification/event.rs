@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Change, UnreadableChange};
 use crate::{
     domain::{
+        code::Code,
         id::{ConversationId, DialogId, Sequence},
         message::MessageText,
     },
@@ -16,6 +17,9 @@ use crate::{
         tolerant,
     },
 };
+
+/// The content type that stands in for content of more than a queue takes: the entry point leaves it out.
+pub const TOO_LARGE: &str = "content of more than 256 KB";
 
 /// An event in a dialog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +87,7 @@ pub enum EventKind {
     /// A ContentEvent of `hosted/file`.
     File(HostedFile),
     /// A ContentEvent of another content type, by that type: secure forms, and a file without a usable path.
-    OtherContent(String),
+    OtherContent(Code),
     /// A RichContentEvent, with its content as it came: an object, or a string of JSON.
     RichContent(Structured),
     /// An AcceptStatusEvent.
@@ -96,7 +100,7 @@ pub enum EventKind {
     /// A ChatStateEvent; `None` for a state that is not documented, which is not typing.
     ChatState(Option<ChatState>),
     /// An event type that the connector doesn't know, by its name.
-    Unknown(String),
+    Unknown(Code),
 }
 
 impl EventKind {
@@ -163,8 +167,11 @@ fn content(event: &Value) -> Result<EventKind, UnreadableChange> {
         content_type @ ("hosted/file" | "HostedFile") => event
             .get("message")
             .and_then(HostedFile::read)
-            .map_or_else(|| EventKind::OtherContent(content_type.to_owned()), EventKind::File),
-        content_type => EventKind::OtherContent(content_type.to_owned()),
+            .map_or_else(|| EventKind::OtherContent(Code::of(content_type)), EventKind::File),
+        TOO_LARGE => EventKind::OtherContent(Code::ours(TOO_LARGE)),
+        content_type => {
+            EventKind::OtherContent(Code::read(content_type).unwrap_or(Code::ours("content of an unknown type")))
+        }
     })
 }
 
@@ -189,7 +196,7 @@ fn event_kind(event: &Value) -> Result<EventKind, UnreadableChange> {
             },
         },
         Some("ChatStateEvent") => EventKind::ChatState(text("chatState").and_then(ChatState::from_name)),
-        Some(other) => EventKind::Unknown(other.to_owned()),
+        Some(other) => EventKind::Unknown(Code::of(other)),
         None => return Err(UnreadableChange { field: "event.type" }),
     })
 }

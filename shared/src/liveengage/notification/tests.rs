@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    domain::{id::Sequence, message::MessageText},
+    domain::{code::Code, id::Sequence, message::MessageText},
     liveengage::files::{FileType, HostedFile, RelativePath},
 };
 
@@ -76,19 +76,19 @@ fn other_events_are_carried_by_their_type() {
     for (wire, kind) in [
         (
             json!({"type": "ContentEvent", "contentType": "forms/secure-invitation", "message": {"invitationId": "i1"}}),
-            EventKind::OtherContent("forms/secure-invitation".to_owned()),
+            EventKind::OtherContent(Code::ours("forms/secure-invitation")),
         ),
         // A file that can't be fetched is told as something that can't be shown.
         (
             json!({"type": "ContentEvent", "contentType": "hosted/file", "message": {"relativePath": "//evil.example/x"}}),
-            EventKind::OtherContent("hosted/file".to_owned()),
+            EventKind::OtherContent(Code::ours("hosted/file")),
         ),
         (
             json!({"type": "RichContentEvent", "content": {"type": "text"}}),
             EventKind::RichContent(Structured(json!({"type": "text"}))),
         ),
         (json!({"type": "RichContentEvent", "message": "{}"}), EventKind::RichContent(Structured(json!("{}")))),
-        (json!({"type": "HologramEvent"}), EventKind::Unknown("HologramEvent".to_owned())),
+        (json!({"type": "HologramEvent"}), EventKind::Unknown(Code::ours("HologramEvent"))),
     ] {
         let mut change = agent_text();
         change["event"] = wire;

@@ -1,5 +1,6 @@
 use super::{outbound::message, *};
 use crate::channel::Effect;
+use crate::domain::code::Code;
 use crate::domain::message::{MediaKind, MessageText, OutboundContent, OutboundFile};
 
 fn file(content_type: &'static str, name: &str, caption: Option<&str>) -> OutboundFile {
@@ -100,10 +101,10 @@ fn a_file_that_cannot_be_sent_is_refused() {
     let large =
         message(OutboundContent::File(OutboundFile { size: 100_000_001, ..file("application/pdf", "a.pdf", None) }));
     let failure = line().next_call(&large, &[]).unwrap_err();
-    assert_eq!(failure, SendFailure::Refused { status: 0, code: "file_too_large".to_owned() });
+    assert_eq!(failure, SendFailure::Refused { status: 0, code: Code::ours("file_too_large") });
     let message = message(OutboundContent::File(file("application/pdf", "a.pdf", None)));
     let failure = line().next_call(&message, &[Receipt { provider_id: None, is_message: true }]).unwrap_err();
-    assert_eq!(failure, SendFailure::Refused { status: 0, code: "no_media_id".to_owned() });
+    assert_eq!(failure, SendFailure::Refused { status: 0, code: Code::ours("no_media_id") });
 }
 
 fn media(reference: &str) -> InboundMedia {
@@ -136,7 +137,7 @@ fn a_persons_file_is_asked_for_and_then_fetched_with_the_token() {
 fn the_token_goes_to_known_hosts_only() {
     let may = |line: &dyn Line, url: &str| match fetch_from(line, url) {
         Ok(MediaCall::Fetch(_)) => true,
-        Err(SendFailure::Refused { code, .. }) if code == "media_host" => false,
+        Err(SendFailure::Refused { code, .. }) if code.as_str() == "media_host" => false,
         other => panic!("{other:?}"),
     };
     let meta = line();
@@ -173,7 +174,7 @@ fn the_token_goes_to_known_hosts_only() {
 fn a_file_that_is_gone_is_refused_and_an_outage_passes() {
     let asked = |status: u16, body: Value| line().fetch(&media("640011"), Some(&reply(status, &body))).unwrap_err();
     let gone = json!({"error": {"code": 100, "error_subcode": 33}});
-    assert_eq!(asked(400, gone), SendFailure::Refused { status: 400, code: "100".to_owned() });
+    assert_eq!(asked(400, gone), SendFailure::Refused { status: 400, code: Code::ours("100") });
     assert_eq!(asked(401, json!({"error": {"code": 190}})), SendFailure::Credentials { status: 401 });
     assert_eq!(asked(503, json!({})), SendFailure::Later { status: 503, after: None });
     for nowhere in [json!({}), json!({"url": "nowhere"}), json!({"url": 5})] {
@@ -185,6 +186,6 @@ fn a_file_that_is_gone_is_refused_and_an_outage_passes() {
 fn a_media_id_cannot_lead_elsewhere() {
     for id in ["", "..", "../me", "1?x=y", "640011/messages", "ü"] {
         let failure = line().fetch(&media(id), None).unwrap_err();
-        assert_eq!(failure, SendFailure::Refused { status: 0, code: "media_id".to_owned() }, "{id}");
+        assert_eq!(failure, SendFailure::Refused { status: 0, code: Code::ours("media_id") }, "{id}");
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::{
+    code::Code,
     id::ProviderMessageId,
     message::{LinkButton, MessageText, OutboundContent, RichMessage, ShownChoice},
     rich_content::Link,
@@ -200,7 +201,7 @@ fn what_whatsapp_cannot_show_is_refused_before_anything_is_sent() {
         ),
     ] {
         let failure = line().next_call(&rich(vec![first.clone(), bad]), &[]).unwrap_err();
-        assert_eq!(failure, SendFailure::Refused { status: 0, code: expected.to_owned() });
+        assert_eq!(failure, SendFailure::Refused { status: 0, code: Code::ours(expected) });
     }
 }
 
