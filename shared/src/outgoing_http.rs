@@ -17,7 +17,10 @@ use reqwest::{Body, Client, ClientBuilder, Response, redirect::Policy};
 use self::public_addresses::PublicAddresses;
 use crate::{
     channel::FileEnvelope,
-    domain::http::{HttpCall, HttpFailure, HttpReply},
+    domain::{
+        http::{HttpCall, HttpFailure, HttpReply},
+        retry::RetryAfter,
+    },
     port::{Download, HEAD, Http, StreamedFile},
 };
 
@@ -77,13 +80,18 @@ impl ReqwestHttp {
     }
 }
 
+/// The wait that an answer asks for. What can't be a wait is left out, and the ladder decides.
 fn retry_after(response: &Response) -> Option<SignedDuration> {
-    response
-        .headers()
-        .get(http::header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.trim().parse::<u32>().ok())
-        .map(|seconds| SignedDuration::from_secs(i64::from(seconds)))
+    let value = response.headers().get(http::header::RETRY_AFTER)?.to_str().ok()?;
+    match RetryAfter::read(value) {
+        RetryAfter::Wait(wait) => Some(wait),
+        RetryAfter::NoWait { days } => {
+            let host = response.url().host_str();
+            tracing::warn!(host, asked_days = days, count = 1, "Retry-After is no wait in seconds: it is left out");
+            None
+        }
+        RetryAfter::Unread => None,
+    }
 }
 
 async fn whole(mut response: Response) -> HttpReply {

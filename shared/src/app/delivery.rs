@@ -221,7 +221,8 @@ pub(super) async fn end(
             tracing::debug!(correlation, line, %error, retry_in_s = after.as_secs(), "a report waits for its message");
         } else {
             let (class, retry_in_s) = (error.class(), after.as_secs());
-            tracing::warn!(correlation, line, conversation, %error, class, attempt = attempts, retry_in_s, "not delivered yet");
+            let asked_s = error.asked().map(|asked| asked.as_secs());
+            tracing::warn!(correlation, line, conversation, %error, class, attempt = attempts, retry_in_s, asked_s, "not delivered yet");
         }
         // The lease runs out by itself should this fail.
         if !elsewhere && about.attempts.is_some() {

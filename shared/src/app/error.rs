@@ -183,6 +183,14 @@ impl DeliveryError {
         }
     }
 
+    /// The wait that the other side asked for, which may be longer than the one that it is granted.
+    pub const fn asked(&self) -> Option<SignedDuration> {
+        match self.disposition() {
+            Disposition::Retry { after } => after,
+            Disposition::Again { .. } | Disposition::Park => None,
+        }
+    }
+
     /// Whose affair it is, in one of few words: what retries are counted by.
     pub const fn class(&self) -> &'static str {
         match self {

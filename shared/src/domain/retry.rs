@@ -27,12 +27,45 @@ impl Disposition {
 /// How long a message is tried before it is parked: LiveEngage's own outages are hours, not days.
 pub const RETRY_FOR: SignedDuration = SignedDuration::from_hours(12);
 
+/// The longest wait of the ladder.
 const LONGEST: SignedDuration = SignedDuration::from_mins(15);
+
+/// The longest wait that is granted to another side that asks for one. A person's next texts wait behind the message, and who asks for
+/// more can ask again.
+pub const LONGEST_ASKED: SignedDuration = SignedDuration::from_mins(15);
+
+/// What no side means by `Retry-After` in seconds: an instant as seconds since 1970, say, or a number of another unit.
+const NO_WAIT: SignedDuration = SignedDuration::from_hours(24);
+
+/// What a `Retry-After` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// Wait so long.
+    Wait(SignedDuration),
+    /// A number that is no wait in seconds, as the days that it would be.
+    NoWait {
+        /// The days.
+        days: u64,
+    },
+    /// No number of seconds at all: an HTTP date, say, which would have to be read by the clock of whoever wrote it.
+    Unread,
+}
+
+impl RetryAfter {
+    /// Reads the header's value.
+    pub fn read(value: &str) -> Self {
+        let Ok(seconds) = value.trim().parse::<u64>() else { return Self::Unread };
+        match i64::try_from(seconds).map(SignedDuration::from_secs) {
+            Ok(wait) if wait <= NO_WAIT => Self::Wait(wait),
+            _ => Self::NoWait { days: seconds / (24 * 60 * 60) },
+        }
+    }
+}
 
 /// The wait before the next attempt, after `attempts` of them (1 for the first).
 ///
 /// LivePerson's retry policy asks for 5, 10 and 15 s after a 5xx and then for intervals that grow; here they double up to
-/// 15 minutes. A longer wait that the other side asked for wins, up to the 12 hours of SQS's visibility timeout.
+/// 15 minutes. A longer wait that the other side asked for wins, up to [`LONGEST_ASKED`].
 pub fn wait_after(attempts: u32, asked: Option<SignedDuration>) -> SignedDuration {
     let ladder = match attempts {
         0 | 1 => SignedDuration::from_secs(5),
@@ -43,7 +76,7 @@ pub fn wait_after(attempts: u32, asked: Option<SignedDuration>) -> SignedDuratio
             (SignedDuration::from_secs(15) * (1 << doublings)).min(LONGEST)
         }
     };
-    asked.unwrap_or(SignedDuration::ZERO).max(ladder).min(RETRY_FOR)
+    asked.unwrap_or(SignedDuration::ZERO).min(LONGEST_ASKED).max(ladder)
 }
 
 /// A little more than `wait`, by at most a tenth: messages that failed together must not come back together. Waits under a minute
@@ -85,10 +118,38 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_wait_that_was_asked_for_wins_within_twelve_hours() {
+    fn a_longer_wait_that_was_asked_for_wins_within_a_quarter_of_an_hour() {
         assert_eq!(wait_after(1, Some(SignedDuration::from_secs(2))).as_secs(), 5);
         assert_eq!(wait_after(1, Some(SignedDuration::from_secs(77))).as_secs(), 77);
-        assert_eq!(wait_after(1, Some(SignedDuration::from_hours(99))), SignedDuration::from_hours(12));
+        for hours in [1, 12, 99, 500_000] {
+            assert_eq!(wait_after(1, Some(SignedDuration::from_hours(hours))), LONGEST_ASKED);
+        }
         assert_eq!(wait_after(u32::MAX, None).as_secs(), 900);
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_stalls_a_message_for_more_than_a_quarter_of_an_hour(attempts: u32, asked in prop::option::of(any::<i64>())) {
+            let wait = wait_after(attempts, asked.map(SignedDuration::from_secs));
+            prop_assert!(wait >= SignedDuration::from_secs(5) && wait <= SignedDuration::from_mins(15), "{wait:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_number_of_seconds_within_a_day_is_a_wait() {
+        for (value, read) in [
+            ("7", RetryAfter::Wait(SignedDuration::from_secs(7))),
+            (" 86400 ", RetryAfter::Wait(SignedDuration::from_hours(24))),
+            // Instants: seconds and milliseconds since 1970.
+            ("1795903511", RetryAfter::NoWait { days: 20_785 }),
+            ("1795903511000", RetryAfter::NoWait { days: 20_785_920 }),
+            ("18446744073709551615", RetryAfter::NoWait { days: 213_503_982_334_601 }),
+            ("Sat, 28 Nov 2026 21:45:33 GMT", RetryAfter::Unread),
+            ("-5", RetryAfter::Unread),
+            ("1.5", RetryAfter::Unread),
+            ("", RetryAfter::Unread),
+        ] {
+            assert_eq!(RetryAfter::read(value), read, "{value}");
+        }
     }
 }

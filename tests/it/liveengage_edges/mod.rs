@@ -333,11 +333,14 @@ async fn a_retry_after_is_kept_to() {
         (ResponseTemplate::new(429), 5),
         (ResponseTemplate::new(503).insert_header("retry-after", "120"), 120),
         (ResponseTemplate::new(503), 5),
+        // Nobody stalls a person for longer, and an instant is no wait.
+        (ResponseTemplate::new(429).insert_header("retry-after", "43200"), 900),
+        (ResponseTemplate::new(503).insert_header("retry-after", "1795903511"), 5),
     ]) {
         services.once(SEND, answer).await;
         let task = task(&format!("mo-{number}"));
         assert_eq!(worker.work(&task, &attempt("b", 60)).await, again(wait));
-        worker.work(&task, &attempt("c", 200)).await.unwrap();
+        worker.work(&task, &attempt("c", 1000)).await.unwrap();
     }
 }
 
