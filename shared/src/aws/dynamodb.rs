@@ -235,11 +235,14 @@ impl Consumers for DynamoDbStore {
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":now", millis(now))
             .expression_attribute_values(":expires", seconds(now, REMEMBER_FOREIGN))
-            .return_values(ReturnValue::UpdatedNew);
+            // Not those that were updated: one that is set to what it was needn't be among them.
+            .return_values(ReturnValue::AllNew);
         match update.send().await {
             Ok(output) => {
                 let since = output.attributes.and_then(|item| number(&item, "unknown_since"));
-                Ok(since.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(now))
+                // Not now: it would be so at every look, and the wait would never end.
+                let unreadable = StoreError::Unreadable { what: "since when a conversation is unknown" };
+                since.and_then(|ms| Timestamp::from_millisecond(ms).ok()).ok_or(unreadable)
             }
             Err(error) if is_condition(&error) => Ok(now),
             Err(error) => Err(unavailable(&error)),
