@@ -90,7 +90,7 @@ const CHECKS: &[(&str, Check)] = &[
         assert!(rows.iter().all(|row| row["bin(5m)"].as_str().unwrap().ends_with(":00Z")), "{rows:#?}");
     }),
     ("Which line or account is down?", |rows, _| {
-        let down = row(rows, &[("fields.what", "the channel"), ("fields.key", LINE)]);
+        let down = row(rows, &[("fields.what", "SMS gateway send"), ("fields.key", LINE)]);
         assert_eq!(down["state"], "held back: the other side is down");
     }),
     ("Which calls to LiveEngage fail, and how?", |rows, _| {

@@ -9,12 +9,18 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use url::Url;
 
-use super::{breakers::Breakers, error::DeliveryError, registry::Accounts, tokens::AppJwts};
+use super::{
+    breakers::{Breakers, Guarded, ended},
+    error::DeliveryError,
+    registry::Accounts,
+    tokens::AppJwts,
+};
 use crate::{
     channel::FileEnvelope,
     domain::{
+        breaker::{Ended, Who},
         conversation::{ConsumerToken, Identity},
-        http::{HttpCall, HttpReply},
+        http::{HttpCall, HttpFailure, HttpReply},
         id::{AccountId, ConversationId, ExtConsumerId, Owner, Sequence},
     },
     liveengage::{
@@ -59,6 +65,8 @@ pub struct Caller<'a> {
     pub account: &'a AccountId,
     /// Who holds the lease on the message.
     pub owner: &'a Owner,
+    /// The person whose message it is, the same at every attempt: by this the breakers tell people apart.
+    pub who: Who,
     /// What the line can show.
     pub client_properties: &'a ClientProperties,
     /// Now.
@@ -80,13 +88,17 @@ impl<'a> Caller<'a> {
     const fn keeper(&self) -> Keeper<'a> {
         Keeper { account: self.account, owner: self.owner, now: self.now }
     }
+
+    const fn guarded(&self, call: &'static str) -> Guarded<'a, AccountId> {
+        Guarded { key: self.account, call, who: Some(self.who), now: self.now }
+    }
 }
 
 impl LiveEngage {
     /// A client that knows no host and no token yet.
     pub fn new(accounts: Arc<Accounts>, tokens: Arc<dyn Tokens>, http: Arc<dyn Http>) -> Self {
         let app_jwts = AppJwts::new(Arc::clone(&accounts), tokens, Arc::clone(&http));
-        Self { accounts, http, app_jwts, hosts: Mutex::default(), breakers: Breakers::new("LiveEngage") }
+        Self { accounts, http, app_jwts, hosts: Mutex::default(), breakers: Breakers::new() }
     }
 
     /// Asks IDP who a consumer is at LivePerson.
@@ -95,7 +107,7 @@ impl LiveEngage {
     /// [`DeliveryError`].
     pub async fn identify(&self, caller: Caller<'_>, consumer: &ExtConsumerId) -> Result<Identity, DeliveryError> {
         self.authorised(
-            caller.keeper(),
+            caller,
             Service::Idp,
             |host, app_jwt| idp::request(host, caller.account, app_jwt, consumer),
             |reply| idp::answer(reply, consumer),
@@ -213,9 +225,11 @@ impl LiveEngage {
         };
         let address = self.sending(caller, consumer, build, |reply| files::temporary_url_answer(reply, &swift)).await?;
         let call = files::upload_call(&address);
-        let name = call.name;
+        let guarded = caller.guarded(call.name);
+        self.breakers.admit(guarded)?;
         let reply = self.http.upload(call, file, FileEnvelope::default()).await;
-        files::uploaded(&reply.map_err(|failure| DeliveryError::Http { call: name, failure })?)?;
+        self.breakers.note(guarded, ended(&reply));
+        files::uploaded(&reply.map_err(|failure| DeliveryError::Http { call: guarded.call, failure })?)?;
         Ok(address.relative_path)
     }
 
@@ -235,8 +249,11 @@ impl LiveEngage {
             |host: &Url, credentials: Credentials<'_>| files::download_url_request(host, credentials, request_id, path);
         let address = self.sending(caller, consumer, build, |reply| files::temporary_url_answer(reply, &swift)).await?;
         let call = files::download_call(&address);
-        let name = call.name;
-        let download = self.http.download(call).await.map_err(|failure| DeliveryError::Http { call: name, failure })?;
+        let guarded = caller.guarded(call.name);
+        self.breakers.admit(guarded)?;
+        let download = self.http.download(call).await;
+        self.breakers.note(guarded, ended(&download.as_ref().map(Download::reply).map_err(|failure| *failure)));
+        let download = download.map_err(|failure| DeliveryError::Http { call: guarded.call, failure })?;
         files::downloaded(&download.reply())?;
         Ok(download)
     }
@@ -252,7 +269,7 @@ impl LiveEngage {
         let Caller { account, client_properties, .. } = caller;
         let build =
             |host: &Url, app_jwt: &AppJwt| build(host, Credentials { account, app_jwt, consumer, client_properties });
-        self.authorised(caller.keeper(), Service::Messaging, build, read).await
+        self.authorised(caller, Service::Messaging, build, read).await
     }
 
     /// Renews the account's AppJWT if it will be due before `horizon` from now.
@@ -273,41 +290,65 @@ impl LiveEngage {
         self.app_jwts.stored(account).await
     }
 
-    /// Makes a call with the AppJWT, and once more with a new one if LiveEngage refuses it.
+    /// Makes a call with the AppJWT, and once more with a new one if LiveEngage refuses it. When it refuses that one, too, it refuses
+    /// everybody: nobody else has to find that out, and no more tokens are bought for it.
     async fn authorised<T>(
         &self,
-        caller: Keeper<'_>,
+        caller: Caller<'_>,
         service: Service,
         build: impl Fn(&Url, &AppJwt) -> Result<HttpCall, LiveEngageError> + Send + Sync,
         read: impl Fn(&HttpReply) -> Result<T, LiveEngageError> + Send + Sync,
     ) -> Result<T, DeliveryError> {
-        let Keeper { account, owner, now } = caller;
-        let hosts = self.hosts(caller).await?;
+        let Caller { account, owner, now, .. } = caller;
+        let hosts = self.hosts(caller.keeper()).await?;
         let (host, sentinel) = (hosts.url(service)?, hosts.url(Service::Sentinel)?);
         let app_jwt = self.app_jwts.get(account, sentinel, owner, now).await?;
-        let first = read(&self.call(caller, build(host, &app_jwt)?).await?);
-        match first {
-            Err(LiveEngageError::AppJwtRefused { .. }) => {
-                let app_jwt = self.app_jwts.replace(account, sentinel, &app_jwt, owner, now).await?;
-                Ok(read(&self.call(caller, build(host, &app_jwt)?).await?)?)
+        let call = build(host, &app_jwt)?;
+        let guarded = caller.guarded(call.name);
+        self.breakers.admit(guarded)?;
+        match self.answered(guarded, call, &read).await? {
+            Err(refused @ LiveEngageError::AppJwtRefused { .. }) => {
+                let Some(newer) = self.app_jwts.replace(account, sentinel, &app_jwt, owner, now).await? else {
+                    self.breakers.note(guarded, Ended::Failed);
+                    return Err(refused.into());
+                };
+                let again = self.answered(guarded, build(host, &newer)?, &read).await?;
+                match &again {
+                    Err(LiveEngageError::AppJwtRefused { .. }) => {
+                        tracing::warn!(%account, what = guarded.call, count = 1, "LiveEngage refuses a new AppJWT, too");
+                        self.breakers.trip(guarded);
+                    }
+                    _ => self.app_jwts.was_of_use(account, &newer),
+                }
+                Ok(again?)
             }
-            other => Ok(other?),
+            other => {
+                self.app_jwts.was_of_use(account, &app_jwt);
+                Ok(other?)
+            }
         }
     }
 
-    async fn call(&self, caller: Keeper<'_>, call: HttpCall) -> Result<HttpReply, DeliveryError> {
-        let name = call.name;
-        self.breakers.admit(caller.account, caller.now)?;
+    /// Makes a call and reads its answer. That the AppJWT is refused tells nothing yet.
+    async fn answered<T>(
+        &self,
+        guarded: Guarded<'_, AccountId>,
+        call: HttpCall,
+        read: impl Fn(&HttpReply) -> Result<T, LiveEngageError> + Send + Sync,
+    ) -> Result<Result<T, LiveEngageError>, DeliveryError> {
         let result = self.http.call(call).await;
-        self.breakers.note(caller.account, &result, caller.now);
         if !matches!(&result, Ok(reply) if reply.status != http::StatusCode::NOT_FOUND) {
             // A host that can't be reached or knows no such path may have moved: the next attempt asks for the hosts again,
             // and keeps these should the Domain API be down too.
-            if let Some((read_at, _)) = self.lock().get_mut(caller.account) {
+            if let Some((read_at, _)) = self.lock().get_mut(guarded.key) {
                 *read_at = Timestamp::MIN;
             }
         }
-        result.map_err(|failure| DeliveryError::Http { call: name, failure })
+        let answer = result.as_ref().map(&read);
+        if !matches!(answer, Ok(Err(LiveEngageError::AppJwtRefused { .. }))) {
+            self.breakers.note(guarded, ended(&result));
+        }
+        answer.map_err(|failure: &HttpFailure| DeliveryError::Http { call: guarded.call, failure: *failure })
     }
 
     async fn hosts(&self, caller: Keeper<'_>) -> Result<Arc<Directory>, DeliveryError> {
@@ -341,8 +382,11 @@ impl LiveEngage {
             .await
             .ok_or_else(|| DeliveryError::UnknownAccount { account: account.clone() })?;
         let call = domain_api::request(&settings.current.domain_api, account);
-        let name = call.name;
-        let reply = self.http.call(call).await.map_err(|failure| DeliveryError::Http { call: name, failure })?;
+        let guarded = Guarded { key: account, call: call.name, who: None, now };
+        self.breakers.admit(guarded)?;
+        let reply = self.http.call(call).await;
+        self.breakers.note(guarded, ended(&reply));
+        let reply = reply.map_err(|failure| DeliveryError::Http { call: guarded.call, failure })?;
         Ok(domain_api::answer(&reply)?)
     }
 

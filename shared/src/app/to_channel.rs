@@ -65,7 +65,7 @@ impl DeliverToChannel {
     /// Delivers for `lines`; who can't be delivered for is told over the queue to LiveEngage. LiveEngage itself is asked only for
     /// an agent's file: where it is, and by whose token.
     pub fn new(lines: Arc<Lines>, liveengage: Arc<LiveEngage>, ports: WorkerPorts) -> Self {
-        Self { lines, liveengage, ports, breakers: Arc::new(Breakers::new("the channel")) }
+        Self { lines, liveengage, ports, breakers: Arc::new(Breakers::new()) }
     }
 
     /// Works on one queue message.

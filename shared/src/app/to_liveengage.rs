@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     domain::{
+        breaker::Who,
         delivery::{ConsumerRef, MessageKey},
         id::{CorrelationId, LineId},
         message::{InboundContent, InboundEvent, MessageText},
@@ -231,10 +232,11 @@ impl DeliverToLiveEngage {
         self.lines.get(line, attempt.now).await.ok_or_else(unknown)
     }
 
-    fn caller<'a>(settings: &'a LineSettings, attempt: &'a Attempt) -> Caller<'a> {
+    fn caller<'a>(settings: &'a LineSettings, attempt: &'a Attempt, who: &ConsumerRef) -> Caller<'a> {
         Caller {
             account: &settings.account,
             owner: &attempt.owner,
+            who: Who::of(who),
             client_properties: &settings.client_properties,
             now: attempt.now,
         }

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::{
-    breakers::Breakers,
+    breakers::{Breakers, Guarded, ended},
     error::{DeliveryError, Leased},
     registry::Accounts,
 };
@@ -34,8 +34,15 @@ pub struct AppJwts {
     accounts: Arc<Accounts>,
     store: Arc<dyn Tokens>,
     http: Arc<dyn Http>,
-    memory: Mutex<HashMap<AccountId, AppJwt>>,
+    memory: Mutex<HashMap<AccountId, Remembered>>,
     breakers: Breakers<AccountId>,
+}
+
+/// The token that this process uses, and whether LiveEngage has ever taken it here.
+#[derive(Debug, Clone)]
+struct Remembered {
+    token: AppJwt,
+    was_of_use: bool,
 }
 
 impl std::fmt::Debug for AppJwts {
@@ -47,7 +54,7 @@ impl std::fmt::Debug for AppJwts {
 impl AppJwts {
     /// Keeps nothing yet.
     pub fn new(accounts: Arc<Accounts>, store: Arc<dyn Tokens>, http: Arc<dyn Http>) -> Self {
-        Self { accounts, store, http, memory: Mutex::default(), breakers: Breakers::new("Sentinel") }
+        Self { accounts, store, http, memory: Mutex::default(), breakers: Breakers::new() }
     }
 
     /// A token that is good at `now`, renewed when it is due.
@@ -69,7 +76,8 @@ impl AppJwts {
             return Ok(self.remember(account, token));
         }
         let wanted = |token: &AppJwt| !token.is_due(now);
-        match (self.renew(account, sentinel, owner, now, wanted).await, stored.filter(|token| token.is_good(now))) {
+        let renewed = self.renew(account, sentinel, owner, now, (wanted, |token| token)).await;
+        match (renewed, stored.filter(|token| token.is_good(now))) {
             (Ok(token), _) => Ok(token),
             (Err(error), Some(still_good)) => {
                 tracing::warn!(%account, %error, "the AppJWT is due and can't be renewed; it is good until {}", still_good.expires_at);
@@ -79,7 +87,8 @@ impl AppJwts {
         }
     }
 
-    /// A token in place of one that LiveEngage has refused.
+    /// A token in place of one that LiveEngage has refused. `None` when that one was bought just now, in place of others that were refused:
+    /// another one would be, too.
     ///
     /// # Errors
     /// [`DeliveryError`].
@@ -90,13 +99,26 @@ impl AppJwts {
         refused: &AppJwt,
         owner: &Owner,
         now: Timestamp,
-    ) -> Result<AppJwt, DeliveryError> {
+    ) -> Result<Option<AppJwt>, DeliveryError> {
         // Somebody else may have replaced it already.
         let wanted = |token: &AppJwt| token != refused && token.is_good(now);
         if let Some(stored) = self.store.token(account).await?.filter(wanted) {
-            return Ok(self.remember(account, stored));
+            return Ok(Some(self.remember(account, stored)));
         }
-        self.renew(account, sentinel, owner, now, wanted).await
+        let was_of_use = self.recalled(account).is_some_and(|known| known.token == *refused && known.was_of_use);
+        if !was_of_use && !refused.may_be_replaced(now) {
+            return Ok(None);
+        }
+        let bought = |token: AppJwt| token.in_place_of(refused, was_of_use, now);
+        self.renew(account, sentinel, owner, now, (wanted, bought)).await.map(Some)
+    }
+
+    /// Notes that LiveEngage has taken this token.
+    pub(super) fn was_of_use(&self, account: &AccountId, token: &AppJwt) {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = memory.get_mut(account).filter(|known| known.token == *token) {
+            known.was_of_use = true;
+        }
     }
 
     /// Renews the token if it will be due before `horizon` from now.
@@ -115,7 +137,7 @@ impl AppJwts {
         let wanted = |token: &AppJwt| !token.is_due(later);
         match self.store.token(account).await?.filter(wanted) {
             Some(token) => Ok(self.remember(account, token)),
-            None => self.renew(account, sentinel, owner, now, wanted).await,
+            None => self.renew(account, sentinel, owner, now, (wanted, |token| token)).await,
         }
     }
 
@@ -127,16 +149,17 @@ impl AppJwts {
         Ok(self.store.token(account).await?)
     }
 
+    /// Buys a token unless there is one by now that is `wanted`, and has it marked as `bought`.
     async fn renew(
         &self,
         account: &AccountId,
         sentinel: &Url,
         owner: &Owner,
         now: Timestamp,
-        wanted: impl Fn(&AppJwt) -> bool + Send,
+        (wanted, bought): (impl Fn(&AppJwt) -> bool + Send, impl Fn(AppJwt) -> AppJwt + Send),
     ) -> Result<AppJwt, DeliveryError> {
         // Before the lease: while Sentinel is down nobody waits for somebody who waits for it.
-        self.breakers.admit(account, now)?;
+        self.breakers.admit(Guarded { key: account, call: sentinel::CALL, who: None, now })?;
         let until = now.checked_add(LEASE).unwrap_or(now);
         if !self.store.lease_token(account, owner, now, until).await? {
             return Err(DeliveryError::Busy { what: Leased::AppJwt, after: LOOK_AGAIN });
@@ -148,6 +171,7 @@ impl AppJwts {
         }
         match self.ask(account, sentinel, now).await {
             Ok(token) => {
+                let token = bought(token);
                 self.store.save_token(account, owner, &token).await?;
                 tracing::info!(%account, expires_at = %token.expires_at, "AppJWT renewed");
                 Ok(self.remember(account, token))
@@ -183,19 +207,25 @@ impl AppJwts {
         now: Timestamp,
     ) -> Result<AppJwt, DeliveryError> {
         let call = sentinel::request(sentinel, &account.id, &account.client_id, &account.client_secret);
-        let name = call.name;
+        let guarded = Guarded { key: &account.id, call: call.name, who: None, now };
         let reply = self.http.call(call).await;
-        self.breakers.note(&account.id, &reply, now);
-        let reply = reply.map_err(|failure| DeliveryError::Http { call: name, failure })?;
+        self.breakers.note(guarded, ended(&reply));
+        let reply = reply.map_err(|failure| DeliveryError::Http { call: guarded.call, failure })?;
         Ok(sentinel::answer(&reply, now)?)
     }
 
     fn remembered(&self, account: &AccountId) -> Option<AppJwt> {
+        self.recalled(account).map(|known| known.token)
+    }
+
+    fn recalled(&self, account: &AccountId) -> Option<Remembered> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
     }
 
     fn remember(&self, account: &AccountId, token: AppJwt) -> AppJwt {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(account.clone(), token.clone());
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_of_use = memory.get(account).is_some_and(|known| known.token == token && known.was_of_use);
+        memory.insert(account.clone(), Remembered { token: token.clone(), was_of_use });
         token
     }
 }

@@ -1,132 +1,224 @@
 //! A breaker: while the other side is down, messages wait without a call being made for each of them.
 //!
-//! Closed, it lets every call through. After [`FAILURES`] failures in a row it is open: nothing goes through until its pause is over. Then
-//! one call may try; its success closes the breaker, and its failure opens it for twice as long, up to [`LONGEST_PAUSE`].
+//! A side that fails for some people is not down. So it opens on the people whose calls fail, one after the other, and not on the
+//! failures: at [`PEOPLE`] of them, and more than have got through in the last minute. Whoever failed while others got through tells
+//! nothing of the side, and doesn't count again until they get through themselves.
+//!
+//! Open, it lets one call try at the end of each pause, of somebody else than the last time; a failure makes the next pause twice as long.
+//! Whoever has not failed yet needn't wait for that: one of them may try every [`NEWCOMER`]. Any success closes it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How many failures in a row open it: fewer would be one bad moment.
-pub const FAILURES: u32 = 5;
+/// How many people's failures in a row open it: fewer would be one bad moment, or a few people whom the other side refuses badly.
+pub const PEOPLE: usize = 5;
 
 /// The first pause: as long as LivePerson's own second retry waits.
 pub const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
-/// The longest pause: an outage that is over is found out within it.
-pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
+/// The longest pause.
+pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(50);
+
+/// How much longer whoever tried last waits for somebody else to try. With the longest pause a minute: an outage that is over is found
+/// out within it, whoever is left.
+pub const TURN: SignedDuration = SignedDuration::from_secs(10);
+
+/// How often somebody may try who has not failed yet.
+pub const NEWCOMER: SignedDuration = SignedDuration::from_secs(5);
+
+/// How long a failure counts.
+const FAILURES_COUNT: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long a success counts.
+const SUCCESSES_COUNT: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long it is remembered how somebody's last call ended: longer than the longest wait between two attempts.
+const REMEMBERED: SignedDuration = SignedDuration::from_mins(30);
+
+/// The most people that are remembered.
+const MOST: usize = 256;
+
+/// Whose call it is, as a number that tells nothing of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Who(u64);
+
+impl Who {
+    /// Whoever this names.
+    pub fn of(name: &impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The other side answered, be it with a refusal.
+    Reached,
+    /// It broke down at this call, or did not answer it.
+    Failed,
+    /// There was no connection, which can't be about whose call it is.
+    NoConnection,
+}
+
+/// How somebody's last call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Reached,
+    Failed,
+    /// It failed, and others got through.
+    FailedAlone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    who: Who,
+    at: Timestamp,
+    standing: Standing,
+}
 
 /// The state of one other side, as one process sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Breaker {
-    failures: u32,
+    /// The one whose call ended last is the last.
+    known: Vec<Known>,
+    /// Failures in a row that were nobody's.
+    nobodys: usize,
     open: Option<Open>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Open {
-    until: Timestamp,
     pause: SignedDuration,
+    /// When the next one may try.
+    until: Timestamp,
+    /// When the next one may try who has not failed yet; `None` where the failures are nobody's.
+    newcomer: Option<Timestamp>,
+    /// Who tried last.
+    tried: Option<Who>,
 }
 
 impl Breaker {
-    /// Whether a call may be made at `now`; if not, how long to wait. Whoever is let through after a pause is the only one until
-    /// [`Breaker::note`] or the next pause is over.
+    /// Whether a call may be made at `now`; if not, how long to wait. `None` for a call that is nobody's. Whoever is let through is the
+    /// only one until [`Breaker::note`] or the next pause is over.
     ///
     /// # Errors
     /// The time to wait, at least a second.
-    pub fn admit(&mut self, now: Timestamp) -> Result<(), SignedDuration> {
+    pub fn admit(&mut self, who: Option<Who>, now: Timestamp) -> Result<(), SignedDuration> {
+        let has_failed = who.is_none_or(|who| !matches!(self.standing(who), None | Some(Standing::Reached)));
         let Some(open) = &mut self.open else { return Ok(()) };
-        if now < open.until {
-            return Err(open.until.duration_since(now).max(SignedDuration::from_secs(1)));
+        if let (Some(newcomer), false) = (open.newcomer, has_failed) {
+            if now < newcomer {
+                return Err(left(newcomer, now));
+            }
+            open.newcomer = Some(later(now, NEWCOMER));
+            return Ok(());
         }
-        open.until = now.checked_add(open.pause).unwrap_or(Timestamp::MAX);
+        let is_last = who.is_some() && open.tried == who;
+        let turn = if is_last { later(open.until, TURN) } else { open.until };
+        if now < turn {
+            return Err(left(turn, now));
+        }
+        open.until = later(now, open.pause);
+        open.tried = who;
         Ok(())
     }
 
-    /// Notes how a call ended: `reached` means that the other side answered at all, be it with a refusal.
-    pub fn note(&mut self, reached: bool, now: Timestamp) {
-        if reached {
-            *self = Self::default();
-            return;
+    /// Notes how a call ended.
+    pub fn note(&mut self, who: Option<Who>, ended: Ended, now: Timestamp) {
+        match ended {
+            Ended::Reached => self.reached(who, now),
+            Ended::Failed | Ended::NoConnection => self.failed(who, ended, now),
         }
-        self.failures = self.failures.saturating_add(1);
-        let pause = match &self.open {
-            Some(open) => (open.pause * 2).min(LONGEST_PAUSE),
-            None if self.failures >= FAILURES => FIRST_PAUSE,
-            None => return,
-        };
-        self.open = Some(Open { until: now.checked_add(pause).unwrap_or(Timestamp::MAX), pause });
+    }
+
+    /// Opens it at once, or for longer: the other side refuses everybody, whoever comes.
+    pub fn trip(&mut self, now: Timestamp) {
+        let (pause, tried) = self.open.map_or((FIRST_PAUSE, None), |open| (next(open.pause), open.tried));
+        self.open = Some(Open { pause, until: later(now, pause), newcomer: None, tried });
     }
 
     /// Whether calls are held back at the moment.
     pub const fn is_open(&self) -> bool {
         self.open.is_some()
     }
+
+    fn reached(&mut self, who: Option<Who>, now: Timestamp) {
+        (self.open, self.nobodys) = (None, 0);
+        for known in &mut self.known {
+            if known.standing == Standing::Failed {
+                known.standing = Standing::FailedAlone;
+            }
+        }
+        if let Some(who) = who {
+            self.remember(who, Standing::Reached, now);
+        }
+    }
+
+    fn failed(&mut self, who: Option<Who>, ended: Ended, now: Timestamp) {
+        if ended == Ended::NoConnection || who.is_none() {
+            self.nobodys = self.nobodys.saturating_add(1);
+        }
+        if let (Some(who), Ended::Failed) = (who, ended) {
+            let alone = self.standing(who) == Some(Standing::FailedAlone);
+            self.remember(who, if alone { Standing::FailedAlone } else { Standing::Failed }, now);
+        }
+        let is_down = self.is_nobodys() || self.is_down_for_most(now);
+        match &mut self.open {
+            // A call that was under way when it opened, or a newcomer's, says nothing new.
+            Some(open) if open.tried == who => {
+                open.pause = next(open.pause);
+                open.until = later(now, open.pause);
+            }
+            Some(_) => {}
+            None if is_down => {
+                let newcomer = (!self.is_nobodys()).then(|| later(now, NEWCOMER));
+                self.open = Some(Open { pause: FIRST_PAUSE, until: later(now, FIRST_PAUSE), newcomer, tried: None });
+            }
+            None => {}
+        }
+    }
+
+    const fn is_nobodys(&self) -> bool {
+        self.nobodys >= PEOPLE
+    }
+
+    fn is_down_for_most(&self, now: Timestamp) -> bool {
+        let count = |standing, within| {
+            let counts = |known: &&Known| known.standing == standing && now.duration_since(known.at) <= within;
+            self.known.iter().filter(counts).count()
+        };
+        let failed = count(Standing::Failed, FAILURES_COUNT);
+        failed >= PEOPLE && failed > count(Standing::Reached, SUCCESSES_COUNT)
+    }
+
+    fn standing(&self, who: Who) -> Option<Standing> {
+        self.known.iter().find(|known| known.who == who).map(|known| known.standing)
+    }
+
+    fn remember(&mut self, who: Who, standing: Standing, now: Timestamp) {
+        self.known.retain(|known| known.who != who && now.duration_since(known.at) <= REMEMBERED);
+        if self.known.len() >= MOST {
+            // The oldest.
+            self.known.remove(0);
+        }
+        self.known.push(Known { who, at: now, standing });
+    }
+}
+
+fn next(pause: SignedDuration) -> SignedDuration {
+    (pause * 2).min(LONGEST_PAUSE)
+}
+
+fn later(now: Timestamp, wait: SignedDuration) -> Timestamp {
+    now.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+fn left(until: Timestamp, now: Timestamp) -> SignedDuration {
+    until.duration_since(now).max(SignedDuration::from_secs(1))
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + second).unwrap()
-    }
-
-    fn opened() -> Breaker {
-        let mut breaker = Breaker::default();
-        for _ in 0..FAILURES {
-            assert_eq!(breaker.admit(at(0)), Ok(()));
-            breaker.note(false, at(0));
-        }
-        breaker
-    }
-
-    #[test]
-    fn five_failures_in_a_row_open_it_and_a_success_between_does_not() {
-        let mut breaker = Breaker::default();
-        for _ in 0..3 {
-            for _ in 1..FAILURES {
-                breaker.note(false, at(0));
-            }
-            breaker.note(true, at(0));
-        }
-        assert!(!breaker.is_open());
-        assert!(opened().is_open());
-    }
-
-    #[test]
-    fn while_it_is_open_nothing_goes_through_and_then_one_call() {
-        let mut breaker = opened();
-        assert_eq!(breaker.admit(at(4)), Err(SignedDuration::from_secs(6)));
-        assert_eq!(breaker.admit(at(10)), Ok(()), "one may try");
-        assert!(breaker.admit(at(10)).is_err(), "and no second one");
-        breaker.note(true, at(11));
-        assert_eq!(breaker.admit(at(11)), Ok(()));
-    }
-
-    #[test]
-    fn a_trial_that_is_never_noted_does_not_close_it_for_ever() {
-        let mut breaker = opened();
-        assert_eq!(breaker.admit(at(10)), Ok(()));
-        assert_eq!(breaker.admit(at(20)), Ok(()), "the function of the first may have been stopped");
-    }
-
-    proptest! {
-        #[test]
-        fn the_wait_is_never_longer_than_a_minute_and_an_answer_always_closes_it(
-            steps in prop::collection::vec((any::<bool>(), 0i64..200), 0..60)
-        ) {
-            let (mut breaker, mut now) = (Breaker::default(), 0);
-            for (reached, later) in steps {
-                now += later;
-                match breaker.admit(at(now)) {
-                    Ok(()) => breaker.note(reached, at(now)),
-                    Err(wait) => prop_assert!(wait <= LONGEST_PAUSE && wait >= SignedDuration::from_secs(1)),
-                }
-            }
-            breaker.note(true, at(now));
-            prop_assert_eq!(breaker.admit(at(now)), Ok(()));
-        }
-    }
-}
+mod tests;

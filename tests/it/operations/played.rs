@@ -94,11 +94,24 @@ pub(super) async fn play() -> Played {
         client.post(format!("{}{path}", lab.api_url())).body("{}").send().await.unwrap();
     }
 
-    // Six failures in a row, and the breaker opens.
-    for _ in 0..6 {
+    // The gateway fails for one person, and then for four more: the breaker opens.
+    let more = ["+4915155011", "+4915155012", "+4915155013", "+4915155014"];
+    for phone in more {
+        lab.gateway().consumer_sends(phone, HELLO).unwrap();
+    }
+    let all =
+        desk(&lab, "four more conversations", |all| all.len() == 6 && all.iter().all(|one| !one.transcript.is_empty()));
+    let others: Vec<String> =
+        all.await.into_iter().map(|one| one.id).filter(|id| *id != conversation && *id != on_whatsapp).collect();
+    settled(&lab).await;
+    for _ in 0..60 {
         lab.gateway().fail_next(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), "");
     }
     lab.liveengage().say(&conversation, "is it still there?").unwrap();
+    logged(&recording, r#""attempt":4"#).await;
+    for other in &others {
+        lab.liveengage().say(other, "and for you?").unwrap();
+    }
     logged(&recording, "is down: no call is made for a moment").await;
     let events = events(&recording);
     for line in recording.lines() {
@@ -108,6 +121,8 @@ pub(super) async fn play() -> Played {
             "anybody?",
             "this one",
             "still there",
+            "and for you",
+            "491515501",
             HELLO,
             "4915155001",
             "4915155002",

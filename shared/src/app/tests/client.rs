@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::world::{
     ANNA, CONVERSATION, DOMAIN_API, Fault, SEND, SENTINEL, World, account, again, at, attempt, from_person, owner,
+    reply,
 };
 use crate::{
     app::{
@@ -16,7 +19,7 @@ use crate::{
     },
     domain::id::{AccountId, Owner},
     liveengage::sentinel::AppJwt,
-    port::{StoreError, Tokens},
+    port::{Http, StoreError, Tokens},
     testing::{MemoryStore, ScriptedHttp},
 };
 
@@ -70,6 +73,79 @@ async fn a_refused_token_is_replaced_and_the_call_repeated_once() {
     // One of each for the first message of the conversation.
     assert_eq!((world.count(SENTINEL), world.count(SEND)), (2, 3));
     assert_eq!(world.other().texts.len(), 1);
+}
+
+/// LiveEngage around a world, which refuses every AppJWT.
+fn refusing(world: &World) -> Arc<ScriptedHttp> {
+    let behind = Arc::clone(&world.http);
+    let refused = json!({"code": 401, "body": {"title": "Invalid AppJWT", "errorCode": 40102}});
+    Arc::new(ScriptedHttp::new(move |call| match call.name {
+        SEND | CONVERSATION | "LiveEngage IDP" => Ok(reply(401, &refused)),
+        _ => behind.call(call.clone()).now_or_never().unwrap(),
+    }))
+}
+
+#[tokio::test]
+async fn while_every_token_is_refused_they_are_bought_once_a_minute_and_few_calls_are_made() {
+    let world = World::talking(ANNA).await;
+    let http = refusing(&world);
+    // Three environments, and twenty people who have written.
+    let environments = [0, 1, 2].map(|_| {
+        world.workers_over(Arc::<MemoryStore>::clone(&world.store), Arc::<ScriptedHttp>::clone(&http)).to_liveengage
+    });
+    let person = |number: usize| format!("+4917139400{number:02}");
+    let mut due = [1_i64; 20];
+    for second in 1..600 {
+        for (number, due) in due.iter_mut().enumerate().filter(|(_, due)| **due <= second) {
+            let task = from_person(&format!("mo-{number}"), &person(number), "hello");
+            let worker = &environments[(number + second as usize) % 3];
+            let name = format!("{number}-{second}");
+            *due = second + worker.work(&task, &attempt(name, second)).await.unwrap_err().after.as_secs();
+        }
+    }
+    let bought = world.count(SENTINEL) - 1;
+    assert!((5..=12).contains(&bought), "{bought} tokens in ten minutes");
+    let calls = http.calls().iter().filter(|call| call.name == "LiveEngage IDP").count();
+    assert!(calls <= 120, "{calls} calls that were refused");
+    // LiveEngage takes them again.
+    let worker = world.workers().to_liveengage;
+    worker.work(&from_person("mo-0", &person(0), "hello"), &attempt("back", 660)).await.unwrap();
+    assert_eq!(world.other().texts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_was_of_use_is_replaced_at_once_when_it_is_refused() {
+    let world = World::talking(ANNA).await;
+    let worker = world.workers().to_liveengage;
+    let refused = json!({"code": 401, "body": {"title": "Invalid AppJWT", "errorCode": 40102}});
+    for (number, second) in (0..8).zip(100..) {
+        world.fault(SEND, Fault::Answer(401, refused.clone()));
+        worker.work(&from_person(&format!("mo-{number}"), ANNA, "hello"), &attempt(number, second)).await.unwrap();
+    }
+    assert_eq!(world.count(SENTINEL), 9);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_an_hour_off_buys_no_token_for_every_text() {
+    for off in [-3600, -3590, 3600] {
+        let world = World::talking(ANNA).await;
+        let behind = Arc::clone(&world.http);
+        let http = Arc::new(ScriptedHttp::new(move |call| match call.name {
+            SENTINEL => {
+                let iat = at(40_000).as_second() + off;
+                let claims = URL_SAFE_NO_PAD.encode(json!({"iat": iat, "exp": iat + 3600}).to_string());
+                Ok(reply(200, &json!({"access_token": format!("e30.{claims}.c2ln")})))
+            }
+            _ => behind.call(call.clone()).now_or_never().unwrap(),
+        }));
+        let environment =
+            || world.workers_over(Arc::<MemoryStore>::clone(&world.store), Arc::<ScriptedHttp>::clone(&http));
+        for (number, second) in (0..20).zip((40_000..).step_by(150)) {
+            let task = from_person(&format!("mo-{number}"), ANNA, "hello");
+            environment().to_liveengage.work(&task, &attempt(number, second)).await.unwrap();
+        }
+        assert_eq!(http.calls().iter().filter(|call| call.name == SENTINEL).count(), 1, "{off}");
+    }
 }
 
 #[tokio::test]

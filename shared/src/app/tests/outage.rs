@@ -5,32 +5,116 @@ use serde_json::json;
 use super::world::{ANNA, Fault, SEND, SENTINEL, SMS, World, again, agent_says, attempt, from_person};
 use crate::{app::delivery::ComeAgain, port::Tokens};
 
+/// A person of these tests.
+fn person(number: i64) -> String {
+    format!("+4917139300{number:02}")
+}
+
+/// People in conversations: as many as it takes to see an outage, and some more.
+async fn with_people(count: i64) -> World {
+    let world = World::new().await;
+    let workers = world.workers();
+    for number in 0..count {
+        let task = from_person(&format!("mo-first-{number}"), &person(number), "hello");
+        workers.to_liveengage.work(&task, &attempt(format!("first-{number}"), -600)).await.unwrap();
+    }
+    world.other().texts.clear();
+    world
+}
+
+fn text_of(number: i64, name: &str) -> String {
+    from_person(&format!("mo-{name}-{number}"), &person(number), name)
+}
+
 #[tokio::test]
 async fn while_liveengage_is_down_messages_wait_without_a_call_each() {
-    let world = World::talking(ANNA).await;
+    let world = with_people(5).await;
     let worker = world.workers().to_liveengage;
     for _ in 0..6 {
         world.fault(SEND, Fault::Answer(503, json!({})));
     }
     for number in 0..5 {
-        let task = from_person(&format!("mo-{number}"), ANNA, "one");
-        assert_eq!(worker.work(&task, &attempt(number, 1)).await, again(5));
+        assert_eq!(worker.work(&text_of(number, "one"), &attempt(number, 1)).await, again(5));
     }
     let calls = world.count(SEND);
     for number in 0..20 {
-        let task = from_person(&format!("mo-held-{number}"), ANNA, "held");
+        let task = text_of(number % 4, &format!("held-{number}"));
         assert_eq!(worker.work(&task, &attempt(format!("h{number}"), 2)).await, again(9), "until the pause is over");
     }
     assert_eq!(world.count(SEND), calls);
     // One tries, fails, and the next pause is longer.
-    assert_eq!(worker.work(&from_person("mo-0", ANNA, "one"), &attempt("trial", 11)).await, again(10));
-    assert_eq!(worker.work(&from_person("mo-1", ANNA, "one"), &attempt("held", 12)).await, again(19));
+    assert_eq!(worker.work(&text_of(0, "one"), &attempt("trial", 11)).await, again(10));
+    assert_eq!(worker.work(&text_of(1, "one"), &attempt("held", 12)).await, again(19));
     assert_eq!(world.count(SEND), calls + 1);
+    // Somebody else than the last time.
+    assert_eq!(worker.work(&text_of(0, "one"), &attempt("again", 31)).await, again(10));
     // Back again: everything goes.
-    worker.work(&from_person("mo-0", ANNA, "one"), &attempt("back", 31)).await.unwrap();
-    worker.work(&from_person("mo-1", ANNA, "one"), &attempt("next", 31)).await.unwrap();
+    worker.work(&text_of(1, "one"), &attempt("back", 31)).await.unwrap();
+    worker.work(&text_of(0, "one"), &attempt("next", 31)).await.unwrap();
     assert_eq!(world.other().texts.len(), 2);
     assert!(world.store.parked().is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_is_down_holds_nobody_back_from_another() {
+    let world = with_people(1).await;
+    let worker = world.workers().to_liveengage;
+    let new = |number: i64| from_person(&format!("mo-new-{number}"), &format!("+4917139311{number:02}"), "hello");
+    for second in (1..10_000).step_by(100) {
+        // Ten new people, whom IDP is to be asked for.
+        for number in 0..10 {
+            world.fault("LiveEngage IDP", Fault::Answer(503, json!({})));
+            worker.work(&new(number), &attempt(format!("new-{second}-{number}"), second)).await.unwrap_err();
+        }
+        let text = text_of(0, &format!("text-{second}"));
+        worker.work(&text, &attempt(format!("text-{second}"), second + 1)).await.unwrap();
+    }
+    assert_eq!(world.other().texts.len(), 100, "at once, every one of them");
+    assert!(world.count("LiveEngage IDP") < 500, "and IDP is left alone: {}", world.count("LiveEngage IDP"));
+}
+
+#[tokio::test]
+async fn numbers_that_a_gateway_always_fails_for_hold_nobody_else_back() {
+    let world = with_people(12).await;
+    let worker = world.workers().to_channel;
+    // Ten of them are failed, always; the eleventh and the twelfth are not.
+    let bad = |second: i64, number: i64| {
+        (agent_says(&format!("c{}", number + 1), 1, "failed"), format!("b{second}-{number}"))
+    };
+    let mut due = [1_i64; 10];
+    let mut waited = 0;
+    let mut waiting: Option<(i64, i64, String)> = None;
+    for second in 1..1200 {
+        for (number, due) in (0..).zip(&mut due) {
+            if *due > second {
+                continue;
+            }
+            let before = world.count(SMS);
+            world.fault(SMS, Fault::Answer(500, json!({})));
+            let (task, name) = bad(second, number);
+            *due = second + worker.work(&task, &attempt(name, second)).await.unwrap_err().after.as_secs();
+            if world.count(SMS) == before {
+                // It was held back, and the fault is still there.
+                world.other().faults.clear();
+            }
+        }
+        if waiting.is_none() && second % 60 == 2 {
+            waiting = Some((
+                second,
+                second,
+                agent_says(["c11", "c12"][usize::from(second % 120 == 2)], second as u64, "well"),
+            ));
+        }
+        if let Some((since, due, task)) = waiting.clone().filter(|(_, due, _)| *due <= second) {
+            waiting = match worker.work(&task, &attempt(format!("well-{second}"), second)).await {
+                Ok(()) => None,
+                Err(ComeAgain { after }) => Some((since, due + after.as_secs(), task)),
+            };
+            waited = waited.max(second - since);
+        }
+    }
+    assert!(waited <= 60, "{waited} s");
+    assert!(world.other().sms_texts().iter().filter(|text| **text == "well").count() >= 19);
 }
 
 #[tokio::test]
@@ -80,19 +164,23 @@ async fn waiting_for_a_token_does_not_carry_a_message_up_the_ladder() {
 /// A queue message is received 200 times before it is a dead letter.
 #[tokio::test]
 async fn a_message_that_is_held_back_for_twelve_hours_is_received_fewer_times_than_the_queue_allows() {
-    let world = World::talking(ANNA).await;
+    let world = with_people(6).await;
     let worker = world.workers().to_liveengage;
-    let held = from_person("mo-held", ANNA, "held");
+    let held = text_of(5, "held");
+    let down = || {
+        world.other().faults.clear();
+        world.fault(SEND, Fault::NotSent);
+    };
     let (mut received, mut due) = (0, 1_i64);
-    for now in (1..12 * 3600).step_by(5) {
-        // Somebody else's message takes every trial that is due, and fails; or the first five that open the breaker.
-        for number in 0..if now == 1 { 5 } else { 1 } {
-            world.fault(SEND, Fault::Answer(503, json!({})));
-            let other = from_person(&format!("mo-{now}-{number}"), ANNA, "one");
-            let _ = worker.work(&other, &attempt(format!("o{now}-{number}"), now)).await;
+    for now in (1..12 * 3600).step_by(15) {
+        // Somebody else's message takes every trial that is due, and fails.
+        for number in 0..5 {
+            down();
+            let _ = worker.work(&text_of(number, "one"), &attempt(format!("o{now}-{number}"), now)).await;
         }
         if now >= due {
             received += 1;
+            down();
             let wait = worker.work(&held, &attempt(format!("h{now}"), now)).await.unwrap_err();
             due = now + wait.after.as_secs();
         }

@@ -10,6 +10,7 @@ use crate::{
     },
     channel::FileLimits,
     domain::{
+        breaker::Who,
         code::Code,
         conversation::{Change, Consumer, ConsumerToken, Identity},
         id::AccountId,
@@ -76,8 +77,13 @@ impl DeliverToChannel {
         file: &HostedFile,
         attempt: &Attempt,
     ) -> Result<Download, DeliveryError> {
-        let caller =
-            Caller { account, owner: &attempt.owner, client_properties: &settings.client_properties, now: attempt.now };
+        let caller = Caller {
+            account,
+            owner: &attempt.owner,
+            who: Who::of(consumer),
+            client_properties: &settings.client_properties,
+            now: attempt.now,
+        };
         let mut request_id = digest([b"download".as_slice(), file.relative_path.as_str().as_bytes()]);
         request_id.truncate(32);
         let path = &file.relative_path;

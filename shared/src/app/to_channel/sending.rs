@@ -7,9 +7,13 @@ use super::{
     content::Offer, file::outbound, update,
 };
 use crate::{
-    app::delivery::{CHANNEL_CALL, name_of},
+    app::{
+        breakers::{Guarded, ended},
+        delivery::{CHANNEL_CALL, name_of},
+    },
     channel::{ChannelCall, Effect, Receipt, Repeat},
     domain::{
+        breaker::Who,
         conversation::{Change, Consumer},
         delivery::{CarriedOut, Decided, Doubt, LedgerEntry, Shown, ShownName, ShownPlace, Step},
         id::{AccountId, CallReference, CorrelationId, ProviderMessageId},
@@ -138,7 +142,8 @@ impl DeliverToChannel {
     ) -> Result<Receipt, DeliveryError> {
         let name = call.name;
         let (line, now) = (&consumer.line, attempt.now);
-        self.breakers.admit(line, now)?;
+        let guarded = Guarded { key: line, call: name, who: Some(Who::of(consumer)), now };
+        self.breakers.admit(guarded)?;
         let reply = match file.zip(source) {
             Some((envelope, source)) => {
                 let stream = match source.open.take() {
@@ -149,7 +154,7 @@ impl DeliverToChannel {
             }
             None => self.ports.http.call(call).await,
         };
-        self.breakers.note(line, &reply, now);
+        self.breakers.note(guarded, ended(&reply));
         let reply = reply.map_err(|failure| DeliveryError::Http { call: name, failure });
         let receipt = reply.and_then(|reply| Ok(settings.line.receipt(&reply)?));
         // For the next attempt; and there must be time to end this one.

@@ -215,7 +215,7 @@ impl DeliverToLiveEngage {
             let who = ConsumerRef { line: reports.line.clone(), user };
             let record = self.ports.consumers.consumer(&who).await?;
             let known = record.filter(|record| record.account == settings.account).and_then(|record| record.identity);
-            let caller = Self::caller(settings, attempt);
+            let caller = Self::caller(settings, attempt, &who);
             attempt.check_time(&*self.ports.clock, LIVEENGAGE_CALL)?;
             let identity = match known {
                 Some(identity) => identity,

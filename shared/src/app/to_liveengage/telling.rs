@@ -55,7 +55,7 @@ impl DeliverToLiveEngage {
         };
         let settings = self.settings(&undelivered.who.line, attempt).await?;
         let settings = &settings.current;
-        let caller = Self::caller(settings, attempt);
+        let caller = Self::caller(settings, attempt, &undelivered.who);
         let record = self.ports.consumers.consumer(&undelivered.who).await?;
         let known = record.filter(|record| record.account == settings.account).and_then(|record| record.identity);
         let mut identity = match known {

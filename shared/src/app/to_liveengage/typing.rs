@@ -51,8 +51,8 @@ impl DeliverToLiveEngage {
     ) -> Result<Option<SignedDuration>, DeliveryError> {
         let settings = self.settings(line, attempt).await?;
         let settings = &settings.current;
-        let caller = Self::caller(settings, attempt);
         let who = ConsumerRef { line: line.clone(), user: event.user.clone() };
+        let caller = Self::caller(settings, attempt, &who);
         let Some(consumer) = self.ports.consumers.consumer(&who).await? else { return Ok(None) };
         if consumer.account != settings.account {
             return Ok(None);

@@ -95,7 +95,7 @@ impl<'a> Way<'a> {
     }
 
     pub(super) fn caller(&self) -> Caller<'a> {
-        DeliverToLiveEngage::caller(self.settings, self.attempt)
+        DeliverToLiveEngage::caller(self.settings, self.attempt, self.who)
     }
 
     /// Names a request: the same at every attempt, at most 60 characters.
