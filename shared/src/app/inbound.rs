@@ -6,6 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 
 use super::{
+    bundle::bundled,
     delivery::name_of,
     registry::{Lines, Versions},
     replay::is_too_old,
@@ -105,7 +106,7 @@ impl AcceptChannelRequest {
         }
         let queued = messages.len();
         if queued > 0
-            && let Err(error) = self.to_liveengage.send(messages).await
+            && let Err(error) = self.to_liveengage.send(bundled(messages, correlation)).await
         {
             return Outcome::NotQueued(error.code.into());
         }

@@ -1,6 +1,7 @@
 //! The use cases: what the five functions do, over ports. Nothing here names an AWS, Lambda or HTTP-client crate.
 
 mod breakers;
+pub mod bundle;
 pub mod delivery;
 mod echo;
 pub mod error;

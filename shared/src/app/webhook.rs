@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
+    bundle::bundled,
     registry::{Accounts, Versions},
     replay::is_too_old,
     settings::Account,
@@ -100,7 +101,7 @@ impl AcceptWebhook {
         }
         let queued = messages.len();
         if queued > 0
-            && let Err(error) = self.to_channel.send(messages).await
+            && let Err(error) = self.to_channel.send(bundled(messages, correlation)).await
         {
             return Outcome::NotQueued(error.code.into());
         }

@@ -1,12 +1,13 @@
 //! The queues in SQS.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::{
     Client,
     types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry},
 };
+use futures::future::try_join_all;
 use jiff::SignedDuration;
 
 use super::error_code;
@@ -20,6 +21,9 @@ const BATCH: usize = 10;
 
 /// And 256 KiB in all of them: the older limit, which every region has.
 const BATCH_BYTES: usize = 256 * 1024;
+
+/// How many calls are made at the same time.
+const CALLS_AT_ONCE: usize = 8;
 
 /// One FIFO queue.
 #[derive(Debug, Clone)]
@@ -58,48 +62,49 @@ impl SqsQueue {
 #[async_trait]
 impl Queue for SqsQueue {
     async fn send(&self, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
-        // One call after the other, and none after a failure: a later message of a group must not go before an earlier one.
-        let messages = in_rounds(messages);
-        let mut rest = messages.as_slice();
-        while !rest.is_empty() {
-            let (batch, later) = rest.split_at(batch_length(rest));
-            self.send_batch(batch).await?;
-            rest = later;
+        // One round after the other, and none after a failure: a later message of a group must not go before an earlier one. The calls of
+        // a round are of different groups.
+        for round in rounds(messages) {
+            for calls in in_calls(&round).chunks(CALLS_AT_ONCE) {
+                try_join_all(calls.iter().map(|batch| self.send_batch(batch))).await?;
+            }
         }
         Ok(())
     }
 }
 
-/// The first message of every group, then the second of every group, and so on: full calls for a webhook with many messages of a few
-/// people. The order in a group stays.
-fn in_rounds(messages: Vec<QueueMessage>) -> Vec<QueueMessage> {
+/// The first message of every group, then the second of every group, and so on. SQS can take a later entry of a call and refuse an
+/// earlier one; sent again, the earlier one would stand behind.
+fn rounds(messages: Vec<QueueMessage>) -> Vec<Vec<QueueMessage>> {
     let mut seen: HashMap<String, usize> = HashMap::new();
-    let mut numbered: Vec<_> = messages
-        .into_iter()
-        .map(|message| {
-            let round = seen.entry(message.group.clone()).or_default();
-            *round += 1;
-            (*round, message)
-        })
-        .collect();
-    numbered.sort_by_key(|(round, _)| *round);
-    numbered.into_iter().map(|(_, message)| message).collect()
+    let mut rounds: Vec<Vec<QueueMessage>> = Vec::new();
+    for message in messages {
+        let round = seen.entry(message.group.clone()).or_default();
+        *round += 1;
+        if rounds.len() < *round {
+            rounds.push(Vec::new());
+        }
+        if let Some(round) = rounds.get_mut(*round - 1) {
+            round.push(message);
+        }
+    }
+    rounds
 }
 
-/// How many of the first messages fit into one call: at least one, and no two of one group. SQS can take a later entry of a call
-/// and refuse an earlier one; sent again, the earlier one would stand behind.
-fn batch_length(messages: &[QueueMessage]) -> usize {
-    let mut bytes = 0;
-    let mut groups = HashSet::new();
-    let fitting = messages
-        .iter()
-        .take(BATCH)
-        .take_while(|message| {
+/// The calls for the messages of a round: ten messages each, and 256 KiB in all of them.
+fn in_calls(round: &[QueueMessage]) -> Vec<&[QueueMessage]> {
+    let (mut calls, mut rest) = (Vec::new(), round);
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = |message: &&QueueMessage| {
             bytes += message.body.len();
-            bytes <= BATCH_BYTES && groups.insert(message.group.as_str())
-        })
-        .count();
-    fitting.max(1)
+            bytes <= BATCH_BYTES
+        };
+        let (call, later) = rest.split_at(rest.iter().take(BATCH).take_while(fits).count().max(1));
+        calls.push(call);
+        rest = later;
+    }
+    calls
 }
 
 #[async_trait]
@@ -161,33 +166,44 @@ mod tests {
 
     #[test]
     fn a_call_takes_ten_messages_and_256_kib() {
-        assert_eq!(batch_length(&messages(&[1; 25])), 10);
-        assert_eq!(batch_length(&messages(&[100_000, 100_000, 100_000])), 2);
-        assert_eq!(batch_length(&messages(&[300_000, 1])), 1);
-        assert_eq!(batch_length(&messages(&[1])), 1);
+        let lengths = |sizes: &[usize]| in_calls(&messages(sizes)).iter().map(|call| call.len()).collect::<Vec<_>>();
+        assert_eq!(lengths(&[1; 25]), [10, 10, 5]);
+        assert_eq!(lengths(&[100_000, 100_000, 100_000]), [2, 1]);
+        assert_eq!(lengths(&[300_000, 1]), [1, 1]);
+        assert_eq!(lengths(&[1]), [1]);
+        assert!(lengths(&[]).is_empty());
+    }
+
+    fn in_groups(groups: &[&str]) -> Vec<QueueMessage> {
+        let message = |(n, group): (usize, &&str)| QueueMessage {
+            body: n.to_string(),
+            group: (*group).to_owned(),
+            deduplication: String::new(),
+        };
+        groups.iter().enumerate().map(message).collect()
     }
 
     #[test]
-    fn rounds_keep_the_order_in_a_group_and_fill_the_calls() {
-        let groups = ["a", "a", "a", "b", "b", "c"];
-        let messages: Vec<_> = groups
-            .iter()
-            .enumerate()
-            .map(|(n, group)| QueueMessage {
-                body: n.to_string(),
-                group: (*group).to_owned(),
-                deduplication: String::new(),
-            })
-            .collect();
-        let rounds: Vec<_> = in_rounds(messages).into_iter().map(|message| message.body).collect();
-        assert_eq!(rounds, ["0", "3", "5", "1", "4", "2"]);
+    fn a_round_never_has_two_messages_of_one_group_and_the_order_in_a_group_stays() {
+        let rounds = rounds(in_groups(&["a", "a", "a", "b", "b", "c"]));
+        let rounds: Vec<Vec<_>> =
+            rounds.iter().map(|round| round.iter().map(|message| message.body.as_str()).collect()).collect();
+        assert_eq!(rounds, [vec!["0", "3", "5"], vec!["1", "4"], vec!["2"]]);
     }
 
-    #[test]
-    fn a_call_never_takes_two_messages_of_one_group() {
-        let mut messages = messages(&[1; 5]);
-        messages[2].group = messages[0].group.clone();
-        assert_eq!(batch_length(&messages), 2);
-        assert_eq!(batch_length(&messages[2..]), 3);
+    proptest::proptest! {
+        #[test]
+        fn every_message_goes_once_and_after_those_of_its_group_before_it(groups in proptest::collection::vec("[a-e]", 0..60)) {
+            let names: Vec<&str> = groups.iter().map(String::as_str).collect();
+            let rounds = rounds(in_groups(&names));
+            for group in ["a", "b", "c", "d", "e"] {
+                let wanted: Vec<String> = (0..groups.len()).filter(|n| groups[*n] == group).map(|n| n.to_string()).collect();
+                let of_round = |round: &Vec<QueueMessage>| round.iter().filter(|message| message.group == group).count();
+                proptest::prop_assert!(rounds.iter().all(|round| of_round(round) <= 1));
+                let sent: Vec<_> =
+                    rounds.iter().flatten().filter(|message| message.group == group).map(|message| message.body.clone()).collect();
+                proptest::prop_assert_eq!(sent, wanted);
+            }
+        }
     }
 }

@@ -15,6 +15,7 @@ use lambda_runtime::{Error, LambdaEvent};
 
 use crate::{
     app::{
+        bundle::parts,
         delivery::{About, Attempt, ComeAgain, Pace},
         policy::at_least,
         to_channel::DeliverToChannel,
@@ -78,7 +79,8 @@ impl Worker for DeliverToChannel {
     }
 
     fn position(&self, task: &str, _received: u32) -> Option<Position> {
-        Self::place(task).map(Position::Numbered)
+        let first = parts(task).and_then(|parts| parts.into_iter().next());
+        Self::place(first.as_deref().unwrap_or(task)).map(Position::Numbered)
     }
 
     async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
@@ -195,7 +197,21 @@ impl QueueFunction {
         let owner = Owner::new(format!("{request_id}/{message_id}")).map_err(|_| again)?;
         let attempt = Attempt { owner, now: self.clock.now(), deadline, received, pace: self.pace };
         let body = record.body.as_deref().unwrap_or_default();
-        match AssertUnwindSafe(self.worker.work(body, &attempt)).catch_unwind().await {
+        let Some(parts) = parts(body) else { return self.work_on(body, message_id, &attempt).await };
+        // Those that are done are known by their records when the message comes again.
+        for part in parts {
+            let now = self.clock.now();
+            if deadline.duration_since(now) < self.pace.of(NEEDED) {
+                return Err(ComeAgain { after: SignedDuration::ZERO });
+            }
+            self.work_on(&part, message_id, &Attempt { now, ..attempt.clone() }).await?;
+        }
+        Ok(())
+    }
+
+    /// Works on a message, or on one of several that came as one.
+    async fn work_on(&self, body: &str, message_id: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+        match AssertUnwindSafe(self.worker.work(body, attempt)).catch_unwind().await {
             Ok(result) => result,
             Err(_) => {
                 let About { correlation, .. } = About::of_any(body);
@@ -205,7 +221,7 @@ impl QueueFunction {
                     count = 1,
                     "a panic while working on a message; the others go on"
                 );
-                self.worker.give_up(body, &attempt).await
+                self.worker.give_up(body, attempt).await
             }
         }
     }
@@ -249,7 +265,7 @@ mod tests {
     impl Worker for Recorder {
         async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
             self.worked.lock().unwrap().push(attempt.owner.as_str().to_owned());
-            match task {
+            match task.trim_matches('"') {
                 "again" => Err(ComeAgain { after: SignedDuration::from_secs(7) }),
                 "panic" => panic!("told to"),
                 _ => Ok(()),
@@ -353,6 +369,25 @@ mod tests {
         let run = run(event(&[("a", "panic"), ("b", "ok"), ("a", "ok")]), PLENTY).unwrap();
         assert_eq!(run.failed, ["m0", "m2"]);
         assert_eq!(run.postponed, [("r0".to_owned(), 5), ("r2".to_owned(), 5)]);
+    }
+
+    fn several(parts: &[&str]) -> String {
+        serde_json::json!({"task": "several_v1", "correlation": "r-1", "tasks": parts}).to_string()
+    }
+
+    #[test]
+    fn each_of_several_in_one_is_worked_on_by_itself_up_to_the_first_that_must_come_again() {
+        let (all, two) = (several(&["ok", "ok", "ok"]), several(&["ok", "again", "ok"]));
+        let outcome =
+            run(event(&[("a", all.as_str()), ("a", two.as_str()), ("a", "ok"), ("b", "ok")]), PLENTY).unwrap();
+        assert_eq!(outcome.worked, ["req/m0", "req/m0", "req/m0", "req/m1", "req/m1", "req/m3"]);
+        assert_eq!(outcome.failed, ["m1", "m2"]);
+        // A panic is one part's own.
+        let mut event = event(&[("a", several(&["ok", "panic", "ok"]).as_str())]);
+        event.records[0].attributes.insert("ApproximateReceiveCount".to_owned(), "5".to_owned());
+        let outcome = run(event, PLENTY).unwrap();
+        assert_eq!(outcome.worked, ["req/m0", "req/m0", "gave up req/m0", "req/m0"]);
+        assert!(outcome.failed.is_empty());
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! Bodies and headers that are too large, too deep or broken: refused, taken or kept, and never a 500 that comes again for ever.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use connector::{app::task::LARGEST_TASK, lambda::http::LARGEST_BODY};
+use connector::{
+    app::{bundle::parts, task::LARGEST_TASK},
+    lambda::http::LARGEST_BODY,
+    port::QueueMessage,
+};
 use serde_json::{Value, json};
 
 use super::{Deployment, empty};
@@ -72,6 +76,24 @@ async fn thousands_of_changes_are_all_queued_and_in_order() {
     assert_eq!(connector.call_webhook(&notification(&changes)).await, empty(200));
     let numbers: Vec<u64> = connector.tasks().iter().map(|task| task["change"]["sequence"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (0..5000).collect::<Vec<_>>());
+}
+
+/// Each queue message of a group is a call of its own, one after the other: LiveEngage waits for ten seconds.
+#[tokio::test]
+async fn six_hundred_changes_of_one_conversation_are_a_hundred_queue_messages_in_order() {
+    let connector = Deployment::new().await;
+    let changes: Vec<Value> = (0..600_u64).map(|n| change(n, CONVERSATION, "and another text")).collect();
+    for _ in 0..2 {
+        assert_eq!(connector.call_webhook(&notification(&changes)).await, empty(200));
+    }
+    let sent = connector.queue.sent();
+    let (sent, again) = sent.split_at(100);
+    assert_eq!((sent.len(), again.len()), (100, 100));
+    let names = |sent: &[QueueMessage]| sent.iter().map(|message| message.deduplication.clone()).collect::<Vec<_>>();
+    assert_eq!(names(sent), names(again), "the queue knows them again");
+    let number = |part: String| serde_json::from_str::<Value>(&part).unwrap()["change"]["sequence"].as_u64().unwrap();
+    let numbers: Vec<u64> = sent.iter().flat_map(|message| parts(&message.body).unwrap()).map(number).collect();
+    assert_eq!(numbers, (0..600).collect::<Vec<_>>());
 }
 
 #[tokio::test]

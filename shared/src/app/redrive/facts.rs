@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::{
+    bundle::parts,
     inbound::{group, typing_group},
     task::{Said, ToChannel, ToLiveEngage, conversation_group, digest},
 };
@@ -63,6 +64,10 @@ pub struct Facts {
 impl Facts {
     /// Reads a queue message; `None` for one of a form that this version can't read, and for a change that it leaves out.
     pub fn read(task: &str) -> Option<Self> {
+        if let Some(parts) = parts(task) {
+            // They belong into one group, and the first says what they are.
+            return parts.iter().find_map(|part| Self::read(part));
+        }
         let to_liveengage = serde_json::from_str::<ToLiveEngage>(task).ok().map(to_liveengage);
         let mut facts = match to_liveengage {
             Some(facts) => facts,
