@@ -10,7 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use connector::port::{Clock, SystemClock};
+use connector::{
+    lambda::gateway_event,
+    port::{Clock, SystemClock},
+};
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -93,7 +96,7 @@ async fn serve(State(routes): State<Routes>, request: Request) -> Response {
     };
     let query = parts.uri.query().unwrap_or_default();
     let event = event(&parts.method, &path, query, route, line.as_deref(), &parts.headers, &body);
-    let Ok(request) = lambda_http::request::from_str(&event.to_string()) else {
+    let Ok(request) = gateway_event::request(&event.to_string()) else {
         return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
     };
     match function(request).await {
@@ -202,7 +205,7 @@ mod tests {
         headers.append("x-twice", "b".parse().unwrap());
         headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
         let event = event(&method, "/channels/sms-lab", query, "ANY /channels/{line}", Some("sms-lab"), &headers, body);
-        (event.clone(), lambda_http::request::from_str(&event.to_string()).unwrap())
+        (event.clone(), gateway_event::request(&event.to_string()).unwrap())
     }
 
     #[test]

@@ -275,7 +275,7 @@ async fn the_log_says_when_a_newer_secret_is_in_use_and_who_still_signs_with_the
     let sms = events::body(&events::event("inbound-text.json"));
     let signed_at = Clock::now(&*clock);
     let counts = async |of_account: &str, of_line: &str| {
-        let request = |event: serde_json::Value| lambda_http::request::from_str(&event.to_string()).unwrap();
+        let request = |event: serde_json::Value| connector::lambda::gateway_event::request(&event.to_string()).unwrap();
         let answers = [
             webhook.handle(request(events::webhook_with(&notification, of_account))).await.unwrap().status(),
             inbound.handle(request(events::inbound_with(&sms, of_line, signed_at))).await.unwrap().status(),

@@ -22,9 +22,9 @@ use crate::{
     port::{Clock, SystemClock},
 };
 
-pub mod address;
 pub mod batch;
 pub mod config;
+pub mod gateway_event;
 pub mod http;
 pub mod logs;
 pub mod metrics;
@@ -74,13 +74,13 @@ where
     H: Fn(lambda_http::Request) -> A + Send + 'static,
     A: Future<Output = Result<lambda_http::Response<lambda_http::Body>, lambda_http::Error>> + Send + 'static,
 {
-    let readable = |mut invocation: LambdaInvocation| {
-        invocation.body = address::with_readable_query(invocation.body);
+    let rebuilt = |mut invocation: LambdaInvocation| {
+        invocation.body = gateway_event::rebuilt(&invocation.body);
         invocation
     };
     // With the layer that `lambda_http::run` adds, outside of ours: what is logged belongs to the invocation.
     let runtime = lambda_http::runtime(lambda_http::service_fn(handle));
-    runtime.layer(MapRequestLayer::new(readable)).layer(TracingLayer::new()).run().await
+    runtime.layer(MapRequestLayer::new(rebuilt)).layer(TracingLayer::new()).run().await
 }
 
 /// Logs that a function has started, and as what.

@@ -222,7 +222,7 @@ impl Deployment {
 }
 
 fn request(event: &Value) -> lambda_http::Request {
-    lambda_http::request::from_str(&event.to_string()).unwrap()
+    connector::lambda::gateway_event::request(&event.to_string()).unwrap()
 }
 
 fn answer(response: lambda_http::Response<lambda_http::Body>) -> (u16, String) {
