@@ -172,10 +172,7 @@ impl QueueFunction {
         let mut order: Vec<usize> = (0..records.len()).collect();
         for members in groups.into_values().filter(|members| members.len() > 1) {
             let bodies = members.iter().filter_map(|index| records.get(*index));
-            let position = |record: &SqsMessage| {
-                self.worker.position(record.body.as_deref().unwrap_or_default(), received(record))
-            };
-            let positions: Vec<_> = bodies.map(position).collect();
+            let positions: Vec<_> = bodies.map(|record| self.position(record)).collect();
             for (slot, member) in members.iter().zip(sorted(&positions)) {
                 if let (Some(slot), Some(record)) = (order.get_mut(*slot), members.get(member)) {
                     *slot = *record;
@@ -183,6 +180,13 @@ impl QueueFunction {
             }
         }
         order
+    }
+
+    /// A message that panics already while it is looked at keeps its place; what becomes of it is decided when it is worked on.
+    fn position(&self, record: &SqsMessage) -> Option<Position> {
+        let body = record.body.as_deref().unwrap_or_default();
+        let position = || self.worker.position(body, received(record));
+        std::panic::catch_unwind(AssertUnwindSafe(position)).unwrap_or_default()
     }
 
     async fn work(
@@ -221,7 +225,9 @@ impl QueueFunction {
                     count = 1,
                     "a panic while working on a message; the others go on"
                 );
-                self.worker.give_up(body, attempt).await
+                // It reads the message, too: if that is what panics, the message comes again until the queue gives it up.
+                let again = ComeAgain { after: wait_after(attempt.received, None) };
+                AssertUnwindSafe(self.worker.give_up(body, attempt)).catch_unwind().await.unwrap_or(Err(again))
             }
         }
     }
@@ -260,20 +266,21 @@ mod tests {
         postponed: Mutex<Vec<(String, i64)>>,
     }
 
-    /// Fails for `again`, panics for `panic`, works otherwise: the body says what to do.
+    /// Fails for `again`, panics for what begins with `panic`, works otherwise: the body says what to do.
     #[async_trait]
     impl Worker for Recorder {
         async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
             self.worked.lock().unwrap().push(attempt.owner.as_str().to_owned());
             match task.trim_matches('"') {
                 "again" => Err(ComeAgain { after: SignedDuration::from_secs(7) }),
-                "panic" => panic!("told to"),
+                _ if task.starts_with("panic") => panic!("told to"),
                 _ => Ok(()),
             }
         }
 
         /// A number as the task is its place, and one after `at` its time.
         fn position(&self, task: &str, received: u32) -> Option<Position> {
+            assert_ne!(task, "panic at once", "told to");
             if let Some(time) = task.strip_prefix("at ") {
                 return Some(Position::Timed { at: Timestamp::from_second(time.parse().ok()?).unwrap(), received });
             }
@@ -281,7 +288,8 @@ mod tests {
             Some(Position::Numbered(Place { dialog, sequence: Sequence(task.parse().ok()?) }))
         }
 
-        async fn give_up(&self, _task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+        async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+            assert_ne!(task, "panic to the last", "told to");
             if attempt.received < 5 {
                 return Err(ComeAgain { after: SignedDuration::from_secs(5) });
             }
@@ -388,6 +396,23 @@ mod tests {
         let outcome = run(event, PLENTY).unwrap();
         assert_eq!(outcome.worked, ["req/m0", "req/m0", "gave up req/m0", "req/m0"]);
         assert!(outcome.failed.is_empty());
+    }
+
+    #[test]
+    fn a_message_that_panics_before_it_is_begun_stops_only_its_own_group() {
+        let run =
+            run(event(&[("a", "6"), ("a", "panic at once"), ("b", "2"), ("a", "5"), ("b", "1")]), PLENTY).unwrap();
+        assert_eq!(run.worked, ["req/m3", "req/m1", "req/m4", "req/m2"]);
+        assert_eq!(run.failed, ["m1", "m0"]);
+    }
+
+    #[test]
+    fn a_message_that_panics_while_it_is_given_up_stops_only_its_own_group_and_comes_again() {
+        let mut event = event(&[("a", "panic to the last"), ("b", "ok"), ("a", "ok")]);
+        event.records[0].attributes.insert("ApproximateReceiveCount".to_owned(), "5".to_owned());
+        let run = run(event, PLENTY).unwrap();
+        assert_eq!(run.worked, ["req/m0", "req/m1"]);
+        assert_eq!(run.failed, ["m0", "m2"]);
     }
 
     #[test]
