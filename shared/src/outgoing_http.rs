@@ -27,6 +27,9 @@ use crate::{
 /// The longest answer that is read.
 const LONGEST_REPLY: usize = 1024 * 1024;
 
+/// What every call says of its caller.
+pub const USER_AGENT: &str = concat!("liveengage-connector/", env!("CARGO_PKG_VERSION"));
+
 /// Makes calls to LiveEngage and to channels.
 #[derive(Debug, Clone)]
 pub struct ReqwestHttp {
@@ -49,6 +52,7 @@ pub fn client() -> Result<Client, reqwest::Error> {
 #[expect(clippy::disallowed_methods, reason = "this is the one client that the ban points to")]
 fn builder() -> ClientBuilder {
     Client::builder()
+        .user_agent(USER_AGENT)
         .connect_timeout(Duration::from_secs(2))
         .timeout(Duration::from_secs(8))
         .pool_idle_timeout(Duration::from_secs(20))

@@ -211,3 +211,19 @@ fn no_address_in_a_message_makes_the_connector_call_something_inside() {
     let own = whatsapp.fetch(&media("4417"), Some(&located("https://lookaside.fbsbx.com/whatsapp/1")));
     assert!(matches!(own, Ok(MediaCall::Fetch(_))), "{own:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_says_whose_it_is() {
+    let server = MockServer::start().await;
+    Mock::given(path("/")).respond_with(ResponseTemplate::new(200).set_body_string("{}")).mount(&server).await;
+    let http = http();
+    http.call(call(server.uri())).await.unwrap();
+    http.download(call(server.uri())).await.unwrap();
+    let file = StreamedFile { size: 2, bytes: stream::iter([Ok(Bytes::from_static(b"hi"))]).boxed() };
+    http.upload(call(server.uri()), file, FileEnvelope::default()).await.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(requests.len(), 3);
+    for request in requests {
+        assert_eq!(request.headers["user-agent"], concat!("liveengage-connector/", env!("CARGO_PKG_VERSION")));
+    }
+}

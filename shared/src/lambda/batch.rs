@@ -11,8 +11,9 @@ use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use lambda_runtime::{Error, LambdaEvent};
+use lambda_runtime::LambdaEvent;
 
+use super::failure::FunctionError;
 use crate::{
     app::{
         bundle::parts,
@@ -119,16 +120,16 @@ impl QueueFunction {
     ///
     /// # Errors
     /// When a record has no message id: it could not be reported, and SQS would delete it. The whole batch comes again.
-    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, FunctionError> {
         let (event, context) = (event.payload, event.context);
         let deadline = i64::try_from(context.deadline)
             .ok()
             .filter(|ms| *ms > 0)
             .and_then(|ms| Timestamp::from_millisecond(ms).ok())
             .or_else(|| self.clock.now().checked_add(USUAL_TIMEOUT).ok())
-            .ok_or("no deadline")?;
+            .ok_or(FunctionError::NoDeadline)?;
         if event.records.iter().any(|record| record.message_id.as_deref().unwrap_or_default().is_empty()) {
-            return Err("a record of the batch has no messageId".into());
+            return Err(FunctionError::RecordWithoutId);
         }
         let mut response = SqsBatchResponse::default();
         let mut blocked: HashMap<String, SignedDuration> = HashMap::new();
@@ -328,7 +329,7 @@ mod tests {
         postponed: Vec<(String, i64)>,
     }
 
-    fn run(event: SqsEvent, left: SignedDuration) -> Result<Run, Error> {
+    fn run(event: SqsEvent, left: SignedDuration) -> Result<Run, FunctionError> {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let recorder = Arc::new(Recorder::default());
         let function = QueueFunction::new(
@@ -436,7 +437,7 @@ mod tests {
     fn a_record_without_an_id_fails_the_batch_before_anything_is_done() {
         let mut event = event(&[("a", "ok"), ("a", "ok")]);
         event.records[1].message_id = None;
-        assert!(run(event, PLENTY).is_err());
+        assert!(matches!(run(event, PLENTY), Err(FunctionError::RecordWithoutId)));
     }
 
     proptest! {

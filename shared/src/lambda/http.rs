@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
-use lambda_http::{Body, Error, Request, RequestExt, Response, request::RequestContext};
+use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
 
+use super::failure::FunctionError;
 use crate::{
     app::{
         inbound::{self, AcceptChannelRequest},
@@ -45,7 +46,7 @@ impl WebhookFunction {
     ///
     /// # Errors
     /// When the answer can't be built; that is a bug.
-    pub async fn handle(&self, request: Request) -> Result<Response<Body>, Error> {
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, FunctionError> {
         let correlation = correlation(&request);
         let (parts, body) = request.into_parts();
         let body = bytes(body);
@@ -102,7 +103,7 @@ impl InboundFunction {
     ///
     /// # Errors
     /// When the answer can't be built; that is a bug.
-    pub async fn handle(&self, request: Request) -> Result<Response<Body>, Error> {
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, FunctionError> {
         let correlation = correlation(&request);
         let line = request
             .path_parameters_ref()
@@ -177,7 +178,7 @@ fn bytes(body: Body) -> Bytes {
     }
 }
 
-fn respond(answer: Answer) -> Result<Response<Body>, Error> {
+fn respond(answer: Answer) -> Result<Response<Body>, FunctionError> {
     let mut response = Response::builder().status(answer.status);
     if let Some(content_type) = answer.content_type {
         response = response.header(http::header::CONTENT_TYPE, content_type);

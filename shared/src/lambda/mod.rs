@@ -24,6 +24,7 @@ use crate::{
 
 pub mod batch;
 pub mod config;
+pub mod failure;
 pub mod gateway_event;
 pub mod http;
 pub mod logs;
@@ -31,6 +32,7 @@ pub mod metrics;
 pub mod schedule;
 
 pub use batch::QueueFunction;
+pub use failure::FunctionError;
 pub use http::{InboundFunction, WebhookFunction};
 pub use logs::init_logs;
 pub use schedule::TokenRefreshFunction;
@@ -72,7 +74,7 @@ pub fn started<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, E> {
 pub async fn serve_http<H, A>(handle: H) -> Result<(), lambda_http::Error>
 where
     H: Fn(lambda_http::Request) -> A + Send + 'static,
-    A: Future<Output = Result<lambda_http::Response<lambda_http::Body>, lambda_http::Error>> + Send + 'static,
+    A: Future<Output = Result<lambda_http::Response<lambda_http::Body>, FunctionError>> + Send + 'static,
 {
     let rebuilt = |mut invocation: LambdaInvocation| {
         invocation.body = gateway_event::rebuilt(&invocation.body);

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use lambda_runtime::{Error, LambdaEvent};
+use lambda_runtime::LambdaEvent;
 use serde_json::Value;
 
+use super::failure::FunctionError;
 use crate::{app::token_refresh::RefreshTokens, domain::id::Owner, port::Clock};
 
 /// The function `token-refresh`.
@@ -30,14 +31,14 @@ impl TokenRefreshFunction {
     ///
     /// # Errors
     /// When an account's token could not be renewed: the scheduler tries again, and the alarm on errors sees it.
-    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<(), Error> {
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<(), FunctionError> {
         let owner = Owner::new(format!("{}/refresh", event.context.request_id))?;
         match self.refresh.run(&owner, self.clock.now()).await {
             Ok(accounts) => {
                 tracing::info!(accounts, "the AppJWTs are fresh");
                 Ok(())
             }
-            Err(failed) => Err(format!("the AppJWTs of {} account(s) can't be renewed", failed.len()).into()),
+            Err(failed) => Err(FunctionError::TokensNotRenewed(failed.len())),
         }
     }
 }

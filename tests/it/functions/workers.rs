@@ -204,6 +204,7 @@ async fn a_refused_app_install_fails_the_schedule_without_telling_its_secret() {
     let event: Value = events::event("token-refresh-schedule.json");
     let error = connector.token_refresh().handle(LambdaEvent::new(event, connector.context())).await.unwrap_err();
     assert_eq!(error.to_string(), "the AppJWTs of 1 account(s) can't be renewed");
+    assert_eq!(lambda_runtime::Diagnostic::from(error).error_type, "TokensNotRenewed");
 }
 
 #[tokio::test]

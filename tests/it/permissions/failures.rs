@@ -203,7 +203,7 @@ fn shown(lab: &Lab) -> usize {
 }
 
 /// One run of the schedule.
-async fn refresh(lab: &Lab, roles: &Arc<Roles>) -> Result<(), lambda_runtime::Error> {
+async fn refresh(lab: &Lab, roles: &Arc<Roles>) -> Result<(), lambda::FunctionError> {
     let guard = Guard::in_front_of(lab.aws().endpoints(), Arc::clone(roles) as _).await.unwrap();
     let table = lab.aws().table_name().to_owned();
     let environment = move |variable: &str| match variable {
