@@ -3,13 +3,14 @@
 use clap::{Args, Subcommand};
 use connector::{
     app::redrive::{
-        ParkedPlan, PlannedParked, QueueKind, WorkerQueues, delete_parked, plan_parked, redrive_parked, short_name,
+        Outcome, ParkedPlan, PlannedParked, QueueKind, Redriven, WorkerQueues, delete_parked, plan_parked,
+        redrive_parked, settle,
     },
     aws::{ParkedTable, SqsQueue},
     domain::id::{ConversationId, LineId},
-    port::ParkedMessages as _,
+    port::{ParkedMessages as _, StoreError},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
@@ -60,6 +61,10 @@ pub(crate) struct RedriveArguments {
     /// and is parked again if they fail. With it, newer messages of the same conversation wait behind it for as long as it fails.
     #[arg(long, help_heading = "What to do")]
     fresh: bool,
+    /// Wait until it is known what becomes of each, and say it: delivered, or parked again, and why. Up to 5 minutes, or for as long as
+    /// said, such as --wait=30m. A failure that may pass is retried for longer than that, with --fresh for 12 hours.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "5m", value_parser = length, help_heading = "What to do")]
+    wait: Option<SignedDuration>,
 }
 
 #[derive(Debug, Args)]
@@ -109,12 +114,7 @@ impl ListArguments {
         // All of them, whatever is chosen: the plan warns of what would be overtaken, and that may be kept under no line.
         let all = store.parked().await.map_err(|error| target.dynamodb_failure(&error, "dynamodb:Scan"))?;
         let plan = plan_parked(all.messages, &selection);
-        let is_missing = |id: &&String| {
-            let is_named = |message: &PlannedParked| {
-                message.id == **id || message.twins.iter().any(|twin| short_name(twin.as_str()) == **id)
-            };
-            !plan.messages.iter().any(is_named)
-        };
+        let is_missing = |id: &&String| !plan.messages.iter().any(|message| message.id == **id);
         let missing = self.selection.ids.iter().filter(is_missing).cloned().collect();
         let unlisted = self.selection.unlisted(target);
         Ok(Parked { missing, unlisted, store, plan, unreadable: all.unreadable })
@@ -133,9 +133,50 @@ impl RedriveArguments {
             return Ok(parked.dry_run(&self.list, "sent", now));
         }
         let queues = WorkerQueues { to_liveengage: &to_liveengage, to_channel: &to_channel };
-        let redriven = redrive_parked(&parked.plan, &parked.store, queues, self.fresh, now).await;
-        Ok(parked.warned(outcomes(&redriven, self.list.json)))
+        let mut redriven = redrive_parked(&parked.plan, &parked.store, queues, self.fresh, now).await;
+        let waited = wait(self.wait.unwrap_or_default(), &parked, &mut redriven).await;
+        waited.map_err(|error| target.dynamodb_failure(&error, "dynamodb:GetItem"))?;
+        let mut report = outcomes(&redriven, self.list.json);
+        let unsettled = unsettled(&redriven);
+        if unsettled > 0 && self.wait.is_some() {
+            report.complete = false;
+            report.warnings.push(format!(
+                "Of {unsettled} it is not known yet what becomes of them. One that fails is parked again, by the same id."
+            ));
+        } else if unsettled > 0 {
+            report.warnings.push(
+                "Into a queue is not delivered yet. --wait tells what becomes of them; one that fails is parked again, by the same id."
+                    .to_owned(),
+            );
+        }
+        parked.warn_of_permanent(&mut report);
+        Ok(parked.warned(report))
     }
+}
+
+/// How often it is looked what has become of what was sent.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(2);
+
+fn unsettled(redriven: &[Redriven]) -> usize {
+    redriven.iter().filter(|one| one.outcome == Outcome::Sent).count()
+}
+
+/// Waits until it is known what has become of each message that was sent, for so long at the most.
+#[expect(clippy::disallowed_methods, reason = "an operator waits at a terminal, and no function does")]
+async fn wait(longest: SignedDuration, parked: &Parked, redriven: &mut [Redriven]) -> Result<(), StoreError> {
+    let mut left = longest;
+    while unsettled(redriven) > 0 && left.is_positive() {
+        let pause = left.min(LOOK_EVERY);
+        tokio::time::sleep(pause.unsigned_abs()).await;
+        left -= pause;
+        settle(&parked.plan, redriven, &parked.store).await?;
+    }
+    Ok(())
+}
+
+fn length(text: &str) -> Result<SignedDuration, String> {
+    let length = text.parse::<SignedDuration>().ok().filter(SignedDuration::is_positive);
+    length.ok_or_else(|| "a length of time, such as 30s, 5m or 1h".to_owned())
 }
 
 impl DeleteArguments {
@@ -181,6 +222,9 @@ impl Parked {
             Report::done(self.table(now))
         };
         report.warnings.push(format!("Nothing was {done}. With --yes these are {done}, in this order."));
+        if done == "sent" {
+            self.warn_of_permanent(&mut report);
+        }
         if done == "sent" && self.plan.overtaking > 0 {
             report.warnings.push(format!(
                 "{} of them overtake an earlier one of the same conversation that is parked too and is not chosen.",
@@ -188,6 +232,17 @@ impl Parked {
             ));
         }
         self.warned(report)
+    }
+
+    fn warn_of_permanent(&self, report: &mut Report) {
+        let permanent: Vec<_> =
+            self.plan.messages.iter().filter(|one| one.parked.parked.permanent).map(|one| one.id.as_str()).collect();
+        if !permanent.is_empty() {
+            report.warnings.push(format!(
+                "Failed for a reason that does not pass by itself, and will be parked again unless that was mended: {}",
+                permanent.join(", ")
+            ));
+        }
     }
 
     fn warned(&self, mut report: Report) -> Report {
@@ -246,6 +301,7 @@ fn row(planned: &PlannedParked, now: Timestamp, show_text: bool) -> Value {
         "kind": facts.map(|facts| facts.kind),
         "correlation": facts.map(|facts| facts.correlation.as_str()),
         "reason": parked.reason,
+        "permanent": parked.permanent,
         "begun_at": planned.parked.begun,
     });
     if show_text { with_task(row, &parked.task) } else { row }

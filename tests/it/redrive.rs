@@ -70,7 +70,8 @@ impl Table {
         self.begin(id, "worker", second).await;
         self.store.step_done(&lease(id, "worker"), 0, &Step::done(Some("part-1".to_owned())), None).await.unwrap();
         let reason = "refused".to_owned();
-        let parked = Parked { at: at(second), reason, line, conversation: None, task: format!("task of {id}") };
+        let parked =
+            Parked { at: at(second), reason, permanent: true, line, conversation: None, task: format!("task of {id}") };
         self.store.park(&lease(id, "worker"), &parked, &Doubt::default()).await.unwrap();
     }
 
@@ -113,7 +114,8 @@ async fn a_long_list_is_read_to_its_end() {
         let lease = lease(&format!("mo-{n}"), "worker");
         table.store.begin(&lease, at(n), at(n + 60)).await.unwrap();
         let reason = "refused".to_owned();
-        let parked = Parked { at: at(n), reason, line: Some(line()), conversation: None, task: task.clone() };
+        let parked =
+            Parked { at: at(n), reason, permanent: true, line: Some(line()), conversation: None, task: task.clone() };
         table.store.park(&lease, &parked, &Doubt::default()).await.unwrap();
     }
     assert_eq!(table.all().await.len(), 7);

@@ -95,8 +95,17 @@ async fn a_parked_message_is_listed_without_its_text_and_sent_again_when_told_so
     lab.settled().await;
     assert!(!received(&lab).await.contains(&"the parcel is at the door".to_owned()));
 
-    let sent = run(&lab, &[&of_conversation[..], &["--yes"]].concat()).await.unwrap();
-    assert!(sent.complete && sent.text.contains("sent"), "{sent:?}");
+    assert!(dry.warnings.iter().any(|said| said.contains("does not pass by itself") && said.ends_with(id)), "{dry:?}");
+    lab.gateway().fail_next(StatusCode::BAD_REQUEST, HeaderMap::new(), r#"{"error":{"code":"blocked_words"}}"#);
+    let again = run(&lab, &[&of_conversation[..], &["--yes", "--wait=1h"]].concat()).await.unwrap();
+    assert!(
+        !again.complete && again.text.contains("parked again") && again.text.contains("blocked_words"),
+        "{again:?}"
+    );
+    assert!(again.text.contains(id), "{again:?}");
+
+    let sent = run(&lab, &["parked", "redrive", id, "--yes", "--wait=1h"]).await.unwrap();
+    assert!(sent.complete && sent.text.contains("delivered"), "{sent:?}");
     lab.settled().await;
     assert_eq!(received(&lab).await, ["the parcel is at the door"]);
     assert_eq!(run(&lab, &["parked", "list", "--line", "sms-lab"]).await.unwrap().text, "0 parked\n");

@@ -274,6 +274,7 @@ pub(super) async fn end(
     let parked = Parked {
         at: attempt.now,
         reason: given_up.reason,
+        permanent: error.is_permanent(),
         line: about.line.clone(),
         conversation: about.conversation.clone(),
         task: task.to_owned(),

@@ -191,6 +191,12 @@ impl DeliveryError {
         }
     }
 
+    /// Whether the same message would fail in the same way again: it is not about the moment, and its outcome is not in doubt.
+    pub const fn is_permanent(&self) -> bool {
+        matches!(self.disposition(), Disposition::Park)
+            && !matches!(self, Self::InDoubt | Self::PerhapsOurs | Self::ClosedAtOnce { .. })
+    }
+
     /// Whose affair it is, in one of few words: what retries are counted by.
     pub const fn class(&self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ mod dead_letters;
 mod facts;
 mod parked;
 mod selection;
+mod settling;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,8 @@ use serde_json::{Map, Value};
 pub use dead_letters::{DeadLetterPlan, look, plan_dead_letters, redrive_dead_letters};
 pub use facts::{Facts, QueueKind, regroup};
 pub use parked::{ParkedPlan, PlannedParked, delete_parked, plan_parked, redrive_parked};
-pub use selection::{Selection, short_name};
+pub use selection::{Selection, parked_name, short_name};
+pub use settling::settle;
 
 use super::task::to_body;
 use crate::port::Queue;
@@ -24,8 +26,12 @@ use crate::port::Queue;
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is in its queue, and gone from where it lay.
+    /// It is in its queue, and gone from where it lay. What becomes of it is not known yet.
     Sent,
+    /// It was sent, and a worker is through with it: it has arrived.
+    Settled,
+    /// It was sent, and is parked again, for this reason.
+    ParkedAgain(String),
     /// It was deleted without being sent.
     Deleted,
     /// It is in its queue, but could not be removed from where it lay: run again, this is removed; the worker knows the message.
@@ -43,14 +49,16 @@ pub enum Outcome {
 impl Outcome {
     /// Whether nothing is left to do for it.
     pub const fn is_done(&self) -> bool {
-        matches!(self, Self::Sent | Self::Deleted)
+        matches!(self, Self::Sent | Self::Settled | Self::Deleted)
     }
 }
 
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Sent => f.write_str("sent"),
+            Self::Sent => f.write_str("sent into its queue"),
+            Self::Settled => f.write_str("delivered"),
+            Self::ParkedAgain(reason) => write!(f, "parked again: {reason}"),
             Self::Deleted => f.write_str("deleted"),
             Self::Left(error) => write!(f, "sent, but not removed ({error}): run this again"),
             Self::Busy => f.write_str("a worker is at it: run this again in a minute"),

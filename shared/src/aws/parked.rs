@@ -15,7 +15,10 @@ use super::{
     error_code, form,
     key::{Key, PK, SK},
 };
-use crate::port::{ParkedId, ParkedList, ParkedMessage, ParkedMessages, Reopened, StoreError};
+use crate::{
+    domain::delivery::MessageKey,
+    port::{ParkedId, ParkedList, ParkedMessage, ParkedMessages, Reopened, StoreError},
+};
 
 /// What every partition of parked messages begins with.
 const PARTITIONS: &str = "PARKED#";
@@ -120,6 +123,23 @@ impl ParkedMessages for ParkedTable {
         Err(StoreError::Unavailable { code: error_code(&error) })
     }
 
+    async fn is_settled(&self, message: &MessageKey) -> Result<bool, StoreError> {
+        let key = Key::Message(message.clone());
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(PK, text(key.pk()))
+            .key(SK, text(key.sk()))
+            .consistent_read(true)
+            .projection_expression("#status")
+            .expression_attribute_names("#status", "status")
+            .send()
+            .await
+            .map_err(|error| StoreError::Unavailable { code: error_code(&error) })?;
+        Ok(found.item.is_some_and(|item| item.get("status") == Some(&text("done"))))
+    }
+
     async fn forget(&self, id: &ParkedId) -> Result<(), StoreError> {
         let (pk, sk) = keys(id).ok_or(StoreError::Unreadable { what: "a parked message's key" })?;
         self.client
@@ -168,7 +188,7 @@ mod tests {
     use super::*;
     use crate::{
         aws::key::{parked_pk, parked_sk},
-        domain::{delivery::MessageKey, id::LineId},
+        domain::id::LineId,
     };
 
     fn item() -> Item {

@@ -355,6 +355,9 @@ pub struct Parked {
     pub at: Timestamp,
     /// Why, as a sentence without the message's text.
     pub reason: String,
+    /// Whether the same message would fail in the same way again. Not known of what was parked before this was noted.
+    #[serde(default)]
+    pub permanent: bool,
     /// The line, where it is known.
     pub line: Option<LineId>,
     /// The conversation, where it is known.

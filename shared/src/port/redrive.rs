@@ -66,6 +66,9 @@ pub trait ParkedMessages: Send + Sync {
     /// it is done once for each parked message, however often sending it is tried. The steps that were done stay done.
     async fn reopen(&self, parked: &ParkedMessage, now: Timestamp) -> Result<Reopened, StoreError>;
 
+    /// Whether a worker is through with a message that was reopened: it has arrived, or is parked again.
+    async fn is_settled(&self, message: &MessageKey) -> Result<bool, StoreError>;
+
     /// Takes the message out of what is parked. One that is not there is fine.
     async fn forget(&self, id: &ParkedId) -> Result<(), StoreError>;
 }

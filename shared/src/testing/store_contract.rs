@@ -197,8 +197,14 @@ async fn a_doubt_is_kept_until_the_step_is_done(store: &dyn Messages) {
     assert_eq!(begun("e", 81).await, Doubt::default(), "the step is noted after all");
     store.release(&lease("m9", "e"), true, &Doubt { attempts: 1, ..Doubt::none_after(1) }).await.unwrap();
     assert_eq!(begun("e", 82).await.attempts, 1, "of the next one");
-    let parked =
-        Parked { at: at(82), reason: "in doubt".to_owned(), line: None, conversation: None, task: "{}".to_owned() };
+    let parked = Parked {
+        at: at(82),
+        reason: "in doubt".to_owned(),
+        permanent: false,
+        line: None,
+        conversation: None,
+        task: "{}".to_owned(),
+    };
     store.park(&lease("m9", "e"), &parked, &after_death).await.unwrap();
     assert_eq!(store.begin(&lease("m9", "f"), at(120), at(150)).await.unwrap(), Begin::Done);
 }
@@ -414,6 +420,7 @@ async fn a_parked_message_is_done(store: &dyn Messages) {
     let parked = Parked {
         at: at(5),
         reason: "the channel refuses the message".to_owned(),
+        permanent: true,
         line: Some(who("x").line),
         conversation: None,
         task: "{}".to_owned(),

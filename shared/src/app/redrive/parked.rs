@@ -21,7 +21,7 @@ use super::{
     Outcome, Redriven, WorkerQueues,
     facts::Facts,
     renewed,
-    selection::{Candidate, Selection, short_name},
+    selection::{Candidate, Selection, parked_name},
 };
 use crate::{
     app::task::digest,
@@ -32,7 +32,7 @@ use crate::{
 /// A parked message that is meant, with what is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedParked {
-    /// The short name ([`short_name`]).
+    /// Its name ([`parked_name`]).
     pub id: String,
     /// The message.
     pub parked: ParkedMessage,
@@ -67,7 +67,7 @@ pub fn plan_parked(all: Vec<ParkedMessage>, wanted: &Selection) -> ParkedPlan {
             let facts = Facts::read(&parked.parked.task);
             let is_wanted = std::iter::once(&parked).chain(&items).any(|item| is_wanted(wanted, item, facts.as_ref()));
             let twins = items.into_iter().map(|item| item.id).collect();
-            Some((is_wanted, PlannedParked { id: short_name(parked.id.as_str()), parked, facts, twins }))
+            Some((is_wanted, PlannedParked { id: parked_name(&parked.message), parked, facts, twins }))
         })
         .collect();
     messages.sort_by(|(_, a), (_, b)| order(a).cmp(&order(b)));
@@ -87,7 +87,7 @@ pub fn plan_parked(all: Vec<ParkedMessage>, wanted: &Selection) -> ParkedPlan {
 
 fn is_wanted(wanted: &Selection, item: &ParkedMessage, facts: Option<&Facts>) -> bool {
     wanted.matches(&Candidate {
-        id: &short_name(item.id.as_str()),
+        id: &parked_name(&item.message),
         at: item.parked.at,
         line: item.parked.line.as_ref(),
         conversation: item.parked.conversation.as_ref(),

@@ -2,15 +2,23 @@
 
 use jiff::Timestamp;
 
-use super::{super::task::digest, facts::Facts};
+use super::{
+    super::{delivery::name_of, task::digest},
+    facts::Facts,
+};
 use crate::domain::{
-    delivery::ConsumerRef,
+    delivery::{ConsumerRef, MessageKey},
     id::{ConversationId, LineId},
 };
 
 /// The name by which an operator knows a message: the first twelve digits of a digest of its whole name.
 pub fn short_name(name: &str) -> String {
     digest([name.as_bytes()]).chars().take(12).collect()
+}
+
+/// The name by which an operator knows a parked message. It is the message's own: parked again, it keeps it.
+pub fn parked_name(message: &MessageKey) -> String {
+    short_name(&name_of(message))
 }
 
 /// Which messages are meant: those that fit everything that is set. Nothing set means all of them.

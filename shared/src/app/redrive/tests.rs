@@ -48,6 +48,7 @@ fn parked(id: &str, user: &str, accepted: i64, parked_at: i64) -> ParkedMessage 
         parked: Parked {
             at: at(parked_at),
             reason: "refused".to_owned(),
+            permanent: true,
             line: Some(line()),
             conversation: None,
             task: text(id, user, accepted),
@@ -100,7 +101,7 @@ fn a_message_that_is_parked_twice_is_sent_once() {
     let (mut old, new) = (parked("a", "anna", 0, 10), parked("a", "anna", 0, 20));
     old.begun = Some(at(15));
     for all in [vec![old.clone(), new.clone()], vec![new.clone(), old.clone()]] {
-        let only_the_old = Selection { ids: vec![short_name(old.id.as_str())], ..Selection::default() };
+        let only_the_old = Selection { ids: vec![parked_name(&old.message)], ..Selection::default() };
         let plan = plan_parked(all, &only_the_old);
         assert_eq!(plan.messages.len(), 1);
         assert_eq!((&plan.messages[0].parked, &plan.messages[0].twins), (&new, &vec![old.id.clone()]));
@@ -220,6 +221,10 @@ impl ParkedMessages for Machine {
         if answer { Ok(Reopened::Reopened) } else { Err(store_error()) }
     }
 
+    async fn is_settled(&self, message: &MessageKey) -> Result<bool, StoreError> {
+        Ok(self.0.lock().unwrap().settled.contains(message))
+    }
+
     async fn forget(&self, id: &ParkedId) -> Result<(), StoreError> {
         let mut state = self.0.lock().unwrap();
         let (effect, answer) = state.call();
@@ -316,6 +321,36 @@ async fn after_one_that_cannot_be_sent_nothing_of_its_conversation_is() {
     let outcomes: Vec<_> = redriven.into_iter().map(|one| one.outcome).collect();
     assert_eq!(outcomes, [Outcome::Taken, Outcome::Behind, Outcome::Sent]);
     assert_eq!(machine.0.lock().unwrap().queue.len(), 1);
+}
+
+#[tokio::test]
+async fn what_becomes_of_each_is_learnt_as_soon_as_a_worker_is_through_with_it() {
+    let machine = Machine::with(vec![parked("0", "anna", 0, 1), parked("1", "ben", 1, 2)]);
+    let plan = plan_parked(machine.parked().await.unwrap().messages, &Selection::default());
+    let queues = WorkerQueues { to_liveengage: &machine, to_channel: &machine };
+    let mut redriven = redrive_parked(&plan, &machine, queues, false, at(6)).await;
+    let names: Vec<_> = redriven.iter().map(|one| one.id.clone()).collect();
+    let outcomes = |redriven: &[Redriven]| redriven.iter().map(|one| one.outcome.clone()).collect::<Vec<_>>();
+    settle(&plan, &mut redriven, &machine).await.unwrap();
+    assert_eq!(outcomes(&redriven), [Outcome::Sent, Outcome::Sent], "nobody has worked yet");
+    {
+        let mut state = machine.0.lock().unwrap();
+        state.queue.truncate(1);
+        state.work();
+    }
+    settle(&plan, &mut redriven, &machine).await.unwrap();
+    assert_eq!(outcomes(&redriven), [Outcome::Settled, Outcome::Sent]);
+    {
+        // The worker parks the other one once more.
+        let mut state = machine.0.lock().unwrap();
+        state.settled.insert(key("1"));
+        state.parked.push(parked("1", "ben", 1, 9));
+    }
+    settle(&plan, &mut redriven, &machine).await.unwrap();
+    assert_eq!(outcomes(&redriven), [Outcome::Settled, Outcome::ParkedAgain("refused".to_owned())]);
+    assert_eq!(redriven.iter().map(|one| one.outcome.is_done()).collect::<Vec<_>>(), [true, false]);
+    let again = plan_parked(machine.parked().await.unwrap().messages, &Selection::default());
+    assert_eq!(again.messages[0].id, names[1], "it is known by the same name");
 }
 
 #[tokio::test]
