@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     check::Problem,
-    reference::{at, channel_of, paths, reference},
+    reference::{at, channel_of, is_listed, paths, reference},
 };
 
 /// The fields that are copied from elsewhere, or made up.
@@ -26,10 +26,13 @@ const SHORTEST: usize = 16;
 /// The fields that still hold what an example or the template has in them.
 pub(crate) fn placeholders(owner: &SecretOwner, value: &Value) -> Vec<Problem> {
     let right = reference(owner, channel_of(value));
+    // Which fields of such a channel are secrets is not known, so that none of them may be a placeholder.
+    let unlisted = value.get("channel").and_then(Value::as_str).filter(|channel| !is_listed(channel));
+    let is_unlisted = |path: &str| path.split_once('.').is_some_and(|(first, _)| Some(first) == unlisted);
     let placeholder = |path: String| {
         let text = at(value, &path)?.as_str()?;
-        let hint = at(&right, &path).and_then(Value::as_str).unwrap_or_default();
-        let is_copied = COPIED.contains(&path.rsplit('.').next()?);
+        let hint = at(&right, &path).and_then(Value::as_str).unwrap_or("a value of your own");
+        let is_copied = COPIED.contains(&path.rsplit('.').next()?) || is_unlisted(&path);
         (is_copied && (text == hint || is_placeholder(text))).then(|| Problem {
             field: path,
             wrong: "is an example's placeholder".to_owned(),
@@ -141,6 +144,17 @@ mod tests {
         let meant: Vec<String> =
             found(&json!({"sms": {"bearer_token": "b34rer", "webhook_secret": "0123456789abcdef"}}));
         assert_eq!(meant, [""; 0]);
+    }
+
+    #[test]
+    fn no_field_of_a_channel_without_a_list_of_fields_may_hold_a_placeholder() {
+        let owner = SecretOwner::Line(LineId::new("fax-main").unwrap());
+        let settings = json!({"api_key": "xxxx", "webhook": {"key": "THE-KEY"}, "from": "+4930555123"});
+        let secret = json!({"channel": "fax", "fax": settings, "sms": {"from": "..."}, "not_delivered_notice": "..."});
+        let problems = placeholders(&owner, &secret);
+        let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, ["fax.api_key", "fax.webhook.key"]);
+        assert!(problems.iter().all(|problem| problem.expected == "a value of your own"));
     }
 
     /// What `template` prints beside a field.

@@ -10,6 +10,11 @@ pub(crate) const CHOSEN: &str = "Yours to choose";
 const CHANNELS: [(&str, &str); 2] =
     [("sms", include_str!("reference/sms.json")), ("whatsapp", include_str!("reference/whatsapp.json"))];
 
+/// Whether the settings of the channel of this name are known here, field by field.
+pub(crate) fn is_listed(channel: &str) -> bool {
+    CHANNELS.iter().any(|(name, _)| *name == channel)
+}
+
 /// A right secret of this owner; a line's on this channel.
 pub(crate) fn reference(owner: &SecretOwner, channel: &str) -> Value {
     match owner {
