@@ -198,17 +198,21 @@ fn finish(result: Result<output::Report, String>) -> ExitCode {
 /// Where the template has LiveEngage's webhook.
 const WEBHOOK_PATH: &str = "/webhooks/liveengage";
 
+/// # Errors
+/// A sentence: there is no address, or it is not that of the webhook. LiveEngage would post to one that answers 404, and nothing would come.
+fn manifest_of(arguments: &ManifestArguments) -> Result<Value, String> {
+    let url: url::Url =
+        arguments.webhook.url()?.parse().map_err(|_| "the webhook's address is not a URL".to_owned())?;
+    if !url.path().ends_with(WEBHOOK_PATH) {
+        return Err(format!(
+            "the webhook's address must end in {WEBHOOK_PATH}, as the stack's output LiveEngageWebhookUrl does"
+        ));
+    }
+    manifest(&url, &arguments.name, &arguments.description).map_err(|error| error.to_string())
+}
+
 fn print_manifest(arguments: &ManifestArguments) -> ExitCode {
-    let manifest = || {
-        let url: url::Url =
-            arguments.webhook.url()?.parse().map_err(|_| "the webhook's address is not a URL".to_owned())?;
-        if !url.path().ends_with(WEBHOOK_PATH) {
-            let _ =
-                writeln!(std::io::stderr(), "Warning: the stack's output LiveEngageWebhookUrl ends in {WEBHOOK_PATH}.");
-        }
-        manifest(&url, &arguments.name, &arguments.description).map_err(|error| error.to_string())
-    };
-    match manifest() {
+    match manifest_of(arguments) {
         Ok(manifest) => {
             print(&format!("{manifest:#}\n"));
             ExitCode::SUCCESS
@@ -304,6 +308,20 @@ mod tests {
         assert!(parse(&["--stack-outputs", "-"]).is_ok());
         assert!(parse(&[]).is_err());
         assert!(parse(&["--webhook-url", "https://x.example", "--stack-outputs", "-"]).is_err());
+    }
+
+    #[test]
+    fn there_is_no_manifest_for_another_address_than_the_webhooks() {
+        let of = |url: &str| {
+            let webhook = WebhookArguments { webhook_url: Some(url.to_owned()), stack_outputs: None };
+            manifest_of(&ManifestArguments { webhook, name: "n".to_owned(), description: "d".to_owned() })
+        };
+        assert!(of("https://x.example/webhooks/liveengage").is_ok());
+        for wrong in
+            ["https://x.example", "https://x.example/channels/sms-main", "https://x.example/webhooks/liveengage/"]
+        {
+            assert!(of(wrong).unwrap_err().contains("must end in /webhooks/liveengage"), "{wrong}");
+        }
     }
 
     #[test]
