@@ -1,6 +1,11 @@
 //! `connector drill`.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{
+    io::{IsTerminal as _, Write},
+    pin::pin,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::Args;
 use connector_lab::drill::{self, DrillOptions, FaultSet, LONGEST, MOST_CONVERSATIONS, MOST_MESSAGES};
@@ -57,7 +62,13 @@ impl DrillArguments {
 
 /// Runs it and prints what came of it: success only if the promises were kept.
 pub(crate) async fn drill(arguments: &DrillArguments) -> ExitCode {
-    match drill::run(arguments.options()).await {
+    let options = arguments.options();
+    let mut out = std::io::stderr();
+    // First of all, for one that is broken off or hangs: the seed is what it is repeated by.
+    let _ = writeln!(out, "{}", beginning(&options));
+    let is_watched = out.is_terminal();
+    let seconds = options.seconds;
+    match watched(drill::run(options), seconds, is_watched, &mut out).await {
         Ok(report) => {
             crate::print(&report.to_string());
             if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -67,6 +78,35 @@ pub(crate) async fn drill(arguments: &DrillArguments) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn beginning(options: &DrillOptions) -> String {
+    let DrillOptions { seconds, messages, conversations, seed, faults, .. } = options;
+    format!("Seed {seed}: {messages} messages of {conversations} people in {seconds} s. Faults: {faults}.")
+}
+
+/// Says every second how far it is, in one line that is taken away at the end.
+async fn watched<T>(run: impl Future<Output = T>, seconds: u32, is_watched: bool, out: &mut impl Write) -> T {
+    let mut run = pin!(run);
+    let mut passed = 0;
+    loop {
+        match tokio::time::timeout(Duration::from_secs(1), &mut run).await {
+            Ok(result) => {
+                if is_watched {
+                    let _ = write!(out, "\r\x1b[K");
+                }
+                return result;
+            }
+            Err(_) => passed += 1,
+        }
+        if is_watched {
+            let _ = write!(out, "\r\x1b[K{}", progress(passed, seconds)).and_then(|()| out.flush());
+        }
+    }
+}
+
+fn progress(passed: u32, seconds: u32) -> String {
+    if passed < seconds { format!("{passed} of {seconds} s") } else { "coming to rest".to_owned() }
 }
 
 #[cfg(test)]
@@ -93,6 +133,22 @@ mod tests {
         let options = parse(&["--seconds", "10", "--seed", "7", "--faults", "kill,drop", "--messages", "9"]).unwrap();
         assert_eq!((options.seconds, options.messages, options.seed), (10, 9, 7));
         assert_eq!(options.faults.to_string(), "drop,kill");
+    }
+
+    #[test]
+    fn what_a_drill_is_repeated_by_is_said_first() {
+        let options = parse(&["--seed", "7", "--faults", "kill"]).unwrap();
+        assert_eq!(beginning(&options), "Seed 7: 480 messages of 24 people in 60 s. Faults: kill.");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_is_said_on_a_terminal_only() {
+        let run = || tokio::time::timeout(Duration::from_millis(2500), std::future::pending::<()>());
+        let mut out = Vec::new();
+        watched(run(), 2, false, &mut out).await.unwrap_err();
+        assert_eq!(out, b"");
+        watched(run(), 2, true, &mut out).await.unwrap_err();
+        assert_eq!(String::from_utf8(out).unwrap(), "\r\x1b[K1 of 2 s\r\x1b[Kcoming to rest\r\x1b[K");
     }
 
     #[test]
