@@ -23,6 +23,7 @@ use tracing_subscriber::{
 mod aws_failure;
 mod dead_letters;
 mod drill;
+mod events;
 mod output;
 mod parked;
 mod secret;
@@ -45,6 +46,9 @@ enum Command {
     /// Run the functions while everything around them goes wrong, and count what is lost, doubled or out of order: exits 1 if
     /// anything is.
     Drill(drill::DrillArguments),
+    /// Make recorded events fresh.
+    #[command(subcommand)]
+    Events(events::EventsCommand),
     /// Print the manifest of the app install, for LivePerson: where the webhooks go and what the connector may do.
     Manifest(ManifestArguments),
     /// List, show, send again or delete the messages that the connector has given up and kept in its table.
@@ -171,6 +175,7 @@ async fn main() -> ExitCode {
             log(arguments.log);
             drill::drill(&arguments).await
         }
+        Command::Events(command) => finish(command.run(SystemClock.now())),
         Command::Manifest(arguments) => print_manifest(&arguments),
         Command::Parked(command) => finish(command.run(SystemClock.now()).await),
         Command::DeadLetters(command) => finish(command.run(SystemClock.now()).await),

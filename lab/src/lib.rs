@@ -7,6 +7,7 @@
 pub mod api_gateway;
 pub mod aws;
 pub mod drill;
+pub mod events;
 pub mod functions;
 pub mod headless;
 mod installation;

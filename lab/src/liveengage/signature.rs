@@ -23,7 +23,7 @@ pub enum SignatureForm {
 
 impl SignatureForm {
     /// The value of `x-liveperson-signature` for this body, or `None` if the key has a length that HMAC refuses (none has).
-    pub(super) fn sign(self, secret: &SecretString, body: &[u8]) -> Option<String> {
+    pub(crate) fn sign(self, secret: &SecretString, body: &[u8]) -> Option<String> {
         let key = secret.expose_secret().as_bytes();
         Some(match self {
             Self::Sha1Base64 => format!("sha1={}", STANDARD.encode(hmac_sha1(key, body)?)),

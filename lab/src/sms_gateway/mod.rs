@@ -44,6 +44,8 @@ pub use self::media::{MAX_FILES, MmsFile};
 pub use self::phone::{Direction, MessageState, PhoneMedia, PhoneMessage};
 pub use self::webhook::WebhookAnswer;
 
+pub(crate) use self::signature::sign;
+
 use self::api::Fault;
 use self::delivery::Delivery;
 use self::media::MediaStore;

@@ -46,6 +46,8 @@ pub use self::graph::Operation;
 pub use self::phone::{Direction, MessageState, PhoneMessage};
 pub use self::subscription::SubscribeError;
 
+pub(crate) use self::signature::sign;
+
 use self::account::Account;
 use self::graph::{Answer, Fault, GraphError, Outcome};
 use self::update::{DeliveryFailure, Status};

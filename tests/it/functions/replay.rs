@@ -1,6 +1,10 @@
 //! A request that somebody captured, and sends again later: it is rightly signed.
 
-use connector::{app::replay::OLDEST, port::QueueMessage};
+use connector::{
+    app::replay::OLDEST,
+    port::{Clock, QueueMessage},
+};
+use connector_lab::events::fresh;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -137,4 +141,29 @@ async fn old_news_of_a_conversation_is_taken_and_changes_nothing_that_is_newer()
     connector.run(&connector.to_channel(), &opening).await;
     connector.run(&connector.to_liveengage(), &events::event("to-liveengage-batch.json")).await;
     assert!(count(&connector, "LiveEngage CONVERSATION") > 0, "Anna's text has opened a conversation of its own");
+}
+
+#[tokio::test]
+async fn a_recording_that_is_made_fresh_is_taken_as_it_was() {
+    let connector = Deployment::new().await;
+    connector.clock.advance(SignedDuration::from_hours(24 * 400));
+    let secrets = events::event("secrets.json");
+    for (name, answered) in [
+        ("webhook-text.json", 200),
+        ("webhook-batch.json", 200),
+        ("webhook-closed.json", 200),
+        ("webhook-wrong-signature.json", 401),
+        ("inbound-text.json", 200),
+        ("inbound-unsigned.json", 401),
+        ("inbound-whatsapp-text.json", 200),
+    ] {
+        let event = fresh(&events::event(name), &secrets, connector.clock.now()).unwrap();
+        assert_eq!(event["headers"]["content-length"], json!(events::body(&event).len().to_string()), "{name}");
+        let before = connector.tasks().len();
+        let is_webhook = name.starts_with("webhook");
+        let answer =
+            if is_webhook { connector.call_webhook(&event).await } else { connector.call_inbound(&event).await };
+        assert_eq!(answer, empty(answered), "{name}");
+        assert_eq!(connector.tasks().len() > before, answered == 200, "{name}");
+    }
 }

@@ -1,0 +1,95 @@
+//! `connector events`: recorded events, made fresh.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use connector_lab::events::fresh;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::output::Report;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Write copies of recorded HTTP events whose times and signatures are those of now. A gateway's signature is good for five minutes.
+    Sign(SignArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignArguments {
+    /// The recorded events. Those of queues and of the schedule are not signed, and are no use here.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// The secrets to sign with, an object by their names.
+    #[arg(long, value_name = "FILE", default_value = "events/secrets.json")]
+    secrets: PathBuf,
+    /// The folder for the copies. It is made if need be.
+    #[arg(long, value_name = "FOLDER")]
+    to: PathBuf,
+}
+
+impl EventsCommand {
+    /// # Errors
+    /// A sentence: a file can't be read, made fresh or written.
+    pub(crate) fn run(&self, now: Timestamp) -> Result<Report, String> {
+        let Self::Sign(SignArguments { files, secrets, to }) = self;
+        let secrets = read(secrets)?;
+        std::fs::create_dir_all(to).map_err(|error| format!("{} can't be made: {error}", to.display()))?;
+        let mut written = String::new();
+        for file in files {
+            let event = fresh(&read(file)?, &secrets, now).map_err(|error| format!("{}: {error}", file.display()))?;
+            let copy = to.join(file.file_name().ok_or_else(|| format!("{} is no file", file.display()))?);
+            if is_same(file, &copy) {
+                return Err(format!("{} would be written over: --to must be another folder", file.display()));
+            }
+            std::fs::write(&copy, format!("{event:#}\n"))
+                .map_err(|error| format!("{} can't be written: {error}", copy.display()))?;
+            written.push_str(&format!("{}\n", copy.display()));
+        }
+        Ok(Report::done(written))
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn read(path: &Path) -> Result<Value, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+    // What stands in a file of secrets is not told.
+    serde_json::from_str(&text).map_err(|error| format!("{} is not JSON (line {})", path.display(), error.line()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::{Cli, Command};
+
+    fn run(arguments: &[&str]) -> Result<Report, String> {
+        match Cli::try_parse_from([&["connector", "events", "sign"], arguments].concat()).unwrap().command {
+            Some(Command::Events(command)) => command.run(Timestamp::from_second(1_800_000_000).unwrap()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn copies_are_written_and_the_recordings_stay() {
+        let folder = std::env::temp_dir().join(format!("connector-events-{}", uuid::Uuid::new_v4()));
+        let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+        let (secrets, file) = (events.join("secrets.json"), events.join("inbound-text.json"));
+        let of = |path: &Path| path.to_str().unwrap().to_owned();
+        let before = fs::read_to_string(&file).unwrap();
+        let report = run(&[&of(&file), "--secrets", &of(&secrets), "--to", &of(&folder)]).unwrap();
+        assert_eq!(report.text, format!("{}\n", folder.join("inbound-text.json").display()));
+        let copy: Value = serde_json::from_str(&fs::read_to_string(folder.join("inbound-text.json")).unwrap()).unwrap();
+        assert_eq!(copy["headers"]["x-sinch-webhook-signature-timestamp"], "1800000000");
+        let over = run(&[&of(&file), "--secrets", &of(&secrets), "--to", &of(&events)]).unwrap_err();
+        assert!(over.ends_with("--to must be another folder"), "{over}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), before);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
