@@ -107,6 +107,10 @@ struct LabArguments {
     /// address. Prints the functions' environment in the form of sam's --env-vars.
     #[arg(long, value_name = "URL", conflicts_with_all = ["headless", "api_port"])]
     without_functions: Option<url::Url>,
+    /// Where the lab's LiveEngage posts its webhooks: the whole address, for example that of a proxy in front of the connector. Without it,
+    /// the connector's own.
+    #[arg(long, value_name = "URL", conflicts_with = "headless")]
+    webhook_url: Option<url::Url>,
     /// A file with the secrets of an account and lines to play, an object by their names; without it, they are made up.
     #[arg(long, value_name = "FILE")]
     secrets: Option<PathBuf>,
@@ -152,6 +156,7 @@ impl LabArguments {
         Ok(LabOptions {
             installation,
             functions_elsewhere: self.without_functions.clone(),
+            liveengage_webhook: self.webhook_url.clone(),
             page_port: self.port,
             api_port: self.api_port,
             liveengage_port: self.liveengage_port,
@@ -337,6 +342,8 @@ mod tests {
         assert!(parse(&["--without-functions", "nowhere"]).is_err());
         assert!(parse(&[&elsewhere[..], &["--headless"]].concat()).is_err());
         assert!(parse(&[&elsewhere[..], &["--api-port", "3000"]].concat()).is_err());
+        let behind_a_proxy = ["--webhook-url", "http://127.0.0.1:8080/webhooks/liveengage"];
+        assert!(parse(&[&elsewhere[..], &behind_a_proxy].concat()).is_ok());
     }
 
     #[test]

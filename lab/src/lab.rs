@@ -87,6 +87,8 @@ pub struct LabOptions {
     /// Where the functions answer that run outside of the lab; `None` for the lab's own. It has no workers and no schedule then, and
     /// webhooks wait until there is an answer.
     pub functions_elsewhere: Option<Url>,
+    /// Where LiveEngage posts its webhooks, for example a tunnel or a proxy in front of the functions; `None` for the functions themselves.
+    pub liveengage_webhook: Option<Url>,
 }
 
 /// Why the lab doesn't start.
@@ -275,7 +277,10 @@ impl Lab {
             }
         };
         let api = front(Hop::Api, api).await?;
-        let webhook: Url = format!("{api}/webhooks/liveengage").parse()?;
+        let webhook: Url = match &options.liveengage_webhook {
+            Some(elsewhere) => elsewhere.clone(),
+            None => format!("{api}/webhooks/liveengage").parse()?,
+        };
         liveengage.set_webhooks(installation.account_id(), WebhookSettings::to(&webhook));
         gateway.set_webhook_url(format!("{api}/channels/{sms_line}").parse()?);
         let callback: Url = format!("{api}/channels/{whatsapp_line}").parse()?;

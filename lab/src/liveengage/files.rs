@@ -208,15 +208,18 @@ impl Files {
     }
 
     /// Whether a consumer may publish what lies at the path as a file of this type: uploaded, as long as declared, of the
-    /// declared type, and not recognisably of another.
+    /// declared type, and not recognisably of another. LivePerson's own sample asks for a PNG and publishes a JPEG: one picture may go for
+    /// another.
     pub(super) fn is_publishable(&self, owner: Owner<'_>, relative_path: &str, file_type: &str) -> bool {
         let Some(slot) = self.slot_of(owner, relative_path) else { return false };
         let Some((_, bytes)) = &slot.content else { return false };
-        let declared = one_name(&slot.file_type);
+        let (declared, published) = (one_name(&slot.file_type), one_name(file_type));
+        let is_image = |name: &str| IMAGES.contains(&name);
+        let goes_for = |name: &str, other: &str| name == other || (is_image(name) && is_image(other));
         let looks_like = BEGINNINGS.iter().find(|(_, beginning)| bytes.starts_with(beginning)).map(|(name, _)| *name);
         u64::try_from(bytes.len()).is_ok_and(|length| length == slot.declared_length)
-            && one_name(file_type) == declared
-            && looks_like.is_none_or(|name| name == declared)
+            && goes_for(published, declared)
+            && looks_like.is_none_or(|name| goes_for(name, declared))
     }
 
     fn slot_of(&self, owner: Owner<'_>, relative_path: &str) -> Option<&Slot> {

@@ -19,23 +19,24 @@ fn token(world: &World, call: &Call) -> Answer {
         .header(CONTENT_TYPE)
         .and_then(|value| value.split(';').next())
         .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
-    if !form_typed || !call.has_query("v", "1.0") {
+    // LivePerson's older page has everything in the query, and no body.
+    if !(form_typed || call.body.is_empty()) || !call.has_query("v", "1.0") {
         return refuse(StatusCode::BAD_REQUEST, "invalid_request");
     }
     let form: HashMap<String, String> = url::form_urlencoded::parse(&call.body).into_owned().collect();
-    match call.query.get("grant_type").or_else(|| form.get("grant_type")).map(String::as_str) {
+    let field = |name: &str| form.get(name).or_else(|| call.query.get(name)).map(String::as_str);
+    match field("grant_type") {
         Some("client_credentials") => {}
         Some(_) => return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type"),
         None => return refuse(StatusCode::BAD_REQUEST, "invalid_request"),
     }
-    // LivePerson's older samples have the secret in the query, where every proxy logs it: refused here to be noticed.
-    let (Some(client_id), Some(secret)) = (form.get("client_id"), form.get("client_secret")) else {
+    let (Some(client_id), Some(secret)) = (field("client_id"), field("client_secret")) else {
         return refuse(StatusCode::BAD_REQUEST, "invalid_request");
     };
     let account = world
         .accounts
         .get(call.account_id())
-        .filter(|account| account.client_id == *client_id && world.takes_client_secret(account, secret));
+        .filter(|account| account.client_id == client_id && world.takes_client_secret(account, secret));
     let Some(account) = account else { return refuse(StatusCode::UNAUTHORIZED, "invalid_client") };
     match world.tokens.app_token(&account.account_id, &account.client_id, now_s()) {
         Some(token) => Answer::new(StatusCode::OK, json!({ "access_token": token, "token_type": "Bearer" })),

@@ -57,6 +57,8 @@ pub(super) struct Settings {
     pub(super) delivers: bool,
     /// Whether a phone's later webhooks wait for the retries of the earlier ones.
     pub(super) retries_in_line: bool,
+    /// Whether a message outside the window is accepted and fails afterwards, instead of being refused.
+    pub(super) window_fails_later: bool,
     /// The only numbers that can be written to; `None` for everyone.
     pub(super) allowed: Option<Vec<String>>,
 }
@@ -83,6 +85,7 @@ impl Account {
                 media_url_lifetime: MEDIA_URL_LIFETIME,
                 delivers: true,
                 retries_in_line: false,
+                window_fails_later: false,
                 allowed: None,
             }),
             options,
@@ -140,7 +143,10 @@ impl Account {
     pub(super) fn add_to_phone(&self, number: &str, message: PhoneMessage) {
         let what = format!("{} to {number}", message.content.kind());
         self.options.journal.record("whatsapp", "phone", what, Some(message.text().into()));
-        let failure = lock(&self.delivery_failures).pop_front();
+        let scripted = lock(&self.delivery_failures).pop_front();
+        let is_open = self.phonebook().get(number).is_some_and(|phone| phone.is_window_open(SystemClock.now()));
+        let too_late = || DeliveryFailure { code: 131_047, title: "Re-engagement message".to_owned() };
+        let failure = scripted.or_else(|| (!is_open).then(too_late));
         let delivers = lock(&self.settings).delivers;
         let id = message.id.clone();
         let mut outgoing = self.outgoing();

@@ -270,6 +270,14 @@ impl WhatsApp {
         self.change_profile(phone, |profile| profile.user_id = Some(user_id.to_owned()))
     }
 
+    /// From now on webhooks name the consumer by the number alone, as Meta's did until April 2026.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NotAPhone`].
+    pub fn forget_user_id(&self, phone: &str) -> Result<(), ConsumerError> {
+        self.change_profile(phone, |profile| profile.user_id = None)
+    }
+
     /// From now on webhooks name the consumer by the user id alone, as for one who has taken a username.
     ///
     /// # Errors

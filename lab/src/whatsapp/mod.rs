@@ -205,6 +205,12 @@ impl WhatsApp {
         }
     }
 
+    /// Whether a message outside the 24 hours is accepted and reported as `failed` with 131047 afterwards, or refused with that at once, as
+    /// at the start. Meta does both.
+    pub fn set_window_fails_later(&self, later: bool) {
+        lock(&self.account.settings).window_fails_later = later;
+    }
+
     /// Only these numbers can be written to from now on, as with a test number; others are refused with 131030. `None` lifts it.
     pub fn set_allowed_recipients(&self, phones: Option<Vec<String>>) {
         lock(&self.account.settings).allowed = phones;

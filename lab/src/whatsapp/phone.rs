@@ -1,6 +1,7 @@
 //! The phones and what is on them.
 
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use super::content::MessageContent;
 
@@ -75,7 +76,7 @@ impl PhoneMessage {
 pub(super) struct Profile {
     pub(super) name: String,
     pub(super) username: Option<String>,
-    /// The business-scoped user id, for example `US.13491208655302741918`.
+    /// The business-scoped user id, for example `US.13491208655302741918`. Since April 2026 everybody has one.
     pub(super) user_id: Option<String>,
     /// Whether webhooks leave the number out.
     pub(super) is_number_hidden: bool,
@@ -96,8 +97,12 @@ pub(super) struct Phone {
 impl Phone {
     fn new(number: &str) -> Self {
         let last_digits: String = number.chars().skip(number.chars().count().saturating_sub(4)).collect();
-        let profile =
-            Profile { name: format!("Consumer {last_digits}"), username: None, user_id: None, is_number_hidden: false };
+        let profile = Profile {
+            name: format!("Consumer {last_digits}"),
+            username: None,
+            user_id: Some(user_id_of(number)),
+            is_number_hidden: false,
+        };
         Self { number: number.to_owned(), profile, messages: Vec::new(), last_written: None, typing_until: None }
     }
 
@@ -169,6 +174,11 @@ pub(super) fn is_e164(number: &str) -> bool {
     number.strip_prefix('+').is_some_and(|digits| {
         (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
     })
+}
+
+/// A user id of the form that Meta gives, always the same for a number, and without its digits in it.
+fn user_id_of(number: &str) -> String {
+    format!("US.{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, number.as_bytes()).as_u128())
 }
 
 /// Two capital letters, a full stop, and 1 to 128 letters, digits and full stops (Meta, "Business-scoped user IDs").

@@ -57,7 +57,7 @@ pub(super) fn is_as_uploaded(world: &World, call: &Call, consumer: &ConsumerIden
     let preview_is_sound = message
         .preview
         .as_ref()
-        .is_none_or(|preview| preview.starts_with("data:image/") && preview.len() < LONGEST_PREVIEW);
+        .is_none_or(|preview| preview.starts_with("data:image/") && preview.len() <= LONGEST_PREVIEW);
     preview_is_sound && world.files().is_publishable(owner(call, consumer), &message.relative_path, &message.file_type)
 }
 

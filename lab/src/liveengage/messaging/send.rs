@@ -13,7 +13,7 @@ use crate::liveengage::tokens::ConsumerIdentity;
 use crate::liveengage::world::World;
 
 /// The most characters that the JSON of a request may have, metadata included. Counted in UTF-16 units: the stricter
-/// reading of the documented "5000 characters".
+/// reading of the documented "5000 characters". A file's preview is not counted: it may have 30 KB by itself.
 const LONGEST_REQUEST: usize = 5000;
 
 /// `POST /api/account/{account}/messaging/consumer/conversation/send`
@@ -48,7 +48,9 @@ fn send(world: &World, call: &Call) -> Answer {
         .find_map(|pointer| request.as_ref()?.pointer(pointer)?.as_str());
     world.note_send(call.account_id(), &consumer.id, about, client_properties(call));
 
-    let too_long = str::from_utf8(&call.body).is_ok_and(|text| text.encode_utf16().count() > LONGEST_REQUEST);
+    let preview = request.as_ref().and_then(|request| request.pointer("/body/event/message/preview")?.as_str());
+    let longest = LONGEST_REQUEST + preview.map_or(0, |preview| preview.encode_utf16().count());
+    let too_long = str::from_utf8(&call.body).is_ok_and(|text| text.encode_utf16().count() > longest);
     let envelope = request.as_ref().filter(|_| !too_long).and_then(Envelope::read);
     let Some(envelope) = envelope else { return plain_bad_request(request.as_ref()) };
     match envelope.kind.as_str() {

@@ -184,19 +184,32 @@ async fn a_file_message_is_what_was_uploaded() {
     let consumer = Consumer::new(&simulator, "phone-7").await;
     let conversation = consumer.open().await;
     let path = uploaded(&simulator, &consumer, PNG).await;
-    assert_eq!(refusal(&consumer.publish(&conversation, &file_event(&path, "GIF")).await), BAD, "another type");
+    assert_eq!(refusal(&consumer.publish(&conversation, &file_event(&path, "PDF")).await), BAD, "another type");
+    assert_eq!(consumer.publish(&conversation, &file_event(&path, "JPEG")).await.0, 200, "as LivePerson's own sample");
     let mut with_preview = file_event(&path, "PNG");
     with_preview["message"]["preview"] = json!("https://shop.example/preview.png");
     assert_eq!(refusal(&consumer.publish(&conversation, &with_preview).await), BAD, "no data URI");
     with_preview["message"]["preview"] = json!("data:image/png;base64,AAAA");
     assert_eq!(consumer.publish(&conversation, &with_preview).await.0, 200);
+    let preview = |length: usize| json!(format!("{:A<length$}", "data:image/png;base64,"));
+    with_preview["message"]["preview"] = preview(30_000);
+    assert_eq!(
+        consumer.publish(&conversation, &with_preview).await.0,
+        200,
+        "it is not counted with the 5000 characters"
+    );
+    with_preview["message"]["preview"] = preview(30_001);
+    assert_eq!(refusal(&consumer.publish(&conversation, &with_preview).await), BAD);
+    with_preview["message"]["preview"] = preview(30_000);
+    with_preview["message"]["caption"] = "c".repeat(5000).into();
+    assert_eq!(consumer.publish(&conversation, &with_preview).await.0, 400, "the rest of it is");
     let mut without_path = file_event(&path, "PNG");
     without_path["message"].as_object_mut().unwrap().remove("relativePath");
     assert_eq!(refusal(&consumer.publish(&conversation, &without_path).await), BAD);
 
-    // A JPEG that is declared as a PNG, as a careless connector does.
-    let jpeg = uploaded(&simulator, &consumer, b"\xff\xd8\xff\xe0 a picture").await;
-    assert_eq!(refusal(&consumer.publish(&conversation, &file_event(&jpeg, "PNG")).await), BAD);
+    // A PDF that is declared as a PNG, as a careless connector does.
+    let pdf = uploaded(&simulator, &consumer, b"%PDF-1.7 no picture").await;
+    assert_eq!(refusal(&consumer.publish(&conversation, &file_event(&pdf, "PNG")).await), BAD);
     let (_, answer) = upload_url(&consumer, json!(5), "JPG").await;
     assert_eq!(put(&simulator, &answer, b"\xff\xd8\xff\xe0.").await, 201);
     let event = file_event(&path_of(&answer), "JPEG");

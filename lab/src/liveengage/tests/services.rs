@@ -85,7 +85,7 @@ async fn sentinel_refuses_wrong_credentials_and_wrong_requests() {
             credentials.clone(),
             "invalid_request",
         ),
-        (format!("?v=1.0&grant_type=client_credentials&{credentials}"), FORM, String::new(), "invalid_request"),
+        (format!("?v=1.0&grant_type=client_credentials&client_id={CLIENT_ID}"), FORM, String::new(), "invalid_request"),
     ];
     for (query, content_type, body, error) in cases {
         assert_eq!(
@@ -94,6 +94,24 @@ async fn sentinel_refuses_wrong_credentials_and_wrong_requests() {
             "{query}"
         );
     }
+}
+
+#[tokio::test]
+async fn sentinel_takes_the_credentials_in_the_query_as_on_livepersons_older_page() {
+    let journal = Journal::default();
+    let simulator =
+        LiveEngageSimulator::start(LiveEngageOptions { journal: journal.clone(), ..options() }).await.unwrap();
+    let url = |secret: &str| {
+        let base = format!("/sentinel/api/account/{ACCOUNT}/app/token?v=1.0&grant_type=client_credentials");
+        format!("{base}&client_id={CLIENT_ID}&client_secret={secret}")
+    };
+    for headers in [&[][..], &[FORM]] {
+        let (status, answer) = post(&simulator, &url(SECRET), headers, String::new()).await;
+        assert_eq!((status, answer["token_type"].as_str()), (200, Some("Bearer")));
+    }
+    assert_eq!(post(&simulator, &url("guessed"), &[], String::new()).await.0, 401);
+    let shown = format!("{:?}", journal.entries());
+    assert!(shown.contains("Sentinel token") && !shown.contains(SECRET), "{shown}");
 }
 
 #[tokio::test]

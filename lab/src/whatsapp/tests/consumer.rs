@@ -169,6 +169,7 @@ async fn a_tap_answers_with_the_id_and_the_message_it_is_on() {
 async fn a_consumer_is_named_by_number_by_both_or_by_user_id_alone() {
     let connector = Connector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
+    whatsapp.forget_user_id(PHONE).unwrap();
     assert_eq!(whatsapp.hide_phone_number(PHONE), Err(ConsumerError::NoUserId));
     whatsapp.consumer_sends(PHONE, "one").unwrap();
     whatsapp.set_user_id(PHONE, "US.7700481").unwrap();
@@ -201,6 +202,22 @@ async fn a_consumer_is_named_by_number_by_both_or_by_user_id_alone() {
     );
     let wrong = Err(ConsumerError::NotAUserId("12025550143".to_owned()));
     assert_eq!(whatsapp.set_user_id(PHONE, "12025550143"), wrong);
+}
+
+#[tokio::test]
+async fn everybody_has_a_user_id_of_their_own() {
+    let connector = Connector::start(&[]).await;
+    let whatsapp = simulator_with(&connector).await;
+    for phone in [PHONE, PHONE, OTHER_PHONE] {
+        whatsapp.consumer_sends(phone, "hi").unwrap();
+    }
+    connector.called(3).await;
+    let mut values = connector.values();
+    values.sort_by_key(|value| value["contacts"][0]["wa_id"].to_string());
+    let ids: Vec<_> = values.iter().map(|value| value["contacts"][0]["user_id"].as_str().unwrap()).collect();
+    assert!(ids[0] == ids[1] && ids[0] != ids[2], "{ids:?}");
+    assert!(ids.iter().all(|id| id.starts_with("US.") && !id.contains("0143")), "{ids:?}");
+    assert_eq!(values[0]["messages"][0]["from_user_id"], ids[0]);
 }
 
 #[tokio::test]

@@ -177,6 +177,29 @@ async fn nobody_is_written_to_24_hours_after_their_last_message() {
 }
 
 #[tokio::test]
+async fn a_refusal_outside_the_window_may_come_as_a_report_later() {
+    let connector = Connector::start(&[]).await;
+    let whatsapp = simulator_with(&connector).await;
+    whatsapp.set_window_fails_later(true);
+    whatsapp.consumer_sends(PHONE, "hi").unwrap();
+    taken(&whatsapp, &text("in time")).await;
+    whatsapp.close_window(PHONE);
+    let id = taken(&whatsapp, &text("too late")).await.id;
+    let mut stranger = text("hi");
+    stranger["to"] = OTHER_PHONE.into();
+    assert_eq!(call(&whatsapp, &stranger).await.0, 200);
+    connector.called(5).await;
+    let values = connector.values();
+    let of_it: Vec<_> = values
+        .iter()
+        .flat_map(|value| value["statuses"].as_array().cloned().unwrap_or_default())
+        .filter(|status| status["id"] == id.as_str())
+        .collect();
+    assert_eq!(of_it.len(), 1, "{of_it:?}");
+    assert_eq!((&of_it[0]["status"], &of_it[0]["errors"][0]["code"]), (&json!("failed"), &json!(131_047)));
+}
+
+#[tokio::test]
 async fn a_test_number_writes_to_its_list_only() {
     let whatsapp = simulator_in_chat().await;
     whatsapp.set_allowed_recipients(Some(vec![OTHER_PHONE.to_owned()]));

@@ -21,6 +21,8 @@ async fn a_text_is_posted_as_meta_writes_it_with_a_signature_over_the_exact_body
     assert!(body.is_ascii());
     assert_eq!(headers["x-hub-signature-256"], signature_of(&body));
     assert_eq!(headers["content-type"], "application/json");
+    let user_id = &connector.values()[0]["contacts"][0]["user_id"];
+    assert!(user_id.is_string());
     assert_eq!(
         connector.bodies()[0],
         json!({
@@ -28,9 +30,9 @@ async fn a_text_is_posted_as_meta_writes_it_with_a_signature_over_the_exact_body
             "entry": [{ "id": "311900427715083", "changes": [{ "field": "messages", "value": {
                 "messaging_product": "whatsapp",
                 "metadata": { "display_phone_number": "493055501044", "phone_number_id": NUMBER_ID },
-                "contacts": [{ "profile": { "name": "Ana Löwe" }, "wa_id": "12025550143" }],
+                "contacts": [{ "profile": { "name": "Ana Löwe" }, "wa_id": "12025550143", "user_id": user_id }],
                 "messages": [{
-                    "from": "12025550143", "id": id, "timestamp": on_phone.at.as_second().to_string(),
+                    "from": "12025550143", "from_user_id": user_id, "id": id, "timestamp": on_phone.at.as_second().to_string(),
                     "type": "text", "text": { "body": "Grüße 👋" },
                 }],
             }}]}],
@@ -204,7 +206,7 @@ async fn statuses_follow_a_message_and_carry_its_callback_data() {
     }
     let priced: Vec<_> = statuses.iter().map(|status| status["pricing"].is_object()).collect();
     assert_eq!(priced, [true, true, false]);
-    assert!(connector.values()[1..].iter().all(|value| value.get("contacts").is_none()));
+    assert!(connector.values()[1..].iter().all(|value| value["contacts"][0]["user_id"].is_string()));
 }
 
 #[tokio::test]
