@@ -95,6 +95,7 @@ async fn functions_are_replaced_in_mid_traffic_and_nothing_is_lost() {
     let options = DrillOptions { seconds: 8, messages: 120, ..short("deploy".parse().unwrap()) };
     let report = run(options).await;
     assert!(report.is_good(), "{report}");
+    assert_eq!(report.score.sent, 120, "{report}");
     for function in ["webhook", "inbound", "to-liveengage", "to-channel", "token-refresh"] {
         assert_eq!(report.injected.get(&format!("deployed: {function}")), Some(&4), "{report}");
     }

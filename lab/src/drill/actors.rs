@@ -1,7 +1,7 @@
 //! The people and the agents: they say what the plan has for them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use connector::port::{Clock as _, SystemClock};
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::evidence;
 use super::plan::{Line, Plan, is_on_whatsapp};
 use super::score::Sent;
 use super::storm::Storm;
@@ -20,12 +21,22 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How often all tokens expire.
 const TOKENS_EXPIRE: Duration = Duration::from_secs(3);
 
-/// The open conversation of each person who has one.
-type Open = watch::Receiver<BTreeMap<u16, String>>;
+/// What is seen at the desk.
+#[derive(Clone, Default)]
+struct Desk {
+    /// The open conversation of each person who has one.
+    open: BTreeMap<u16, String>,
+    /// How often the desk was looked at.
+    looks: u64,
+    /// Nothing is on its way any more and nobody writes: a conversation that is not open now will not be.
+    settled: bool,
+}
 
 pub(super) struct Actors {
-    acting: JoinSet<()>,
+    people: JoinSet<()>,
+    agents: JoinSet<()>,
     watching: JoinSet<()>,
+    desk: watch::Sender<Desk>,
     sent: Arc<Mutex<Vec<Sent>>>,
     planned: Vec<Tag>,
 }
@@ -36,8 +47,9 @@ struct Stage {
     lab: Arc<Lab>,
     storm: Storm,
     begun: Instant,
-    until: Instant,
     sent: Arc<Mutex<Vec<Sent>>>,
+    /// How many texts each person still has to write.
+    to_write: Arc<[Mutex<usize>]>,
 }
 
 /// The number of the phone of a conversation.
@@ -46,21 +58,26 @@ pub(super) fn phone(conversation: u16) -> String {
 }
 
 impl Actors {
-    /// Lets everybody begin. At `until` agents stop to look for open conversations.
-    pub(super) fn start(lab: &Arc<Lab>, storm: &Storm, plan: Plan, until: Instant) -> Self {
+    /// Lets everybody begin.
+    pub(super) fn start(lab: &Arc<Lab>, storm: &Storm, plan: Plan) -> Self {
         let sent = Arc::<Mutex<Vec<Sent>>>::default();
-        let stage =
-            Stage { lab: Arc::clone(lab), storm: storm.clone(), begun: Instant::now(), until, sent: Arc::clone(&sent) };
-        let (open, known) = watch::channel(BTreeMap::new());
+        let stage = Stage {
+            lab: Arc::clone(lab),
+            storm: storm.clone(),
+            begun: Instant::now(),
+            sent: Arc::clone(&sent),
+            to_write: plan.conversations.iter().map(|(person, _)| Mutex::new(person.len())).collect(),
+        };
+        let (desk, seen) = watch::channel(Desk::default());
         let mut watching = JoinSet::new();
-        watching.spawn(watch_desk(Arc::clone(lab), open));
+        watching.spawn(watch_desk(Arc::clone(lab), desk.clone()));
         let planned = plan.lines().map(|line| line.tag).collect();
-        let mut acting = JoinSet::new();
+        let (mut people, mut agents) = (JoinSet::new(), JoinSet::new());
         for (person, agent) in plan.conversations {
-            acting.spawn(stage.clone().person(person));
-            acting.spawn(stage.clone().agent(agent, known.clone()));
+            people.spawn(stage.clone().person(person));
+            agents.spawn(stage.clone().agent(agent, seen.clone()));
         }
-        Self { acting, watching, sent, planned }
+        Self { people, agents, watching, desk, sent, planned }
     }
 
     /// Returns at `end`; until then, tokens expire now and then, if they shall.
@@ -74,9 +91,23 @@ impl Actors {
         tokio::time::sleep_until(end).await;
     }
 
-    /// Waits until everybody has said all.
-    pub(super) async fn end(&mut self) {
-        while self.acting.join_next().await.is_some() {}
+    /// Waits until everybody has said all, however long it takes. An agent without an open conversation stops waiting for one when
+    /// nothing that could open it is on its way.
+    pub(super) async fn end(&mut self, lab: &Lab) {
+        while self.people.join_next().await.is_some() {}
+        let all_said = async { while self.agents.join_next().await.is_some() {} };
+        let settled = async {
+            evidence::rest(lab).await;
+            // The look that is going on can have begun before.
+            let (mut seen, looks) = (self.desk.subscribe(), self.desk.borrow().looks);
+            let _ = seen.wait_for(|desk| desk.looks >= looks + 2).await;
+            self.desk.send_modify(|desk| desk.settled = true);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = all_said => {}
+            () = settled => {}
+        }
         self.watching.abort_all();
     }
 
@@ -102,6 +133,11 @@ impl Stage {
             tokio::time::sleep_until(self.begun + line.at).await;
             let at = SystemClock.now();
             let phone = phone(line.tag.conversation);
+            // Held until the text is sent: see `close`.
+            let mut left = self.to_write(line.tag.conversation);
+            if let Some(left) = &mut left {
+                **left = left.saturating_sub(1);
+            }
             let sent = if is_on_whatsapp(line.tag.conversation) {
                 self.lab.whatsapp().consumer_sends(&phone, &line.text).map_err(|error| error.to_string())
             } else {
@@ -117,42 +153,59 @@ impl Stage {
         }
     }
 
-    async fn agent(self, lines: Vec<Line>, mut open: Open) {
+    /// How many texts this person still has to write. Nobody else writes or closes while the answer is held.
+    fn to_write(&self, conversation: u16) -> Option<MutexGuard<'_, usize>> {
+        let left = self.to_write.get(usize::from(conversation))?;
+        Some(left.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn agent(self, lines: Vec<Line>, mut desk: watch::Receiver<Desk>) {
         for line in lines {
             tokio::time::sleep_until(self.begun + line.at).await;
-            let said = tokio::time::timeout_at(self.until, self.say(&line, &mut open)).await;
-            if said.is_err() {
+            if !self.say(&line, &mut desk).await {
                 return;
             }
         }
     }
 
-    /// Says it in the person's open conversation, and waits for one if there is none.
-    async fn say(&self, line: &Line, open: &mut Open) {
+    /// Says it in the person's open conversation, and waits for one if there is none. Whether it could be said.
+    async fn say(&self, line: &Line, desk: &mut watch::Receiver<Desk>) -> bool {
         loop {
-            let conversation = open.borrow_and_update().get(&line.tag.conversation).cloned();
+            let (conversation, settled) = {
+                let desk = desk.borrow_and_update();
+                (desk.open.get(&line.tag.conversation).cloned(), desk.settled)
+            };
             if let Some(conversation) = conversation {
                 let at = SystemClock.now();
                 if let Ok(sequence) = self.lab.liveengage().say(&conversation, &line.text) {
                     self.storm.name(line.tag, format!("{conversation}#{sequence}"));
                     self.note(line, at, conversation.clone());
                     if line.then_close {
-                        // It may have been closed by now.
-                        let _ = self.lab.liveengage().close(&conversation);
+                        self.close(line, &conversation);
                     }
-                    return;
+                    return true;
                 }
             }
-            if open.changed().await.is_err() {
-                return std::future::pending().await;
+            if settled || desk.changed().await.is_err() {
+                return false;
             }
+        }
+    }
+
+    /// Closes the conversation, unless the person has nothing more to write: only they can open the next one, for what the agent still
+    /// has to say.
+    fn close(&self, line: &Line, conversation: &str) {
+        let left = self.to_write(line.tag.conversation);
+        if left.as_ref().is_some_and(|left| **left > 0) {
+            // It may have been closed by now.
+            let _ = self.lab.liveengage().close(conversation);
         }
     }
 }
 
 /// Keeps track of who has an open conversation. Whose it is, is seen by the marks of the person's texts in it, and for the next
 /// ones known by the person's id.
-async fn watch_desk(lab: Arc<Lab>, open: watch::Sender<BTreeMap<u16, String>>) {
+async fn watch_desk(lab: Arc<Lab>, desk: watch::Sender<Desk>) {
     let mut people: HashMap<String, u16> = HashMap::new();
     let mut next = Instant::now();
     loop {
@@ -171,10 +224,9 @@ async fn watch_desk(lab: Arc<Lab>, open: watch::Sender<BTreeMap<u16, String>>) {
                 now.insert(*person, conversation.id);
             }
         }
-        open.send_if_modified(|known| {
-            let changed = *known != now;
-            *known = now;
-            changed
+        desk.send_modify(|desk| {
+            desk.open = now;
+            desk.looks += 1;
         });
     }
 }

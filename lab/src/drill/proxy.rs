@@ -24,8 +24,10 @@ use crate::aws::listener;
 
 /// Longer than the functions, the SDK and those who post webhooks wait.
 const STALLING: Duration = Duration::from_secs(10);
-/// How late a message comes that a broken connector dawdles with.
-const DAWDLING: Duration = Duration::from_millis(1500);
+/// A broken connector dawdles with a message until a later one has overtaken it, but no longer than this.
+const DAWDLING: Duration = Duration::from_secs(30);
+/// How often it looks whether one has.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The connection ends without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +92,12 @@ impl Front {
             Some(Sabotage::Dawdles) => {
                 let body_of_answer = Bytes::from_static(br#"{"id":"mt-dawdled","parts":1}"#);
                 tokio::spawn(async move {
-                    wait(DAWDLING).await;
+                    for _ in 0..DAWDLING.as_millis() / LOOK.as_millis() {
+                        if call.pieces.iter().all(|piece| self.sky.is_overtaken(piece.tag)) {
+                            break;
+                        }
+                        wait(LOOK).await;
+                    }
                     let late = self.pass_on(&parts, body).await;
                     late.iter().for_each(|_| self.taken(&call));
                 });

@@ -207,6 +207,14 @@ impl Sky {
         self.seen().names.get(name).copied()
     }
 
+    /// Whether the other side has taken something that was said later in the same conversation.
+    pub(super) fn is_overtaken(&self, tag: Tag) -> bool {
+        let later = |piece: &Piece| {
+            (piece.tag.conversation, piece.tag.way) == (tag.conversation, tag.way) && piece.tag.number > tag.number
+        };
+        self.seen().accepted.keys().any(later)
+    }
+
     /// The sabotage that this call meets.
     pub(super) fn sabotage(&self, hop: Hop, call: &Call) -> Option<Sabotage> {
         let sabotage = self.sabotage?;

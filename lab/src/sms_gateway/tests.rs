@@ -222,7 +222,7 @@ async fn texts_sent_at_once_are_under_way_together() {
     let gateway = gateway_with(&connector).await;
     let ids = gateway.consumer_sends_at_once(PHONE, &["left", "right"]).unwrap();
     let both = connector.in_flight.subscribe();
-    tokio::time::timeout(Duration::from_secs(4), both.clone().wait_for(|count| *count == 2)).await.unwrap().unwrap();
+    soon(both.clone().wait_for(|count| *count == 2)).await.unwrap();
     connector.hold.send_replace(false);
     let messages = settled(&gateway, PHONE).await;
     assert_eq!(messages.iter().map(|message| message.id.clone()).collect::<Vec<_>>(), ids);

@@ -83,7 +83,7 @@ async fn a_webhook_that_is_retried_is_overtaken_unless_it_keeps_the_line() {
     for (in_line, expected) in [(false, ["one", "two", "one"]), (true, ["one", "one", "two"])] {
         let connector = Connector::start(&[500]).await;
         let mut options = options();
-        options.retry_delay = Duration::from_millis(300);
+        options.retry_delay = Duration::from_secs(1);
         let whatsapp = WhatsApp::start(options).await.unwrap();
         whatsapp.set_retries_in_line(in_line);
         whatsapp.subscribe_webhook(connector.url()).await.unwrap();
