@@ -3,7 +3,7 @@
 mod public_addresses;
 
 use std::{
-    io,
+    fmt, io,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
-use reqwest::{Body, Client, ClientBuilder, Response, redirect::Policy};
+use reqwest::{Body, Client, ClientBuilder, Response, dns::Resolve, redirect::Policy};
 
-use self::public_addresses::PublicAddresses;
+use self::public_addresses::{PublicAddresses, SystemNames};
 use crate::{
     channel::FileEnvelope,
     domain::{
@@ -31,11 +31,19 @@ const LONGEST_REPLY: usize = 1024 * 1024;
 pub const USER_AGENT: &str = concat!("liveengage-connector/", env!("CARGO_PKG_VERSION"));
 
 /// Makes calls to LiveEngage and to channels.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ReqwestHttp {
     client: Client,
     /// For files, whose addresses come with messages. Made when the first one is fetched: most functions never fetch any.
     files: OnceLock<Client>,
+    /// Who looks names up for files.
+    names: Arc<dyn Resolve>,
+}
+
+impl fmt::Debug for ReqwestHttp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReqwestHttp").field("client", &self.client).field("files", &self.files).finish_non_exhaustive()
+    }
 }
 
 /// A client that connects within 2 s, gives up after 8 s in all and follows no redirect: one could carry a token to
@@ -64,14 +72,19 @@ impl ReqwestHttp {
     ///
     /// Files are fetched by a client of its own: a name that stands for a private address is not looked up for them.
     pub fn new(client: Client) -> Self {
-        Self { client, files: OnceLock::new() }
+        Self::with_names(client, Arc::new(SystemNames))
+    }
+
+    fn with_names(client: Client, names: Arc<dyn Resolve>) -> Self {
+        Self { client, files: OnceLock::new(), names }
     }
 
     fn files(&self) -> Result<&Client, HttpFailure> {
         if let Some(client) = self.files.get() {
             return Ok(client);
         }
-        let made = builder().dns_resolver(Arc::new(PublicAddresses)).build().map_err(|_| HttpFailure::NotSent)?;
+        let public = PublicAddresses(Arc::clone(&self.names));
+        let made = builder().dns_resolver(Arc::new(public)).build().map_err(|_| HttpFailure::NotSent)?;
         Ok(self.files.get_or_init(|| made))
     }
 
@@ -168,3 +181,6 @@ fn exactly(file: StreamedFile) -> impl Stream<Item = Result<Bytes, io::Error>> +
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,10 @@
-//! Every test that the documentation names exists.
+//! Every test that the documentation names exists, and so does what breaks it.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 fn sources(folder: &Path, names: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -74,4 +78,60 @@ fn every_test_that_is_named_exists() {
         };
         assert!(exists, "{test} is named and doesn't exist");
     }
+}
+
+/// The fields of each mutant in `tests/mutants.toml`, which has them on lines of their own and without escapes.
+fn mutants(list: &str) -> Vec<BTreeMap<&str, &str>> {
+    let field = |line: &'_ str| !line.starts_with('#') && line.contains(" = ");
+    list.split("[[mutant]]\n")
+        .skip(1)
+        .map(|table| {
+            let fields = table.lines().filter(|line| field(line)).filter_map(|line| line.split_once(" = "));
+            fields.map(|(name, value)| (name, unquoted(value))).collect()
+        })
+        .collect()
+}
+
+fn unquoted(value: &str) -> &str {
+    let quote = value.chars().next().filter(|quote| matches!(quote, '\'' | '"')).unwrap();
+    let inner = value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)).unwrap();
+    assert!(!inner.contains(quote) && (quote == '\'' || !inner.contains('\\')), "{value} has an escape");
+    inner
+}
+
+/// The cells of the rows of a section's table.
+fn rows<'a>(document: &'a str, section: &str) -> Vec<Vec<&'a str>> {
+    let begin = format!("\n## {section}\n");
+    let section = document.split(&begin).nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let table = section.lines().filter(|line| line.starts_with("| ")).skip(2);
+    table.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+#[test]
+fn every_mutant_breaks_a_guarantee_and_is_noticed_by_a_test_of_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    let (list, document) = (read("tests/mutants.toml"), read("docs/guarantees.md"));
+    let promises = ["Nothing is lost", "Nothing is doubled or reordered", "Nobody gets in, and nothing gets out"];
+    let guarantees: BTreeMap<&str, &str> =
+        promises.iter().flat_map(|promise| rows(&document, promise)).map(|row| (row[0], row[1])).collect();
+    let mut broken: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut tests = BTreeSet::new();
+    sources(&root.join("shared"), &mut tests);
+    let mutants = mutants(&list);
+    assert!(mutants.len() > 30, "{}", mutants.len());
+    for mutant in &mutants {
+        let (name, guarantee, test) = (mutant["name"], mutant["guarantee"], mutant["test"]);
+        assert_eq!(read(mutant["file"]).matches(mutant["from"]).count(), 1, "{name}: `from` in {}", mutant["file"]);
+        assert_ne!(mutant["from"], mutant["to"], "{name}");
+        assert!(tests.contains(test), "{name}: there is no {test} in shared");
+        let held = guarantees.get(guarantee).unwrap_or_else(|| panic!("{name}: there is no row “{guarantee}”"));
+        assert!(held.contains(&format!("`{test}`")), "{name}: “{guarantee}” doesn't name {test}");
+        assert!(broken.entry(guarantee).or_default().insert(format!("`{name}`")), "{name}: twice");
+    }
+    let said: BTreeMap<&str, BTreeSet<String>> = rows(&document, "What breaks them")
+        .into_iter()
+        .map(|row| (row[0], row[1].split(", ").map(str::to_owned).collect()))
+        .collect();
+    assert_eq!(said, broken, "docs/guarantees.md and tests/mutants.toml differ");
 }

@@ -396,11 +396,13 @@ fn owned<T>(result: Result<T, SdkError<UpdateItemError>>) -> Result<(), StoreErr
 
 /// Whether a transaction was cancelled because of a condition, or of another transaction on the same items at the same time.
 fn lost_race(error: &SdkError<TransactWriteItemsError>) -> bool {
+    is_cancelled_for("ConditionalCheckFailed", error) || is_cancelled_for("TransactionConflict", error)
+}
+
+/// Whether this is among the reasons for which a transaction was cancelled.
+fn is_cancelled_for(reason: &str, error: &SdkError<TransactWriteItemsError>) -> bool {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
         return false;
     };
-    cancelled
-        .cancellation_reasons()
-        .iter()
-        .any(|reason| matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict")))
+    cancelled.cancellation_reasons().iter().any(|cancelled| cancelled.code() == Some(reason))
 }

@@ -17,6 +17,8 @@ pub mod key;
 mod parked;
 mod secrets_manager;
 mod sqs;
+#[cfg(test)]
+mod wire_tests;
 
 pub use dead_letters::DeadLetterQueue;
 pub use dynamodb::DynamoDbStore;

@@ -418,4 +418,18 @@ mod tests {
         doubt.add(CarriedOut::Perhaps, None);
         assert!(!WhenInDoubt::RepeatOnce.repeats(&doubt));
     }
+
+    #[test]
+    fn a_doubt_stays_small_however_many_attempts_leave_it_open() {
+        let mut doubt = Doubt::default();
+        let place = |n: u32| {
+            let name = format!("c{n}");
+            DialogRef { conversation: ConversationId::new(&name).unwrap(), dialog: DialogId::new(&name).unwrap() }
+        };
+        for n in 0..200 {
+            doubt.add(CarriedOut::Perhaps, Some(place(n)));
+            doubt.add(CarriedOut::Perhaps, Some(place(n)));
+        }
+        assert_eq!((doubt.attempts, doubt.places), (400, (0..8).map(place).collect::<Vec<_>>()));
+    }
 }

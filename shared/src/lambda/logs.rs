@@ -3,6 +3,8 @@
 //! Both are JSON, one object a line. The records have the fields `timestamp` and `level` that Lambda's log level filter reads (without
 //! them every line counts as INFO).
 
+use std::panic::PanicHookInfo;
+
 use tracing::Subscriber;
 use tracing_subscriber::{
     Layer, filter::LevelFilter, fmt::MakeWriter, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
@@ -24,10 +26,12 @@ pub fn init_logs() {
     let level = ProcessEnvironment.get(LOG_LEVEL).and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let stack = ProcessEnvironment.get(config::STACK);
     tracing_subscriber::registry().with(layer(level, stack.as_deref(), std::io::stdout)).init();
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, count = 1, "panic");
-    }));
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    tracing::error!(place, count = 1, "panic");
 }
 
 /// All that a function writes, as it is on Lambda: records of this `level` and above, and the metrics of `stack`.
@@ -42,5 +46,52 @@ where
     match stack {
         Some(stack) => records.and_then(Metrics::new(stack, level, writer).with_filter(LevelFilter::INFO)).boxed(),
         None => records.boxed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        panic::{self, catch_unwind},
+        sync::{Arc, Mutex},
+        thread,
+    };
+
+    use super::*;
+
+    /// Where the log of a test goes.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_logged_by_its_place_and_not_by_what_it_says() {
+        let (log, me, others) = (Log::default(), thread::current().id(), panic::take_hook());
+        // Other tests may panic meanwhile, and want to be heard.
+        panic::set_hook(Box::new(
+            move |panic| {
+                if thread::current().id() == me { log_panic(panic) } else { others(panic) }
+            },
+        ));
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::registry().with(layer(LevelFilter::TRACE, None, move || writer.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            let number = "+491713920017";
+            catch_unwind(|| panic!("c4nary in a text of {number}")).unwrap_err();
+            catch_unwind(|| panic::panic_any(number.to_owned())).unwrap_err();
+        });
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(log.matches("logs.rs:").count(), 2, "{log}");
+        assert!(!log.contains("c4nary") && !log.contains("491713920017"), "{log}");
     }
 }

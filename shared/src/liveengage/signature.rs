@@ -159,6 +159,19 @@ mod tests {
     }
 
     #[test]
+    fn no_single_changed_digit_of_a_signature_verifies() {
+        for form in [1, 3].map(|hexadecimal| all_forms("k", b"{}")[hexadecimal].clone()) {
+            let begin = form.find('=').unwrap() + 1;
+            for at in begin..form.len() {
+                let digit = if form.as_bytes()[at] == b'0' { "1" } else { "0" };
+                let mut changed = form.clone();
+                changed.replace_range(at..=at, digit);
+                assert_eq!(verify(&changed, b"{}", &[secret("k")], Algorithms::Any), Err(Refusal::Wrong), "{changed}");
+            }
+        }
+    }
+
+    #[test]
     fn any_live_secret_verifies() {
         let live = [secret("new"), secret("old")];
         for key in ["new", "old"] {

@@ -7,22 +7,37 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
 };
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Looks names up as the system does, and leaves out what is not on the public internet. `localhost` is what it says.
-#[derive(Debug)]
-pub(super) struct PublicAddresses;
+/// Looks names up in another way, and leaves out what is not on the public internet. `localhost` is what it says.
+pub(super) struct PublicAddresses(pub(super) Arc<dyn Resolve>);
 
-impl Resolve for PublicAddresses {
+/// Looks names up as the system does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SystemNames;
+
+impl Resolve for SystemNames {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if name.as_str().eq_ignore_ascii_case("localhost") {
-                return Ok(Box::new(found.into_iter().filter(|address| address.ip().is_loopback())) as Addrs);
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+impl Resolve for PublicAddresses {
+    fn resolve(&self, name: Name) -> Resolving {
+        let is_localhost = name.as_str().eq_ignore_ascii_case("localhost");
+        let found = self.0.resolve(name);
+        Box::pin(async move {
+            let found = found.await?;
+            if is_localhost {
+                return Ok(Box::new(found.filter(|address| address.ip().is_loopback())) as Addrs);
             }
-            let public: Vec<SocketAddr> = found.into_iter().filter(|address| is_public(address.ip())).collect();
+            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
             if public.is_empty() {
                 tracing::warn!(count = 1, "the host of a file has no public address; it is not asked");
                 return Err(io::Error::from(io::ErrorKind::AddrNotAvailable).into());
@@ -77,12 +92,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use proptest::prelude::*;
 
-    use super::{PublicAddresses, is_public};
-    use reqwest::dns::Resolve;
+    use super::*;
 
     #[test]
     fn inner_addresses_are_told_from_public_ones() {
@@ -151,24 +163,50 @@ mod tests {
     proptest! {
         #[test]
         fn an_address_in_an_ipv6_coat_is_judged_as_the_address_it_carries(bits: u32) {
-            let v4 = std::net::Ipv4Addr::from_bits(bits);
+            let v4 = Ipv4Addr::from_bits(bits);
             prop_assert_eq!(is_public(IpAddr::V4(v4)), is_public(IpAddr::V6(v4.to_ipv6_mapped())));
         }
 
         #[test]
         fn nothing_that_the_standard_library_calls_inner_is_public(bits: u128) {
-            let address = std::net::Ipv6Addr::from_bits(bits);
+            let address = Ipv6Addr::from_bits(bits);
             let is_inner = address.is_loopback() || address.is_multicast() || address.is_unique_local() || address.is_unicast_link_local();
             prop_assert!(!(is_inner && is_public(IpAddr::V6(address))));
         }
     }
 
-    /// Every machine has an entry for its own name or for localhost; `localhost.` with its dot is another spelling.
+    /// A name server that says the same of every name.
+    struct Says(Vec<&'static str>);
+
+    impl Resolve for Says {
+        fn resolve(&self, _: Name) -> Resolving {
+            let addresses: Vec<SocketAddr> =
+                self.0.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0)).collect();
+            Box::pin(std::future::ready(Ok(Box::new(addresses.into_iter()) as Addrs)))
+        }
+    }
+
+    /// What is left of these addresses for a file at this host; `None` for a refusal.
+    async fn left(host: &str, addresses: &[&'static str]) -> Option<Vec<String>> {
+        let resolver = PublicAddresses(Arc::new(Says(addresses.to_vec())));
+        let found = resolver.resolve(host.parse().unwrap()).await.ok()?;
+        Some(found.map(|address| address.ip().to_string()).collect())
+    }
+
     #[tokio::test]
     async fn a_name_of_an_inner_address_has_no_address() {
-        let found = PublicAddresses.resolve("localhost.".parse().unwrap()).await;
-        assert!(found.is_err());
-        let own: Vec<_> = PublicAddresses.resolve("localhost".parse().unwrap()).await.unwrap().collect();
-        assert!(own.iter().all(|address| address.ip().is_loopback()) && !own.is_empty());
+        for inner in ["10.1.2.3", "127.0.0.1", "169.254.169.254", "::1", "fd00:ec2::254", "::ffff:192.168.0.1"] {
+            assert_eq!(left("files.example", &[inner]).await, None, "{inner}");
+            assert_eq!(left("localhost.", &[inner]).await, None, "{inner}: another spelling is another name");
+            let mixed = left("files.example", &[inner, "8.8.8.8"]).await;
+            assert_eq!(mixed.unwrap(), ["8.8.8.8"], "{inner}");
+        }
+        assert_eq!(left("files.example", &[]).await, None);
+    }
+
+    #[tokio::test]
+    async fn localhost_is_this_machine_and_nothing_else() {
+        let found = ["10.1.2.3", "8.8.8.8", "127.0.0.1", "::1"];
+        assert_eq!(left("LocalHost", &found).await.unwrap(), ["127.0.0.1", "::1"]);
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, to_attribute_value};
 
 use super::{
-    DynamoDbStore, Item, REMEMBER_MESSAGE, is_text, lost_race, millis, number, owned, seconds, text, unavailable,
+    DynamoDbStore, Item, REMEMBER_MESSAGE, is_cancelled_for, is_text, millis, number, owned, seconds, text, unavailable,
 };
 use crate::{
     aws::{
@@ -241,7 +241,8 @@ impl Messages for DynamoDbStore {
             .await;
         match result {
             Ok(_) => Ok(()),
-            Err(error) if lost_race(&error) => Err(StoreError::LeaseLost),
+            // Another transaction on the same items says nothing about the lease.
+            Err(error) if is_cancelled_for("ConditionalCheckFailed", &error) => Err(StoreError::LeaseLost),
             Err(error) => Err(unavailable(&error)),
         }
     }

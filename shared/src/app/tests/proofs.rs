@@ -1,0 +1,63 @@
+//! What is no proof that an attempt without an answer has been published.
+
+use serde_json::json;
+
+use super::world::{ANNA, Fault, SEND, World, account, at, attempt, change, event, from_person, line, owner, who};
+use crate::{
+    domain::{
+        delivery::{Begin, Doubt, Heard, Lease, LedgerEntry, MessageKey},
+        id::{AccountId, DialogId, ProviderMessageId, Sequence},
+    },
+    port::Messages,
+};
+
+/// A text that was not published and whose answer was lost, and something else of the person's in the same dialog after it.
+#[tokio::test]
+async fn the_echo_of_another_text_proves_nothing() {
+    let world = World::talking(ANNA).await;
+    let task = from_person("mo-2", ANNA, "two");
+    world.fault(SEND, Fault::Answer(504, json!({})));
+    world.workers().to_liveengage.work(&task, &attempt("a", 0)).await.unwrap_err();
+    let content = json!({"type": "ContentEvent", "contentType": "text/plain", "message": "something else"});
+    let other = event("c1", 7, "CONSUMER", "ALL", &content);
+    let echo = change("ms.MessagingEventNotification", 1, &other);
+    world.workers().to_channel.work(&echo, &attempt("echo", 1)).await.unwrap();
+    world.workers().to_liveengage.work(&task, &attempt("b", 5)).await.unwrap();
+    assert_eq!(world.other().texts, [("c1".to_owned(), "two".to_owned())]);
+}
+
+/// Notes what the person was last heard to say: number 99 of the dialog c1, in this account.
+async fn heard_last_in(world: &World, account: AccountId) {
+    let id = ProviderMessageId::new("mo-before").unwrap();
+    let lease = Lease {
+        message: MessageKey::FromChannel { line: line(), name: "mo-before".to_owned() },
+        owner: owner("before"),
+    };
+    let begun = world.store.begin(&lease, at(0), at(30)).await.unwrap();
+    assert!(matches!(begun, Begin::Started { doubt: Doubt { attempts: 0, .. }, .. }));
+    let heard = Heard {
+        account,
+        dialog: DialogId::new("c1").unwrap(),
+        sequence: Sequence(99),
+        consumer: who(ANNA),
+        id,
+        at: at(0),
+        by_place: false,
+    };
+    world.store.finish(&lease, Some(&LedgerEntry::Heard(heard))).await.unwrap();
+}
+
+/// Every account counts its own dialogs: what one has heard last says nothing of the numbers of another.
+#[tokio::test]
+async fn the_last_number_in_another_account_hides_no_proof() {
+    for (last, times) in [(AccountId::new("55512345").unwrap(), 1), (account(), 2)] {
+        let world = World::talking(ANNA).await;
+        heard_last_in(&world, last).await;
+        let task = from_person("mo-2", ANNA, "two");
+        world.fault(SEND, Fault::LoseAnswer);
+        world.workers().to_liveengage.work(&task, &attempt("a", 1)).await.unwrap_err();
+        world.hear_echoes(2).await;
+        world.workers().to_liveengage.work(&task, &attempt("b", 6)).await.unwrap();
+        assert_eq!(world.other().texts.len(), times);
+    }
+}
