@@ -160,10 +160,12 @@ pub(super) fn check(sample: &Sample) -> Result<(), String> {
     let swift: Url = "https://va.swift.liveperson.net".parse().unwrap();
     let used = match call {
         DomainApi => domain_api::answer(&reply).map(|directory| services(json, &directory)),
-        Sentinel => sentinel::answer(&reply, Timestamp::UNIX_EPOCH).map(|token| {
-            let claims = payload(json["access_token"].as_str().unwrap());
-            same(&json!(token.expires_at.as_second()), claims.get("exp"))
-        }),
+        Sentinel => {
+            // A refusal has none.
+            let claims = json["access_token"].as_str().map(payload).unwrap_or_default();
+            sentinel::answer(&reply, issued_at(&claims))
+                .map(|token| same(&json!(token.expires_at.as_second()), claims.get("exp")))
+        }
         Idp => idp::answer(&reply, &ExtConsumerId::new("e1").unwrap()).map(|identity| {
             let claims = payload(json["token"].as_str().unwrap());
             same(&json!(identity.token.expose()), json.get("token"))?;
@@ -212,6 +214,14 @@ fn payload(token: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
 
+/// When a token was issued, which is when it comes: its life is counted by our own clock from then on. Of one that doesn't say, an
+/// hour before its end.
+fn issued_at(claims: &Value) -> Timestamp {
+    let second = |name: &str| claims.get(name).and_then(Value::as_i64);
+    let at = second("iat").or_else(|| second("exp").map(|end| end - 3600));
+    at.and_then(|second| Timestamp::from_second(second).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
 pub(super) fn check_claims(sample: &Sample) -> Result<(), String> {
     let (_, claims) = CLAIMS.iter().find(|(file, _)| *file == sample.file).ok_or_else(unknown)?;
     let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
@@ -220,7 +230,7 @@ pub(super) fn check_claims(sample: &Sample) -> Result<(), String> {
     match claims {
         Claims::AppJwt => {
             let body = json!({"access_token": token, "token_type": "Bearer"});
-            let token = sentinel::answer(&reply(StatusCode::OK, body), Timestamp::UNIX_EPOCH)
+            let token = sentinel::answer(&reply(StatusCode::OK, body), issued_at(&sample.json))
                 .map_err(|error| error.to_string())?;
             same(&json!(token.expires_at.as_second()), sample.json.get("exp"))
         }
