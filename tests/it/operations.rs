@@ -109,6 +109,7 @@ const CHECKS: &[(&str, Check)] = &[
         assert!((times("LiveEngage webhook refused", "unsigned") - 2.0).abs() < 0.1);
         assert!((times("channel request refused", "unsigned") - 1.0).abs() < 0.1);
         assert!((times("channel request refused", "unknown line") - 1.0).abs() < 0.1);
+        assert!((times("channel request refused", "address of no line") - 1.0).abs() < 0.1);
     }),
     ("Did a function crash or run out of time?", |rows, _| {
         assert_eq!(rows.len(), 1, "{rows:#?}");
@@ -257,7 +258,9 @@ fn check_the_metrics(played: &Played) {
     assert!(values("AgeAtDelivery", Some(WHATSAPP_LINE)).iter().all(|age| (0..60_000).contains(age)));
     ones("Refused", "unsigned", 3);
     ones("Refused", "unknown line", 1);
-    assert_eq!(values("Refused", None).len(), 4);
+    ones("Refused", "address of no line", 1);
+    assert_eq!(values("Refused", None).len(), 5);
+    assert_eq!(values("Misdirected", None), &[1]);
     ones("Nacked", LINE, 1);
     ones("Parked", LINE, 2);
     assert_eq!(values("Parked", None).len(), 2);
@@ -270,7 +273,7 @@ fn check_the_metrics(played: &Played) {
     let watched = template.split("Namespace: LiveEngageConnector\n").skip(1);
     let watched: Vec<&str> =
         watched.map(|rest| rest.split("MetricName: ").nth(1).unwrap().lines().next().unwrap()).collect();
-    assert_eq!(watched, ["Refused", "Parked", "TokenAge"]);
+    assert_eq!(watched, ["Refused", "Misdirected", "Parked", "TokenAge"]);
     for name in watched {
         assert!(!values(name, None).is_empty());
     }

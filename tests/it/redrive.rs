@@ -10,7 +10,7 @@ use connector::{
     aws::{DeadLetterQueue, DynamoDbStore, ParkedTable, SqsQueue},
     domain::{
         delivery::{Begin, Doubt, Lease, MessageKey, Parked, Step},
-        id::{LineId, Owner, ProviderMessageId},
+        id::{LineId, Owner},
     },
     port::{Clock, DeadLetters, Messages, ParkedMessage, ParkedMessages, Queue, QueueMessage, Reopened, SystemClock},
 };

@@ -12,7 +12,7 @@ use connector::{
 use connector_lab::aws::{AwsStandInOptions, AwsStandIns};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_dynamodb_store_keeps_the_contract() {
@@ -21,29 +21,21 @@ async fn the_dynamodb_store_keeps_the_contract() {
     store_contract::check(Arc::new(store)).await;
 }
 
-/// A table that holds since when a conversation is unknown, and returns what an update asks for: of the updated attributes those that
-/// have changed.
-struct Unchanged {
-    since: Timestamp,
-}
-
-impl Respond for Unchanged {
-    fn respond(&self, request: &Request) -> ResponseTemplate {
-        let asked: Value = serde_json::from_slice(&request.body).unwrap();
-        let number = |value: i64| json!({"N": value.to_string()});
-        let mut item = json!({"expires_at": number(1_800_086_400)});
-        if asked["ReturnValues"] == "ALL_NEW" {
-            item["unknown_since"] = number(self.since.as_millisecond());
-        }
-        ResponseTemplate::new(200).set_body_json(json!({"Attributes": item}))
-    }
-}
-
+/// A table returns what an update asks for: of the updated attributes those that have changed, or all.
 #[tokio::test]
 async fn the_time_since_a_conversation_is_unknown_is_read_although_it_did_not_change() {
     let server = MockServer::start().await;
     let since = Timestamp::from_second(1_800_000_000).unwrap();
-    Mock::given(any()).respond_with(Unchanged { since }).mount(&server).await;
+    let table = move |request: &Request| {
+        let asked: Value = serde_json::from_slice(&request.body).unwrap();
+        let number = |value: i64| json!({"N": value.to_string()});
+        let mut item = json!({"expires_at": number(1_800_086_400)});
+        if asked["ReturnValues"] == "ALL_NEW" {
+            item["unknown_since"] = number(since.as_millisecond());
+        }
+        ResponseTemplate::new(200).set_body_json(json!({"Attributes": item}))
+    };
+    Mock::given(any()).respond_with(table).mount(&server).await;
     let aws = AwsStandIns::start(AwsStandInOptions::default()).await.unwrap();
     let config = Builder::from(aws.sdk_config()).endpoint_url(server.uri()).build();
     let store = DynamoDbStore::new(Client::from_conf(config), "connector");

@@ -83,8 +83,9 @@ pub fn decide(error: &DeliveryError, history: &History, seed: u64) -> Decision {
     Decision::Later { after: after.max(at_least(received)), counts, elsewhere }
 }
 
-/// The least wait after so many receives: nothing at first, then from a second at the twentieth to a quarter of an hour at the hundredth.
-/// With it, [`MOST_RECEIVES`] outlast a day whatever the message waits for.
+/// The least wait after so many receives. With it, [`MOST_RECEIVES`] outlast a day whatever the message waits for.
+///
+/// Nothing at first, then from a second at the twentieth to a quarter of an hour at the hundredth.
 pub fn at_least(received: u32) -> SignedDuration {
     match received.checked_sub(20) {
         None => SignedDuration::ZERO,

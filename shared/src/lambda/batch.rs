@@ -274,7 +274,7 @@ mod tests {
             self.worked.lock().unwrap().push(attempt.owner.as_str().to_owned());
             match task.trim_matches('"') {
                 "again" => Err(ComeAgain { after: SignedDuration::from_secs(7) }),
-                _ if task.starts_with("panic") => panic!("told to"),
+                task if task.starts_with("panic") => panic!("told to"),
                 _ => Ok(()),
             }
         }

@@ -90,7 +90,7 @@ async fn numbers_that_a_gateway_always_fails_for_hold_nobody_else_back() {
                 continue;
             }
             let before = world.count(SMS);
-            world.fault(SMS, Fault::Answer(500, json!({})));
+            world.fault(SMS, Fault::Answer(503, json!({})));
             let (task, name) = bad(second, number);
             *due = second + worker.work(&task, &attempt(name, second)).await.unwrap_err().after.as_secs();
             if world.count(SMS) == before {
