@@ -282,6 +282,11 @@ impl LiveEngage {
         self.app_jwts.keep_fresh(caller.account, sentinel, caller.owner, caller.now, horizon).await
     }
 
+    /// By how much LivePerson's clock is behind ours at the least.
+    pub async fn clock_behind(&self, account: &AccountId) -> SignedDuration {
+        self.app_jwts.clock_behind(account).await
+    }
+
     /// The AppJWT that everybody uses, whether it is good or not.
     ///
     /// # Errors

@@ -85,7 +85,7 @@ impl DeliverToChannel {
                     ..About::default()
                 };
                 let read = notification::read(notification, &change);
-                if let Some(after) = overtaking(&read, &change, accepted_at, attempt) {
+                if let Some(after) = self.overtaking(&account, &read, accepted_at, attempt).await {
                     let correlation = correlation.as_str();
                     tracing::info!(
                         correlation,
@@ -125,6 +125,25 @@ impl DeliverToChannel {
             }
             Err(_) => unknown_form::wait_or_park(messages, attempt, task).await,
         }
+    }
+
+    /// How long an event that the person is to see must wait, because it may have overtaken another one. One that looks late may only
+    /// come from a clock that is behind.
+    async fn overtaking(
+        &self,
+        account: &AccountId,
+        read: &Result<Change, UnreadableChange>,
+        accepted_at: Timestamp,
+        attempt: &Attempt,
+    ) -> Option<SignedDuration> {
+        let Ok(Change::Event(event)) = read else { return None };
+        let is_shown = event.role != Role::Consumer && event.audience == Audience::All && event.kind.is_content();
+        let late = attempt.pace.of(order::LATE);
+        if !is_shown || event.sequence.is_none() || !order::looks_late(event.at, accepted_at, late) {
+            return None;
+        }
+        let behind = self.liveengage.clock_behind(account).await;
+        order::wait(event.at, accepted_at, attempt.now, behind, |time| attempt.pace.of(time))
     }
 
     /// Where an event stands in its dialog; `None` for anything that has no number, or that can't be read.
@@ -385,30 +404,6 @@ fn undelivered(
         may_have_arrived: given_up.may_have_arrived,
     };
     Some(QueueMessage { body: to_body(&task).ok()?, group, deduplication })
-}
-
-/// How long an event that the person is to see must wait, because it may have overtaken another one.
-fn overtaking(
-    read: &Result<Change, UnreadableChange>,
-    change: &Value,
-    accepted_at: Timestamp,
-    attempt: &Attempt,
-) -> Option<SignedDuration> {
-    let Ok(Change::Event(DialogEvent {
-        role: Role::Brand | Role::Unsaid,
-        audience: Audience::All,
-        sequence: Some(_),
-        kind,
-        ..
-    })) = read
-    else {
-        return None;
-    };
-    match kind {
-        EventKind::Text(_) | EventKind::File(_) | EventKind::OtherContent(_) | EventKind::RichContent(_) => {}
-        EventKind::AcceptStatus { .. } | EventKind::ChatState(_) | EventKind::Unknown(_) => return None,
-    }
-    order::wait(notification::event_time(change), accepted_at, attempt.now, |time| attempt.pace.of(time))
 }
 
 /// Names the message: content by its place in the dialog, anything else by its bytes.

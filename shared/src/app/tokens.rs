@@ -149,6 +149,18 @@ impl AppJwts {
         Ok(self.store.token(account).await?)
     }
 
+    /// By how much LivePerson's clock is behind ours at the least, as the account's token tells. One read at the most until this process
+    /// knows a token; zero when the table can't say.
+    pub async fn clock_behind(&self, account: &AccountId) -> SignedDuration {
+        if let Some(known) = self.remembered(account) {
+            return known.clock_behind();
+        }
+        match self.store.token(account).await {
+            Ok(Some(token)) => self.remember(account, token).clock_behind(),
+            Ok(None) | Err(_) => SignedDuration::ZERO,
+        }
+    }
+
     /// Buys a token unless there is one by now that is `wanted`, and has it marked as `bought`.
     async fn renew(
         &self,

@@ -20,16 +20,24 @@ pub const LATE: SignedDuration = SignedDuration::from_secs(3);
 /// How long such an event waits for those that it may have overtaken, counted from when it came.
 pub const WAIT: SignedDuration = SignedDuration::from_secs(3);
 
+/// Whether an event of this time, which came at `accepted_at`, is late by the two clocks alone: the event's own and ours.
+pub fn looks_late(event_time: Option<Timestamp>, accepted_at: Timestamp, late: SignedDuration) -> bool {
+    event_time.is_some_and(|at| accepted_at.duration_since(at) >= late)
+}
+
 /// How long an event of this time that came at `accepted_at` still has to wait at `now`; `None` when it may go.
 ///
-/// An event without a time never waits. `paced` shortens [`LATE`] and [`WAIT`] for a lab that is faster.
+/// `clock_behind` is how far the clock of the event's time is behind ours, at the least: so much of its age is none. An event that is
+/// younger proves that this is wrong, and then it counts for nothing. An event without a time never waits. `paced` shortens [`LATE`] and [`WAIT`] for a lab that is faster.
 pub fn wait(
     event_time: Option<Timestamp>,
     accepted_at: Timestamp,
     now: Timestamp,
+    clock_behind: SignedDuration,
     paced: impl Fn(SignedDuration) -> SignedDuration,
 ) -> Option<SignedDuration> {
-    let age = accepted_at.duration_since(event_time?);
+    let by_the_clocks = accepted_at.duration_since(event_time?);
+    let age = if by_the_clocks >= clock_behind { by_the_clocks - clock_behind } else { by_the_clocks };
     let left = paced(WAIT) - now.duration_since(accepted_at);
     (age >= paced(LATE) && left > SignedDuration::ZERO).then_some(left.min(paced(WAIT)))
 }
@@ -112,15 +120,29 @@ mod tests {
 
     #[test]
     fn only_a_late_event_waits_and_three_seconds_at_the_most() {
-        let wait = |event, now| wait(Some(at(event)), at(10_000), at(now), |time| time);
+        let wait = |event, now| wait(Some(at(event)), at(10_000), at(now), SignedDuration::ZERO, |time| time);
         assert_eq!(wait(9_900, 10_001), None, "as ever");
         assert_eq!(wait(7_001, 10_001), None);
         assert_eq!(wait(7_000, 10_000), Some(SignedDuration::from_secs(3)));
         assert_eq!(wait(0, 12_999), Some(SignedDuration::from_millis(1)));
         assert_eq!(wait(0, 13_000), None);
-        assert_eq!(super::wait(None, at(10_000), at(10_000), |time| time), None);
-        assert_eq!(super::wait(Some(at(9_000)), at(10_000), at(10_000), |time| time / 3), Some(WAIT / 3));
+        let none = SignedDuration::ZERO;
+        assert_eq!(super::wait(None, at(10_000), at(10_000), none, |time| time), None);
+        assert_eq!(super::wait(Some(at(9_000)), at(10_000), at(10_000), none, |time| time / 3), Some(WAIT / 3));
         assert_eq!(wait(0, 0), Some(WAIT), "a clock that is behind makes it no longer");
+    }
+
+    #[test]
+    fn what_only_looks_late_because_of_the_clock_does_not_wait() {
+        let behind = SignedDuration::from_hours(1);
+        let wait = |event: i64| wait(Some(at(event)), at(10_000), at(10_000), behind, |time| time);
+        assert_eq!(wait(9_900 - 3_600_000), None, "as ever");
+        assert_eq!(wait(7_000 - 3_600_000), Some(SignedDuration::from_secs(3)), "late by their clock, too");
+        // Younger than their clock is behind: it isn't.
+        assert_eq!(wait(9_900), None);
+        assert_eq!(wait(5_000), Some(SignedDuration::from_secs(3)));
+        assert!(looks_late(Some(at(0)), at(3_000), LATE) && !looks_late(Some(at(1)), at(3_000), LATE));
+        assert!(!looks_late(None, at(3_000), LATE));
     }
 
     fn positions() -> impl Strategy<Value = Vec<Option<Position>>> {

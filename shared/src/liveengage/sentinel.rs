@@ -42,6 +42,9 @@ pub struct AppJwt {
     /// When it was received; not known of one that an older version has bought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     received_at: Option<Timestamp>,
+    /// By how much LivePerson's clock was behind ours at the least when it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock_behind: Option<SignedDuration>,
     /// How many tokens before it were refused one after the other without having been of any use.
     #[serde(default)]
     in_vain: u32,
@@ -50,13 +53,18 @@ pub struct AppJwt {
 impl AppJwt {
     /// A token with its end.
     pub fn new(token: impl Into<String>, expires_at: Timestamp) -> Self {
-        Self { token: token.into(), expires_at, received_at: None, in_vain: 0 }
+        Self { token: token.into(), expires_at, received_at: None, clock_behind: None, in_vain: 0 }
     }
 
     /// A token that was received at `now` and lives for `life` from then on.
     pub fn received(token: impl Into<String>, now: Timestamp, life: SignedDuration) -> Self {
         let expires_at = now.checked_add(life).unwrap_or(now);
         Self { received_at: Some(now), ..Self::new(token, expires_at) }
+    }
+
+    /// By how much LivePerson's clock is behind ours at the least, as its claim `iat` tells; zero where it is ahead or doesn't tell.
+    pub fn clock_behind(&self) -> SignedDuration {
+        self.clock_behind.unwrap_or(SignedDuration::ZERO)
     }
 
     /// The token, for the `Authorization` header only, and without `Bearer` there.
@@ -148,6 +156,13 @@ impl Claims {
         let agree = iat.abs_diff(now.as_second()) <= CLOCKS_AGREE.as_secs().unsigned_abs();
         from(iat).map(|life| if agree { from(now.as_second()).map_or(life, |left| left.min(life)) } else { life })
     }
+
+    /// By how much their clock is behind ours at the least: the token was made after `now`, when the attempt to get it began, and `iat`
+    /// leaves out fractions of a second.
+    fn clock_behind(&self, now: Timestamp) -> Option<SignedDuration> {
+        let made_at = Timestamp::from_second(self.iat?.checked_add(1)?).ok()?;
+        Some(now.duration_since(made_at)).filter(|behind| *behind > SignedDuration::ZERO)
+    }
 }
 
 /// Reads the answer. The token lives as long as between its claims `iat` and `exp`, else for `expires_in`, else until `exp` if that can
@@ -166,12 +181,14 @@ pub fn answer(reply: &HttpReply, now: Timestamp) -> Result<AppJwt, LiveEngageErr
     let token: Token = serde_json::from_slice(&reply.body)
         .map_err(|_| LiveEngageError::Unreadable { call: CALL, what: "no access_token" })?;
     let claims = claims::<Claims>(&token.access_token);
+    let clock_behind = claims.as_ref().and_then(|claims| claims.clock_behind(now));
     let by_itself = claims.as_ref().filter(|claims| claims.iat.is_some()).and_then(|claims| claims.life(now));
     let life = by_itself
         .or_else(|| token.expires_in.filter(|life| *life > 0).map(SignedDuration::from_secs))
         .or_else(|| claims.and_then(|claims| claims.life(now)))
         .unwrap_or(DOCUMENTED_LIFE);
-    Ok(AppJwt::received(token.access_token, now, life.clamp(LIVES.0, LIVES.1)))
+    let received = AppJwt::received(token.access_token, now, life.clamp(LIVES.0, LIVES.1));
+    Ok(AppJwt { clock_behind, ..received })
 }
 
 /// The claims of a JWT, unverified: it came from LivePerson over TLS, and LivePerson verifies it when we show it.
@@ -248,6 +265,20 @@ mod tests {
         // Made a minute before it came: that is by clocks that agree.
         let jwt = unsigned_jwt(&json!({"exp": 1_003_540, "iat": 999_940}));
         assert_eq!(answer(&reply(200, json!({"access_token": jwt})), now).unwrap().expires_at.as_second(), 1_003_540);
+    }
+
+    #[test]
+    fn a_token_tells_by_how_much_their_clock_is_behind_and_nothing_of_one_that_is_ahead() {
+        let now = Timestamp::from_millisecond(1_000_000_900).unwrap();
+        let behind = |claims| {
+            let body = json!({"access_token": unsigned_jwt(&claims)});
+            answer(&reply(200, body), now).unwrap().clock_behind().as_millis()
+        };
+        assert_eq!(behind(json!({"exp": 1_003_600, "iat": 1_000_000})), 0);
+        assert_eq!(behind(json!({"exp": 1_003_597, "iat": 999_997})), 2900);
+        assert_eq!(behind(json!({"exp": 1_000_000, "iat": 996_400})), 3_599_900);
+        assert_eq!(behind(json!({"exp": 1_007_200, "iat": 1_003_600})), 0);
+        assert_eq!(behind(json!({"exp": 1_003_600})), 0);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! News that never came, and answers of LiveEngage that contradict what the connector believes: what is true is found out, and the
 //! person's words arrive.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::world::{
-    ANNA, CONVERSATION, Fault, SEND, SMS, World, agent_says, attempt, change, conversation_change, event, from_channel,
-    from_person,
+    ANNA, CONVERSATION, Fault, SEND, SMS, World, account, again, agent_says, at, attempt, change, conversation_change,
+    event, from_channel, from_person, owner, reply,
 };
-use crate::domain::conversation::MOST_OPENINGS;
+use crate::{domain::conversation::MOST_OPENINGS, liveengage::sentinel, port::Tokens};
 
 fn texts(world: &World) -> Vec<(String, String)> {
     world.other().texts.clone()
@@ -22,7 +23,7 @@ fn question(second: i64) -> String {
     let content = json!({"type": "ContentEvent", "contentType": "text/plain", "message": "Were we helpful?"});
     let mut asked = event("c1", 0, "AGENT_BOT", "ALL", &content);
     asked["dialogId"] = json!("s-9");
-    asked["serverTimestamp"] = json!(super::world::at(second).as_millisecond());
+    asked["serverTimestamp"] = json!(at(second).as_millisecond());
     change("ms.MessagingEventNotification", second, &asked)
 }
 
@@ -241,4 +242,33 @@ async fn typing_whose_answer_was_lost_is_ended_all_the_same() {
     let states: Vec<_> =
         world.other().requests.iter().map(|request| request["body"]["event"]["chatState"].clone()).collect();
     assert_eq!(states, [json!("COMPOSING"), json!("ACTIVE")]);
+}
+
+/// LivePerson's clock is ten seconds behind, which the account's token tells.
+#[tokio::test]
+async fn an_agents_text_does_not_wait_because_liveengages_clock_is_behind() {
+    let said = |sequence: u64, second: i64, accepted: i64| {
+        let content = json!({"type": "ContentEvent", "contentType": "text/plain", "message": "hi"});
+        let mut said = event("c1", sequence, "ASSIGNED_AGENT", "ALL", &content);
+        said["serverTimestamp"] = json!(at(second).as_millisecond());
+        change("ms.MessagingEventNotification", accepted, &said)
+    };
+    for (behind, waits) in [(0, true), (10, false)] {
+        let world = World::talking(ANNA).await;
+        let issued_at = at(0).as_second() - behind;
+        let claims = json!({"iat": issued_at, "exp": issued_at + 3600}).to_string();
+        let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        let token = sentinel::answer(&reply(200, &json!({"access_token": token})), at(0)).unwrap();
+        let (account, somebody) = (account(), owner("somebody"));
+        assert!(world.store.lease_token(&account, &somebody, at(100), at(200)).await.unwrap());
+        world.store.save_token(&account, &somebody, &token).await.unwrap();
+        // It comes at once, and its time is ten seconds before ours.
+        let ports = world.ports(None);
+        let worker = world.mortal(&ports).to_channel;
+        let first = worker.work(&said(4, 10, 20), &attempt("a", 20)).await;
+        assert_eq!(first, if waits { again(3) } else { Ok(()) }, "{behind}");
+        // What is late by their clock, too, waits.
+        assert_eq!(worker.work(&said(5, 5, 20), &attempt("b", 20)).await, again(3), "{behind}");
+        assert_eq!(ports.calls().iter().filter(|call| **call == "token").count(), 1, "it is read once");
+    }
 }
