@@ -48,6 +48,9 @@ pub struct Consumer {
     /// The conversations that were opened for one message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub openings: Option<Openings>,
+    /// Since when LiveEngage has said that an open conversation is in the way of a new one, while the record knows of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contradicted_since: Option<Timestamp>,
     /// How often this record was saved; 0 was never saved. The store writes only over the version that was read.
     pub version: u64,
 }
@@ -63,10 +66,19 @@ pub const OPENINGS_FOR: SignedDuration = SignedDuration::from_hours(1);
 pub struct Openings {
     /// The message, as a digest.
     pub message: String,
-    /// How many.
+    /// How many were opened by us.
     pub count: u32,
-    /// When the first one was opened.
+    /// How often SEND has said that the conversation is closed, whoever had opened it.
+    #[serde(default)]
+    pub closed: u32,
+    /// When it was counted first.
     pub since: Timestamp,
+}
+
+impl Openings {
+    fn is_of(&self, message: &str, now: Timestamp) -> bool {
+        self.message == message && now.duration_since(self.since) < OPENINGS_FOR
+    }
 }
 
 /// That a person is shown as typing: sending the text doesn't end it at LiveEngage, so it has to be ended.
@@ -198,6 +210,7 @@ impl Consumer {
             profile: None,
             satisfaction: None,
             openings: None,
+            contradicted_since: None,
             version: 0,
         }
     }
@@ -286,22 +299,28 @@ impl Consumer {
         }
     }
 
-    /// Counts a conversation that was opened for this message, by us or, if a webhook was faster, as told by LiveEngage.
+    /// Counts a conversation that was opened for this message.
     pub fn count_opening(&mut self, message: &str, now: Timestamp) {
-        let count = self.openings_for(message, now) + 1;
-        let since = match &self.openings {
-            Some(openings) if count > 1 => openings.since,
-            _ => now,
-        };
-        self.openings = Some(Openings { message: message.to_owned(), count, since });
+        self.openings_of(message, now).count += 1;
     }
 
-    /// How many conversations were opened for this message of late.
-    pub fn openings_for(&self, message: &str, now: Timestamp) -> u32 {
-        self.openings
-            .as_ref()
-            .filter(|openings| openings.message == message && now.duration_since(openings.since) < OPENINGS_FOR)
-            .map_or(0, |openings| openings.count)
+    /// Counts that SEND has found the conversation closed into which this message was to go.
+    pub fn count_closed(&mut self, message: &str, now: Timestamp) {
+        self.openings_of(message, now).closed += 1;
+    }
+
+    fn openings_of(&mut self, message: &str, now: Timestamp) -> &mut Openings {
+        let known = self.openings.take().filter(|openings| openings.is_of(message, now));
+        let none = || Openings { message: message.to_owned(), count: 0, closed: 0, since: now };
+        self.openings.insert(known.unwrap_or_else(none))
+    }
+
+    /// How many conversations have closed at once for this message, if that is as many as it may open. The first one that SEND finds
+    /// closed is the one from before.
+    pub fn closed_at_once(&self, message: &str, now: Timestamp) -> Option<u32> {
+        let openings = self.openings.as_ref().filter(|openings| openings.is_of(message, now))?;
+        let closed = openings.count.max(openings.closed.saturating_sub(1));
+        (closed >= MOST_OPENINGS).then_some(closed)
     }
 
     /// The conversation before the one that is being opened.
@@ -333,6 +352,7 @@ impl Consumer {
             self.profile = None;
             self.satisfaction = None;
         }
+        self.contradicted_since = None;
         self.conversation = Conversation::Open { id: id.clone(), as_of, survey: survey.cloned() };
     }
 

@@ -206,6 +206,14 @@ pub struct Echo {
     pub at: Timestamp,
 }
 
+/// A call that a channel has accepted, as its report tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedCall {
+    /// The channel's id of the message, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<ProviderMessageId>,
+}
+
 /// A dialog of LiveEngage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DialogRef {

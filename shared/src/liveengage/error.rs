@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::tolerant;
+use super::{messaging::SEND, tolerant};
 use crate::domain::{
     code::Code,
     http::{HttpReply, InvalidHeader},
@@ -201,7 +201,7 @@ pub(super) fn classify(call: &'static str, reply: &HttpReply, message: Option<&s
                 LiveEngageError::AppJwtRefused { call }
             }
         }
-        status if says_closed(status, &message) => LiveEngageError::ConversationClosed { call },
+        status if says_closed(call, status, &message) => LiveEngageError::ConversationClosed { call },
         StatusCode::BAD_REQUEST if message.contains("already has open conversation") => {
             LiveEngageError::AlreadyOpen { call }
         }
@@ -219,15 +219,34 @@ pub(super) fn classify(call: &'static str, reply: &HttpReply, message: Option<&s
     }
 }
 
-/// Whether a refusal says that the conversation, or its dialog, takes nothing more. Documented is 400 "Bad Request, Conversation is
-/// close"; the words and the status are nothing that LivePerson promises.
-fn says_closed(status: StatusCode, message: &str) -> bool {
+/// Whether a refusal of SEND says that the conversation, or its dialog, takes nothing more.
+///
+/// Documented is 400 "Bad Request, Conversation is close"; the words and the status are nothing that LivePerson promises. What is said
+/// must be said of the conversation: "Participant 5f does not exist in conversation" is not.
+fn says_closed(call: &str, status: StatusCode, message: &str) -> bool {
     const STATUSES: [u16; 6] = [400, 403, 404, 409, 410, 422];
-    const ENDS: [&str; 7] = [" close", "closed", " ended", "not open", "no longer open", "not exist", "doesn't exist"];
+    const ENDS: [&str; 5] = ["close", "closed", "ended", "open", "exist"];
+    // Between what has ended and its end.
+    const BETWEEN: [&str; 9] = ["is", "was", "has", "been", "does", "not", "no", "longer", "doesn't"];
+    if call != SEND || !STATUSES.contains(&status.as_u16()) {
+        return false;
+    }
     let message = message.to_lowercase();
-    STATUSES.contains(&status.as_u16())
-        && ["conversation", "dialog"].iter().any(|what| message.contains(what))
-        && ENDS.iter().any(|end| message.contains(end))
+    let words: Vec<&str> = message.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '-').collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    words.iter().enumerate().filter(|(_, word)| ["conversation", "dialog"].contains(word)).any(|(index, _)| {
+        let after = words.get(index + 1..).unwrap_or_default();
+        // Its id may stand there.
+        let skipped = usize::from(after.first().is_some_and(|word| word.bytes().any(|byte| byte.is_ascii_digit())));
+        let after = after.get(skipped..).unwrap_or_default();
+        let between = after.iter().take_while(|word| BETWEEN.contains(word)).count();
+        let denied = after.iter().take(between).any(|word| ["not", "no", "doesn't"].contains(word));
+        match after.get(between) {
+            Some(&("open" | "exist")) => denied,
+            Some(word) => ENDS.contains(word) && !denied,
+            None => false,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -240,8 +259,8 @@ mod tests {
 
     #[test]
     fn documented_errors_are_sorted_by_what_mends_them() {
-        let sort = |status, body| classify("SEND", &reply(status, body), None);
-        let call = "SEND";
+        let sort = |status, body| classify(SEND, &reply(status, body), None);
+        let call = SEND;
         for (body, expected) in [
             (
                 r#"{"kind":"resp","code":401,"body":{"title":"Invalid AppJWT","details":"token has expired","errorCode":40102},"type":".ReqBody$ErrorResp"}"#,
@@ -290,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_closed_conversation_is_recognised_by_any_plausible_words() {
-        let call = "SEND";
+        let call = SEND;
         for (status, message) in [
             (400, "Bad Request, Conversation is close"),
             (400, "Bad Request, Conversation is closed"),
@@ -313,6 +332,10 @@ mod tests {
             (404, "Not Found"),
             (503, "Conversation is close"),
             (400, "the request was closed"),
+            (400, "Participant 5f does not exist in conversation"),
+            (400, "Conversation is not closed"),
+            (400, "Conversation is open"),
+            (400, "conversation"),
         ] {
             let body = serde_json::json!({"code": "BAD_REQUEST", "body": {"msg": message}}).to_string();
             assert_ne!(

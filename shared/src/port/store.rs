@@ -11,13 +11,10 @@ use crate::{
         code::Code,
         conversation::Consumer,
         delivery::{
-            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey, Parked, Shown,
-            ShownName, Step,
+            AcceptedCall, Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey,
+            Parked, Shown, ShownName, Step,
         },
-        id::{
-            AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId,
-            Sequence,
-        },
+        id::{AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, Sequence},
     },
     liveengage::sentinel::AppJwt,
 };
@@ -170,17 +167,17 @@ pub trait Ledger: Send + Sync {
     /// The person's last message that LiveEngage was told, strongly consistent.
     async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<Heard>, StoreError>;
 
-    /// Notes that a channel has taken a call, and what it calls the message.
+    /// Notes that a channel has accepted a call, and what it calls the message.
     async fn note_taken(
         &self,
         line: &LineId,
         reference: &CallReference,
-        id: &ProviderMessageId,
+        accepted: &AcceptedCall,
         at: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// What a channel calls the message of this call, if a report has told so within a day, strongly consistent.
-    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<ProviderMessageId>, StoreError>;
+    /// This call, if a report has told within a day that it was accepted, strongly consistent.
+    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<AcceptedCall>, StoreError>;
 
     /// Notes the echo of a consumer's own message.
     async fn note_echo(&self, account: &AccountId, dialog: &DialogId, echo: &Echo) -> Result<(), StoreError>;

@@ -12,13 +12,10 @@ use crate::{
     domain::{
         conversation::Consumer,
         delivery::{
-            Begin, CarriedOut, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey,
-            Parked, Shown, ShownName, Step,
+            AcceptedCall, Begin, CarriedOut, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry,
+            MessageKey, Parked, Shown, ShownName, Step,
         },
-        id::{
-            AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId,
-            Sequence,
-        },
+        id::{AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, Sequence},
     },
     liveengage::sentinel::AppJwt,
     port::{Consumers, Ledger, Messages, Saved, StoreError, Tokens},
@@ -65,7 +62,7 @@ struct State {
     shown: HashMap<(LineId, ShownName), Shown>,
     heard: HashMap<(AccountId, DialogId, Sequence), Heard>,
     last_heard: HashMap<ConsumerRef, Heard>,
-    taken: HashMap<(LineId, CallReference), ProviderMessageId>,
+    taken: HashMap<(LineId, CallReference), AcceptedCall>,
     echoes: HashMap<(AccountId, DialogId), BTreeMap<Sequence, Echo>>,
 }
 
@@ -363,14 +360,14 @@ impl Ledger for MemoryStore {
         &self,
         line: &LineId,
         reference: &CallReference,
-        id: &ProviderMessageId,
+        accepted: &AcceptedCall,
         _at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.state().taken.insert((line.clone(), reference.clone()), id.clone());
+        self.state().taken.insert((line.clone(), reference.clone()), accepted.clone());
         Ok(())
     }
 
-    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<ProviderMessageId>, StoreError> {
+    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<AcceptedCall>, StoreError> {
         Ok(self.state().taken.get(&(line.clone(), reference.clone())).cloned())
     }
 

@@ -15,8 +15,8 @@ use crate::{
     domain::{
         conversation::{Consumer, ConsumerToken, Identity, Reserve},
         delivery::{
-            Begin, CarriedOut, ConsumerRef, ConversationOwner, DialogRef, Doubt, Echo, Heard, Lease, LedgerEntry,
-            MessageKey, Parked, Shown, ShownName, ShownPlace, Step,
+            AcceptedCall, Begin, CarriedOut, ConsumerRef, ConversationOwner, DialogRef, Doubt, Echo, Heard, Lease,
+            LedgerEntry, MessageKey, Parked, Shown, ShownName, ShownPlace, Step,
         },
         id::{
             AccountId, CallReference, ChannelUserId, ConversationId, CorrelationId, DialogId, ExtConsumerId, LineId,
@@ -213,10 +213,13 @@ async fn a_call_that_was_taken_is_found_by_its_reference(store: &dyn Ledger) {
     let line = who("x").line;
     let (first, second) = (CallReference::of("0a1b", 0).unwrap(), CallReference::of("0a1b", 1).unwrap());
     let id = |name: &str| ProviderMessageId::new(name).unwrap();
-    store.note_taken(&line, &first, &id("mt-1"), at(0)).await.unwrap();
-    store.note_taken(&line, &first, &id("mt-1"), at(1)).await.unwrap();
-    assert_eq!(store.taken(&line, &first).await.unwrap(), Some(id("mt-1")));
+    let accepted = AcceptedCall { id: Some(id("mt-1")) };
+    store.note_taken(&line, &first, &accepted, at(0)).await.unwrap();
+    store.note_taken(&line, &first, &accepted, at(1)).await.unwrap();
+    assert_eq!(store.taken(&line, &first).await.unwrap(), Some(accepted));
     assert_eq!(store.taken(&line, &second).await.unwrap(), None);
+    store.note_taken(&line, &second, &AcceptedCall::default(), at(2)).await.unwrap();
+    assert_eq!(store.taken(&line, &second).await.unwrap(), Some(AcceptedCall::default()), "without an id");
     assert_eq!(store.taken(&LineId::new("sms-other").unwrap(), &first).await.unwrap(), None);
 }
 

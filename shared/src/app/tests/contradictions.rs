@@ -272,3 +272,61 @@ async fn an_agents_text_does_not_wait_because_liveengages_clock_is_behind() {
         assert_eq!(ports.calls().iter().filter(|call| **call == "token").count(), 1, "it is read once");
     }
 }
+
+/// LiveEngage's words say nothing, and by its clock the old conversation was heard of two hours from now.
+#[tokio::test]
+async fn the_new_conversation_counts_whatever_the_old_ones_time_is() {
+    let world = World::talking(ANNA).await;
+    let news = conversation_change("c1", None, "OPEN", 7200);
+    world.workers().to_channel.work(&news, &attempt("news", 1)).await.unwrap();
+    world.other().close("c1");
+    world.other().closed_words = Some("nope");
+    world.workers().to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", 5)).await.unwrap();
+    assert_eq!(texts(&world), [said("c2", "two")]);
+    assert_eq!(world.count(CONVERSATION), 2);
+    assert_eq!(world.consumer(ANNA).await.open_conversation().unwrap().as_str(), "c2");
+}
+
+#[tokio::test]
+async fn a_text_is_not_parked_for_a_conversation_that_was_opened_without_an_answer() {
+    let world = World::talking(ANNA).await;
+    world.other().close("c1");
+    world.other().closed_words = Some("nope");
+    world.fault(CONVERSATION, Fault::LoseAnswer);
+    let task = from_person("mo-2", ANNA, "two");
+    world.workers().to_liveengage.work(&task, &attempt("a", 0)).await.unwrap_err();
+    world.workers().to_liveengage.work(&task, &attempt("b", 5)).await.unwrap_err();
+    assert!(world.store.parked().is_empty());
+    world.hear_news(6).await;
+    world.workers().to_liveengage.work(&task, &attempt("c", 15)).await.unwrap();
+    assert_eq!(texts(&world), [said("c2", "two")]);
+}
+
+/// The same when only a webhook tells of each conversation.
+#[tokio::test]
+async fn conversations_that_close_at_once_are_counted_whoever_tells_of_them() {
+    let world = World::new().await;
+    world.other().closes_at_once = true;
+    for _ in 0..100 {
+        world.fault(CONVERSATION, Fault::CarryOutAndAnswer(502));
+    }
+    world.workers().insist(&world, &from_person("mo-1", ANNA, "one"), 0).await;
+    let opened = world.other().conversations.len();
+    assert!(opened <= MOST_OPENINGS as usize + 1, "{opened}");
+    assert_eq!(world.store.parked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_survey_gets_its_half_minute_however_often_the_text_was_tried_before() {
+    let world = World::talking(ANNA).await;
+    let task = from_person("mo-2", ANNA, "5");
+    for (number, second) in [0, 5, 15].into_iter().enumerate() {
+        world.fault(SEND, Fault::Answer(429, json!({})));
+        world.workers().to_liveengage.work(&task, &attempt(format!("a{number}"), second)).await.unwrap_err();
+    }
+    world.other().begin_survey("c1", "s-9");
+    world.workers().to_liveengage.work(&task, &attempt("b", 30)).await.unwrap_err();
+    world.workers().to_channel.work(&question(31), &attempt("q", 31)).await.unwrap();
+    world.workers().to_liveengage.work(&task, &attempt("c", 60)).await.unwrap();
+    assert_eq!(texts(&world), [said("c1", "5")], "into the survey, which is not closed for it");
+}

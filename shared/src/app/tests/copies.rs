@@ -91,7 +91,8 @@ async fn without_a_conversation(returning: bool) -> World {
         return World::with(&settings).await;
     }
     let world = World::talking_with(ANNA, &settings).await;
-    let news = conversation_change("c1", None, "CLOSE", -60);
+    // Yesterday.
+    let news = conversation_change("c1", None, "CLOSE", -86_400);
     world.workers().to_channel.work(&news, &attempt("news", 0)).await.unwrap();
     world.other().close("c1");
     world

@@ -11,6 +11,7 @@ mod crash_table;
 mod crashes;
 mod doubt;
 mod entry_points;
+mod failed_reports;
 mod indications;
 mod interleavings;
 mod lifecycle;

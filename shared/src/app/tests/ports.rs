@@ -15,14 +15,11 @@ use crate::{
         code::Code,
         conversation::Consumer,
         delivery::{
-            Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey, Parked, Shown,
-            ShownName, Step,
+            AcceptedCall, Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey,
+            Parked, Shown, ShownName, Step,
         },
         http::{HttpCall, HttpFailure, HttpReply},
-        id::{
-            AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, ProviderMessageId,
-            Sequence,
-        },
+        id::{AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, Sequence},
     },
     liveengage::sentinel::AppJwt,
     port::{Consumers, Download, Http, Ledger, Messages, Saved, StoreError, StreamedFile, Tokens},
@@ -193,12 +190,12 @@ impl Ledger for Ports {
         &self,
         line: &LineId,
         reference: &CallReference,
-        id: &ProviderMessageId,
+        accepted: &AcceptedCall,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.outside("note_taken", self.store.note_taken(line, reference, id, at)).await
+        self.outside("note_taken", self.store.note_taken(line, reference, accepted, at)).await
     }
-    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<ProviderMessageId>, StoreError> {
+    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<AcceptedCall>, StoreError> {
         self.outside("taken", self.store.taken(line, reference)).await
     }
     async fn note_echo(&self, account: &AccountId, dialog: &DialogId, echo: &Echo) -> Result<(), StoreError> {

@@ -184,11 +184,11 @@ impl DeliverToChannel {
     ) -> Result<Option<Receipt>, DeliveryError> {
         let (true, Effect::Message { reference }) = (about.doubt.exists(), effect) else { return Ok(None) };
         if let Some(reference) = reference
-            && let Some(id) = self.ports.ledger.taken(&consumer.line, reference).await?
+            && let Some(accepted) = self.ports.ledger.taken(&consumer.line, reference).await?
         {
             let (correlation, line) = (about.correlation.as_str(), consumer.line.as_str());
             tracing::info!(correlation, line, count = 1, "an earlier attempt was taken by the channel: not sent again");
-            return Ok(Some(Receipt { provider_id: Some(id.into()), is_message: true }));
+            return Ok(Some(Receipt { provider_id: accepted.id.map(Into::into), is_message: true }));
         }
         let safe = settings.line.capabilities().repeat == Repeat::Once;
         if safe || settings.when_in_doubt.repeats(&about.doubt) { Ok(None) } else { Err(DeliveryError::InDoubt) }

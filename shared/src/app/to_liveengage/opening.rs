@@ -6,7 +6,7 @@ use super::{DeliveryError, LIVEENGAGE_CALL, Way, record::SAVE_ATTEMPTS};
 use crate::{
     app::{delivery::name_of, error::Leased},
     domain::{
-        conversation::{Change, Consumer, ConsumerToken, MOST_OPENINGS, Reserve},
+        conversation::{Change, Consumer, ConsumerToken, Reserve},
         id::{ConversationId, DialogId},
         retry::Disposition,
     },
@@ -14,9 +14,13 @@ use crate::{
     port::Saved,
 };
 
-/// From which attempt on an open conversation that nothing tells the id of is taken for one in which a survey runs: half a minute after
-/// the first, and news mostly comes within a second.
-const UNHEARD_SURVEY_AFTER: u32 = 4;
+/// How long LiveEngage must have said that an open conversation is in the way, before it is taken for one in which a survey runs. News
+/// mostly comes within a second.
+const UNHEARD_SURVEY_AFTER: SignedDuration = SignedDuration::from_secs(30);
+
+/// At which attempt it counts as known that no conversation was opened by an earlier one whose answer was lost: its news has had half a
+/// minute.
+const NEWS_HAS_COME: u32 = 4;
 
 impl Way<'_> {
     /// The consumer with an identity and an open conversation, opening one if need be.
@@ -31,8 +35,7 @@ impl Way<'_> {
             }
             if consumer.open_conversation().is_none() {
                 self.check_time(LIVEENGAGE_CALL)?;
-                let count = consumer.openings_for(&name_of(&self.lease.message), self.attempt.now);
-                if count >= MOST_OPENINGS {
+                if let Some(count) = consumer.closed_at_once(&name_of(&self.lease.message), self.attempt.now) {
                     return Err(DeliveryError::ClosedAtOnce { count });
                 }
             }
@@ -57,35 +60,50 @@ impl Way<'_> {
     /// Opens a conversation under the lease that was just saved.
     async fn open(&self, consumer: Consumer) -> Result<Consumer, DeliveryError> {
         let Some(identity) = &consumer.identity else { return Err(DeliveryError::Contended) };
-        match self.ask_or_close_survey(&identity.token, consumer.previous_conversation()).await {
-            Ok(conversation) => self.attach(&conversation).await,
-            Err(error) => {
-                if let DeliveryError::LiveEngage(LiveEngageError::AlreadyOpen { .. }) = &error {
-                    // Texts in it may be waiting to know whose it is.
-                    self.worker.ports.consumers.note_unattached(&self.settings.account, self.attempt.now).await?;
-                }
-                // A webhook may have told of the conversation meanwhile: then it is open, and not ours to give back.
-                let consumer = self.update(|consumer| consumer.give_up(&self.attempt.owner)).await?;
-                if consumer.open_conversation().is_some() {
-                    return Ok(consumer);
-                }
-                if let DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. }) = &error {
-                    self.forget_identity(&identity.token).await?;
-                }
-                Err(error)
-            }
+        let error = match self.ask_or_close_survey(&identity.token, &consumer).await {
+            Ok(conversation) => return self.attach(&conversation, None).await,
+            Err(error) => error,
+        };
+        let already_open = matches!(error, DeliveryError::LiveEngage(LiveEngageError::AlreadyOpen { .. }));
+        if already_open {
+            // Texts in it may be waiting to know whose it is.
+            self.worker.ports.consumers.note_unattached(&self.settings.account, self.attempt.now).await?;
         }
+        let (now, message) = (self.attempt.now, name_of(&self.lease.message));
+        let give_up = |consumer: &mut Consumer| {
+            let given_up = consumer.give_up(&self.attempt.owner);
+            if consumer.open_conversation().is_some() {
+                consumer.count_opening(&message, now);
+            } else if already_open && consumer.contradicted_since.is_none() {
+                consumer.contradicted_since = Some(now);
+            } else {
+                return given_up;
+            }
+            Change::Changed
+        };
+        // A webhook may have told of the conversation meanwhile: then it is open, and not ours to give back.
+        let consumer = self.update(give_up).await?;
+        if consumer.open_conversation().is_some() {
+            return Ok(consumer);
+        }
+        if let DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. }) = &error {
+            self.forget_identity(&identity.token).await?;
+        }
+        Err(error)
     }
 
     /// Asks to open a conversation, and once more if a survey in the one before was in the way.
     async fn ask_or_close_survey(
         &self,
         token: &ConsumerToken,
-        previous: Option<&ConversationId>,
+        consumer: &Consumer,
     ) -> Result<ConversationId, DeliveryError> {
         let opened = self.ask_to_open(token).await;
+        let since = consumer.contradicted_since;
+        let for_long = since.is_some_and(|since| self.attempt.now.duration_since(since) >= UNHEARD_SURVEY_AFTER);
         if let (Err(DeliveryError::LiveEngage(LiveEngageError::AlreadyOpen { .. })), Some(previous)) =
-            (&opened, previous)
+            (&opened, consumer.previous_conversation())
+            && for_long
             && self.closes_unheard_survey(token, previous).await?
         {
             return self.ask_to_open(token).await;
@@ -99,10 +117,20 @@ impl Way<'_> {
         self.worker.liveengage.open(self.caller(), token, &request_id, routing, &self.profile).await
     }
 
-    /// Notes a conversation that LiveEngage has opened on our call.
-    async fn attach(&self, conversation: &ConversationId) -> Result<Consumer, DeliveryError> {
+    /// Notes a conversation that LiveEngage has opened on our call, in place of one that has `ended` meanwhile.
+    async fn attach(
+        &self,
+        conversation: &ConversationId,
+        ended: Option<(&ConversationId, &DialogId)>,
+    ) -> Result<Consumer, DeliveryError> {
         let (at, profile, message) = (self.attempt.now, self.profile_name(), name_of(&self.lease.message));
         let attach = |consumer: &mut Consumer| {
+            if let Some((id, dialog)) = ended
+                && consumer.found_closed(id, dialog) == Change::Changed
+            {
+                // Under a lease as ever: news of the old one, by LiveEngage's clock, must not look newer than the new one.
+                consumer.reserve(&self.attempt.owner, at, self.attempt.deadline);
+            }
             if consumer.attach(conversation, at) == Change::Changed {
                 consumer.profile = Some(profile.clone());
             }
@@ -115,20 +143,17 @@ impl Way<'_> {
         Ok(consumer)
     }
 
-    /// SEND says that the conversation before has closed, CONVERSATION says that the person has an open one. Mostly the news of the one
-    /// or the other is on its way. When it does not come, a survey of which nothing was heard is open in the conversation before, and
+    /// SEND says that the conversation before has closed, CONVERSATION says that the person has an open one, and the news of the one or the
+    /// other does not come: a survey of which nothing was heard is open in the conversation before, and
     /// nothing tells its dialog: the conversation is closed whole, because what the person says matters more than the survey.
     ///
     /// # Errors
-    /// [`DeliveryError`]. `false`: it is not time yet, or the conversation before is closed indeed and the open one is another.
+    /// [`DeliveryError`]. `false`: the conversation before is closed indeed, and the open one is another.
     async fn closes_unheard_survey(
         &self,
         token: &ConsumerToken,
         previous: &ConversationId,
     ) -> Result<bool, DeliveryError> {
-        if self.attempts < UNHEARD_SURVEY_AFTER {
-            return Ok(false);
-        }
         self.check_time(LIVEENGAGE_CALL)?;
         let request_id = self.request_id("close previous");
         let closed =
@@ -154,11 +179,15 @@ impl Way<'_> {
         dialog: &DialogId,
     ) -> Result<Option<Consumer>, DeliveryError> {
         match self.ask_to_open(token).await {
-            Ok(opened) => {
-                self.update(|consumer| consumer.found_closed(conversation, dialog)).await?;
-                self.attach(&opened).await.map(Some)
+            Ok(opened) => self.attach(&opened, Some((conversation, dialog))).await.map(Some),
+            Err(DeliveryError::LiveEngage(error @ LiveEngageError::AlreadyOpen { .. })) => {
+                // At an attempt in between, it may be one that an attempt before has opened without an answer.
+                if self.attempts == 1 || self.attempts >= NEWS_HAS_COME {
+                    return Ok(None);
+                }
+                self.worker.ports.consumers.note_unattached(&self.settings.account, self.attempt.now).await?;
+                Err(error.into())
             }
-            Err(DeliveryError::LiveEngage(LiveEngageError::AlreadyOpen { .. })) => Ok(None),
             Err(error) => Err(error),
         }
     }

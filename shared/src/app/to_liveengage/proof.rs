@@ -5,7 +5,7 @@
 //! that of an earlier attempt at it: two equal texts in a row are never taken for one another. Only the last number is known, and so
 //! for a dialog before that the time alone decides.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{DeliveryError, Way, way::Told};
 use crate::{
@@ -55,12 +55,16 @@ impl Way<'_> {
     }
 }
 
+/// By how much LivePerson's clock may be behind ours at the most, for its times to be compared with ours.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(2);
+
 /// Whether an earlier attempt can have published anything at all: one that died before a conversation was open can't have. In a
 /// conversation that ended before the message was written, LiveEngage takes nothing.
 fn can_have_published(said: &[DialogRef], consumer: &Consumer, written_at: Timestamp) -> bool {
     let open_since_then = match &consumer.conversation {
         Conversation::Open { .. } => true,
-        Conversation::Closed { as_of, .. } => *as_of >= written_at,
+        // By their clock, which may be hours off ours.
+        Conversation::Closed { as_of, .. } => as_of.duration_since(written_at) > -CLOCKS_DIFFER,
         Conversation::None | Conversation::Opening { .. } => false,
     };
     open_since_then || !said.is_empty()

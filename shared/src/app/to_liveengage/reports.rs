@@ -15,7 +15,7 @@ use crate::{
     domain::{
         code::Code,
         conversation::Consumer,
-        delivery::{Shown, ShownName, ShownPlace},
+        delivery::{AcceptedCall, Lease, Shown, ShownName, ShownPlace},
         id::{CallReference, ChannelUserId, ConversationId, DialogId, LineId, ProviderMessageId, Sequence},
         message::ReportedStatus,
         retry::Disposition,
@@ -160,7 +160,7 @@ impl DeliverToLiveEngage {
         about: &About,
     ) -> Result<(), DeliveryError> {
         // Of a message that could not be delivered it proves nothing that would help: repeated, it is refused again, and that is told.
-        let (Reported { id: Some(id), reference: Some(reference) }, false) =
+        let (Reported { id, reference: Some(reference) }, false) =
             (message, matches!(reports.status, ReportedStatus::Failed { .. }))
         else {
             return Ok(());
@@ -169,7 +169,8 @@ impl DeliverToLiveEngage {
             return Ok(());
         }
         let at = about.accepted_at.unwrap_or(attempt.now);
-        Ok(self.ports.ledger.note_taken(reports.line, reference, id, at).await?)
+        let accepted = AcceptedCall { id: id.cloned() };
+        Ok(self.ports.ledger.note_taken(reports.line, reference, &accepted, at).await?)
     }
 
     /// Notes what was told of a message, also in the log: the message's own records lead to it.
@@ -278,7 +279,14 @@ impl DeliverToLiveEngage {
                 may_have_arrived: false,
             };
             let key = undelivered.key(entry.name.as_str());
-            match self.tell_agent(undelivered, &key, attempt, about).await {
+            // The news has a record of its own, and so has the report.
+            let mut of_news = about.clone();
+            let told_agent = self.tell_agent(undelivered, &key, attempt, &mut of_news).await;
+            if told_agent.is_err() && of_news.attempts.is_some() {
+                let lease = Lease { message: key, owner: attempt.owner.clone() };
+                let _ = self.ports.messages.release(&lease, true, &of_news.doubt).await;
+            }
+            match told_agent {
                 // The others are told all the same, and then an operator.
                 Err(error) if error.disposition() == Disposition::Park => {
                     refused = Some(error);

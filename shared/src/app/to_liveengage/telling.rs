@@ -112,7 +112,8 @@ impl DeliverToLiveEngage {
                     step += 1;
                 }
                 Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) => {
-                    messages.finish(&lease, None).await?;
+                    // Not done with: whoever finds nobody to tell keeps it for an operator, and may die before.
+                    let _ = messages.release(&lease, true, &Doubt::default()).await;
                     return Ok(Delivered::Nothing(ENDED));
                 }
                 Err(DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. })) if !mended => {

@@ -8,6 +8,7 @@ use super::{
     record::{SAVE_ATTEMPTS, update},
 };
 use crate::{
+    app::delivery::name_of,
     domain::{
         conversation::{Change, Consumer, ConsumerToken, Identity},
         delivery::{CarriedOut, ConsumerRef, DialogRef, Doubt, Heard, Lease, LedgerEntry, MessageKey, Step},
@@ -226,7 +227,15 @@ impl<'a> Way<'a> {
                 Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) if !mended.0 => {
                     mended.0 = true;
                     let ended = conversation.clone();
-                    self.known = Some(self.update(|consumer| consumer.found_closed(&ended, &dialog)).await?);
+                    let (message, now) = (name_of(&self.lease.message), self.attempt.now);
+                    let found = |consumer: &mut Consumer| {
+                        let change = consumer.found_closed(&ended, &dialog);
+                        if change == Change::Changed {
+                            consumer.count_closed(&message, now);
+                        }
+                        change
+                    };
+                    self.known = Some(self.update(found).await?);
                 }
                 Err(DeliveryError::LiveEngage(LiveEngageError::ConsumerJwsRefused { .. })) if !mended.1 => {
                     mended.1 = true;

@@ -16,8 +16,8 @@ use crate::{
         key::{Key, PK, SK, echo_sk, echoes_pk},
     },
     domain::{
-        delivery::{ConsumerRef, Echo, Heard, LedgerEntry, Shown, ShownName},
-        id::{AccountId, CallReference, DialogId, LineId, ProviderMessageId, Sequence},
+        delivery::{AcceptedCall, ConsumerRef, Echo, Heard, LedgerEntry, Shown, ShownName},
+        id::{AccountId, CallReference, DialogId, LineId, Sequence},
     },
     port::{Ledger, StoreError},
 };
@@ -181,16 +181,16 @@ impl Ledger for DynamoDbStore {
         &self,
         line: &LineId,
         reference: &CallReference,
-        id: &ProviderMessageId,
+        accepted: &AcceptedCall,
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let key = Key::Taken(line.clone(), reference.clone());
         let unwritable = |_| StoreError::Unreadable { what: "a call that was taken" };
-        let record: AttributeValue = to_attribute_value(id).map_err(unwritable)?;
+        let record: AttributeValue = to_attribute_value(accepted).map_err(unwritable)?;
         self.put_for_a_day(key.pk(), key.sk(), record, at).await
     }
 
-    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<ProviderMessageId>, StoreError> {
+    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<AcceptedCall>, StoreError> {
         self.record(&Key::Taken(line.clone(), reference.clone())).await
     }
 
