@@ -107,14 +107,36 @@ fn rows<'a>(document: &'a str, section: &str) -> Vec<Vec<&'a str>> {
     table.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
 }
 
+/// The second cells of these rows by their first ones.
+///
+/// # Panics
+/// If two rows begin alike: whoever adds a test to one of them may read the other one.
+fn by_guarantee<'a>(rows: impl IntoIterator<Item = Vec<&'a str>>) -> BTreeMap<&'a str, &'a str> {
+    let mut by_guarantee = BTreeMap::new();
+    for row in rows {
+        assert!(by_guarantee.insert(row[0], row[1]).is_none(), "two rows begin with “{}”: make them one", row[0]);
+    }
+    by_guarantee
+}
+
+#[test]
+fn a_guarantee_has_one_row() {
+    let read = |document: &str| {
+        let document = document.to_owned();
+        std::panic::catch_unwind(move || by_guarantee(rows(&document, "Kept")).len())
+    };
+    let table = "# All\n\n## Kept\n\n| Guarantee | Test |\n| --- | --- |\n| One | `a` |\n| Two | `b` |\n";
+    assert_eq!(read(table).unwrap(), 2);
+    assert!(read(&format!("{table}| One | `c` |\n")).is_err());
+}
+
 #[test]
 fn every_mutant_breaks_a_guarantee_and_is_noticed_by_a_test_of_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
     let (list, document) = (read("tests/mutants.toml"), read("docs/guarantees.md"));
     let promises = ["Nothing is lost", "Nothing is doubled or reordered", "Nobody gets in, and nothing gets out"];
-    let guarantees: BTreeMap<&str, &str> =
-        promises.iter().flat_map(|promise| rows(&document, promise)).map(|row| (row[0], row[1])).collect();
+    let guarantees = by_guarantee(promises.iter().flat_map(|promise| rows(&document, promise)));
     let mut broken: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let mut tests = BTreeSet::new();
     sources(&root.join("shared"), &mut tests);
@@ -129,9 +151,9 @@ fn every_mutant_breaks_a_guarantee_and_is_noticed_by_a_test_of_it() {
         assert!(held.contains(&format!("`{test}`")), "{name}: “{guarantee}” doesn't name {test}");
         assert!(broken.entry(guarantee).or_default().insert(format!("`{name}`")), "{name}: twice");
     }
-    let said: BTreeMap<&str, BTreeSet<String>> = rows(&document, "What breaks them")
+    let said: BTreeMap<&str, BTreeSet<String>> = by_guarantee(rows(&document, "What breaks them"))
         .into_iter()
-        .map(|row| (row[0], row[1].split(", ").map(str::to_owned).collect()))
+        .map(|(guarantee, mutants)| (guarantee, mutants.split(", ").map(str::to_owned).collect()))
         .collect();
     assert_eq!(said, broken, "docs/guarantees.md and tests/mutants.toml differ");
 }
