@@ -111,6 +111,15 @@ const CHECKS: &[(&str, Check)] = &[
         assert!((times("channel request refused", "unknown line") - 1.0).abs() < 0.1);
         assert!((times("channel request refused", "address of no line") - 1.0).abs() < 0.1);
     }),
+    ("What came for an address that no line has?", |rows, _| {
+        assert_eq!(rows.len(), 1, "{rows:#?}");
+        let of_line = row(rows, &[("fields.line", WHATSAPP_LINE)]);
+        assert_eq!(["messages", "requests"].map(|name| amount(of_line, name)), [1.0, 1.0]);
+    }),
+    ("What was left out of webhooks?", |rows, _| {
+        let of_line = row(rows, &[("fields.line", WHATSAPP_LINE), ("fields.kind", "change of another field")]);
+        assert!((amount(of_line, "parts") - 1.0).abs() < 0.1);
+    }),
     ("Did a function crash or run out of time?", |rows, _| {
         assert_eq!(rows.len(), 1, "{rows:#?}");
         assert_eq!(rows[0]["@log"], "419083552716:/aws/lambda/prod-to-channel");
@@ -261,6 +270,7 @@ fn check_the_metrics(played: &Played) {
     ones("Refused", "address of no line", 1);
     assert_eq!(values("Refused", None).len(), 5);
     assert_eq!(values("Misdirected", None), &[1]);
+    ones("LeftOut", "change of another field", 1);
     ones("Nacked", LINE, 1);
     ones("Parked", LINE, 2);
     assert_eq!(values("Parked", None).len(), 2);

@@ -52,7 +52,7 @@ async fn logged(recording: &Recording, part: &str) {
 }
 
 /// Everything that an operator can ask after, once: texts both ways on two channels, a retry, a text that the gateway refuses, one that
-/// LiveEngage refuses, strangers, a message for a number of no line, and a gateway that is down.
+/// LiveEngage refuses, strangers, a message for a number of no line, a change that nobody can use, and a gateway that is down.
 pub(super) async fn play() -> Played {
     let recording = record();
     // A twelfth of the waits between attempts.
@@ -98,6 +98,9 @@ pub(super) async fn play() -> Played {
     let change = json!({"field": "messages", "value": value});
     let misdirected = json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [change]}]});
     lab.whatsapp().post_raw(&misdirected, 1).await;
+    let change = json!({"field": "account_update", "value": {"event": "PARTNER_ADDED"}});
+    let left_out = json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [change]}]});
+    lab.whatsapp().post_raw(&left_out, 1).await;
 
     // The gateway fails for one person, and then for four more: the breaker opens.
     let more = ["+4915155011", "+4915155012", "+4915155013", "+4915155014"];
