@@ -104,7 +104,12 @@ fn retry_after(response: &Response) -> Option<SignedDuration> {
         RetryAfter::Wait(wait) => Some(wait),
         RetryAfter::NoWait { days } => {
             let host = response.url().host_str();
-            tracing::warn!(host, asked_days = days, count = 1, "Retry-After is no wait in seconds: it is left out");
+            tracing::warn!(
+                host,
+                asked_days = days,
+                count = 1,
+                "Retry-After is not a plausible number of seconds: ignored"
+            );
             None
         }
         RetryAfter::Unread => None,

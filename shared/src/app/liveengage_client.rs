@@ -320,7 +320,7 @@ impl LiveEngage {
                 let again = self.answered(guarded, build(host, &newer)?, &read).await?;
                 match &again {
                     Err(LiveEngageError::AppJwtRefused { .. }) => {
-                        tracing::warn!(%account, what = guarded.call, count = 1, "LiveEngage refuses a new AppJWT, too");
+                        tracing::warn!(%account, what = guarded.call, count = 1, "LiveEngage also refuses the replacement AppJWT");
                         self.breakers.trip(guarded);
                     }
                     _ => self.app_jwts.was_of_use(account, &newer),
