@@ -152,9 +152,12 @@ impl RedriveArguments {
             } else {
                 Report::done(seen.table(now))
             };
-            report
-                .warnings
-                .push("Nothing was moved. With --yes these are moved, each conversation's in this order.".to_owned());
+            let told = if seen.letters.is_empty() {
+                "Nothing was moved: there is nothing to be moved."
+            } else {
+                "Nothing was moved. With --yes these are moved, each conversation's in this order."
+            };
+            report.warnings.push(told.to_owned());
             if seen.overtaking > 0 {
                 report.warnings.push(format!(
                     "{} of them overtake an earlier one of the same conversation that is not chosen.",

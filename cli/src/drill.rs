@@ -33,8 +33,8 @@ pub(crate) struct DrillArguments {
     #[arg(long)]
     seed: Option<u64>,
     /// What goes wrong: all, none, or some of delay, throttle, error, drop, lost-answer, carried-out, stall, refuse, kill, deploy, repeat,
-    /// token, rotate, close, overtake, duplicate, reorder, table, queue, with commas between them; and, not in all, half (every second
-    /// call fails) and refused-token.
+    /// token, rotate, close, overtake, duplicate, reorder, table, queue, with commas between them. `all` does not include `half` (every
+    /// second call fails) and `refused-token` (LiveEngage refuses tokens); name them to use them, for example `all,half`.
     #[arg(long, default_value = "all")]
     faults: FaultSet,
     /// For how many seconds LiveEngage is down in the middle of it.

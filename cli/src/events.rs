@@ -1,9 +1,12 @@
 //! `connector events`: recorded events, made fresh.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
-use connector_lab::events::fresh;
+use connector_lab::events::{EventError, fresh};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -32,21 +35,46 @@ impl EventsCommand {
     /// # Errors
     /// A sentence: a file can't be read, made fresh or written.
     pub(crate) fn run(&self, now: Timestamp) -> Result<Report, String> {
-        let Self::Sign(SignArguments { files, secrets, to }) = self;
-        let secrets = read(secrets)?;
+        let Self::Sign(arguments) = self;
+        // Every one is made before the first is written: a mistake in the last one leaves no half of them behind.
+        let copies = arguments.copies(now)?;
+        let to = &arguments.to;
         std::fs::create_dir_all(to).map_err(|error| format!("{} can't be made: {error}", to.display()))?;
         let mut written = String::new();
-        for file in files {
-            let event = fresh(&read(file)?, &secrets, now).map_err(|error| format!("{}: {error}", file.display()))?;
-            let copy = to.join(file.file_name().ok_or_else(|| format!("{} is no file", file.display()))?);
-            if is_same(file, &copy) {
-                return Err(format!("{} would be written over: --to must be another folder", file.display()));
-            }
-            std::fs::write(&copy, format!("{event:#}\n"))
-                .map_err(|error| format!("{} can't be written: {error}", copy.display()))?;
+        for (copy, event) in copies {
+            std::fs::write(&copy, format!("{event:#}\n")).map_err(|error| {
+                let before = if written.is_empty() { "nothing\n" } else { &written };
+                format!("{} can't be written: {error}. Written before it:\n{before}", copy.display())
+            })?;
             written.push_str(&format!("{}\n", copy.display()));
         }
         Ok(Report::done(written))
+    }
+}
+
+impl SignArguments {
+    /// Where each copy goes, and what it is.
+    fn copies(&self, now: Timestamp) -> Result<BTreeMap<PathBuf, Value>, String> {
+        let secrets = read(&self.secrets).map_err(|error| format!("--secrets: {error}"))?;
+        let mut copies = BTreeMap::new();
+        for file in &self.files {
+            let event = fresh(&read(file)?, &secrets, now).map_err(|error| {
+                let hint =
+                    if matches!(error, EventError::Secret(..)) { " (give another file with --secrets)" } else { "" };
+                format!("{}: {error}{hint}", file.display())
+            })?;
+            let copy = self.to.join(file.file_name().ok_or_else(|| format!("{} is no file", file.display()))?);
+            if is_same(file, &copy) {
+                return Err(format!("{} would be written over: --to must be another folder", file.display()));
+            }
+            if copies.insert(copy, event).is_some() {
+                return Err(format!(
+                    "{}: another file has the same name, and one copy would replace the other",
+                    file.display()
+                ));
+            }
+        }
+        Ok(copies)
     }
 }
 
@@ -90,6 +118,23 @@ mod tests {
         let over = run(&[&of(&file), "--secrets", &of(&secrets), "--to", &of(&events)]).unwrap_err();
         assert!(over.ends_with("--to must be another folder"), "{over}");
         assert_eq!(fs::read_to_string(&file).unwrap(), before);
+        assert_eq!(copy["requestContext"]["time"], "15/Jan/2027:08:00:00 +0000");
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_written_unless_every_file_can_be_signed() {
+        let folder = std::env::temp_dir().join(format!("connector-events-{}", uuid::Uuid::new_v4()));
+        let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+        let of = |name: &str| events.join(name).to_str().unwrap().to_owned();
+        let (good, secrets, to) = (of("inbound-text.json"), of("secrets.json"), folder.to_str().unwrap());
+        let sign = |second: &str, secrets: &str| run(&[&good, second, "--secrets", secrets, "--to", to]).unwrap_err();
+        assert!(sign(&of("to-channel-batch.json"), &secrets).contains("to-channel-batch.json: it is no event"));
+        assert!(sign(&of("no-such.json"), &secrets).contains("no-such.json can't be read"));
+        assert!(sign(&good, &secrets).contains("another file has the same name"));
+        let (missing, wrong) = (of("no-such.json"), of("inbound-text.json"));
+        assert!(sign(&good, &missing).starts_with("--secrets: "));
+        assert!(sign(&good, &wrong).ends_with("(give another file with --secrets)"));
+        assert!(!folder.exists());
     }
 }

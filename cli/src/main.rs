@@ -105,11 +105,11 @@ struct LabArguments {
     headless: bool,
     /// Leave the functions, their queues' pump and the schedule to somebody else, for example to `sam local`: webhooks go to this
     /// address. Prints the functions' environment in the form of sam's --env-vars.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["headless", "api_port"])]
+    #[arg(long, value_name = "URL", value_parser = web_address, conflicts_with_all = ["headless", "api_port"])]
     without_functions: Option<url::Url>,
-    /// Where the lab's LiveEngage posts its webhooks: the whole address, for example that of a proxy in front of the connector. Without it,
-    /// the connector's own.
-    #[arg(long, value_name = "URL", conflicts_with = "headless")]
+    /// Where the lab's LiveEngage posts its webhooks: the whole address, for example that of a proxy in front of the connector. Its path is
+    /// normally /webhooks/liveengage. Without it, the connector's own.
+    #[arg(long, value_name = "URL", value_parser = web_address, conflicts_with = "headless")]
     webhook_url: Option<url::Url>,
     /// A file with the secrets of an account and lines to play, an object by their names; without it, they are made up.
     #[arg(long, value_name = "FILE")]
@@ -141,6 +141,16 @@ struct LabArguments {
     /// What the functions log to standard error: error, warn, info, debug.
     #[arg(long, default_value = "warn")]
     log: Option<LevelFilter>,
+}
+
+/// An address that something can be posted to.
+fn web_address(text: &str) -> Result<url::Url, String> {
+    let url: url::Url = text.parse().map_err(|error| format!("{error}"))?;
+    if matches!(url.scheme(), "http" | "https") {
+        Ok(url)
+    } else {
+        Err("must begin with http:// or https://".to_owned())
+    }
 }
 
 impl LabArguments {
@@ -217,6 +227,9 @@ fn manifest_of(arguments: &ManifestArguments) -> Result<Value, String> {
         return Err(format!(
             "the webhook's address must end in {WEBHOOK_PATH}, as the stack's output LiveEngageWebhookUrl does"
         ));
+    }
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return Err("the webhook's address must have no query, fragment, user name or password".to_owned());
     }
     manifest(&url, &arguments.name, &arguments.description).map_err(|error| error.to_string())
 }
@@ -332,6 +345,15 @@ mod tests {
         {
             assert!(of(wrong).unwrap_err().contains("must end in /webhooks/liveengage"), "{wrong}");
         }
+        for wrong in [
+            "https://x.example/webhooks/liveengage?stage=prod",
+            "https://x.example/webhooks/liveengage?",
+            "https://x.example/webhooks/liveengage#top",
+            "https://me@x.example/webhooks/liveengage",
+            "https://:word@x.example/webhooks/liveengage",
+        ] {
+            assert!(of(wrong).unwrap_err().contains("no query, fragment, user name or password"), "{wrong}");
+        }
     }
 
     #[test]
@@ -344,6 +366,11 @@ mod tests {
         assert!(parse(&[&elsewhere[..], &["--api-port", "3000"]].concat()).is_err());
         let behind_a_proxy = ["--webhook-url", "http://127.0.0.1:8080/webhooks/liveengage"];
         assert!(parse(&[&elsewhere[..], &behind_a_proxy].concat()).is_ok());
+        for wrong in ["ftp://127.0.0.1/webhooks/liveengage", "127.0.0.1:8080/webhooks/liveengage", "localhost:8080"] {
+            for option in ["--webhook-url", "--without-functions"] {
+                assert!(parse(&[option, wrong]).is_err(), "{option} {wrong}");
+            }
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(crate) struct RedriveArguments {
     #[arg(long, help_heading = "What to do")]
     fresh: bool,
     /// Wait until it is known what becomes of each, and say it: delivered, or parked again, and why. Up to 5 minutes, or for as long as
-    /// said, such as --wait=30m. A failure that may pass is retried for longer than that, with --fresh for 12 hours.
+    /// said after an equals sign: --wait=30m. It does nothing without --yes. A failure that may pass is retried for longer than that, with --fresh for 12 hours.
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "5m", value_parser = length, help_heading = "What to do")]
     wait: Option<SignedDuration>,
 }
@@ -124,13 +124,18 @@ impl ListArguments {
 impl RedriveArguments {
     async fn run(&self, now: Timestamp) -> Result<Report, String> {
         self.consent.check(&self.list.selection)?;
+        self.check_ids()?;
         let target = self.list.target.target().await?;
         let parked = self.list.parked(&target, now).await?;
         let queue = |kind| -> Result<_, String> { Ok(SqsQueue::new(target.sqs()?, target.queue_url(kind)?)) };
         // Asked for in a dry run too: it tells what is missing before anything is done.
         let (to_liveengage, to_channel) = (queue(QueueKind::ToLiveEngage)?, queue(QueueKind::ToChannel)?);
         if !self.consent.yes {
-            return Ok(parked.dry_run(&self.list, "sent", now));
+            let mut report = parked.dry_run(&self.list, "sent", now);
+            if self.wait.is_some() {
+                report.warnings.push("--wait does nothing without --yes.".to_owned());
+            }
+            return Ok(report);
         }
         let queues = WorkerQueues { to_liveengage: &to_liveengage, to_channel: &to_channel };
         let mut redriven = redrive_parked(&parked.plan, &parked.store, queues, self.fresh, now).await;
@@ -151,6 +156,14 @@ impl RedriveArguments {
         }
         parked.warn_of_permanent(&mut report);
         Ok(parked.warned(report))
+    }
+
+    /// `--wait 30m` is `--wait` and the id `30m`. No id is a length of time.
+    fn check_ids(&self) -> Result<(), String> {
+        match self.list.selection.ids.iter().find(|id| length(id).is_ok()) {
+            Some(id) if self.wait.is_some() => Err(format!("{id} is no id: write --wait={id}, with an equals sign")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -221,7 +234,11 @@ impl Parked {
         } else {
             Report::done(self.table(now))
         };
-        report.warnings.push(format!("Nothing was {done}. With --yes these are {done}, in this order."));
+        report.warnings.push(if self.plan.messages.is_empty() {
+            format!("Nothing was {done}: there is nothing to be {done}.")
+        } else {
+            format!("Nothing was {done}. With --yes these are {done}, in this order.")
+        });
         if done == "sent" {
             self.warn_of_permanent(&mut report);
         }

@@ -45,6 +45,7 @@ pub fn fresh(event: &Value, secrets: &Value, now: Timestamp) -> Result<Value, Ev
         .ok_or(EventError::NotHttp)?;
     let mut fresh = event.clone();
     put(&mut fresh, "/requestContext/timeEpoch", now.as_millisecond().into());
+    put(&mut fresh, "/requestContext/time", now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string().into());
     let Some(old_body) = body(event)? else { return Ok(fresh) };
     let mut content: Value = serde_json::from_slice(&old_body).map_err(|_| EventError::Body)?;
     shift(&mut content, recorded, now);

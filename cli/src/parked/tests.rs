@@ -104,11 +104,17 @@ async fn a_parked_message_is_listed_without_its_text_and_sent_again_when_told_so
     );
     assert!(again.text.contains(id), "{again:?}");
 
+    let waiting = run(&lab, &["parked", "redrive", id, "--wait"]).await.unwrap();
+    assert!(waiting.warnings.contains(&"--wait does nothing without --yes.".to_owned()), "{waiting:?}");
+    let mistyped = run(&lab, &["parked", "redrive", id, "--yes", "--wait", "30m"]).await.unwrap_err();
+    assert_eq!(mistyped, "30m is no id: write --wait=30m, with an equals sign");
     let sent = run(&lab, &["parked", "redrive", id, "--yes", "--wait=1h"]).await.unwrap();
     assert!(sent.complete && sent.text.contains("delivered"), "{sent:?}");
     lab.settled().await;
     assert_eq!(received(&lab).await, ["the parcel is at the door"]);
     assert_eq!(run(&lab, &["parked", "list", "--line", "sms-lab"]).await.unwrap().text, "0 parked\n");
+    let nothing = run(&lab, &["parked", "redrive", "--all"]).await.unwrap();
+    assert_eq!(nothing.warnings, ["Nothing was sent: there is nothing to be sent."]);
     let gone = run(&lab, &["parked", "redrive", id, "--yes"]).await.unwrap();
     assert!(!gone.complete && gone.warnings[0].contains(id), "{gone:?}");
 }
@@ -189,6 +195,8 @@ async fn dead_letters_are_counted_and_moved_back_when_told_so() {
     let dry = run(&lab, &["dead-letters", "redrive", "--all", "--queue", "to-liveengage"]).await.unwrap();
     assert!(dry.warnings[0].starts_with("Nothing was moved"), "{dry:?}");
     assert_eq!((letters.counts().total(), lab.aws().queue(TO_LIVEENGAGE).unwrap().counts().total()), (1, 0));
+    let none = run(&lab, &["dead-letters", "redrive", "--all", "--queue", "to-channel"]).await.unwrap();
+    assert_eq!(none.warnings, ["Nothing was moved: there is nothing to be moved."]);
     let moved = run(&lab, &["dead-letters", "redrive", "--all", "--fresh", "--yes"]).await.unwrap();
     assert!(moved.complete, "{moved:?}");
     lab.settled().await;

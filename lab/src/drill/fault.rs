@@ -111,7 +111,7 @@ impl FaultKind {
     }
 }
 
-/// The kinds of fault of one drill. Written as `all`, `none`, or names with commas between them.
+/// The kinds of fault of one drill. Written as `none`, or names with commas between them; the name `all` stands for [`FaultKind::ALL`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultSet(BTreeSet<FaultKind>);
 
@@ -145,17 +145,19 @@ impl FromStr for FaultSet {
     type Err = UnknownFault;
 
     fn from_str(text: &str) -> Result<Self, UnknownFault> {
-        let kind = |name: &str| FaultKind::every().find(|kind| kind.name() == name);
-        match text {
-            "all" => Ok(Self::all()),
-            "none" => Ok(Self::none()),
-            list => list
-                .split(',')
-                .map(str::trim)
-                .map(|name| kind(name).ok_or_else(|| UnknownFault(name.to_owned())))
-                .collect::<Result<_, _>>()
-                .map(Self),
+        if text == "none" {
+            return Ok(Self::none());
         }
+        let mut faults = Self::none();
+        for name in text.split(',').map(str::trim) {
+            if name == "all" {
+                faults.0.extend(FaultKind::ALL);
+            } else {
+                let kind = FaultKind::every().find(|kind| kind.name() == name);
+                faults.0.insert(kind.ok_or_else(|| UnknownFault(name.to_owned()))?);
+            }
+        }
+        Ok(faults)
     }
 }
 
@@ -179,6 +181,10 @@ mod tests {
         assert_eq!(FaultSet::all().to_string().parse(), Ok(FaultSet::all()));
         let storm: FaultSet = "half,refused-token".parse().unwrap();
         assert!(storm.has(FaultKind::Half) && !FaultSet::all().has(FaultKind::Half));
+        let everything: FaultSet = "half, all".parse().unwrap();
+        assert!(everything.has(FaultKind::Half) && !everything.has(FaultKind::RefusedToken));
+        assert!(FaultKind::ALL.into_iter().all(|kind| everything.has(kind)));
+        assert!("none,kill".parse::<FaultSet>().is_err());
         let error = "kil".parse::<FaultSet>().unwrap_err().to_string();
         assert!(error.starts_with("there is no fault \"kil\": use all, none, or some of delay,"), "{error}");
     }
