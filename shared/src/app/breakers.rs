@@ -79,7 +79,7 @@ impl<K: Eq + Hash + Clone + std::fmt::Display> Breakers<K> {
 
     /// Holds everybody back: the other side refuses whoever comes.
     pub(super) fn trip(&self, of: Guarded<'_, K>) {
-        self.change(of, |breaker| breaker.trip(of.now));
+        self.change(of, |breaker| breaker.trip(of.who, of.now));
     }
 
     fn change(&self, of: Guarded<'_, K>, change: impl FnOnce(&mut Breaker)) {

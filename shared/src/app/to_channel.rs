@@ -112,12 +112,30 @@ impl DeliverToChannel {
                     ]),
                 };
                 let who = ConsumerRef { line, user };
-                self.say(who, OutboundContent::Text { text }, key, correlation, accepted_at, attempt, task).await
+                self.say(
+                    who,
+                    Outgoing::FailureNotice(OutboundContent::Text { text }),
+                    key,
+                    correlation,
+                    accepted_at,
+                    attempt,
+                    task,
+                )
+                .await
             }
             Ok(ToChannel::SaidV1(Said { line, user, correlation, accepted_at, name, text })) => {
                 let key = MessageKey::ByDigest { digest: digest([b"said".as_slice(), name.as_bytes()]) };
                 let who = ConsumerRef { line, user };
-                self.say(who, OutboundContent::Text { text }, key, correlation, accepted_at, attempt, task).await
+                self.say(
+                    who,
+                    Outgoing::Content(OutboundContent::Text { text }),
+                    key,
+                    correlation,
+                    accepted_at,
+                    attempt,
+                    task,
+                )
+                .await
             }
             Ok(ToChannel::UnreadableNotificationV1 { correlation, .. }) => {
                 let about = About { correlation: correlation.as_str().to_owned(), ..About::default() };
@@ -170,7 +188,7 @@ impl DeliverToChannel {
     async fn say(
         &self,
         who: ConsumerRef,
-        content: OutboundContent,
+        said: Outgoing<'_>,
         key: MessageKey,
         correlation: CorrelationId,
         accepted_at: Timestamp,
@@ -183,7 +201,7 @@ impl DeliverToChannel {
             accepted_at: Some(accepted_at),
             ..About::default()
         };
-        let result = self.send(&who, Outgoing::Content(content), None, &key, attempt, &mut about).await;
+        let result = self.send(&who, said, None, &key, attempt, &mut about).await;
         end(&*self.ports.messages, &key, attempt, &about, task, result, None).await
     }
 

@@ -134,8 +134,12 @@ impl Breaker {
         }
     }
 
-    /// Opens it at once, or for longer: the other side refuses everybody, whoever comes.
-    pub fn trip(&mut self, now: Timestamp) {
+    /// Notes that the other side refuses everybody, whoever comes: opens at once, or for longer. But if somebody has got through within the
+    /// last minute, it is a part of the other side that refuses, and this is a failure as any other.
+    pub fn trip(&mut self, who: Option<Who>, now: Timestamp) {
+        if self.open.is_none() && self.count(Standing::Reached, SUCCESSES_COUNT, now) > 0 {
+            return self.failed(who, Ended::Failed, now);
+        }
         let (pause, tried) = self.open.map_or((FIRST_PAUSE, None), |open| (next(open.pause), open.tried));
         self.open = Some(Open { pause, until: later(now, pause), newcomer: None, tried });
     }
@@ -186,12 +190,14 @@ impl Breaker {
     }
 
     fn is_down_for_most(&self, now: Timestamp) -> bool {
-        let count = |standing, within| {
-            let counts = |known: &&Known| known.standing == standing && now.duration_since(known.at) <= within;
-            self.known.iter().filter(counts).count()
-        };
-        let failed = count(Standing::Failed, FAILURES_COUNT);
-        failed >= PEOPLE && failed > count(Standing::Reached, SUCCESSES_COUNT)
+        let failed = self.count(Standing::Failed, FAILURES_COUNT, now);
+        failed >= PEOPLE && failed > self.count(Standing::Reached, SUCCESSES_COUNT, now)
+    }
+
+    /// How many people's last call ended so of late.
+    fn count(&self, standing: Standing, within: SignedDuration, now: Timestamp) -> usize {
+        let counts = |known: &&Known| known.standing == standing && now.duration_since(known.at) <= within;
+        self.known.iter().filter(counts).count()
     }
 
     fn standing(&self, who: Who) -> Option<Standing> {

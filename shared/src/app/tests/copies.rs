@@ -124,3 +124,24 @@ async fn a_line_that_parks_in_doubt_delivers_what_was_certainly_never_sent() {
         }
     }
 }
+
+/// Nobody is told that nobody could be told: so the news itself is rather shown twice than never.
+#[tokio::test]
+async fn the_news_of_a_failure_is_repeated_in_doubt_whatever_the_line_says() {
+    for setting in ["repeat_once", "park"] {
+        let world = World::talking_with(ANNA, &json!({"when_in_doubt": setting})).await;
+        let notice = json!({
+            "task": "notice_v1", "line": "sms-main", "user": ANNA, "correlation": "r-9", "accepted_at": super::world::at(0),
+            "text": "Please try again.",
+        });
+        for _ in 0..4 {
+            world.fault(SMS, Fault::Answer(502, json!({})));
+        }
+        insist_on_the_channel(&world.workers(), &notice.to_string()).await;
+        assert_eq!(
+            (world.other().sms_texts(), world.store.parked().len()),
+            (vec!["Please try again."], 0),
+            "{setting}"
+        );
+    }
+}

@@ -15,7 +15,7 @@ use crate::{
     domain::{
         breaker::Who,
         conversation::{Change, Consumer},
-        delivery::{CarriedOut, Decided, Doubt, LedgerEntry, Shown, ShownName, ShownPlace, Step},
+        delivery::{CarriedOut, Decided, Doubt, LedgerEntry, Shown, ShownName, ShownPlace, Step, WhenInDoubt},
         id::{AccountId, CallReference, CorrelationId, ProviderMessageId},
         message::{OutboundContent, OutboundFile, OutboundMessage},
     },
@@ -27,6 +27,8 @@ use crate::{
 pub(super) enum Outgoing<'a> {
     /// Something that is all here.
     Content(OutboundContent),
+    /// The news for a person that their message was not delivered: rather twice than never, whatever the line says of its messages.
+    FailureNotice(OutboundContent),
     /// A file that LivePerson holds.
     Hosted { account: &'a AccountId, file: &'a HostedFile },
 }
@@ -48,8 +50,12 @@ impl DeliverToChannel {
         };
         let settings = self.settings(consumer, attempt).await?;
         let settings = &settings.current;
+        let when_in_doubt = match &outgoing {
+            Outgoing::FailureNotice(_) => WhenInDoubt::Repeat,
+            Outgoing::Content(_) | Outgoing::Hosted { .. } => settings.when_in_doubt,
+        };
         let (content, mut source) = match outgoing {
-            Outgoing::Content(content) => (content, None),
+            Outgoing::Content(content) | Outgoing::FailureNotice(content) => (content, None),
             Outgoing::Hosted { account, file } => {
                 let mut source = Source { account, file, open: None };
                 // What an earlier attempt has brought over needn't be there any more.
@@ -78,7 +84,7 @@ impl DeliverToChannel {
         let mut done: Vec<_> = steps.iter().map(receipt_of).collect();
         let mut next = settings.line.next_call(&message, &done)?;
         let mut taken = match &next {
-            Some(call) => self.taken_before(settings, consumer, &call.effect, about).await?,
+            Some(call) => self.taken_before((settings, when_in_doubt), consumer, &call.effect, about).await?,
             None => None,
         };
         // Before it is shown: an answer can be faster than what comes after. And not again when it has been shown: an answer may have
@@ -177,7 +183,7 @@ impl DeliverToChannel {
     /// [`DeliveryError::InDoubt`] when nothing tells, and the line doesn't repeat then.
     async fn taken_before(
         &self,
-        settings: &LineSettings,
+        (settings, when_in_doubt): (&LineSettings, WhenInDoubt),
         consumer: &ConsumerRef,
         effect: &Effect,
         about: &About,
@@ -191,7 +197,7 @@ impl DeliverToChannel {
             return Ok(Some(Receipt { provider_id: accepted.id.map(Into::into), is_message: true }));
         }
         let safe = settings.line.capabilities().repeat == Repeat::Once;
-        if safe || settings.when_in_doubt.repeats(&about.doubt) { Ok(None) } else { Err(DeliveryError::InDoubt) }
+        if safe || when_in_doubt.repeats(&about.doubt) { Ok(None) } else { Err(DeliveryError::InDoubt) }
     }
 }
 

@@ -143,12 +143,26 @@ fn who_failed_while_others_got_through_opens_nothing_again() {
 #[test]
 fn a_side_that_refuses_everybody_opens_it_at_once_and_for_everybody() {
     let mut breaker = Breaker::default();
-    breaker.trip(at(0));
+    breaker.trip(person(1), at(0));
     assert_eq!(breaker.admit(person(2), at(5)), seconds(5));
     assert_eq!(breaker.admit(person(2), at(10)), Ok(()));
-    breaker.trip(at(10));
+    breaker.trip(person(2), at(10));
     assert_eq!(breaker.admit(person(3), at(20)), seconds(10));
     assert_eq!(breaker.admit(person(2), at(30)), seconds(10), "who tried last waits for somebody else");
+}
+
+#[test]
+fn a_part_of_the_other_side_that_refuses_holds_nobody_back() {
+    let mut breaker = Breaker::default();
+    for number in 0..PEOPLE + 2 {
+        breaker.note(person(number), Ended::Reached, at(0));
+    }
+    for number in 0..3 {
+        breaker.trip(person(number), at(10));
+    }
+    assert!(!breaker.is_open(), "others get through");
+    breaker.trip(person(9), at(71));
+    assert!(breaker.is_open(), "nobody has for a minute");
 }
 
 #[test]
@@ -245,7 +259,7 @@ proptest! {
             now += later;
             match (breaker.admit(person(number), at(now)), ended) {
                 (Ok(()), 0) => breaker.note(person(number), Ended::NoConnection, at(now)),
-                (Ok(()), 1) => breaker.trip(at(now)),
+                (Ok(()), 1) => breaker.trip(person(number), at(now)),
                 // The function was stopped.
                 (Ok(()), 2) => {}
                 (Ok(()), _) => breaker.note(person(number), Ended::Failed, at(now)),
