@@ -44,14 +44,15 @@ async fn a_token_that_stays_refused_ends_the_attempt() {
     let services = Services::new().await;
     let worker = services.worker();
     worker.work(&task("mo-1"), &attempt("a", 0)).await.unwrap();
+    // Nobody has got through for more than a minute: then a second refusal is everybody's.
     services.once(SEND, refused_app_jwt()).await;
     services.once(SEND, refused_app_jwt()).await;
-    assert_eq!(worker.work(&task("mo-2"), &attempt("b", 60)).await, again(5));
+    assert_eq!(worker.work(&task("mo-2"), &attempt("b", 61)).await, again(5));
     assert_eq!(services.counts().await, [1, 2, 1, 1, 3]);
     // Nobody else has to find that out, for a moment.
-    worker.work(&task("mo-2"), &attempt("c", 65)).await.unwrap_err();
+    worker.work(&task("mo-2"), &attempt("c", 66)).await.unwrap_err();
     assert_eq!(services.counts().await, [1, 2, 1, 1, 3]);
-    worker.work(&task("mo-2"), &attempt("d", 70)).await.unwrap();
+    worker.work(&task("mo-2"), &attempt("d", 71)).await.unwrap();
     assert_eq!(services.counts().await, [1, 2, 1, 1, 4]);
 }
 
