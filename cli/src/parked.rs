@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use connector::{
     app::redrive::{
-        Outcome, ParkedPlan, PlannedParked, QueueKind, Redriven, WorkerQueues, delete_parked, plan_parked,
+        ParkedPlan, PlannedParked, QueueKind, RedriveOutcome, Redriven, WorkerQueues, delete_parked, plan_parked,
         redrive_parked, settle,
     },
     aws::{ParkedTable, SqsQueue},
@@ -171,7 +171,7 @@ impl RedriveArguments {
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(2);
 
 fn unsettled(redriven: &[Redriven]) -> usize {
-    redriven.iter().filter(|one| one.outcome == Outcome::Sent).count()
+    redriven.iter().filter(|one| one.outcome == RedriveOutcome::Sent).count()
 }
 
 /// Waits until it is known what has become of each message that was sent, for so long at the most.

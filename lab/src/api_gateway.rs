@@ -40,7 +40,7 @@ pub type HttpFunction = Arc<
 struct Routes {
     webhook: HttpFunction,
     inbound: HttpFunction,
-    patience: Duration,
+    timeouts: Duration,
 }
 
 /// The running gateway. It stops when it is dropped.
@@ -62,9 +62,9 @@ impl ApiGateway {
         port: u16,
         webhook: HttpFunction,
         inbound: HttpFunction,
-        patience: Duration,
+        timeouts: Duration,
     ) -> Result<Self, std::io::Error> {
-        let routes = Routes { webhook, inbound, patience };
+        let routes = Routes { webhook, inbound, timeouts };
         let server = LoopbackServer::start(port, |_| Router::new().fallback(serve).with_state(routes)).await?;
         Ok(Self { server })
     }
@@ -89,7 +89,7 @@ async fn serve(State(routes): State<Routes>, request: Request) -> Response {
     if head > LARGEST_HEAD {
         return message(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large");
     }
-    let body = match tokio::time::timeout(routes.patience, to_bytes(body, LARGEST_EVENT)).await {
+    let body = match tokio::time::timeout(routes.timeouts, to_bytes(body, LARGEST_EVENT)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
         Err(_) => return message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),

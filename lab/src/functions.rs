@@ -10,7 +10,7 @@ use aws_config::SdkConfig;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use connector::{
-    app::delivery::Pace,
+    app::delivery::TimeScale,
     lambda::{self, InboundFunction, QueueFunction, TokenRefreshFunction, WebhookFunction, config},
     port::{Clock, SystemClock},
 };
@@ -23,9 +23,9 @@ use uuid::Uuid;
 use crate::{
     api_gateway::{ApiGateway, HttpFunction},
     aws::{AwsStandIns, Endpoints, TO_CHANNEL, TO_LIVEENGAGE},
-    drill::{Storm, Way},
+    drill::{Destination, FaultPlan},
+    event_source_mapping::{Death, EventSourceMapping, Failures, Handler, MappingError, MappingOptions},
     journal::Journal,
-    pump::{Death, Handler, Mishaps, Pump, PumpError, PumpOptions},
 };
 
 /// The template's timeout of the two HTTP functions.
@@ -42,11 +42,11 @@ pub struct FunctionsOptions {
     /// The API's port, 0 for a free one.
     pub api_port: u16,
     /// How many times shorter than the template's the workers' timeout is.
-    pub pace: NonZeroU16,
+    pub time_scale: NonZeroU16,
     /// Where the functions reach AWS: the stand-ins, or what stands in front of them.
     pub aws: Endpoints,
     /// What befalls the functions.
-    pub storm: Option<Storm>,
+    pub fault_plan: Option<FaultPlan>,
 }
 
 /// Why the functions don't run.
@@ -63,7 +63,7 @@ pub enum FunctionsError {
     Queue(&'static str),
     /// An event source mapping can't be set up.
     #[error(transparent)]
-    Pump(#[from] PumpError),
+    EventSourceMapping(#[from] MappingError),
     /// The API's port can't be opened.
     #[error("the API can't listen on 127.0.0.1:{port}: {cause}")]
     Listen {
@@ -130,7 +130,7 @@ struct Deployed {
     to_liveengage: (config::ToLiveEngageConfig, SdkConfig, Environment<QueueFunction>),
     to_channel: (config::ToChannelConfig, SdkConfig, Environment<QueueFunction>),
     refresh: (config::TokenRefreshConfig, SdkConfig, Environment<TokenRefreshFunction>),
-    pace: Pace,
+    time_scale: TimeScale,
 }
 
 impl std::fmt::Debug for Deployed {
@@ -143,7 +143,7 @@ impl Deployed {
     async fn start(
         environment: &impl config::Environment,
         aws: impl Fn(Function) -> SdkConfig,
-        pace: Pace,
+        time_scale: TimeScale,
     ) -> Result<Self, FunctionsError> {
         let webhook = (config::WebhookConfig::read(environment)?, aws(Function::Webhook));
         let inbound = (config::InboundConfig::read(environment)?, aws(Function::Inbound));
@@ -153,8 +153,8 @@ impl Deployed {
         let first = (
             lambda::webhook(&webhook.0, &webhook.1).await?,
             lambda::inbound(&inbound.0, &inbound.1).await?,
-            lambda::to_liveengage(&to_liveengage.0, &to_liveengage.1).await?.at_pace(pace),
-            lambda::to_channel(&to_channel.0, &to_channel.1).await?.at_pace(pace),
+            lambda::to_liveengage(&to_liveengage.0, &to_liveengage.1).await?.at_pace(time_scale),
+            lambda::to_channel(&to_channel.0, &to_channel.1).await?.at_pace(time_scale),
             lambda::token_refresh(&refresh.0, &refresh.1).await?,
         );
         Ok(Self {
@@ -163,7 +163,7 @@ impl Deployed {
             to_liveengage: (to_liveengage.0, to_liveengage.1, Environment::new(first.2)),
             to_channel: (to_channel.0, to_channel.1, Environment::new(first.3)),
             refresh: (refresh.0, refresh.1, Environment::new(first.4)),
-            pace,
+            time_scale,
         })
     }
 
@@ -179,11 +179,11 @@ impl Deployed {
             }
             Function::ToLiveEngage => {
                 let (config, aws, environment) = &self.to_liveengage;
-                environment.replace(lambda::to_liveengage(config, aws).await?.at_pace(self.pace));
+                environment.replace(lambda::to_liveengage(config, aws).await?.at_pace(self.time_scale));
             }
             Function::ToChannel => {
                 let (config, aws, environment) = &self.to_channel;
-                environment.replace(lambda::to_channel(config, aws).await?.at_pace(self.pace));
+                environment.replace(lambda::to_channel(config, aws).await?.at_pace(self.time_scale));
             }
             Function::TokenRefresh => {
                 let (config, aws, environment) = &self.refresh;
@@ -198,8 +198,8 @@ impl Deployed {
 #[derive(Debug)]
 pub struct Functions {
     api: ApiGateway,
-    to_liveengage: Pump,
-    to_channel: Pump,
+    to_liveengage: EventSourceMapping,
+    to_channel: EventSourceMapping,
     deployed: Deployed,
     _schedule: JoinSet<()>,
 }
@@ -216,27 +216,27 @@ impl Functions {
         options: &FunctionsOptions,
         journal: &Journal,
     ) -> Result<Self, FunctionsError> {
-        let FunctionsOptions { api_port, pace, aws: endpoints, storm } = options.clone();
+        let FunctionsOptions { api_port, time_scale, aws: endpoints, fault_plan } = options.clone();
         let sdk = |function: Function| aws.sdk_config_for(function.name(), &endpoints);
-        let deployed = Deployed::start(environment, sdk, Pace::times(pace)).await?;
+        let deployed = Deployed::start(environment, sdk, TimeScale::times(time_scale)).await?;
 
-        let (killer, webhook) = (storm.clone(), deployed.webhook.2.clone());
+        let (killer, webhook) = (fault_plan.clone(), deployed.webhook.2.clone());
         let webhook: HttpFunction = Arc::new(move |request| {
             let (function, death) = (webhook.get(), death(killer.as_ref(), Function::Webhook));
             let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
             let call = call.instrument(request_span(&context(HTTP_TIMEOUT)));
             Box::pin(async move { limited(&death, call).await })
         });
-        let (killer, inbound) = (storm.clone(), deployed.inbound.2.clone());
+        let (killer, inbound) = (fault_plan.clone(), deployed.inbound.2.clone());
         let inbound: HttpFunction = Arc::new(move |request| {
             let (function, death) = (inbound.get(), death(killer.as_ref(), Function::Inbound));
             let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
             let call = call.instrument(request_span(&context(HTTP_TIMEOUT)));
             Box::pin(async move { limited(&death, call).await })
         });
-        let start = |queue, name, way, function: &Environment<QueueFunction>| {
-            let mishaps = storm.as_ref().map(|storm| storm.mishaps(way));
-            pump(aws, queue, name, function.clone(), WORKER_TIMEOUT / u32::from(pace.get()), mishaps, journal)
+        let start = |queue, name, destination, function: &Environment<QueueFunction>| {
+            let failures = fault_plan.as_ref().map(|fault_plan| fault_plan.failures(destination));
+            mapping(aws, queue, name, function.clone(), WORKER_TIMEOUT / u32::from(time_scale.get()), failures, journal)
         };
         let mut schedule = JoinSet::new();
         schedule.spawn(run_schedule(deployed.refresh.2.clone()));
@@ -244,8 +244,8 @@ impl Functions {
             api: ApiGateway::start(api_port, webhook, inbound)
                 .await
                 .map_err(|cause| FunctionsError::Listen { port: api_port, cause })?,
-            to_liveengage: start(TO_LIVEENGAGE, "to-liveengage", Way::ToDesk, &deployed.to_liveengage.2)?,
-            to_channel: start(TO_CHANNEL, "to-channel", Way::ToPhone, &deployed.to_channel.2)?,
+            to_liveengage: start(TO_LIVEENGAGE, "to-liveengage", Destination::ToDesk, &deployed.to_liveengage.2)?,
+            to_channel: start(TO_CHANNEL, "to-channel", Destination::ToPhone, &deployed.to_channel.2)?,
             deployed,
             _schedule: schedule,
         })
@@ -273,8 +273,8 @@ impl Functions {
 }
 
 /// When this invocation of an entry point dies.
-fn death(storm: Option<&Storm>, function: Function) -> Death {
-    storm.map(|storm| storm.death_of_an_entry_point(function)).unwrap_or_default()
+fn death(fault_plan: Option<&FaultPlan>, function: Function) -> Death {
+    fault_plan.map(|fault_plan| fault_plan.death_of_an_entry_point(function)).unwrap_or_default()
 }
 
 async fn limited<T>(death: &Death, call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
@@ -283,16 +283,16 @@ async fn limited<T>(death: &Death, call: impl Future<Output = Result<T, String>>
     outcome.map_err(|_| "the function timed out".to_owned())?
 }
 
-fn pump(
+fn mapping(
     aws: &AwsStandIns,
     queue: &'static str,
     name: &'static str,
     function: Environment<QueueFunction>,
     function_timeout: Duration,
-    mishaps: Option<Arc<dyn Mishaps>>,
+    failures: Option<Arc<dyn Failures>>,
     journal: &Journal,
-) -> Result<Pump, FunctionsError> {
-    let options = PumpOptions { function_timeout, ..PumpOptions::default() };
+) -> Result<EventSourceMapping, FunctionsError> {
+    let options = MappingOptions { function_timeout, ..MappingOptions::default() };
     let journal = journal.clone();
     let handler: Handler = Arc::new(move |event: SqsEvent| {
         let (function, journal) = (function.get(), journal.clone());
@@ -313,7 +313,7 @@ fn pump(
         })
     });
     let queue = aws.queue(queue).ok_or(FunctionsError::Queue(queue))?;
-    Ok(Pump::start_with(queue, options, handler, mishaps)?)
+    Ok(EventSourceMapping::start_with(queue, options, handler, failures)?)
 }
 
 async fn run_schedule(function: Environment<TokenRefreshFunction>) {

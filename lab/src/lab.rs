@@ -15,7 +15,7 @@ use crate::{
         AwsStandInError, AwsStandInOptions, AwsStandIns, Endpoints, TO_CHANNEL, TO_LIVEENGAGE,
         authorization::{Authorizer, Guard},
     },
-    drill::{Hop, Storm},
+    drill::{FaultPlan, Hop},
     functions::{Function, Functions, FunctionsError, FunctionsOptions, WORKER_TIMEOUT},
     installation::{Installation, PREFIX},
     journal::Journal,
@@ -75,9 +75,9 @@ pub struct LabOptions {
     pub forms: Forms,
     /// How many times shorter than the template's the workers' timeout and the waits between attempts are, for a drill; `None`
     /// for the template's own.
-    pub pace: Option<NonZeroU16>,
+    pub time_scale: Option<NonZeroU16>,
     /// What befalls the functions and their calls. It begins when it is told to.
-    pub storm: Option<Storm>,
+    pub fault_plan: Option<FaultPlan>,
     /// Who says what each function may do on AWS, by its name in the template; `None`: everything.
     pub authorizer: Option<Arc<dyn Authorizer>>,
     /// More fields of both lines' secrets, an object: they take the place of the lab's own.
@@ -152,7 +152,7 @@ impl Lab {
     /// [`LabError`].
     pub async fn start(options: LabOptions) -> Result<Self, LabError> {
         let journal = Journal::default();
-        let pace = options.pace.unwrap_or(NonZeroU16::MIN);
+        let time_scale = options.time_scale.unwrap_or(NonZeroU16::MIN);
         let installation = options.installation.clone().unwrap_or_else(Installation::fresh);
 
         let account = AccountOptions {
@@ -180,7 +180,7 @@ impl Lab {
             number: installation.sms("from"),
             api_token: SecretString::from(installation.sms("bearer_token")),
             webhook_secret: SecretString::from(installation.sms("webhook_secret")),
-            retry_delay: GATEWAY_RETRY / u32::from(pace.get()),
+            retry_delay: GATEWAY_RETRY / u32::from(time_scale.get()),
             delivery_reports: true,
             journal: journal.clone(),
         })
@@ -194,16 +194,16 @@ impl Lab {
             access_token: SecretString::from(installation.whatsapp("access_token")),
             app_secret: SecretString::from(installation.whatsapp("app_secret")),
             verify_token: SecretString::from(installation.whatsapp("verify_token")),
-            retry_delay: GATEWAY_RETRY / u32::from(pace.get()),
+            retry_delay: GATEWAY_RETRY / u32::from(time_scale.get()),
             journal: journal.clone(),
         })
         .await?;
         // A person at the page wonders about texts that overtake each other.
         whatsapp.set_retries_in_line(true);
         // In a drill, hardly longer than a function lives: what a dead one held shall come again soon.
-        let visibility_timeout = match options.pace {
+        let visibility_timeout = match options.time_scale {
             None => VISIBILITY_TIMEOUT,
-            Some(pace) => WORKER_TIMEOUT / u32::from(pace.get()) + Duration::from_secs(1),
+            Some(time_scale) => WORKER_TIMEOUT / u32::from(time_scale.get()) + Duration::from_secs(1),
         };
         let aws = AwsStandIns::start(AwsStandInOptions {
             table_name: TABLE.to_owned(),
@@ -211,16 +211,16 @@ impl Lab {
             sqs_port: options.sqs_port,
             secrets_port: options.secrets_port,
             visibility_timeout,
-            shorten_waits_by: pace,
+            shorten_waits_by: time_scale,
             ..AwsStandInOptions::default()
         })
         .await?;
         let front = |hop, url: String| {
-            let storm = options.storm.clone();
+            let fault_plan = options.fault_plan.clone();
             async move {
-                match storm {
+                match fault_plan {
                     None => Ok(url),
-                    Some(storm) => storm.in_front_of(hop, &url).await.map_err(LabError::Front),
+                    Some(fault_plan) => fault_plan.in_front_of(hop, &url).await.map_err(LabError::Front),
                 }
             }
         };
@@ -264,9 +264,9 @@ impl Lab {
         };
         let functions_options = FunctionsOptions {
             api_port: options.api_port,
-            pace,
+            time_scale,
             aws: guard.as_ref().map_or(endpoints, |guard| guard.endpoints().clone()),
-            storm: options.storm.clone(),
+            fault_plan: options.fault_plan.clone(),
         };
         let (functions, api) = match &options.functions_elsewhere {
             Some(elsewhere) => (None, elsewhere.as_str().trim_end_matches('/').to_owned()),

@@ -7,6 +7,7 @@
 pub mod api_gateway;
 pub mod aws;
 pub mod drill;
+pub mod event_source_mapping;
 pub mod events;
 pub mod functions;
 pub mod headless;
@@ -16,7 +17,6 @@ mod lab;
 pub mod liveengage;
 mod loopback;
 pub mod page;
-pub mod pump;
 pub mod sms_gateway;
 pub mod whatsapp;
 

@@ -7,6 +7,7 @@ mod conformance;
 mod doors;
 #[cfg(test)]
 mod drill;
+mod end_to_end;
 #[cfg(test)]
 mod events;
 mod features;
@@ -24,7 +25,6 @@ mod operations;
 mod permissions;
 #[cfg(test)]
 mod redrive;
-mod road;
 #[cfg(test)]
 mod rotation;
 mod silence;

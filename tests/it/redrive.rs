@@ -5,11 +5,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use connector::{
     app::redrive::{
-        Outcome, Redriven, Selection, WorkerQueues, look, plan_parked, redrive_dead_letters, redrive_parked, regroup,
+        RedriveOutcome, Redriven, Selection, WorkerQueues, look, plan_parked, redrive_dead_letters, redrive_parked,
+        regroup,
     },
     aws::{DeadLetterQueue, DynamoDbStore, ParkedTable, SqsQueue},
     domain::{
-        delivery::{Begin, Doubt, Lease, MessageKey, Parked, Step},
+        delivery::{Acquired, Lease, MessageKey, Parked, Step, UncertainOutcome},
         id::{LineId, Owner},
     },
     port::{Clock, DeadLetters, Messages, ParkedMessage, ParkedMessages, Queue, QueueMessage, Reopened, SystemClock},
@@ -60,19 +61,19 @@ impl Table {
         Self { _aws: aws, store, parked, watch }
     }
 
-    async fn begin(&self, id: &str, by: &str, second: i64) -> Begin {
-        self.store.begin(&lease(id, by), at(second), at(second + 60)).await.unwrap()
+    async fn acquire(&self, id: &str, by: &str, second: i64) -> Acquired {
+        self.store.acquire(&lease(id, by), at(second), at(second + 60)).await.unwrap()
     }
 
     /// Parks a message after one of its steps.
     async fn park(&self, id: &str, line: Option<LineId>, second: i64) {
         self.watch.plant(Kind::Text, &format!("task of {id}"));
-        self.begin(id, "worker", second).await;
+        self.acquire(id, "worker", second).await;
         self.store.step_done(&lease(id, "worker"), 0, &Step::done(Some("part-1".to_owned())), None).await.unwrap();
         let reason = "refused".to_owned();
         let parked =
             Parked { at: at(second), reason, permanent: true, line, conversation: None, task: format!("task of {id}") };
-        self.store.park(&lease(id, "worker"), &parked, &Doubt::default()).await.unwrap();
+        self.store.park(&lease(id, "worker"), &parked, &UncertainOutcome::default()).await.unwrap();
     }
 
     async fn all(&self) -> Vec<ParkedMessage> {
@@ -112,11 +113,11 @@ async fn a_long_list_is_read_to_its_end() {
     let task = "x".repeat(200_000);
     for n in 0..7 {
         let lease = lease(&format!("mo-{n}"), "worker");
-        table.store.begin(&lease, at(n), at(n + 60)).await.unwrap();
+        table.store.acquire(&lease, at(n), at(n + 60)).await.unwrap();
         let reason = "refused".to_owned();
         let parked =
             Parked { at: at(n), reason, permanent: true, line: Some(line()), conversation: None, task: task.clone() };
-        table.store.park(&lease, &parked, &Doubt::default()).await.unwrap();
+        table.store.park(&lease, &parked, &UncertainOutcome::default()).await.unwrap();
     }
     assert_eq!(table.all().await.len(), 7);
 }
@@ -125,11 +126,14 @@ async fn a_long_list_is_read_to_its_end() {
 async fn a_reopened_message_goes_on_after_its_last_step() {
     let table = Table::new().await;
     table.park("mo-1", Some(line()), 0).await;
-    assert_eq!(table.begin("mo-1", "early", 1).await, Begin::Done);
+    assert_eq!(table.acquire("mo-1", "early", 1).await, Acquired::Done);
     let parked = table.all().await.remove(0);
     assert_eq!(table.parked.reopen(&parked, at(100)).await.unwrap(), Reopened::Reopened);
     let steps = vec![Step::done(Some("part-1".to_owned()))];
-    assert_eq!(table.begin("mo-1", "again", 101).await, Begin::Started { steps, attempts: 1, doubt: Doubt::default() });
+    assert_eq!(
+        table.acquire("mo-1", "again", 101).await,
+        Acquired::Started { steps, attempts: 1, uncertain: UncertainOutcome::default() }
+    );
     let noted = table.all().await.remove(0);
     assert_eq!(noted.begun, Some(at(100)), "it stays parked until it is forgotten");
     table.parked.forget(&noted.id).await.unwrap();
@@ -143,11 +147,11 @@ async fn a_parked_message_is_reopened_once() {
     table.park("mo-1", Some(line()), 0).await;
     let parked = table.all().await.remove(0);
     assert_eq!(table.parked.reopen(&parked, at(100)).await.unwrap(), Reopened::Reopened);
-    table.begin("mo-1", "again", 101).await;
-    table.store.finish(&lease("mo-1", "again"), None).await.unwrap();
+    table.acquire("mo-1", "again", 101).await;
+    table.store.complete(&lease("mo-1", "again"), None).await.unwrap();
     // Another operator, with a list of before.
     assert_eq!(table.parked.reopen(&parked, at(102)).await.unwrap(), Reopened::Taken);
-    assert_eq!(table.begin("mo-1", "third", 103).await, Begin::Done, "delivered stays delivered");
+    assert_eq!(table.acquire("mo-1", "third", 103).await, Acquired::Done, "delivered stays delivered");
     table.parked.forget(&parked.id).await.unwrap();
     assert_eq!(table.parked.reopen(&parked, at(104)).await.unwrap(), Reopened::Taken);
 }
@@ -162,11 +166,11 @@ async fn a_message_that_is_being_worked_on_is_left_alone() {
     let key = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
     let delete = client.delete_item().table_name(table._aws.table_name()).key("pk", key("MSG#in#sms-main#mo-1"));
     delete.key("sk", key("MSG")).send().await.unwrap();
-    table.begin("mo-1", "worker", 100).await;
+    table.acquire("mo-1", "worker", 100).await;
     assert_eq!(table.parked.reopen(&parked, at(101)).await.unwrap(), Reopened::Busy);
     assert_eq!(table.all().await[0].begun, None);
-    let held = table.begin("mo-1", "other", 102).await;
-    assert!(matches!(held, Begin::Busy { .. }), "{held:?}");
+    let held = table.acquire("mo-1", "other", 102).await;
+    assert!(matches!(held, Acquired::Busy { .. }), "{held:?}");
     // Its lease has run out.
     assert_eq!(table.parked.reopen(&parked, at(200)).await.unwrap(), Reopened::Reopened);
 }
@@ -221,7 +225,7 @@ impl Operator {
 
 fn all_sent(redriven: &[Redriven], count: usize) {
     assert_eq!(redriven.len(), count, "{redriven:?}");
-    assert!(redriven.iter().all(|one| one.outcome == Outcome::Sent), "{redriven:?}");
+    assert!(redriven.iter().all(|one| one.outcome == RedriveOutcome::Sent), "{redriven:?}");
 }
 
 fn refuse(lab: &Lab, times: usize) {
@@ -254,7 +258,7 @@ async fn parked_answers_arrive_once_and_in_order_when_the_gateway_is_mended() {
     let queues = WorkerQueues { to_liveengage: &operator.to_liveengage, to_channel: &operator.to_channel };
     let plan = plan_parked(before, &Selection::default());
     let again = redrive_parked(&plan, &operator.store, queues, false, SystemClock.now()).await;
-    assert!(!again.iter().any(|one| one.outcome == Outcome::Sent), "{again:?}");
+    assert!(!again.iter().any(|one| one.outcome == RedriveOutcome::Sent), "{again:?}");
     assert!(operator.redrive(&Selection::default()).await.is_empty());
     settled(&lab).await;
     assert_eq!(received(&lab, PHONE, 5).await, wanted);

@@ -7,12 +7,12 @@ use std::{num::NonZeroU16, time::Duration};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use connector::{
     app::{
-        redrive::{Outcome, Selection, WorkerQueues, plan_parked, redrive_parked},
+        redrive::{RedriveOutcome, Selection, WorkerQueues, plan_parked, redrive_parked},
         task::{ToChannel, ToLiveEngage},
     },
     aws::{DynamoDbStore, ParkedTable, SqsQueue, key::Key},
     domain::{
-        delivery::{Begin, Lease},
+        delivery::{Acquired, Lease},
         id::{AccountId, ConversationId, Owner},
     },
     lambda::config,
@@ -69,8 +69,12 @@ impl Upgraded {
         ];
         let variable =
             |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-        let options =
-            FunctionsOptions { api_port: 0, pace: NonZeroU16::MIN, aws: aws.endpoints().clone(), storm: None };
+        let options = FunctionsOptions {
+            api_port: 0,
+            time_scale: NonZeroU16::MIN,
+            aws: aws.endpoints().clone(),
+            fault_plan: None,
+        };
         let functions = Functions::start(&aws, &variable, &options, &Journal::default()).await.unwrap();
         let upgraded = Self { outside, aws, functions, _watch: watch };
         upgraded.idle().await;
@@ -102,7 +106,7 @@ impl Upgraded {
         let plan = plan_parked(self.parked().parked().await.unwrap().messages, &Selection::default());
         let queues = WorkerQueues { to_liveengage: &to_liveengage, to_channel: &to_channel };
         let redriven = redrive_parked(&plan, &self.parked(), queues, false, SystemClock.now()).await;
-        assert!(redriven.iter().all(|one| one.outcome == Outcome::Sent) && redriven.len() == 1, "{redriven:?}");
+        assert!(redriven.iter().all(|one| one.outcome == RedriveOutcome::Sent) && redriven.len() == 1, "{redriven:?}");
         self.idle().await;
     }
 }
@@ -362,13 +366,15 @@ async fn read(store: &DynamoDbStore, key: Key) -> Result<bool, StoreError> {
         Key::LpConsumer(account, id) => store.consumer_by_lp_id(&account, &id).await?.is_some(),
         Key::Token(account) => store.token(&account).await?.is_some(),
         Key::Unattached(account) => store.unattached_at(&account).await?.is_some(),
-        Key::Shown(line, id) => store.shown(&line, &id).await?.is_some(),
-        Key::Heard(account, dialog, sequence) => store.heard(&account, &dialog, sequence).await?.is_some(),
-        Key::LastHeard(consumer) => store.last_heard(&consumer).await?.is_some(),
-        Key::Taken(line, reference) => store.taken(&line, &reference).await?.is_some(),
+        Key::OutboundReceipt(line, id) => store.outbound_receipt(&line, &id).await?.is_some(),
+        Key::InboundReceipt(account, dialog, sequence) => {
+            store.inbound_receipt(&account, &dialog, sequence).await?.is_some()
+        }
+        Key::LastHeard(consumer) => store.last_inbound(&consumer).await?.is_some(),
+        Key::AcceptedCall(line, reference) => store.accepted_call(&line, &reference).await?.is_some(),
         Key::Message(message) => {
-            let begin = store.begin(&Lease { message, owner }, now, now + MOMENTS).await?;
-            !matches!(begin, Begin::Started { attempts: 1, .. })
+            let acquire = store.acquire(&Lease { message, owner }, now, now + MOMENTS).await?;
+            !matches!(acquire, Acquired::Started { attempts: 1, .. })
         }
     })
 }

@@ -11,6 +11,6 @@ async fn main() -> Result<(), Error> {
     lambda::init_logs();
     let config = lambda::started(config::TokenRefreshConfig::read(&config::ProcessEnvironment))?;
     let function =
-        lambda::started(lambda::token_refresh(&config, &aws::sdk_config(aws::Patience::Worker).await).await)?;
+        lambda::started(lambda::token_refresh(&config, &aws::sdk_config(aws::TimeoutProfile::Worker).await).await)?;
     run(service_fn(|event| function.handle(event))).await
 }

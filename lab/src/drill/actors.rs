@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::evidence;
+use super::fault_plan::FaultPlan;
 use super::plan::{Line, Plan, is_on_whatsapp};
 use super::score::Sent;
-use super::storm::Storm;
-use super::tag::{Piece, Tag, Way};
+use super::tag::{Destination, Piece, Tag};
 use crate::lab::Lab;
 
 /// How often a desk with few conversations is looked at. A look takes longer the more there are.
@@ -45,7 +45,7 @@ pub(super) struct Actors {
 #[derive(Clone)]
 struct Stage {
     lab: Arc<Lab>,
-    storm: Storm,
+    fault_plan: FaultPlan,
     begun: Instant,
     sent: Arc<Mutex<Vec<Sent>>>,
     /// How many texts each person still has to write.
@@ -59,11 +59,11 @@ pub(super) fn phone(conversation: u16) -> String {
 
 impl Actors {
     /// Lets everybody begin.
-    pub(super) fn start(lab: &Arc<Lab>, storm: &Storm, plan: Plan) -> Self {
+    pub(super) fn start(lab: &Arc<Lab>, fault_plan: &FaultPlan, plan: Plan) -> Self {
         let sent = Arc::<Mutex<Vec<Sent>>>::default();
         let stage = Stage {
             lab: Arc::clone(lab),
-            storm: storm.clone(),
+            fault_plan: fault_plan.clone(),
             begun: Instant::now(),
             sent: Arc::clone(&sent),
             to_write: plan.conversations.iter().map(|(person, _)| Mutex::new(person.len())).collect(),
@@ -145,7 +145,7 @@ impl Stage {
             };
             match sent {
                 Ok(id) => {
-                    self.storm.name(line.tag, id);
+                    self.fault_plan.name(line.tag, id);
                     self.note(&line, at, String::new());
                 }
                 Err(error) => tracing::error!(tag = %line.tag, %error, "a person can't write"),
@@ -178,7 +178,7 @@ impl Stage {
             if let Some(conversation) = conversation {
                 let at = SystemClock.now();
                 if let Ok(sequence) = self.lab.liveengage().say(&conversation, &line.text) {
-                    self.storm.name(line.tag, format!("{conversation}#{sequence}"));
+                    self.fault_plan.name(line.tag, format!("{conversation}#{sequence}"));
                     self.note(line, at, conversation.clone());
                     if line.then_close {
                         self.close(line, &conversation);
@@ -216,7 +216,7 @@ async fn watch_desk(lab: Arc<Lab>, desk: watch::Sender<Desk>) {
         for conversation in conversations.into_iter().filter(|one| one.main_dialog_open) {
             if !people.contains_key(&conversation.consumer.id) {
                 let mut pieces = conversation.transcript.iter().flat_map(|line| Piece::find_all(line.text.as_bytes()));
-                if let Some(piece) = pieces.find(|piece| piece.tag.way == Way::ToDesk) {
+                if let Some(piece) = pieces.find(|piece| piece.tag.destination == Destination::ToDesk) {
                     people.insert(conversation.consumer.id.clone(), piece.tag.conversation);
                 }
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::dice::Dice;
-use super::storm::Storm;
+use super::fault_plan::FaultPlan;
 use crate::functions::Function;
 use crate::lab::Lab;
 
@@ -17,14 +17,20 @@ const DEPLOYMENTS: u32 = 4;
 ///
 /// # Errors
 /// A function doesn't start.
-pub(super) async fn deploy(lab: &Lab, storm: &Storm, seed: u64, begun: Instant, time: Duration) -> Result<(), String> {
+pub(super) async fn deploy(
+    lab: &Lab,
+    fault_plan: &FaultPlan,
+    seed: u64,
+    begun: Instant,
+    time: Duration,
+) -> Result<(), String> {
     // With a pause at the end of each, in which all are of one age.
     let pause = time / (DEPLOYMENTS * 6);
     for deployment in 0..DEPLOYMENTS {
         for (number, function) in (0..).zip(order(deployment, Dice::new(seed))) {
             tokio::time::sleep_until(begun + pause * (deployment * 6 + number)).await;
             lab.replace(function).await.map_err(|error| format!("{} doesn't start: {error}", function.name()))?;
-            storm.replaced(function);
+            fault_plan.replaced(function);
         }
     }
     Ok(())

@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
+use super::fault_plan::FaultPlan;
 use super::score::{Evidence, Sent};
-use super::storm::Storm;
-use super::tag::{Piece, Tag, Way};
+use super::tag::{Destination, Piece, Tag};
 use crate::aws::{TO_CHANNEL, TO_CHANNEL_DEAD_LETTERS, TO_LIVEENGAGE, TO_LIVEENGAGE_DEAD_LETTERS};
 use crate::lab::Lab;
 use crate::liveengage::{AcceptStatus, ConversationView, Role};
@@ -30,33 +30,35 @@ pub(super) async fn rest(lab: &Lab) {
         looks.tick().await;
         lab.gateway().webhooks_settled().await;
         lab.liveengage().webhooks_settled().await;
-        let busy = [(TO_LIVEENGAGE, Way::ToDesk), (TO_CHANNEL, Way::ToPhone)].into_iter().any(|(name, way)| {
-            let queued = lab.aws().queue(name).map(|queue| queue.peek()).unwrap_or_default();
-            queued.iter().any(|message| matters(&message.body, way))
-        });
+        let busy = [(TO_LIVEENGAGE, Destination::ToDesk), (TO_CHANNEL, Destination::ToPhone)].into_iter().any(
+            |(name, destination)| {
+                let queued = lab.aws().queue(name).map(|queue| queue.peek()).unwrap_or_default();
+                queued.iter().any(|message| matters(&message.body, destination))
+            },
+        );
         quiet = if busy || waits_on_whatsapp(lab) { 0 } else { quiet + 1 };
     }
 }
 
 /// Whether a queue message holds a text that goes this way, or is the connector's own word to somebody.
-fn matters(body: &str, way: Way) -> bool {
+fn matters(body: &str, destination: Destination) -> bool {
     let own = ["undelivered_v1", "notice_v1", "said_v1"].iter().any(|task| body.contains(&format!("\"{task}\"")));
-    own || Piece::find_all(body.as_bytes()).iter().any(|piece| piece.tag.way == way)
+    own || Piece::find_all(body.as_bytes()).iter().any(|piece| piece.tag.destination == destination)
 }
 
 /// Reads both ends, the table and the storm's notes.
-pub(super) async fn gather(lab: &Lab, storm: &Storm, sent: Vec<Sent>) -> Result<Evidence, String> {
+pub(super) async fn gather(lab: &Lab, fault_plan: &FaultPlan, sent: Vec<Sent>) -> Result<Evidence, String> {
     let conversations = lab.liveengage().conversations();
     let mut shown = Vec::new();
     for conversation in &conversations {
         for line in conversation.transcript.iter().filter(|line| line.who == Role::Consumer) {
             let at = Timestamp::from_millisecond(line.at_ms).map_err(|error| error.to_string())?;
-            shown.extend(marks(&line.text, Way::ToDesk).map(|piece| (piece, at)));
+            shown.extend(marks(&line.text, Destination::ToDesk).map(|piece| (piece, at)));
         }
     }
     let mut noticed = Vec::new();
     for (phone, text, at) in on_phones(lab) {
-        shown.extend(marks(&text, Way::ToPhone).map(|piece| (piece, at)));
+        shown.extend(marks(&text, Destination::ToPhone).map(|piece| (piece, at)));
         // The connector's own words carry no mark.
         if Piece::find_all(text.as_bytes()).is_empty() {
             noticed.push(phone);
@@ -64,9 +66,9 @@ pub(super) async fn gather(lab: &Lab, storm: &Storm, sent: Vec<Sent>) -> Result<
     }
     let mut parked = BTreeMap::new();
     for tag in parked_tags(lab).await? {
-        let told = match tag.way {
-            Way::ToDesk => noticed.contains(&super::actors::phone(tag.conversation)),
-            Way::ToPhone => agent_knows(&conversations, tag),
+        let told = match tag.destination {
+            Destination::ToDesk => noticed.contains(&super::actors::phone(tag.conversation)),
+            Destination::ToPhone => agent_knows(&conversations, tag),
         };
         parked.insert(tag, told);
     }
@@ -76,11 +78,11 @@ pub(super) async fn gather(lab: &Lab, storm: &Storm, sent: Vec<Sent>) -> Result<
             return Err(format!("{dead} messages are in {queue}"));
         }
     }
-    Ok(Evidence { sent, observations: storm.observations(), shown, parked })
+    Ok(Evidence { sent, observations: fault_plan.observations(), shown, parked })
 }
 
-fn marks(text: &str, way: Way) -> impl Iterator<Item = Piece> + use<> {
-    Piece::find_all(text.as_bytes()).into_iter().filter(move |piece| piece.tag.way == way)
+fn marks(text: &str, destination: Destination) -> impl Iterator<Item = Piece> + use<> {
+    Piece::find_all(text.as_bytes()).into_iter().filter(move |piece| piece.tag.destination == destination)
 }
 
 /// What the phones were sent, in the order in which they show it.
@@ -134,8 +136,9 @@ async fn parked_tags(lab: &Lab) -> Result<Vec<Tag>, String> {
         let Some(Ok(record)) = item.get("record").map(AttributeValue::as_m) else { continue };
         let Some(Ok(task)) = record.get("task").map(AttributeValue::as_s) else { continue };
         // What LiveEngage tells holds the person's own words too.
-        let way = if task.contains("\"liveengage_change_v1\"") { Way::ToPhone } else { Way::ToDesk };
-        tags.extend(marks(task, way).map(|piece| piece.tag));
+        let destination =
+            if task.contains("\"liveengage_change_v1\"") { Destination::ToPhone } else { Destination::ToDesk };
+        tags.extend(marks(task, destination).map(|piece| piece.tag));
     }
     Ok(tags)
 }

@@ -212,10 +212,10 @@ fn error(hop: Hop) -> Fate {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tag::Way;
+    use super::super::tag::Destination;
     use super::*;
 
-    const PIECE: Piece = Piece { tag: Tag { conversation: 0, way: Way::ToPhone, number: 0 }, part: 0 };
+    const PIECE: Piece = Piece { tag: Tag { conversation: 0, destination: Destination::ToPhone, number: 0 }, part: 0 };
 
     fn fates(hop: Hop, kinds: &[FaultKind]) -> Vec<Fate> {
         let call = |n| Call { name: format!("call {n}"), pieces: vec![PIECE], note: None };

@@ -179,8 +179,8 @@ mod tests {
         assert!(some.has(FaultKind::Kill) && some.has(FaultKind::LostAnswer) && !some.has(FaultKind::Drop));
         assert_eq!(some.to_string(), "lost-answer,kill");
         assert_eq!(FaultSet::all().to_string().parse(), Ok(FaultSet::all()));
-        let storm: FaultSet = "half,refused-token".parse().unwrap();
-        assert!(storm.has(FaultKind::Half) && !FaultSet::all().has(FaultKind::Half));
+        let fault_plan: FaultSet = "half,refused-token".parse().unwrap();
+        assert!(fault_plan.has(FaultKind::Half) && !FaultSet::all().has(FaultKind::Half));
         let everything: FaultSet = "half, all".parse().unwrap();
         assert!(everything.has(FaultKind::Half) && !everything.has(FaultKind::RefusedToken));
         assert!(FaultKind::ALL.into_iter().all(|kind| everything.has(kind)));

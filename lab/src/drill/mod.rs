@@ -1,6 +1,6 @@
 //! Drills: the real handlers, with everything around them going wrong, and a score of what came of it.
 //!
-//! A plan, made from the seed, says who writes what and when. A lab is started with a [`Storm`] in front of every service and
+//! A plan, made from the seed, says who writes what and when. A lab is started with a [`FaultPlan`] in front of every service and
 //! around every function. People and agents write while it rages; then it ends, everything comes to rest, and what the phones and
 //! the desk show is held against what was said. The storm knows what it did, so the score can tell a double that the connector's
 //! promise allows from one that it doesn't.
@@ -16,12 +16,12 @@ mod dice;
 mod evidence;
 mod fate;
 mod fault;
+mod fault_plan;
 mod plan;
 mod proxy;
 mod report;
 mod rotation;
 mod score;
-mod storm;
 mod tag;
 
 use std::num::NonZeroU16;
@@ -33,10 +33,10 @@ use url::Url;
 
 pub use fate::Hop;
 pub use fault::{FaultKind, FaultSet, UnknownFault};
+pub use fault_plan::{FaultPlan, Sabotage};
 pub use report::Report;
 pub use score::{Score, Window};
-pub use storm::{Sabotage, Storm};
-pub use tag::{Piece, Tag, Way};
+pub use tag::{Destination, Piece, Tag};
 
 use crate::lab::{ACCOUNT, Lab, LabError, LabOptions};
 use crate::liveengage::{WebhookChaos, WebhookSettings};
@@ -105,11 +105,11 @@ async fn drill(options: DrillOptions, sabotage: Option<Sabotage>) -> Result<Repo
     let started = Instant::now();
     let time = Duration::from_secs(options.seconds.into());
     let has = |kind| options.faults.has(kind);
-    let storm = Storm::new(options.seed, options.faults.clone(), sabotage);
+    let fault_plan = FaultPlan::new(options.seed, options.faults.clone(), sabotage);
     let lab = Lab::start(LabOptions {
         webhooks_before_response: has(FaultKind::Overtake),
-        pace: Some(PACE),
-        storm: Some(storm.clone()),
+        time_scale: Some(PACE),
+        fault_plan: Some(fault_plan.clone()),
         ..LabOptions::default()
     })
     .await?;
@@ -118,11 +118,11 @@ async fn drill(options: DrillOptions, sabotage: Option<Sabotage>) -> Result<Repo
     let plan = Plan::new(Dice::new(options.seed), options.conversations, options.messages, time, has(FaultKind::Close));
 
     let mut problems = Vec::new();
-    storm.begin();
+    fault_plan.begin();
     let begun = Instant::now();
-    let mut actors = actors::Actors::start(&lab, &storm, plan);
+    let mut actors = actors::Actors::start(&lab, &fault_plan, plan);
     let down = Duration::from_secs(options.outage.into());
-    let outage = storm.outage(begun + (time - down) / 2, down);
+    let outage = fault_plan.outage(begun + (time - down) / 2, down);
     let rotation = async {
         match has(FaultKind::Rotate) {
             true => rotation::rotate(&lab, begun, time).await,
@@ -131,7 +131,7 @@ async fn drill(options: DrillOptions, sabotage: Option<Sabotage>) -> Result<Repo
     };
     let deployment = async {
         match has(FaultKind::Deploy) {
-            true => deployment::deploy(&lab, &storm, options.seed, begun, time).await,
+            true => deployment::deploy(&lab, &fault_plan, options.seed, begun, time).await,
             false => Ok(()),
         }
     };
@@ -142,14 +142,17 @@ async fn drill(options: DrillOptions, sabotage: Option<Sabotage>) -> Result<Repo
     let rest = async {
         // On a busy machine much is still unsaid: the faults are for that, too.
         actors.end(&lab).await;
-        storm.end();
+        fault_plan.end();
         evidence::rest(&lab).await;
     };
     if tokio::time::timeout(PATIENCE, rest).await.is_err() {
-        problems.push(format!("something is still on its way {} s after the last was to be said", PATIENCE.as_secs()));
-        storm.end();
+        problems.push(format!(
+            "something is still on its destination {} s after the last was to be said",
+            PATIENCE.as_secs()
+        ));
+        fault_plan.end();
     }
-    let evidence = evidence::gather(&lab, &storm, actors.sent()).await.unwrap_or_else(|problem| {
+    let evidence = evidence::gather(&lab, &fault_plan, actors.sent()).await.unwrap_or_else(|problem| {
         problems.push(problem);
         score::Evidence::default()
     });
@@ -158,7 +161,7 @@ async fn drill(options: DrillOptions, sabotage: Option<Sabotage>) -> Result<Repo
         tracing::info!(count = unsaid.len(), "texts had no open conversation any more");
     }
     let score = score::score(&evidence);
-    Ok(Report { options, score, injected: storm.injected(), took: started.elapsed(), problems })
+    Ok(Report { options, score, injected: fault_plan.injected(), took: started.elapsed(), problems })
 }
 
 /// LiveEngage's webhooks, in the disorder that is wanted. They are sent until they are taken, in order, and soon.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::dice::Dice;
-use super::tag::{Piece, Tag, Way};
+use super::tag::{Destination, Piece, Tag};
 
 /// How many of a thousand agents' texts are so long that the phone gets them in two messages.
 const LONG_PER_MILLE: u16 = 40;
@@ -43,18 +43,18 @@ impl Plan {
         let per_way = messages.div_ceil(u32::from(conversations).max(1) * 2);
         let mut left = messages;
         for (index, (person, agent)) in plan.iter_mut().enumerate() {
-            for (way, lines) in [(Way::ToDesk, &mut *person), (Way::ToPhone, &mut *agent)] {
+            for (destination, lines) in [(Destination::ToDesk, &mut *person), (Destination::ToPhone, &mut *agent)] {
                 let share = per_way.min(left);
                 left -= share;
                 let conversation = u16::try_from(index).unwrap_or(u16::MAX);
                 for number in 0..u16::try_from(share).unwrap_or(u16::MAX) {
-                    lines.push(line(dice, Tag { conversation, way, number }, time, closing));
+                    lines.push(line(dice, Tag { conversation, destination, number }, time, closing));
                 }
                 lines.sort_by_key(|line: &Line| line.at);
                 // The first is said at once, so that there is a conversation to speak in, and the numbers follow the time.
                 for (number, line) in lines.iter_mut().enumerate() {
                     let tag = Tag { number: u16::try_from(number).unwrap_or(u16::MAX), ..line.tag };
-                    let at = if number == 0 && way == Way::ToDesk { Duration::ZERO } else { line.at };
+                    let at = if number == 0 && destination == Destination::ToDesk { Duration::ZERO } else { line.at };
                     (line.tag, line.at) = (tag, at);
                     (line.text, line.parts) = text(dice, tag);
                 }
@@ -73,13 +73,13 @@ impl Plan {
 
 fn line(dice: Dice, tag: Tag, time: Duration, closing: bool) -> Line {
     let at = Duration::from_millis(dice.below(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), ("at", tag)));
-    let then_close = closing && tag.way == Way::ToPhone && dice.hits(CLOSING_PER_MILLE, ("close", tag));
+    let then_close = closing && tag.destination == Destination::ToPhone && dice.hits(CLOSING_PER_MILLE, ("close", tag));
     Line { tag, at, text: String::new(), parts: 1, then_close }
 }
 
 fn text(dice: Dice, tag: Tag) -> (String, u8) {
     let mark = |part| Piece { tag, part }.mark();
-    if tag.way == Way::ToPhone && dice.hits(LONG_PER_MILLE, ("long", tag)) {
+    if tag.destination == Destination::ToPhone && dice.hits(LONG_PER_MILLE, ("long", tag)) {
         let length = if is_on_whatsapp(tag.conversation) { LONG_TEXT.1 } else { LONG_TEXT.0 };
         let filling = "Bitte lesen Sie das in Ruhe. ".repeat(length / 29);
         return (format!("{} {filling}{}", mark(0), mark(1)), 2);

@@ -17,9 +17,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::fate::{Call, Fate, Hop};
+use super::fault_plan::{Sabotage, Sky};
 use super::score::Observation;
-use super::storm::{Sabotage, Sky};
-use super::tag::{Piece, Way};
+use super::tag::{Destination, Piece};
 use crate::aws::listener;
 
 /// Longer than the functions, the SDK and those who post webhooks wait.
@@ -167,15 +167,15 @@ impl Front {
     fn call(&self, parts: &http::request::Parts, body: &[u8]) -> Call {
         let path = parts.uri.path();
         let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-        let pieces = |way: Way| {
+        let pieces = |destination: Destination| {
             let mut pieces = Piece::find_all(body);
-            pieces.retain(|piece| piece.tag.way == way);
+            pieces.retain(|piece| piece.tag.destination == destination);
             pieces
         };
         let pieces = match self.hop {
-            Hop::Api if path.starts_with("/channels/") => pieces(Way::ToDesk),
-            Hop::Api | Hop::Gateway | Hop::WhatsApp => pieces(Way::ToPhone),
-            Hop::LiveEngage if path.ends_with("/send") => pieces(Way::ToDesk),
+            Hop::Api if path.starts_with("/channels/") => pieces(Destination::ToDesk),
+            Hop::Api | Hop::Gateway | Hop::WhatsApp => pieces(Destination::ToPhone),
+            Hop::LiveEngage if path.ends_with("/send") => pieces(Destination::ToDesk),
             Hop::LiveEngage | Hop::Table | Hop::Queue => Vec::new(),
         };
         let note =
@@ -198,7 +198,7 @@ impl Front {
 }
 
 /// The connector's name of the message of which a write to the table notes a step or the end: the channel's id, or the place in
-/// the dialog, as [`super::storm::Storm::name`] was told.
+/// the dialog, as [`super::fault_plan::FaultPlan::name`] was told.
 fn noted(target: &str, body: &[u8]) -> Option<String> {
     let request: Value = serde_json::from_slice(body).ok()?;
     let updates: Vec<&Value> = match target.rsplit('.').next()? {

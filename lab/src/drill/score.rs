@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::tag::{Piece, Tag, Way};
+use super::tag::{Destination, Piece, Tag};
 
 /// Something that the drill saw happen around the functions. The order is that in which it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,12 +205,12 @@ fn out_of_order(evidence: &Evidence) -> Vec<Piece> {
         }
     }
     let sequences: BTreeMap<Tag, &str> = evidence.sent.iter().map(|sent| (sent.tag, sent.sequence.as_str())).collect();
-    let mut before: BTreeMap<(u16, Way, &str), Shown> = BTreeMap::new();
+    let mut before: BTreeMap<(u16, Destination, &str), Shown> = BTreeMap::new();
     let mut late = Vec::new();
     for (piece, _) in &evidence.shown {
         let Some(rank) = ranks.get(&piece.tag) else { continue };
         let sequence = sequences.get(&piece.tag).copied().unwrap_or_default();
-        let before = before.entry((piece.tag.conversation, piece.tag.way, sequence)).or_default();
+        let before = before.entry((piece.tag.conversation, piece.tag.destination, sequence)).or_default();
         let overtaken = |(other, other_rank): &(Piece, usize)| match other.tag == piece.tag {
             true => other.part > piece.part,
             false => other.tag.number > piece.tag.number && other_rank > rank,

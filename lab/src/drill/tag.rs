@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Which way a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Way {
+pub enum Destination {
     /// A person writes to the agent.
     ToDesk,
     /// An agent writes to the person.
@@ -17,7 +17,7 @@ pub struct Tag {
     /// The person, counted from 0.
     pub conversation: u16,
     /// Which way it goes.
-    pub way: Way,
+    pub destination: Destination,
     /// Its place among the conversation's messages that go this way, from 0.
     pub number: u16,
 }
@@ -33,11 +33,11 @@ pub struct Piece {
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let way = match self.way {
-            Way::ToDesk => 'u',
-            Way::ToPhone => 'a',
+        let destination = match self.destination {
+            Destination::ToDesk => 'u',
+            Destination::ToPhone => 'a',
         };
-        write!(f, "c{}{way}{}", self.conversation, self.number)
+        write!(f, "c{}{destination}{}", self.conversation, self.number)
     }
 }
 
@@ -60,12 +60,12 @@ impl Piece {
 
     fn read(mark: &[u8]) -> Option<Self> {
         let mark = std::str::from_utf8(mark).ok()?.strip_prefix('c')?;
-        let (way, (conversation, rest)) = match mark.split_once('u') {
-            Some(parts) => (Way::ToDesk, parts),
-            None => (Way::ToPhone, mark.split_once('a')?),
+        let (destination, (conversation, rest)) = match mark.split_once('u') {
+            Some(parts) => (Destination::ToDesk, parts),
+            None => (Destination::ToPhone, mark.split_once('a')?),
         };
         let (number, part) = rest.split_once('.')?;
-        let tag = Tag { conversation: conversation.parse().ok()?, way, number: number.parse().ok()? };
+        let tag = Tag { conversation: conversation.parse().ok()?, destination, number: number.parse().ok()? };
         Some(Self { tag, part: part.parse().ok()? })
     }
 }
@@ -76,8 +76,8 @@ mod tests {
 
     #[test]
     fn a_mark_is_found_again_in_any_payload() {
-        let first = Piece { tag: Tag { conversation: 7, way: Way::ToDesk, number: 12 }, part: 0 };
-        let last = Piece { tag: Tag { conversation: 0, way: Way::ToPhone, number: 3 }, part: 1 };
+        let first = Piece { tag: Tag { conversation: 7, destination: Destination::ToDesk, number: 12 }, part: 0 };
+        let last = Piece { tag: Tag { conversation: 0, destination: Destination::ToPhone, number: 3 }, part: 1 };
         let payload = format!("{{\"text\":\"{} is # no #c1x2.0# {}\"}}", first.mark(), last.mark());
         assert_eq!(Piece::find_all(payload.as_bytes()), [first, last]);
         assert_eq!(Piece::find_all(b"nothing #here"), []);

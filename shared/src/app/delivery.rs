@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
-        delivery::{Begin, CarriedOut, ConsumerRef, Doubt, Lease, MessageKey, Parked, Step},
+        delivery::{Acquired, CarriedOut, ConsumerRef, Lease, MessageKey, Parked, Step, UncertainOutcome},
         id::{ConversationId, CorrelationId, DialogId, LineId, Owner, Sequence},
         retry::wait_after,
     },
@@ -31,16 +31,16 @@ pub struct Attempt {
     /// How often the message has been received, this time included.
     pub received: u32,
     /// How many times shorter than the template's the function's time is, and with it what its calls may take.
-    pub pace: Pace,
+    pub time_scale: TimeScale,
 }
 
 /// How many times faster than the template's a function goes.
 ///
 /// 1 everywhere but in a drill, which kills functions and can't wait a minute each time for a lease to run out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace(NonZeroU16);
+pub struct TimeScale(NonZeroU16);
 
-impl Pace {
+impl TimeScale {
     /// The template's.
     pub const TEMPLATE: Self = Self(NonZeroU16::MIN);
 
@@ -70,7 +70,7 @@ impl Attempt {
     /// # Errors
     /// [`DeliveryError::OutOfTime`]: a function that is stopped in mid-call leaves a doubt behind, so the rest is for the next one.
     pub(super) fn check_time(&self, clock: &dyn Clock, needed: SignedDuration) -> Result<(), DeliveryError> {
-        if self.deadline.duration_since(clock.now()) < self.pace.of(needed) {
+        if self.deadline.duration_since(clock.now()) < self.time_scale.of(needed) {
             Err(DeliveryError::OutOfTime)
         } else {
             Ok(())
@@ -80,7 +80,7 @@ impl Attempt {
 
 /// The message must come again, after this time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ComeAgain {
+pub struct RetryLater {
     /// How long to wait.
     pub after: SignedDuration,
 }
@@ -96,7 +96,7 @@ pub enum Delivered {
 
 /// What is known about a message apart from its text, for logs and for parking.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct About {
+pub struct DeliveryContext {
     /// The line.
     pub line: Option<LineId>,
     /// The conversation.
@@ -110,14 +110,14 @@ pub struct About {
     /// How often it was started, once it is: what the retry ladder counts.
     pub attempts: Option<u32>,
     /// Whether an attempt has done the next step without noting it: as the message was begun, and what this attempt adds.
-    pub doubt: Doubt,
+    pub uncertain: UncertainOutcome,
     /// The person at the channel's end, where they are known.
     pub person: Option<ConsumerRef>,
     /// The place in the dialog, of a message of LiveEngage.
-    pub place: Option<(DialogId, Option<Sequence>)>,
+    pub position: Option<(DialogId, Option<Sequence>)>,
 }
 
-impl About {
+impl DeliveryContext {
     /// What any queue message says of itself, in whatever form it is and for whichever version.
     pub fn of_any(task: &str) -> Self {
         let task: Value = serde_json::from_str(task).unwrap_or_default();
@@ -140,17 +140,17 @@ pub(super) struct GivenUp {
 }
 
 impl GivenUp {
-    fn new(error: &DeliveryError, doubt: &Doubt) -> Self {
-        let reason = match (error, doubt.exists()) {
-            (DeliveryError::InDoubt, _) | (_, false) => error.to_string(),
+    fn new(error: &DeliveryError, uncertain: &UncertainOutcome) -> Self {
+        let reason = match (error, uncertain.exists()) {
+            (DeliveryError::Uncertain, _) | (_, false) => error.to_string(),
             (_, true) => format!("{error}; it may have arrived: an earlier attempt had no clear answer"),
         };
-        Self { reason, may_have_arrived: doubt.exists() || *error == DeliveryError::InDoubt }
+        Self { reason, may_have_arrived: uncertain.exists() || *error == DeliveryError::Uncertain }
     }
 }
 
 /// How the one who wrote a message is told that it was not delivered: the other worker carries the news.
-pub(super) struct Telling<'a> {
+pub(super) struct SenderNotice<'a> {
     /// The other worker's queue.
     pub(super) queue: &'a dyn Queue,
     /// The news. `None` where nobody can be told.
@@ -161,22 +161,22 @@ pub(super) struct Telling<'a> {
 ///
 /// # Errors
 /// [`DeliveryError::Busy`] when somebody else has it.
-pub(super) async fn begin(
+pub(super) async fn acquire(
     messages: &dyn Messages,
     message: MessageKey,
     attempt: &Attempt,
-    about: &mut About,
+    context: &mut DeliveryContext,
 ) -> Result<Option<(Lease, Vec<Step>)>, DeliveryError> {
     let lease = Lease { message, owner: attempt.owner.clone() };
-    match messages.begin(&lease, attempt.now, attempt.deadline).await? {
-        Begin::Started { steps, attempts, doubt } => {
-            about.attempts = Some(attempts);
-            about.doubt = Doubt { steps: Some(steps.len()), ..doubt };
+    match messages.acquire(&lease, attempt.now, attempt.deadline).await? {
+        Acquired::Started { steps, attempts, uncertain } => {
+            context.attempts = Some(attempts);
+            context.uncertain = UncertainOutcome { steps: Some(steps.len()), ..uncertain };
             Ok(Some((lease, steps)))
         }
-        Begin::Done => Ok(None),
+        Acquired::Done => Ok(None),
         // Rarely more than a second or two: the other one is at work, or has died and its lease runs out.
-        Begin::Busy { until } => {
+        Acquired::Busy { until } => {
             let left = until.duration_since(attempt.now);
             let after = left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(30));
             Err(DeliveryError::Busy { what: Leased::Message, after })
@@ -190,18 +190,18 @@ pub(super) async fn end(
     messages: &dyn Messages,
     key: &MessageKey,
     attempt: &Attempt,
-    about: &About,
+    context: &DeliveryContext,
     task: &str,
     result: Result<Delivered, DeliveryError>,
-    telling: Option<Telling<'_>>,
-) -> Result<(), ComeAgain> {
-    let (correlation, line) = (about.correlation.as_str(), about.line.as_ref().map(LineId::as_str));
-    let conversation = about.conversation.as_ref().map(ConversationId::as_str);
-    let attempts = about.attempts.unwrap_or(attempt.received);
+    telling: Option<SenderNotice<'_>>,
+) -> Result<(), RetryLater> {
+    let (correlation, line) = (context.correlation.as_str(), context.line.as_ref().map(LineId::as_str));
+    let conversation = context.conversation.as_ref().map(ConversationId::as_str);
+    let attempts = context.attempts.unwrap_or(attempt.received);
     let error = match result {
         Ok(Delivered::Sent) => {
             // Before this attempt: how long its own calls took is in the function's duration.
-            let waited_ms = about.accepted_at.map(|at| attempt.now.duration_since(at).as_millis() as i64);
+            let waited_ms = context.accepted_at.map(|at| attempt.now.duration_since(at).as_millis() as i64);
             tracing::info!(correlation, line, conversation, waited_ms, attempt = attempts, "delivered");
             return Ok(());
         }
@@ -211,7 +211,7 @@ pub(super) async fn end(
         }
         Err(error) => error,
     };
-    let age = about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
+    let age = context.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
     let history = History { age, attempts, received: attempt.received };
     let decision = decide(&error, &history, seed(key, attempts));
     let lease = Lease { message: key.clone(), owner: attempt.owner.clone() };
@@ -225,61 +225,61 @@ pub(super) async fn end(
             tracing::warn!(correlation, line, conversation, %error, class, attempt = attempts, retry_in_s, asked_s, "not delivered yet");
         }
         // The lease runs out by itself should this fail.
-        if !elsewhere && about.attempts.is_some() {
-            let _ = messages.release(&lease, counts, &about.doubt).await;
+        if !elsewhere && context.attempts.is_some() {
+            let _ = messages.release(&lease, counts, &context.uncertain).await;
         } else if matches!(error, DeliveryError::Store(StoreError::Unavailable { .. })) {
             // It may have begun all the same, and only the answer was lost.
-            let _ = messages.give_back(&lease).await;
+            let _ = messages.abandon(&lease).await;
         }
-        return Err(ComeAgain { after });
+        return Err(RetryLater { after });
     }
     // What is done with needs no telling: the answer to its end can have been lost. And what earlier attempts have left in doubt is kept
     // with a message that this one never began.
-    let doubt = match messages.begin(&lease, attempt.now, attempt.deadline).await {
-        Ok(Begin::Started { .. }) if about.attempts.is_some() => about.doubt.clone(),
-        Ok(Begin::Started { doubt, .. }) => doubt,
-        Ok(Begin::Done) => {
+    let uncertain = match messages.acquire(&lease, attempt.now, attempt.deadline).await {
+        Ok(Acquired::Started { .. }) if context.attempts.is_some() => context.uncertain.clone(),
+        Ok(Acquired::Started { uncertain, .. }) => uncertain,
+        Ok(Acquired::Done) => {
             tracing::debug!(correlation, line, "done before");
             return Ok(());
         }
-        Ok(Begin::Busy { until }) => {
+        Ok(Acquired::Busy { until }) => {
             let left = until.duration_since(attempt.now);
-            return Err(ComeAgain { after: left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(30)) });
+            return Err(RetryLater { after: left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(30)) });
         }
         // What is in doubt can't be read: whoever sends it again is to ask.
         Err(StoreError::Unreadable { .. }) => {
-            let mut doubt = about.doubt.clone();
-            doubt.add(CarriedOut::Perhaps, None);
-            doubt
+            let mut uncertain = context.uncertain.clone();
+            uncertain.add(CarriedOut::Perhaps, None);
+            uncertain
         }
         Err(park_error) => {
             tracing::error!(correlation, line, conversation, %error, %park_error, "the message can't be parked; it stays in the queue");
-            let _ = match about.attempts {
-                Some(_) => messages.release(&lease, true, &about.doubt).await,
-                None => messages.give_back(&lease).await,
+            let _ = match context.attempts {
+                Some(_) => messages.release(&lease, true, &context.uncertain).await,
+                None => messages.abandon(&lease).await,
             };
-            return Err(ComeAgain { after: wait_after(attempt.received, None) });
+            return Err(RetryLater { after: wait_after(attempt.received, None) });
         }
     };
-    let given_up = GivenUp::new(&error, &doubt);
+    let given_up = GivenUp::new(&error, &uncertain);
     // Told first: should this die in between, the next attempt tells again, and the news is recognised.
     if let Some(telling) = telling
         && let Some(news) = (telling.news)(&given_up)
         && let Err(queue_error) = telling.queue.send(vec![news]).await
     {
         tracing::error!(correlation, line, conversation, %error, %queue_error, "nobody can be told of a message that is to be parked; it stays in the queue");
-        let _ = messages.release(&lease, true, &doubt).await;
-        return Err(ComeAgain { after: wait_after(attempts, None) });
+        let _ = messages.release(&lease, true, &uncertain).await;
+        return Err(RetryLater { after: wait_after(attempts, None) });
     }
     let parked = Parked {
         at: attempt.now,
         reason: given_up.reason,
         permanent: error.is_permanent(),
-        line: about.line.clone(),
-        conversation: about.conversation.clone(),
+        line: context.line.clone(),
+        conversation: context.conversation.clone(),
         task: task.to_owned(),
     };
-    match messages.park(&lease, &parked, &doubt).await {
+    match messages.park(&lease, &parked, &uncertain).await {
         Ok(()) => {
             tracing::error!(correlation, line, conversation, %error, "PARKED: the message was not delivered and is kept in the table");
             Ok(())
@@ -287,8 +287,8 @@ pub(super) async fn end(
         Err(park_error) => {
             tracing::error!(correlation, line, conversation, %error, %park_error, "the message can't be parked; it stays in the queue");
             // Nothing comes of it if it is parked all the same.
-            let _ = messages.release(&lease, true, &doubt).await;
-            Err(ComeAgain { after: wait_after(attempt.received, None) })
+            let _ = messages.release(&lease, true, &uncertain).await;
+            Err(RetryLater { after: wait_after(attempt.received, None) })
         }
     }
 }
@@ -316,15 +316,15 @@ pub(super) async fn park_unreadable(
     attempt: &Attempt,
     task: &str,
     what: &'static str,
-    mut about: About,
-) -> Result<(), ComeAgain> {
+    mut context: DeliveryContext,
+) -> Result<(), RetryLater> {
     let key = MessageKey::ByDigest { digest: digest([task.as_bytes()]) };
-    let result = match begin(messages, key.clone(), attempt, &mut about).await {
+    let result = match acquire(messages, key.clone(), attempt, &mut context).await {
         Ok(None) => Ok(Delivered::Nothing("parked before")),
         Ok(Some(_)) => Err(DeliveryError::UnreadableTask { what }),
         Err(error) => Err(error),
     };
-    end(messages, &key, attempt, &about, task, result, None).await
+    end(messages, &key, attempt, &context, task, result, None).await
 }
 
 /// After how many panics a message is kept for a person: its group waits as long.
@@ -332,17 +332,17 @@ const PANICS: u32 = 5;
 
 /// Counts a panic, and parks the message at the last one. The count has a record of its own: the message's is held by the attempt that
 /// has died.
-pub(super) async fn park_panicking(messages: &dyn Messages, attempt: &Attempt, task: &str) -> Result<(), ComeAgain> {
-    let mut about = About::of_any(task);
+pub(super) async fn park_panicking(messages: &dyn Messages, attempt: &Attempt, task: &str) -> Result<(), RetryLater> {
+    let mut context = DeliveryContext::of_any(task);
     let key = MessageKey::ByDigest { digest: digest([b"panic".as_slice(), task.as_bytes()]) };
-    let result = match begin(messages, key.clone(), attempt, &mut about).await {
+    let result = match acquire(messages, key.clone(), attempt, &mut context).await {
         Ok(None) => Ok(Delivered::Nothing("parked before")),
-        Ok(Some((lease, _))) if about.attempts.is_none_or(|attempts| attempts < PANICS) => {
-            let _ = messages.release(&lease, true, &about.doubt).await;
-            return Err(ComeAgain { after: wait_after(about.attempts.unwrap_or(1), None) });
+        Ok(Some((lease, _))) if context.attempts.is_none_or(|attempts| attempts < PANICS) => {
+            let _ = messages.release(&lease, true, &context.uncertain).await;
+            return Err(RetryLater { after: wait_after(context.attempts.unwrap_or(1), None) });
         }
         Ok(Some(_)) => Err(DeliveryError::UnreadableTask { what: "the message (every attempt crashes)" }),
         Err(error) => Err(error),
     };
-    end(messages, &key, attempt, &about, task, result, None).await
+    end(messages, &key, attempt, &context, task, result, None).await
 }

@@ -122,9 +122,9 @@ pub enum DeliveryError {
         /// What it is.
         what: &'static str,
     },
-    /// An earlier attempt may have delivered it, nothing tells, and the line doesn't repeat then ([`crate::domain::delivery::WhenInDoubt`]).
-    #[error("it may have arrived: an attempt had no answer, and it is not sent again (when_in_doubt)")]
-    InDoubt,
+    /// An earlier attempt may have delivered it, nothing tells, and the line doesn't repeat then ([`crate::domain::delivery::OnUncertain`]).
+    #[error("it may have arrived: an attempt had no answer, and it is not sent again (on_uncertain)")]
+    Uncertain,
     /// The channel reports that a message has failed which counted as delivered, and there is no conversation any more to say so in.
     #[error(
         "the channel reports that a message could not be delivered (code {code}), and nobody can be told: its conversation has ended"
@@ -160,7 +160,7 @@ impl DeliveryError {
             Self::Store(StoreError::Unavailable { .. }) | Self::Queue(_) => Disposition::RETRY,
             // An item of a newer version: the deployment under way will read it.
             Self::Store(StoreError::Unreadable { .. }) => Disposition::RETRY,
-            Self::Store(StoreError::LeaseLost) => Disposition::Again { after: SignedDuration::from_secs(1) },
+            Self::Store(StoreError::LeaseLost) => Disposition::Defer { after: SignedDuration::from_secs(1) },
             Self::LiveEngage(error) => error.disposition(),
             Self::Channel(error) => error.disposition(),
             Self::Http { .. } => Disposition::RETRY,
@@ -170,13 +170,13 @@ impl DeliveryError {
             Self::Busy { after, .. }
             | Self::HeldBack { after, .. }
             | Self::ConversationUnknown { after }
-            | Self::MessageUnknown { after } => Disposition::Again { after: *after },
-            Self::OutOfTime => Disposition::Again { after: SignedDuration::ZERO },
-            Self::Contended => Disposition::Again { after: SignedDuration::from_secs(1) },
+            | Self::MessageUnknown { after } => Disposition::Defer { after: *after },
+            Self::OutOfTime => Disposition::Defer { after: SignedDuration::ZERO },
+            Self::Contended => Disposition::Defer { after: SignedDuration::from_secs(1) },
             Self::Unreadable(_)
             | Self::UnreadableTask { .. }
             | Self::Unsupported { .. }
-            | Self::InDoubt
+            | Self::Uncertain
             | Self::PerhapsOurs
             | Self::ClosedAtOnce { .. }
             | Self::NobodyToTell { .. } => Disposition::Park,
@@ -187,14 +187,14 @@ impl DeliveryError {
     pub const fn asked(&self) -> Option<SignedDuration> {
         match self.disposition() {
             Disposition::Retry { after } => after,
-            Disposition::Again { .. } | Disposition::Park => None,
+            Disposition::Defer { .. } | Disposition::Park => None,
         }
     }
 
     /// Whether the same message would fail in the same way again: it is not about the moment, and its outcome is not in doubt.
     pub const fn is_permanent(&self) -> bool {
         matches!(self.disposition(), Disposition::Park)
-            && !matches!(self, Self::InDoubt | Self::PerhapsOurs | Self::ClosedAtOnce { .. })
+            && !matches!(self, Self::Uncertain | Self::PerhapsOurs | Self::ClosedAtOnce { .. })
     }
 
     /// Whose affair it is, in one of few words: what retries are counted by.
@@ -214,7 +214,7 @@ impl DeliveryError {
             Self::Unreadable(_)
             | Self::UnreadableTask { .. }
             | Self::Unsupported { .. }
-            | Self::InDoubt
+            | Self::Uncertain
             | Self::PerhapsOurs
             | Self::ClosedAtOnce { .. }
             | Self::NobodyToTell { .. } => "content",

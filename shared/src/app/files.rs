@@ -10,7 +10,7 @@ use crate::{
 
 /// Why a file is not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum FileRejected {
     /// It is larger than this many bytes.
     TooLarge { largest: u64 },
     /// There is nothing in it.
@@ -23,17 +23,17 @@ pub(super) enum Refusal {
 /// say the size is it read first, up to `largest` bytes.
 ///
 /// # Errors
-/// [`Refusal`].
-pub(super) async fn streamed(download: Download, largest: u64) -> Result<StreamedFile, Refusal> {
+/// [`FileRejected`].
+pub(super) async fn streamed(download: Download, largest: u64) -> Result<StreamedFile, FileRejected> {
     let Download { length, head, rest, .. } = download;
-    let too_large = Refusal::TooLarge { largest };
+    let too_large = FileRejected::TooLarge { largest };
     let (size, bytes) = match length {
         Some(length) if length > largest => return Err(too_large),
         Some(length) => (length, stream::iter([Ok(head)]).chain(rest).boxed()),
         None => {
             let mut whole = BytesMut::from(head.as_ref());
             let mut rest = rest;
-            while let Some(chunk) = rest.try_next().await.map_err(Refusal::BrokenOff)? {
+            while let Some(chunk) = rest.try_next().await.map_err(FileRejected::BrokenOff)? {
                 whole.extend_from_slice(&chunk);
                 if whole.len() as u64 > largest {
                     return Err(too_large);
@@ -43,7 +43,7 @@ pub(super) async fn streamed(download: Download, largest: u64) -> Result<Streame
             (whole.len() as u64, stream::iter([Ok(whole)]).boxed())
         }
     };
-    if size == 0 { Err(Refusal::Empty) } else { Ok(StreamedFile { size, bytes }) }
+    if size == 0 { Err(FileRejected::Empty) } else { Ok(StreamedFile { size, bytes }) }
 }
 
 #[cfg(test)]
@@ -83,11 +83,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_is_too_large_or_empty_is_refused_before_it_is_sent_on() {
-        let too_large = Refusal::TooLarge { largest: 5 };
+        let too_large = FileRejected::TooLarge { largest: 5 };
         assert_eq!(streamed(download(Some(6), &[b"abc"]), 5).await.unwrap_err(), too_large);
         assert_eq!(streamed(download(None, &[b"abc", b"def"]), 5).await.unwrap_err(), too_large);
-        assert_eq!(streamed(download(Some(0), &[]), 5).await.unwrap_err(), Refusal::Empty);
-        assert_eq!(streamed(download(None, &[]), 5).await.unwrap_err(), Refusal::Empty);
+        assert_eq!(streamed(download(Some(0), &[]), 5).await.unwrap_err(), FileRejected::Empty);
+        assert_eq!(streamed(download(None, &[]), 5).await.unwrap_err(), FileRejected::Empty);
     }
 
     /// Nothing but the limit ends it: nobody says its size, and it never stops.
@@ -101,7 +101,7 @@ mod tests {
         });
         let endless = Download { rest: endless.boxed(), ..download(None, &[b"abc"]) };
         let refusal = streamed(endless, 1_000_000).await.unwrap_err();
-        assert_eq!(refusal, Refusal::TooLarge { largest: 1_000_000 });
+        assert_eq!(refusal, FileRejected::TooLarge { largest: 1_000_000 });
         assert!(read.load(Ordering::Relaxed) <= 1_001_000);
     }
 
@@ -109,6 +109,6 @@ mod tests {
     async fn a_download_that_breaks_off_is_no_file() {
         let rest = stream::iter([Err(HttpFailure::Unanswered)]).boxed();
         let broken = Download { rest, ..download(None, &[b"abc"]) };
-        assert_eq!(streamed(broken, 5).await.unwrap_err(), Refusal::BrokenOff(HttpFailure::Unanswered));
+        assert_eq!(streamed(broken, 5).await.unwrap_err(), FileRejected::BrokenOff(HttpFailure::Unanswered));
     }
 }

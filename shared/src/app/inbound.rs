@@ -14,7 +14,7 @@ use super::{
     task::{LARGEST_TASK, MOST_OF_UNREADABLE, ToLiveEngage, UnreadableMessage, digest, to_body},
 };
 use crate::{
-    channel::{Answer, ChannelRequest, Parcel, Reception, Refusal, Unreadable, UnreadableEntry},
+    channel::{Answer, ChannelRequest, Parcel, Reception, Unreadable, UnreadableEntry, VerifyError},
     domain::{
         conversation::COMPOSING_EVERY,
         id::{CallReference, ChannelUserId, CorrelationId, LineId, ProviderMessageId},
@@ -26,7 +26,7 @@ use crate::{
 
 /// What became of a channel's request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum InboundOutcome {
     /// Everything in it is safe: the channel's own acknowledgement.
     Accepted {
         /// The acknowledgement.
@@ -46,7 +46,7 @@ pub enum Outcome {
     UnknownLine,
     /// It is not believed. 401. Of a request with a message that is too old, whatever else is in it is queued all the same: the
     /// sender's next attempt brings nothing new.
-    Refused(Refusal),
+    Refused(VerifyError),
     /// It is verified, and not the channel's format. 400.
     Unreadable(Unreadable),
     /// The queue did not take all of it. 500: the channel sends it again.
@@ -79,15 +79,15 @@ impl AcceptChannelRequest {
         request: &ChannelRequest,
         correlation: &CorrelationId,
         now: Timestamp,
-    ) -> Outcome {
-        let Ok(line) = LineId::new(line) else { return Outcome::UnknownLine };
+    ) -> InboundOutcome {
+        let Ok(line) = LineId::new(line) else { return InboundOutcome::UnknownLine };
         let versions = match self.verified(&line, request, now).await {
             Ok(versions) => versions,
             Err(outcome) => return outcome,
         };
         let reception = match versions.current.line.receive(request) {
             Ok(reception) => reception,
-            Err(error) => return Outcome::Unreadable(error),
+            Err(error) => return InboundOutcome::Unreadable(error),
         };
         let answer = reception.answer.clone();
         let routed = self.routed((&line, &versions.current), request, reception, now).await;
@@ -101,23 +101,23 @@ impl AcceptChannelRequest {
             }
             match queue_messages(&part.line, &part.reception, correlation, now) {
                 Ok(more) => messages.extend(more),
-                Err(error) => return Outcome::NotQueued(error.to_string()),
+                Err(error) => return InboundOutcome::NotQueued(error.to_string()),
             }
         }
         let queued = messages.len();
         if queued > 0
             && let Err(error) = self.to_liveengage.send(bundled(messages, correlation)).await
         {
-            return Outcome::NotQueued(error.code.into());
+            return InboundOutcome::NotQueued(error.code.into());
         }
         if routed.unclaimed.messages > 0 {
-            return Outcome::Misdirected { messages: routed.unclaimed.messages };
+            return InboundOutcome::Misdirected { messages: routed.unclaimed.messages };
         }
         if replayed > 0 {
-            return Outcome::Refused(Refusal::Stale);
+            return InboundOutcome::Refused(VerifyError::Stale);
         }
         left_out.add("report for an address of no line", routed.unclaimed.reports);
-        Outcome::Accepted { answer, queued, left_out }
+        InboundOutcome::Accepted { answer, queued, left_out }
     }
 
     /// The line, if the request is its channel's own.
@@ -126,19 +126,19 @@ impl AcceptChannelRequest {
         line: &LineId,
         request: &ChannelRequest,
         now: Timestamp,
-    ) -> Result<Arc<Versions<LineSettings>>, Outcome> {
-        let versions = self.lines.get(line, now).await.ok_or(Outcome::UnknownLine)?;
+    ) -> Result<Arc<Versions<LineSettings>>, InboundOutcome> {
+        let versions = self.lines.get(line, now).await.ok_or(InboundOutcome::UnknownLine)?;
         let (versions, index) = match verify(&versions, request, now) {
             Ok(index) => (versions, index),
-            Err(Refusal::Wrong) => {
+            Err(VerifyError::Wrong) => {
                 let newer = self.lines.get_after_failure(line, now).await;
-                let newer = newer.ok_or(Outcome::Refused(Refusal::Wrong))?;
+                let newer = newer.ok_or(InboundOutcome::Refused(VerifyError::Wrong))?;
                 match verify(&newer, request, now) {
                     Ok(index) => (newer, index),
-                    Err(_) => return Err(Outcome::Refused(Refusal::Wrong)),
+                    Err(_) => return Err(InboundOutcome::Refused(VerifyError::Wrong)),
                 }
             }
-            Err(refusal) => return Err(Outcome::Refused(refusal)),
+            Err(refusal) => return Err(InboundOutcome::Refused(refusal)),
         };
         if index > 0 {
             // For whoever rotates it: while this comes, the old secret must not be revoked.
@@ -197,13 +197,13 @@ struct Routed {
 }
 
 /// Which version of a secret a request is signed with, from 0 for the current one.
-fn verify(versions: &Versions<LineSettings>, request: &ChannelRequest, now: Timestamp) -> Result<usize, Refusal> {
-    let mut refusal = Refusal::Wrong;
+fn verify(versions: &Versions<LineSettings>, request: &ChannelRequest, now: Timestamp) -> Result<usize, VerifyError> {
+    let mut refusal = VerifyError::Wrong;
     for (index, version) in versions.all().enumerate() {
         match version.line.verify(request, now) {
             Ok(()) => return Ok(index),
             // Another version's signature is wrong too: the reason is the one that isn't.
-            Err(Refusal::Wrong) => {}
+            Err(VerifyError::Wrong) => {}
             Err(error) => refusal = error,
         }
     }

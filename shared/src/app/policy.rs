@@ -60,25 +60,25 @@ pub fn decide(error: &DeliveryError, history: &History, seed: u64) -> Decision {
     let is_last = received >= LAST_RECEIVE;
     let (after, counts, elsewhere) = match (kind(error), error.disposition()) {
         // What becomes of it is the other one's to say.
-        (Kind::Elsewhere, Disposition::Again { after }) => (after, false, true),
+        (Kind::Elsewhere, Disposition::Defer { after }) => (after, false, true),
         _ if is_last => return Decision::GiveUp,
-        (Kind::HeldBack, Disposition::Again { after })
+        (Kind::HeldBack, Disposition::Defer { after })
             if age < RETRY_FOR || (attempts <= 3 && age < LONGEST_HELD_BACK) =>
         {
             // The longer it has waited, the less often it asks.
             (after.max((age / 10).min(LONGEST_HOLD)), false, false)
         }
-        (Kind::Moment, Disposition::Again { after }) => (after, false, false),
+        (Kind::Moment, Disposition::Defer { after }) => (after, false, false),
         // One that is old because nobody worked for hours gets its attempts too.
         (_, Disposition::Retry { after: asked }) if age < RETRY_FOR || attempts < LEAST_ATTEMPTS => {
             let wait = wait_after(attempts, asked);
             (if asked.is_some() { wait } else { spread(wait, seed) }, true, false)
         }
         // Being too old must not hit a message that is about to go.
-        (Kind::Passing, Disposition::Again { after }) if age < RETRY_FOR + SignedDuration::from_hours(1) => {
+        (Kind::Passing, Disposition::Defer { after }) if age < RETRY_FOR + SignedDuration::from_hours(1) => {
             (after, false, false)
         }
-        (_, Disposition::Retry { .. } | Disposition::Again { .. } | Disposition::Park) => return Decision::GiveUp,
+        (_, Disposition::Retry { .. } | Disposition::Defer { .. } | Disposition::Park) => return Decision::GiveUp,
     };
     Decision::Later { after: after.max(at_least(received)), counts, elsewhere }
 }
@@ -128,7 +128,7 @@ const fn kind(error: &DeliveryError) -> Kind {
         | DeliveryError::MessageUnknown { .. }
         | DeliveryError::Unreadable(_)
         | DeliveryError::UnreadableTask { .. }
-        | DeliveryError::InDoubt
+        | DeliveryError::Uncertain
         | DeliveryError::PerhapsOurs
         | DeliveryError::ClosedAtOnce { .. }
         | DeliveryError::NobodyToTell { .. }
@@ -182,7 +182,7 @@ mod tests {
             DeliveryError::Unreadable(UnreadableChange { field: "dialogId" }),
             DeliveryError::UnreadableTask { what: "it" },
             DeliveryError::Unsupported { content: Code::ours("a film") },
-            DeliveryError::InDoubt,
+            DeliveryError::Uncertain,
             DeliveryError::PerhapsOurs,
             DeliveryError::ClosedAtOnce { count: 2 },
             DeliveryError::NobodyToTell { code: Code::ours("1") },

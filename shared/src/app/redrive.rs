@@ -25,7 +25,7 @@ use crate::port::Queue;
 
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RedriveOutcome {
     /// It is in its queue, and gone from where it lay. What becomes of it is not known yet.
     Sent,
     /// It was sent, and a worker is through with it: it has arrived.
@@ -46,14 +46,14 @@ pub enum Outcome {
     Behind,
 }
 
-impl Outcome {
+impl RedriveOutcome {
     /// Whether nothing is left to do for it.
     pub const fn is_done(&self) -> bool {
         matches!(self, Self::Sent | Self::Settled | Self::Deleted)
     }
 }
 
-impl std::fmt::Display for Outcome {
+impl std::fmt::Display for RedriveOutcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Sent => f.write_str("sent into its queue"),
@@ -75,7 +75,7 @@ pub struct Redriven {
     /// The short name ([`short_name`]).
     pub id: String,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: RedriveOutcome,
 }
 
 /// The queues of both workers.

@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::{
     breakers::Breakers,
     delivery::{
-        About, Attempt, ComeAgain, Delivered, GivenUp, Telling, begin, end, name_of, park_panicking, park_unreadable,
+        Attempt, Delivered, DeliveryContext, GivenUp, RetryLater, SenderNotice, acquire, end, name_of, park_panicking,
+        park_unreadable,
     },
     echo,
     error::DeliveryError,
@@ -28,16 +29,16 @@ use crate::{
         delivery::{ConsumerRef, ConversationOwner, Echo, MessageKey},
         id::{AccountId, ConversationId, CorrelationId, LineId, LpConsumerId},
         message::OutboundContent,
-        order::{self, Place},
+        order::{self, EventPosition},
     },
     liveengage::notification::{self, Audience, Change, DialogEvent, EventKind, Role, UnreadableChange},
     port::QueueMessage,
 };
 
 mod content;
+mod conversation_state;
 mod file;
 mod indications;
-mod observing;
 mod sending;
 
 use sending::Outgoing;
@@ -74,15 +75,15 @@ impl DeliverToChannel {
     /// away, finish. An echo costs two (whose conversation, note), another channel's message one.
     ///
     /// # Errors
-    /// [`ComeAgain`] when the message must stay in the queue.
-    pub async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+    /// [`RetryLater`] when the message must stay in the queue.
+    pub async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), RetryLater> {
         let messages = &*self.ports.messages;
         match serde_json::from_str::<ToChannel>(task) {
             Ok(ToChannel::LiveEngageChangeV1 { account, correlation, accepted_at, notification, change }) => {
-                let mut about = About {
+                let mut context = DeliveryContext {
                     correlation: correlation.as_str().to_owned(),
                     accepted_at: Some(accepted_at),
-                    ..About::default()
+                    ..DeliveryContext::default()
                 };
                 let read = notification::read(notification, &change);
                 if let Some(after) = self.overtaking(&account, &read, accepted_at, attempt).await {
@@ -93,13 +94,13 @@ impl DeliverToChannel {
                         count = 1,
                         "late: waits for what it may have overtaken"
                     );
-                    return Err(ComeAgain { after });
+                    return Err(RetryLater { after });
                 }
                 let key = key(&account, &read, &change);
-                let result = self.deliver(&account, read, task, &key, &correlation, attempt, &mut about).await;
-                let news = |given_up: &GivenUp| undelivered(&about, &correlation, given_up, attempt);
-                let telling = Telling { queue: &*self.ports.to_liveengage, news: &news };
-                end(messages, &key, attempt, &about, task, result, Some(telling)).await
+                let result = self.deliver(&account, read, task, &key, &correlation, attempt, &mut context).await;
+                let news = |given_up: &GivenUp| undelivered(&context, &correlation, given_up, attempt);
+                let telling = SenderNotice { queue: &*self.ports.to_liveengage, news: &news };
+                end(messages, &key, attempt, &context, task, result, Some(telling)).await
             }
             Ok(ToChannel::NoticeV1 { line, user, correlation, accepted_at, text }) => {
                 let key = MessageKey::ByDigest {
@@ -138,8 +139,9 @@ impl DeliverToChannel {
                 .await
             }
             Ok(ToChannel::UnreadableNotificationV1 { correlation, .. }) => {
-                let about = About { correlation: correlation.as_str().to_owned(), ..About::default() };
-                park_unreadable(messages, attempt, task, "a notification of LiveEngage", about).await
+                let context =
+                    DeliveryContext { correlation: correlation.as_str().to_owned(), ..DeliveryContext::default() };
+                park_unreadable(messages, attempt, task, "a notification of LiveEngage", context).await
             }
             Err(_) => unknown_form::wait_or_park(messages, attempt, task).await,
         }
@@ -156,21 +158,23 @@ impl DeliverToChannel {
     ) -> Option<SignedDuration> {
         let Ok(Change::Event(event)) = read else { return None };
         let is_shown = event.role != Role::Consumer && event.audience == Audience::All && event.kind.is_content();
-        let late = attempt.pace.of(order::LATE);
+        let late = attempt.time_scale.of(order::LATE);
         if !is_shown || event.sequence.is_none() || !order::looks_late(event.at, accepted_at, late) {
             return None;
         }
         let behind = self.liveengage.clock_behind(account).await;
-        order::wait(event.at, accepted_at, attempt.now, behind, |time| attempt.pace.of(time))
+        order::wait(event.at, accepted_at, attempt.now, behind, |time| attempt.time_scale.of(time))
     }
 
     /// Where an event stands in its dialog; `None` for anything that has no number, or that can't be read.
-    pub fn place(task: &str) -> Option<Place> {
+    pub fn place(task: &str) -> Option<EventPosition> {
         let Ok(ToChannel::LiveEngageChangeV1 { notification, change, .. }) = serde_json::from_str(task) else {
             return None;
         };
         match notification::read(notification, &change) {
-            Ok(Change::Event(DialogEvent { dialog, sequence: Some(sequence), .. })) => Some(Place { dialog, sequence }),
+            Ok(Change::Event(DialogEvent { dialog, sequence: Some(sequence), .. })) => {
+                Some(EventPosition { dialog, sequence })
+            }
             _ => None,
         }
     }
@@ -178,8 +182,8 @@ impl DeliverToChannel {
     /// Counts an attempt that has panicked, and keeps the message for a person when no attempt survives it.
     ///
     /// # Errors
-    /// [`ComeAgain`] until then.
-    pub async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+    /// [`RetryLater`] until then.
+    pub async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), RetryLater> {
         park_panicking(&*self.ports.messages, attempt, task).await
     }
 
@@ -194,15 +198,15 @@ impl DeliverToChannel {
         accepted_at: Timestamp,
         attempt: &Attempt,
         task: &str,
-    ) -> Result<(), ComeAgain> {
-        let mut about = About {
+    ) -> Result<(), RetryLater> {
+        let mut context = DeliveryContext {
             line: Some(who.line.clone()),
             correlation: correlation.as_str().to_owned(),
             accepted_at: Some(accepted_at),
-            ..About::default()
+            ..DeliveryContext::default()
         };
-        let result = self.send(&who, said, None, &key, attempt, &mut about).await;
-        end(&*self.ports.messages, &key, attempt, &about, task, result, None).await
+        let result = self.send(&who, said, None, &key, attempt, &mut context).await;
+        end(&*self.ports.messages, &key, attempt, &context, task, result, None).await
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a queue message, taken apart")]
@@ -214,35 +218,35 @@ impl DeliverToChannel {
         key: &MessageKey,
         correlation: &CorrelationId,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
     ) -> Result<Delivered, DeliveryError> {
         let event = match read {
             Ok(Change::Event(event)) => event,
             Ok(Change::Conversation(state)) => {
-                about.conversation = Some(state.conversation.clone());
+                context.conversation = Some(state.conversation.clone());
                 return self.observe(account, &state, correlation, attempt.now).await;
             }
             Ok(Change::Unknown) => return Ok(Delivered::Nothing("unknown change")),
             Err(unreadable) => {
-                return match begin(&*self.ports.messages, key.clone(), attempt, about).await? {
+                return match acquire(&*self.ports.messages, key.clone(), attempt, context).await? {
                     None => Ok(Delivered::Nothing("parked before")),
                     Some(_) => Err(unreadable.into()),
                 };
             }
         };
-        about.conversation = Some(event.conversation.clone());
+        context.conversation = Some(event.conversation.clone());
         match (event.role, event.audience, &event.kind) {
-            (Role::Consumer, _, _) => self.note_echo(account, &event, about.accepted_at.unwrap_or(attempt.now)).await,
+            (Role::Consumer, _, _) => self.note_echo(account, &event, context.accepted_at.unwrap_or(attempt.now)).await,
             (_, Audience::Private, _) => Ok(Delivered::Nothing("private")),
             (_, _, EventKind::AcceptStatus { .. } | EventKind::ChatState(_)) => {
-                Ok(self.indicate(account, &event, attempt, about).await)
+                Ok(self.indicate(account, &event, attempt, context).await)
             }
             (_, _, EventKind::Unknown(_)) => Ok(Delivered::Nothing("not content")),
             (
                 Role::Brand | Role::Unsaid,
                 Audience::All | Audience::Unknown,
                 EventKind::Text(_) | EventKind::File(_) | EventKind::OtherContent(_) | EventKind::RichContent(_),
-            ) => self.forward_if_ours(account, event, task, key, attempt, about).await,
+            ) => self.forward_if_ours(account, event, task, key, attempt, context).await,
         }
     }
 
@@ -253,7 +257,7 @@ impl DeliverToChannel {
         task: &str,
         key: &MessageKey,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
     ) -> Result<Delivered, DeliveryError> {
         let consumer = match self.ports.consumers.conversation_owner(account, &event.conversation).await? {
             Some(ConversationOwner::Ours(consumer)) => consumer,
@@ -262,19 +266,19 @@ impl DeliverToChannel {
             Some(ConversationOwner::Foreign | ConversationOwner::PresumedForeign) => {
                 return Ok(Delivered::Nothing("another channel's"));
             }
-            None => return self.nobodys(account, &event, attempt.now, about).await,
+            None => return self.nobodys(account, &event, attempt.now, context).await,
         };
-        about.line = Some(consumer.line.clone());
-        about.person = Some(consumer.clone());
-        about.place = Some((event.dialog.clone(), event.sequence));
+        context.line = Some(consumer.line.clone());
+        context.person = Some(consumer.clone());
+        context.position = Some((event.dialog.clone(), event.sequence));
         if event.role == Role::Unsaid && self.is_by(account, &consumer, event.originator.as_deref()).await? {
-            return self.note_own(account, &event, about.accepted_at.unwrap_or(attempt.now)).await;
+            return self.note_own(account, &event, context.accepted_at.unwrap_or(attempt.now)).await;
         }
         if event.audience == Audience::Unknown {
             let content = Code::ours("a message for an audience that is not known (messageAudience)");
-            return self.refuse(key, attempt, about, DeliveryError::Unsupported { content }).await;
+            return self.refuse(key, attempt, context, DeliveryError::Unsupported { content }).await;
         }
-        self.forward(account, &consumer, &event, key, attempt, about).await
+        self.forward(account, &consumer, &event, key, attempt, context).await
     }
 
     /// Puts an event of a survey that doesn't name its conversation behind what was said in the conversation, with the name filled in.
@@ -338,7 +342,7 @@ impl DeliverToChannel {
         account: &AccountId,
         event: &DialogEvent,
         now: Timestamp,
-        about: &About,
+        context: &DeliveryContext,
     ) -> Result<Delivered, DeliveryError> {
         // Since somebody could look: before that, the table or the workers may have been out of order, and the news with them.
         let since = self.ports.consumers.unknown_since(account, &event.conversation, now).await?;
@@ -355,7 +359,7 @@ impl DeliverToChannel {
         }
         self.ports.consumers.presume_foreign(account, &event.conversation, now).await?;
         tracing::warn!(
-            correlation = about.correlation,
+            correlation = context.correlation,
             conversation = %event.conversation,
             count = 1,
             "nobody claims this conversation: taken for another channel's"
@@ -388,10 +392,10 @@ impl DeliverToChannel {
         &self,
         key: &MessageKey,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
         error: DeliveryError,
     ) -> Result<Delivered, DeliveryError> {
-        match begin(&*self.ports.messages, key.clone(), attempt, about).await? {
+        match acquire(&*self.ports.messages, key.clone(), attempt, context).await? {
             None => Ok(Delivered::Nothing("parked before")),
             Some(_) => Err(error),
         }
@@ -400,13 +404,13 @@ impl DeliverToChannel {
 
 /// The news for an agent that their message did not reach the person.
 fn undelivered(
-    about: &About,
+    context: &DeliveryContext,
     correlation: &CorrelationId,
     given_up: &GivenUp,
     attempt: &Attempt,
 ) -> Option<QueueMessage> {
-    let (person, (dialog, sequence)) = (about.person.clone()?, about.place.clone()?);
-    let place = sequence.map_or_else(|| about.correlation.clone(), |sequence| sequence.0.to_string());
+    let (person, (dialog, sequence)) = (context.person.clone()?, context.position.clone()?);
+    let place = sequence.map_or_else(|| context.correlation.clone(), |sequence| sequence.0.to_string());
     let deduplication = digest([b"undelivered".as_slice(), dialog.as_str().as_bytes(), place.as_bytes()]);
     // A group of its own: the person's next text must not wait behind this.
     let group = digest([b"undelivered".as_slice(), person.line.as_str().as_bytes(), person.user.as_str().as_bytes()]);
@@ -415,7 +419,7 @@ fn undelivered(
         user: person.user,
         correlation: correlation.clone(),
         accepted_at: attempt.now,
-        conversation: about.conversation.clone()?,
+        conversation: context.conversation.clone()?,
         dialog,
         sequence,
         reason: given_up.reason.clone(),

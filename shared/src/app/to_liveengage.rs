@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     delivery::{
-        About, Attempt, ComeAgain, Delivered, GivenUp, LIVEENGAGE_CALL, Telling, begin, end, park_panicking,
-        park_unreadable,
+        Attempt, Delivered, DeliveryContext, GivenUp, LIVEENGAGE_CALL, RetryLater, SenderNotice, acquire, end,
+        park_panicking, park_unreadable,
     },
     error::DeliveryError,
     liveengage_client::{Caller, LiveEngage},
@@ -30,21 +30,21 @@ use crate::{
     port::{Clock, Consumers, Http, Ledger, Messages, Queue, QueueMessage},
 };
 
+mod consumer_session;
 mod content;
+mod failure_notice;
 mod media;
 mod opening;
-mod proof;
+mod outcome_lookup;
 mod record;
 mod reports;
 mod satisfaction;
-mod telling;
 mod typing;
-mod way;
 
+use consumer_session::ConsumerSession;
+use failure_notice::FailureNotice;
 pub(super) use record::update;
 use reports::{Reported, Reports, reported};
-use telling::Undelivered;
-use way::Way;
 
 /// What both workers need from outside.
 #[derive(Clone)]
@@ -89,25 +89,25 @@ impl DeliverToLiveEngage {
     /// to note each further piece of a long text).
     ///
     /// # Errors
-    /// [`ComeAgain`] when the message must stay in the queue.
-    pub async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+    /// [`RetryLater`] when the message must stay in the queue.
+    pub async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), RetryLater> {
         match serde_json::from_str::<ToLiveEngage>(task) {
             Ok(ToLiveEngage::ChannelEventV1 { line, correlation, accepted_at, first_accepted_at, event }) => {
-                let mut about = About {
+                let mut context = DeliveryContext {
                     line: Some(line.clone()),
                     correlation: correlation.as_str().to_owned(),
                     accepted_at: Some(accepted_at),
                     first_accepted_at,
-                    ..About::default()
+                    ..DeliveryContext::default()
                 };
                 match &event.content {
-                    InboundContent::Typing { typing } => self.typing(&line, &event, *typing, attempt, &about).await,
+                    InboundContent::Typing { typing } => self.typing(&line, &event, *typing, attempt, &context).await,
                     InboundContent::Report { message, status, reference } => {
                         let reported = vec![Reported { id: message.as_ref(), reference: reference.as_ref() }];
                         let reports = Reports { line: &line, status, reported };
-                        self.report(reports, attempt, &mut about, task).await
+                        self.report(reports, attempt, &mut context, task).await
                     }
-                    _ => self.deliver_or_tell(&line, &event, &correlation, attempt, about, task).await,
+                    _ => self.deliver_or_tell(&line, &event, &correlation, attempt, context, task).await,
                 }
             }
             Ok(ToLiveEngage::ReportsV1 {
@@ -120,20 +120,23 @@ impl DeliverToLiveEngage {
                 unnamed,
                 ..
             }) => {
-                let mut about = About {
+                let mut context = DeliveryContext {
                     line: Some(line.clone()),
                     correlation: correlation.as_str().to_owned(),
                     accepted_at: Some(accepted_at),
-                    ..About::default()
+                    ..DeliveryContext::default()
                 };
                 let reported = reported(&messages, &references, &unnamed);
                 let reports = Reports { line: &line, status: &status, reported };
-                self.report(reports, attempt, &mut about, task).await
+                self.report(reports, attempt, &mut context, task).await
             }
             Ok(ToLiveEngage::UnreadableMessageV1(UnreadableMessage { line, correlation, .. })) => {
-                let about =
-                    About { line: Some(line), correlation: correlation.as_str().to_owned(), ..About::default() };
-                park_unreadable(&*self.ports.messages, attempt, task, "a message of the channel", about).await
+                let context = DeliveryContext {
+                    line: Some(line),
+                    correlation: correlation.as_str().to_owned(),
+                    ..DeliveryContext::default()
+                };
+                park_unreadable(&*self.ports.messages, attempt, task, "a message of the channel", context).await
             }
             Ok(ToLiveEngage::UndeliveredV1 {
                 line,
@@ -146,14 +149,14 @@ impl DeliverToLiveEngage {
                 reason,
                 may_have_arrived,
             }) => {
-                let mut about = About {
+                let mut context = DeliveryContext {
                     line: Some(line.clone()),
                     conversation: Some(conversation.clone()),
                     correlation: correlation.as_str().to_owned(),
                     accepted_at: Some(accepted_at),
-                    ..About::default()
+                    ..DeliveryContext::default()
                 };
-                let undelivered = Undelivered {
+                let undelivered = FailureNotice {
                     who: ConsumerRef { line, user },
                     place: Place { conversation: &conversation, dialog: &dialog },
                     sequence,
@@ -161,9 +164,9 @@ impl DeliverToLiveEngage {
                     may_have_arrived,
                 };
                 let key = undelivered.key(correlation.as_str());
-                let result = self.tell_agent(undelivered, &key, attempt, &mut about).await;
+                let result = self.tell_agent(undelivered, &key, attempt, &mut context).await;
                 // Nobody is told that nobody could be told: it is parked.
-                end(&*self.ports.messages, &key, attempt, &about, task, result, None).await
+                end(&*self.ports.messages, &key, attempt, &context, task, result, None).await
             }
             Err(_) => unknown_form::wait_or_park(&*self.ports.messages, attempt, task).await,
         }
@@ -182,8 +185,8 @@ impl DeliverToLiveEngage {
     /// Counts an attempt that has panicked, and keeps the message for a person when no attempt survives it.
     ///
     /// # Errors
-    /// [`ComeAgain`] until then.
-    pub async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+    /// [`RetryLater`] until then.
+    pub async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), RetryLater> {
         park_panicking(&*self.ports.messages, attempt, task).await
     }
 
@@ -193,18 +196,18 @@ impl DeliverToLiveEngage {
         event: &InboundEvent,
         correlation: &CorrelationId,
         attempt: &Attempt,
-        mut about: About,
+        mut context: DeliveryContext,
         task: &str,
-    ) -> Result<(), ComeAgain> {
+    ) -> Result<(), RetryLater> {
         let key = event.key(line);
-        let result = self.deliver(line, event, correlation, &key, attempt, &mut about).await;
+        let result = self.deliver(line, event, correlation, &key, attempt, &mut context).await;
         let notice = match self.lines.get(line, attempt.now).await {
             Some(settings) => settings.current.not_delivered_notice.clone(),
             None => None,
         };
         let news = |_: &GivenUp| notice_of(line, event, correlation, notice.clone()?, attempt);
-        let telling = Telling { queue: &*self.ports.to_channel, news: &news };
-        end(&*self.ports.messages, &key, attempt, &about, task, result, Some(telling)).await
+        let telling = SenderNotice { queue: &*self.ports.to_channel, news: &news };
+        end(&*self.ports.messages, &key, attempt, &context, task, result, Some(telling)).await
     }
 
     async fn deliver(
@@ -214,17 +217,17 @@ impl DeliverToLiveEngage {
         correlation: &CorrelationId,
         key: &MessageKey,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
     ) -> Result<Delivered, DeliveryError> {
         let settings = self.settings(line, attempt).await?;
-        let Some((lease, steps)) = begin(&*self.ports.messages, key.clone(), attempt, about).await? else {
+        let Some((lease, steps)) = acquire(&*self.ports.messages, key.clone(), attempt, context).await? else {
             return Ok(Delivered::Nothing("delivered before"));
         };
         let who = ConsumerRef { line: line.clone(), user: event.user.clone() };
         let told = (event, correlation);
-        let before = (about.attempts.unwrap_or(1), about.doubt.clone());
-        let way = Way::new(self, &settings.current, attempt, &lease, &who, told, before);
-        content::Delivery { way, event, correlation, steps, about }.run().await
+        let before = (context.attempts.unwrap_or(1), context.uncertain.clone());
+        let session = ConsumerSession::new(self, &settings.current, attempt, &lease, &who, told, before);
+        content::Delivery { session, event, correlation, steps, context }.run().await
     }
 
     async fn settings(&self, line: &LineId, attempt: &Attempt) -> Result<Arc<Versions<LineSettings>>, DeliveryError> {

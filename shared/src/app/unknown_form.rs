@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::{
-    delivery::{About, Attempt, ComeAgain, Delivered, begin, end, park_unreadable},
+    delivery::{Attempt, Delivered, DeliveryContext, RetryLater, acquire, end, park_unreadable},
     error::DeliveryError,
     task::digest,
 };
@@ -31,30 +31,30 @@ struct Tagged {
 /// Works on a queue message that can't be read: one of the connector's own waits, anything else is parked at once.
 ///
 /// # Errors
-/// [`ComeAgain`] until it is parked.
-pub(super) async fn wait_or_park(messages: &dyn Messages, attempt: &Attempt, task: &str) -> Result<(), ComeAgain> {
-    let mut about = About::of_any(task);
+/// [`RetryLater`] until it is parked.
+pub(super) async fn wait_or_park(messages: &dyn Messages, attempt: &Attempt, task: &str) -> Result<(), RetryLater> {
+    let mut context = DeliveryContext::of_any(task);
     if serde_json::from_str::<Tagged>(task).is_err() {
-        return park_unreadable(messages, attempt, task, WHAT, about).await;
+        return park_unreadable(messages, attempt, task, WHAT, context).await;
     }
     // The record of a message that a newer version has begun under a name that this one can't know is another one.
     let key = MessageKey::ByDigest { digest: digest([task.as_bytes()]) };
-    let result = match begin(messages, key.clone(), attempt, &mut about).await {
+    let result = match acquire(messages, key.clone(), attempt, &mut context).await {
         Ok(None) => Ok(Delivered::Nothing("parked before")),
-        Ok(Some((lease, _))) if about.attempts.is_none_or(|attempts| attempts < LOOKS) => {
+        Ok(Some((lease, _))) if context.attempts.is_none_or(|attempts| attempts < LOOKS) => {
             // The lease runs out by itself should this fail.
-            let _ = messages.release(&lease, true, &about.doubt).await;
+            let _ = messages.release(&lease, true, &context.uncertain).await;
             tracing::warn!(
-                correlation = about.correlation,
-                attempt = about.attempts,
+                correlation = context.correlation,
+                attempt = context.attempts,
                 retry_in_s = BETWEEN.as_secs(),
                 count = 1,
                 "a queue message of a form that this version doesn't know: it waits for one that does"
             );
-            return Err(ComeAgain { after: BETWEEN });
+            return Err(RetryLater { after: BETWEEN });
         }
         Ok(Some(_)) => Err(DeliveryError::UnreadableTask { what: WHAT }),
         Err(error) => Err(error),
     };
-    end(messages, &key, attempt, &about, task, result, None).await
+    end(messages, &key, attempt, &context, task, result, None).await
 }

@@ -22,14 +22,14 @@ use crate::{
     },
     liveengage::{
         notification::{self, Change, EventKind, NotificationType, Role},
-        signature::{self, Refusal},
+        signature::{self, VerifyError},
     },
     port::{Queue, QueueMessage},
 };
 
 /// What became of a webhook call: the answer's status follows from it, and the counted log line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum WebhookOutcome {
     /// Everything in it is safe. 200: LiveEngage takes 202 and 204 for failures.
     Accepted {
         /// Changes put into the queue.
@@ -41,7 +41,7 @@ pub enum Outcome {
     /// it again for days, and hold back every other event of the app install meanwhile.
     Unreadable(notification::NotANotification),
     /// It is not believed. 401. Of a notification with a message that is too old, whatever else is in it is queued all the same.
-    Refused(Refusal),
+    Refused(VerifyError),
     /// The queue did not take all of it. 500: with a retention time configured, LiveEngage sends it again.
     NotQueued(String),
 }
@@ -72,43 +72,43 @@ impl AcceptWebhook {
         body: &Bytes,
         correlation: &CorrelationId,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> WebhookOutcome {
         let account = match self.verify(headers, body, now).await {
             Ok(account) => account,
-            Err(refusal) => return Outcome::Refused(refusal),
+            Err(refusal) => return WebhookOutcome::Refused(refusal),
         };
         let (kind, changes) = match notification::split(body) {
             Ok(parts) => parts,
             Err(error) => {
                 return match self.keep_unreadable(account, body, correlation).await {
-                    Ok(()) => Outcome::Unreadable(error),
-                    Err(code) => Outcome::NotQueued(code),
+                    Ok(()) => WebhookOutcome::Unreadable(error),
+                    Err(code) => WebhookOutcome::NotQueued(code),
                 };
             }
         };
         let Some(kind) = kind else {
             let left_out = LeftOut::of("notification of an unknown type", changes.len().max(1));
-            return Outcome::Accepted { queued: 0, left_out };
+            return WebhookOutcome::Accepted { queued: 0, left_out };
         };
         let (mut messages, mut left_out, mut replayed) = (Vec::new(), LeftOut::default(), 0);
         for (index, change) in changes.into_iter().enumerate() {
             match take(&account, kind, change, index, correlation, now) {
-                Ok(Taken::Queued(message)) => messages.push(message),
-                Ok(Taken::LeftOut(kind)) => left_out.add(kind, 1),
-                Ok(Taken::Replayed) => replayed += 1,
-                Err(error) => return Outcome::NotQueued(error.to_string()),
+                Ok(Entry::Queued(message)) => messages.push(message),
+                Ok(Entry::LeftOut(kind)) => left_out.add(kind, 1),
+                Ok(Entry::Replayed) => replayed += 1,
+                Err(error) => return WebhookOutcome::NotQueued(error.to_string()),
             }
         }
         let queued = messages.len();
         if queued > 0
             && let Err(error) = self.to_channel.send(bundled(messages, correlation)).await
         {
-            return Outcome::NotQueued(error.code.into());
+            return WebhookOutcome::NotQueued(error.code.into());
         }
         if replayed > 0 {
-            return Outcome::Refused(Refusal::Stale);
+            return WebhookOutcome::Refused(VerifyError::Stale);
         }
-        Outcome::Accepted { queued, left_out }
+        WebhookOutcome::Accepted { queued, left_out }
     }
 
     async fn keep_unreadable(
@@ -121,25 +121,27 @@ impl AcceptWebhook {
         self.to_channel.send(vec![message]).await.map_err(|error| error.code.into())
     }
 
-    async fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<AccountId, Refusal> {
+    async fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<AccountId, VerifyError> {
         let single = |name| {
             let mut values = headers.get_all(name).iter();
             match (values.next(), values.next()) {
-                (Some(value), None) => value.to_str().map_err(|_| Refusal::Unreadable),
-                _ => Err(Refusal::Unsigned),
+                (Some(value), None) => value.to_str().map_err(|_| VerifyError::Unreadable),
+                _ => Err(VerifyError::Unsigned),
             }
         };
         let (account, client, signature) =
             (single(signature::ACCOUNT_ID)?, single(signature::CLIENT_ID)?, single(signature::SIGNATURE)?);
-        let account = AccountId::new(account).map_err(|_| Refusal::Unknown)?;
+        let account = AccountId::new(account).map_err(|_| VerifyError::Unknown)?;
         let check = |versions: &Versions<Account>| check(versions, client, signature, body);
-        let mut versions = self.accounts.get(&account, now).await.ok_or(Refusal::Unknown)?;
+        let mut versions = self.accounts.get(&account, now).await.ok_or(VerifyError::Unknown)?;
         match check(&versions) {
             Ok(()) => {}
-            Err(refusal @ (Refusal::Unsigned | Refusal::Unreadable | Refusal::Stale)) => return Err(refusal),
+            Err(refusal @ (VerifyError::Unsigned | VerifyError::Unreadable | VerifyError::Stale)) => {
+                return Err(refusal);
+            }
             // The secret may have been rotated since it was read.
-            Err(Refusal::Wrong | Refusal::Unknown) => {
-                versions = self.accounts.get_after_failure(&account, now).await.ok_or(Refusal::Unknown)?;
+            Err(VerifyError::Wrong | VerifyError::Unknown) => {
+                versions = self.accounts.get_after_failure(&account, now).await.ok_or(VerifyError::Unknown)?;
                 check(&versions)?;
             }
         }
@@ -158,9 +160,9 @@ fn is_by_current(versions: &Versions<Account>, client: &str, header: &str, body:
     previous.is_none() || (current.client_id.as_str() == client && verifies())
 }
 
-fn check(versions: &Versions<Account>, client: &str, header: &str, body: &[u8]) -> Result<(), Refusal> {
+fn check(versions: &Versions<Account>, client: &str, header: &str, body: &[u8]) -> Result<(), VerifyError> {
     let live: Vec<_> = versions.all().filter(|account| account.client_id.as_str() == client).collect();
-    let Some(first) = live.first() else { return Err(Refusal::Unknown) };
+    let Some(first) = live.first() else { return Err(VerifyError::Unknown) };
     signature::verify(header, body, live.iter().map(|account| &account.client_secret), first.webhook_signature)
 }
 
@@ -192,7 +194,7 @@ fn without_content(change: &Value) -> Option<Value> {
 }
 
 /// What becomes of one change.
-enum Taken {
+enum Entry {
     /// This is put into the queue.
     Queued(QueueMessage),
     /// It is of an unknown type, or an old status that nobody misses: which of them.
@@ -210,20 +212,20 @@ fn take(
     index: usize,
     correlation: &CorrelationId,
     now: Timestamp,
-) -> Result<Taken, serde_json::Error> {
+) -> Result<Entry, serde_json::Error> {
     let json = change.to_string();
     let whole = |label: &str| digest([account.as_str().as_bytes(), label.as_bytes(), json.as_bytes()]);
     let group = |conversation: &str| conversation_group(account, conversation);
     let read = notification::read(kind, &change);
     let is_content = matches!(&read, Ok(Change::Event(event)) if event.kind.is_content());
     let (group, deduplication) = match read {
-        Ok(Change::Unknown) => return Ok(Taken::LeftOut("change of an unknown type")),
+        Ok(Change::Unknown) => return Ok(Entry::LeftOut("change of an unknown type")),
         Ok(Change::Event(event)) => {
             if notification::event_time(&change).is_some_and(|at| is_too_old(at, now)) {
-                return Ok(if is_content { Taken::Replayed } else { Taken::LeftOut("old status or typing") });
+                return Ok(if is_content { Entry::Replayed } else { Entry::LeftOut("old status or typing") });
             }
             let name = match &event.kind {
-                EventKind::Unknown(_) => return Ok(Taken::LeftOut("event of an unknown type")),
+                EventKind::Unknown(_) => return Ok(Entry::LeftOut("event of an unknown type")),
                 EventKind::Text(_) | EventKind::File(_) | EventKind::OtherContent(_) => "content",
                 EventKind::RichContent(_) => "rich content",
                 EventKind::AcceptStatus { .. } => "accept status",
@@ -280,9 +282,9 @@ fn take(
         tracing::warn!(%correlation, bytes = body.len(), count = 1, "a change is too large to be carried");
         let smaller = small.map(task).transpose()?.filter(|body| body.len() <= LARGEST_TASK);
         let Some(smaller) = smaller else {
-            return unreadable(account, json.as_bytes(), correlation).map(Taken::Queued);
+            return unreadable(account, json.as_bytes(), correlation).map(Entry::Queued);
         };
         body = smaller;
     }
-    Ok(Taken::Queued(QueueMessage { body, group, deduplication }))
+    Ok(Entry::Queued(QueueMessage { body, group, deduplication }))
 }

@@ -16,8 +16,8 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, to_attribute_value}
 
 use super::{
     error_code,
-    form::{self, FORM},
     key::{Key, PK, SK},
+    schema_version::{self, SCHEMA_VERSION},
 };
 use crate::{
     domain::{
@@ -69,14 +69,14 @@ impl DynamoDbStore {
             .send()
             .await
             .map_err(|error| unavailable(&error))?;
-        output.item.as_ref().map_or(Ok(()), form::check)?;
+        output.item.as_ref().map_or(Ok(()), schema_version::check)?;
         Ok(output.item)
     }
 
     /// A put goes over an item of a newer form, too: it is a whole item, and a newer version reads it.
     fn put(&self, key: &Key) -> aws_sdk_dynamodb::types::builders::PutBuilder {
         let put = Put::builder().table_name(&self.table).item(PK, text(key.pk())).item(SK, text(key.sk()));
-        put.item(FORM, form::current())
+        put.item(SCHEMA_VERSION, schema_version::current())
     }
 
     fn update(&self, key: &Key) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
@@ -111,8 +111,8 @@ impl DynamoDbStore {
         let update = self
             .update(&Key::Conversation(account.clone(), conversation.clone()))
             .update_expression("SET #foreign = :certainty, expires_at = :expires, v = :v")
-            .condition_expression(format!("{condition} AND {}", form::IS_KNOWN))
-            .expression_attribute_values(":v", form::current())
+            .condition_expression(format!("{condition} AND {}", schema_version::IS_KNOWN))
+            .expression_attribute_values(":v", schema_version::current())
             .expression_attribute_names("#foreign", "foreign")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":certainty", text(certainty))
@@ -215,7 +215,7 @@ impl Consumers for DynamoDbStore {
         let key = Key::Conversation(account.clone(), conversation.clone());
         let put = self.client.put_item().table_name(&self.table).item(PK, text(key.pk())).item(SK, text(key.sk()));
         let put = put
-            .item(FORM, form::current())
+            .item(SCHEMA_VERSION, schema_version::current())
             .item("line", text(consumer.line.as_str()))
             .item("user", text(consumer.user.as_str()));
         put.send().await.map(drop).map_err(|error| unavailable(&error))
@@ -230,8 +230,8 @@ impl Consumers for DynamoDbStore {
         let update = self
             .update(&Key::Conversation(account.clone(), conversation.clone()))
             .update_expression("SET unknown_since = if_not_exists(unknown_since, :now), expires_at = :expires, v = :v")
-            .condition_expression(format!("attribute_not_exists(#user) AND {}", form::IS_KNOWN))
-            .expression_attribute_values(":v", form::current())
+            .condition_expression(format!("attribute_not_exists(#user) AND {}", schema_version::IS_KNOWN))
+            .expression_attribute_values(":v", schema_version::current())
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":now", millis(now))
             .expression_attribute_values(":expires", seconds(now, REMEMBER_FOREIGN))
@@ -252,7 +252,7 @@ impl Consumers for DynamoDbStore {
     async fn note_unattached(&self, account: &AccountId, now: Timestamp) -> Result<(), StoreError> {
         let key = Key::Unattached(account.clone());
         let put = self.client.put_item().table_name(&self.table).item(PK, text(key.pk())).item(SK, text(key.sk()));
-        let put = put.item(FORM, form::current()).item("at", millis(now));
+        let put = put.item(SCHEMA_VERSION, schema_version::current()).item("at", millis(now));
         let put = put.item("expires_at", seconds(now, REMEMBER_FOREIGN));
         put.send().await.map(drop).map_err(|error| unavailable(&error))
     }
@@ -300,7 +300,7 @@ impl Tokens for DynamoDbStore {
         let result = self
             .update(&Key::Token(account.clone()))
             .update_expression("SET #owner = :me, lease_until = :until, v = if_not_exists(v, :v)")
-            .expression_attribute_values(":v", form::current())
+            .expression_attribute_values(":v", schema_version::current())
             .condition_expression("attribute_not_exists(lease_until) OR lease_until <= :now OR #owner = :me")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":me", text(owner.as_str()))
@@ -321,7 +321,7 @@ impl Tokens for DynamoDbStore {
         let update = self
             .update(&Key::Token(account.clone()))
             .update_expression("SET #token = :token, v = :v REMOVE #owner, lease_until")
-            .expression_attribute_values(":v", form::current())
+            .expression_attribute_values(":v", schema_version::current())
             .condition_expression("#owner = :me")
             .expression_attribute_names("#token", "token")
             .expression_attribute_names("#owner", "owner")

@@ -5,7 +5,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    delivery::{ConsumerRef, MessageKey, ShownName},
+    delivery::{ConsumerRef, MessageKey, ReceiptName},
     id::{AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, ProviderMessageId, Sequence},
 };
 
@@ -30,13 +30,13 @@ pub enum Key {
     /// That a consumer of an account has an open conversation of which the id is not known.
     Unattached(AccountId),
     /// What a channel's message is at LiveEngage.
-    Shown(LineId, ShownName),
+    OutboundReceipt(LineId, ReceiptName),
     /// What a person's message is at the channel, by its place in LiveEngage.
-    Heard(AccountId, DialogId, Sequence),
+    InboundReceipt(AccountId, DialogId, Sequence),
     /// The person's last message that LiveEngage was told.
     LastHeard(ConsumerRef),
     /// What a channel calls the message of a call.
-    Taken(LineId, CallReference),
+    AcceptedCall(LineId, CallReference),
 }
 
 impl Key {
@@ -53,14 +53,14 @@ impl Key {
             Self::Message(MessageKey::ByDigest { digest }) => join("MSG", &["digest", digest]),
             Self::Token(account) => join("TOKEN", &[account.as_str()]),
             Self::Unattached(account) => join("UNATTACHED", &[account.as_str()]),
-            Self::Shown(line, ShownName::Id(id)) => join("SHOWN", &[line.as_str(), id.as_str()]),
-            Self::Shown(line, ShownName::Reference(reference)) => {
+            Self::OutboundReceipt(line, ReceiptName::Id(id)) => join("SHOWN", &[line.as_str(), id.as_str()]),
+            Self::OutboundReceipt(line, ReceiptName::Reference(reference)) => {
                 join("SHOWN", &["as", line.as_str(), reference.as_str()])
             }
-            Self::Heard(account, dialog, sequence) => {
+            Self::InboundReceipt(account, dialog, sequence) => {
                 join("HEARD", &[account.as_str(), dialog.as_str(), &sequence.0.to_string()])
             }
-            Self::Taken(line, reference) => join("TAKEN", &[line.as_str(), reference.as_str()]),
+            Self::AcceptedCall(line, reference) => join("TAKEN", &[line.as_str(), reference.as_str()]),
             Self::LastHeard(consumer) => join("LAST", &[consumer.line.as_str(), consumer.user.as_str()]),
         }
     }
@@ -74,10 +74,10 @@ impl Key {
             Self::Message(_) => "MSG",
             Self::Token(_) => "TOKEN",
             Self::Unattached(_) => "UNATTACHED",
-            Self::Shown(..) => "SHOWN",
-            Self::Heard(..) => "HEARD",
+            Self::OutboundReceipt(..) => "SHOWN",
+            Self::InboundReceipt(..) => "HEARD",
             Self::LastHeard(_) => "LAST",
-            Self::Taken(..) => "TAKEN",
+            Self::AcceptedCall(..) => "TAKEN",
         }
     }
 
@@ -110,18 +110,20 @@ impl Key {
             ("TOKEN", [account]) => Self::Token(AccountId::new(*account).ok()?),
             ("UNATTACHED", [account]) => Self::Unattached(AccountId::new(*account).ok()?),
             ("SHOWN", [line, id]) => {
-                Self::Shown(LineId::new(*line).ok()?, ShownName::Id(ProviderMessageId::new(*id).ok()?))
+                Self::OutboundReceipt(LineId::new(*line).ok()?, ReceiptName::Id(ProviderMessageId::new(*id).ok()?))
             }
             ("SHOWN", ["as", line, reference]) => {
-                let name = ShownName::Reference(CallReference::new(*reference).ok()?);
-                Self::Shown(LineId::new(*line).ok()?, name)
+                let name = ReceiptName::Reference(CallReference::new(*reference).ok()?);
+                Self::OutboundReceipt(LineId::new(*line).ok()?, name)
             }
-            ("HEARD", [account, dialog, sequence]) => Self::Heard(
+            ("HEARD", [account, dialog, sequence]) => Self::InboundReceipt(
                 AccountId::new(*account).ok()?,
                 DialogId::new(*dialog).ok()?,
                 Sequence(sequence.parse().ok()?),
             ),
-            ("TAKEN", [line, reference]) => Self::Taken(LineId::new(*line).ok()?, CallReference::new(*reference).ok()?),
+            ("TAKEN", [line, reference]) => {
+                Self::AcceptedCall(LineId::new(*line).ok()?, CallReference::new(*reference).ok()?)
+            }
             ("LAST", [line, user]) => Self::LastHeard(ConsumerRef {
                 line: LineId::new(*line).ok()?,
                 user: crate::domain::id::ChannelUserId::new(*user).ok()?,
@@ -204,20 +206,20 @@ mod tests {
             "[0-9a-f]{64}".prop_map(|digest| Key::Message(MessageKey::ByDigest { digest })),
             name.prop_map(|a| Key::Token(AccountId::new(a).unwrap())),
             name.prop_map(|a| Key::Unattached(AccountId::new(a).unwrap())),
-            (name, opaque()).prop_map(|(l, id)| Key::Shown(
+            (name, opaque()).prop_map(|(l, id)| Key::OutboundReceipt(
                 LineId::new(l).unwrap(),
-                ShownName::Id(ProviderMessageId::new(id).unwrap())
+                ReceiptName::Id(ProviderMessageId::new(id).unwrap())
             )),
-            (name, "[0-9a-f]{32}", any::<u8>()).prop_map(|(line, reference, number)| Key::Shown(
+            (name, "[0-9a-f]{32}", any::<u8>()).prop_map(|(line, reference, number)| Key::OutboundReceipt(
                 LineId::new(line).unwrap(),
-                ShownName::Reference(CallReference::of(&reference, number.into()).unwrap())
+                ReceiptName::Reference(CallReference::of(&reference, number.into()).unwrap())
             )),
-            (name, opaque(), any::<u64>()).prop_map(|(a, d, s)| Key::Heard(
+            (name, opaque(), any::<u64>()).prop_map(|(a, d, s)| Key::InboundReceipt(
                 AccountId::new(a).unwrap(),
                 DialogId::new(d).unwrap(),
                 Sequence(s)
             )),
-            (name, "[0-9a-f]{32}", any::<u8>()).prop_map(|(line, reference, number)| Key::Taken(
+            (name, "[0-9a-f]{32}", any::<u8>()).prop_map(|(line, reference, number)| Key::AcceptedCall(
                 LineId::new(line).unwrap(),
                 CallReference::of(&reference, number.into()).unwrap()
             )),

@@ -12,9 +12,9 @@ use crate::domain::code::Code;
 
 mod dead_letters;
 mod dynamodb;
-mod form;
 pub mod key;
 mod parked;
+mod schema_version;
 mod secrets_manager;
 mod sqs;
 #[cfg(test)]
@@ -28,7 +28,7 @@ pub use sqs::SqsQueue;
 
 /// How long a function may wait for AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub enum TimeoutProfile {
     /// An entry point: 2 s for a call with all its attempts. LiveEngage may disable an app whose endpoint is slower than 2.5 s over
     /// two minutes, and gives up on a call after 5 s; channels give 3 to 5 s.
     EntryPoint,
@@ -38,10 +38,10 @@ pub enum Patience {
 
 /// The configuration of all SDK clients: region and credentials as Lambda gives them, endpoints as `AWS_ENDPOINT_URL_*` names
 /// them (`sam local` does), and three attempts within the function's patience.
-pub async fn sdk_config(patience: Patience) -> SdkConfig {
-    let (attempt, operation) = match patience {
-        Patience::EntryPoint => (Duration::from_millis(900), Duration::from_secs(2)),
-        Patience::Worker => (Duration::from_secs(2), Duration::from_secs(5)),
+pub async fn sdk_config(timeouts: TimeoutProfile) -> SdkConfig {
+    let (attempt, operation) = match timeouts {
+        TimeoutProfile::EntryPoint => (Duration::from_millis(900), Duration::from_secs(2)),
+        TimeoutProfile::Worker => (Duration::from_secs(2), Duration::from_secs(5)),
     };
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .retry_config(RetryConfig::standard().with_max_attempts(3))

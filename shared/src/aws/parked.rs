@@ -12,8 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_dynamo::aws_sdk_dynamodb_1::from_attribute_value;
 
 use super::{
-    error_code, form,
+    error_code,
     key::{Key, PK, SK},
+    schema_version,
 };
 use crate::{
     domain::delivery::MessageKey,
@@ -81,7 +82,7 @@ impl ParkedMessages for ParkedTable {
             .update_expression(
                 "SET #status = :working, lease_until = :past, expires_at = :expires, v = if_not_exists(v, :v) REMOVE attempts, #owner",
             )
-            .expression_attribute_values(":v", form::current())
+            .expression_attribute_values(":v", schema_version::current())
             .condition_expression("attribute_not_exists(pk) OR #status = :done OR lease_until <= :now")
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#owner", "owner")
@@ -169,7 +170,7 @@ fn keys(id: &ParkedId) -> Option<(String, &str)> {
 }
 
 fn read(mut item: Item) -> Option<ParkedMessage> {
-    form::check(&item).ok()?;
+    schema_version::check(&item).ok()?;
     let part = |name: &str| item.get(name)?.as_s().ok().cloned();
     let id = id(&part(PK)?, &part(SK)?)?;
     let Some(Key::Message(message)) = Key::parse(&part("message_pk")?) else { return None };

@@ -17,7 +17,7 @@ use crate::{
     domain::{
         code::Code,
         conversation::Consumer,
-        delivery::{ConsumerRef, Doubt, Heard, Lease, LedgerEntry, MessageKey, Parked, Step},
+        delivery::{ConsumerRef, InboundReceipt, Lease, LedgerEntry, MessageKey, Parked, Step, UncertainOutcome},
         id::{AccountId, ChannelUserId, DialogId, LineId, Owner, ProviderMessageId, Sequence},
         retry::Disposition,
     },
@@ -142,14 +142,14 @@ fn lease() -> Lease {
 }
 
 fn entry() -> LedgerEntry {
-    LedgerEntry::Heard(Heard {
+    LedgerEntry::InboundReceipt(InboundReceipt {
         account: AccountId::new("72419083").unwrap(),
         dialog: DialogId::new("c1").unwrap(),
         sequence: Sequence(2),
         consumer: ConsumerRef { line: line(), user: ChannelUserId::new("+4915112345678").unwrap() },
         id: ProviderMessageId::new("mo-1").unwrap(),
         at: at(0),
-        by_place: false,
+        by_position: false,
     })
 }
 
@@ -171,8 +171,8 @@ async fn writes(reasons: &[&str]) -> [(&'static str, Result<(), StoreError>); 3]
     let (store, step) = (service.store(), Step::done(Some("2".to_owned())));
     [
         ("step_done", store.step_done(&lease(), 0, &step, Some(&entry())).await),
-        ("finish", store.finish(&lease(), Some(&entry())).await),
-        ("park", store.park(&lease(), &parked(), &Doubt::default()).await),
+        ("complete", store.complete(&lease(), Some(&entry())).await),
+        ("park", store.park(&lease(), &parked(), &UncertainOutcome::default()).await),
     ]
 }
 
@@ -224,11 +224,11 @@ async fn a_single_write_that_meets_a_transaction_is_tried_again_and_nothing_is_t
     let name = "com.amazonaws.dynamodb.v20120810#TransactionConflictException";
     let service = Service::answering(400, &json!({"__type": name, "message": "a transaction is under way"}));
     let (store, step) = (service.store(), Step::done(None));
-    is_retried("begin", store.begin(&lease(), at(0), at(60)).await.map(drop));
+    is_retried("acquire", store.acquire(&lease(), at(0), at(60)).await.map(drop));
     is_retried("step_done", store.step_done(&lease(), 0, &step, None).await);
-    is_retried("finish", store.finish(&lease(), None).await);
-    is_retried("release", store.release(&lease(), true, &Doubt::default()).await);
-    is_retried("give_back", store.give_back(&lease()).await);
+    is_retried("complete", store.complete(&lease(), None).await);
+    is_retried("release", store.release(&lease(), true, &UncertainOutcome::default()).await);
+    is_retried("abandon", store.abandon(&lease()).await);
     let (account, owner) = (AccountId::new("72419083").unwrap(), Owner::new("me").unwrap());
     is_retried("lease_token", store.lease_token(&account, &owner, at(0), at(20)).await.map(drop));
     is_retried("release_token", store.release_token(&account, &owner).await);

@@ -17,9 +17,9 @@ use crate::domain::{
     retry::Disposition,
 };
 
+pub mod plain_text;
 pub mod rendering;
 pub mod sms;
-pub mod text_floor;
 pub mod whatsapp;
 
 /// Every channel of this build, in the order the documentation lists them.
@@ -50,8 +50,8 @@ pub trait Line: Send + Sync + fmt::Debug {
     /// Whether the request is the channel's own, judged over the raw bytes and before any of them is parsed, at `now`.
     ///
     /// # Errors
-    /// [`Refusal`] says why not, for the counter.
-    fn verify(&self, request: &ChannelRequest, now: Timestamp) -> Result<(), Refusal>;
+    /// [`VerifyError`] says why not, for the counter.
+    fn verify(&self, request: &ChannelRequest, now: Timestamp) -> Result<(), VerifyError>;
 
     /// Whether [`Line::verify`] refuses a request because it is old. Where the signature has no time in it, a captured request stays
     /// valid, and the use case asks every message for its own time ([`crate::app::replay`]).
@@ -373,7 +373,7 @@ impl Answer {
 
 /// Why a request was not believed. Answered 401 with an empty body and counted by this reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum VerifyError {
     /// A signature header is missing or doubled.
     #[error("unsigned")]
     Unsigned,
@@ -473,7 +473,7 @@ impl SendFailure {
             // A rotated credential is mended within hours, and the person is still waiting then.
             Self::Credentials { .. } => Disposition::RETRY,
             // It may have come from something in between, which never passed the message on. What a repetition would double is for
-            // the line to say (`when_in_doubt`).
+            // the line to say (`on_uncertain`).
             Self::Unreadable { .. } => Disposition::RETRY,
             Self::Unreachable { .. } | Self::Refused { .. } | Self::Impossible { .. } | Self::Header(_) => {
                 Disposition::Park

@@ -1,12 +1,12 @@
 //! Structured content for a channel, by what the channel can do.
 //!
-//! A channel that has nothing but text gets the [`text_floor`]. Any other gets as much as it can show of pictures, buttons,
+//! A channel that has nothing but text gets the [`plain_text`]. Any other gets as much as it can show of pictures, buttons,
 //! lists and buttons that open a page; whatever it can't show is written out, as the floor has it, so that nothing is lost.
 
 use crate::{
     channel::{
         Capabilities,
-        text_floor::{self, FloorOptions, Walked},
+        plain_text::{self, Walked, Wording},
     },
     domain::{
         menu::{Choice, FreeAnswer, numbers_count},
@@ -71,10 +71,10 @@ pub fn render(
     content: &RichContent,
     text: Option<&MessageText>,
     capabilities: &Capabilities,
-    options: &FloorOptions,
+    options: &Wording,
     token: &str,
 ) -> Rendering {
-    let Walked { lines, mut choices, free_answer, submit } = text_floor::walk(content, options);
+    let Walked { lines, mut choices, free_answer, submit } = plain_text::walk(content, options);
     let text = text.map(MessageText::as_str);
     let messages = if has_more_than_text(capabilities) {
         let parts = Part::all(lines, text);
@@ -85,7 +85,7 @@ pub fn render(
         }
         show.messages(&parts, &forms, &choices)
     } else {
-        let text = below(text, text_floor::text(&lines, &choices, options));
+        let text = below(text, plain_text::text(&lines, &choices, options));
         let message = RichMessage { text: Some(MessageText::new(text)), ..RichMessage::default() };
         vec![message]
     };

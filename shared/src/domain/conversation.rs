@@ -175,7 +175,7 @@ pub enum Conversation {
 
 /// Answer to [`Consumer::reserve`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reserve {
+pub enum OpenLease {
     /// The caller is to open one, after saving the record.
     Reserved,
     /// There is one.
@@ -189,7 +189,7 @@ pub enum Reserve {
 
 /// Answer to the transitions that may leave the record as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum Mutation {
     /// The record has changed and must be saved.
     Changed,
     /// Nothing to save.
@@ -229,19 +229,19 @@ impl Consumer {
         (conversation, dialog): (&ConversationId, &DialogId),
         sequence: Option<Sequence>,
         menu: Option<Menu>,
-    ) -> Change {
+    ) -> Mutation {
         if self.open_conversation() != Some(conversation) {
-            return Change::Unchanged;
+            return Mutation::Unchanged;
         }
         let older = self.menu.as_ref().is_some_and(|known| {
             (&known.conversation, &known.dialog) == (conversation, dialog)
                 && sequence.is_some_and(|sequence| sequence < known.sequence)
         });
         if older || self.menu == menu {
-            return Change::Unchanged;
+            return Mutation::Unchanged;
         }
         self.menu = menu;
-        Change::Changed
+        Mutation::Changed
     }
 
     /// The open conversation, if there is one.
@@ -261,40 +261,40 @@ impl Consumer {
     }
 
     /// Where what the person says belongs: the open conversation, and in it the survey's dialog while there is one.
-    pub fn place(&self) -> Option<(&ConversationId, DialogId)> {
+    pub fn active_dialog(&self) -> Option<(&ConversationId, DialogId)> {
         let conversation = self.open_conversation()?;
         Some((conversation, self.survey().cloned().unwrap_or_else(|| DialogId::main_of(conversation))))
     }
 
     /// Asks to open a conversation: takes the lease if there is none open and nobody else holds it at `now`.
-    pub fn reserve(&mut self, owner: &Owner, now: Timestamp, until: Timestamp) -> Reserve {
+    pub fn reserve(&mut self, owner: &Owner, now: Timestamp, until: Timestamp) -> OpenLease {
         let previous = match &self.conversation {
-            Conversation::Open { id, .. } => return Reserve::Open(id.clone()),
+            Conversation::Open { id, .. } => return OpenLease::Open(id.clone()),
             Conversation::Opening { owner: holder, until, .. } if holder != owner && *until > now => {
-                return Reserve::Busy { until: *until };
+                return OpenLease::Busy { until: *until };
             }
             Conversation::Opening { previous, .. } => previous.clone(),
             Conversation::Closed { id, .. } => Some(id.clone()),
             Conversation::None => None,
         };
         self.conversation = Conversation::Opening { owner: owner.clone(), until, previous };
-        Reserve::Reserved
+        OpenLease::Reserved
     }
 
     /// Notes the conversation that LiveEngage opened on our call, which was made at `opened_at`. A webhook may have been
     /// faster, and somebody else may have taken over an expired lease and gone on: newer news of another conversation stays.
-    pub fn attach(&mut self, id: &ConversationId, opened_at: Timestamp) -> Change {
+    pub fn attach(&mut self, id: &ConversationId, opened_at: Timestamp) -> Mutation {
         match &self.conversation {
             Conversation::Open { id: known, .. } | Conversation::Closed { id: known, .. } if known == id => {
-                Change::Unchanged
+                Mutation::Unchanged
             }
             Conversation::Open { as_of, .. } | Conversation::Closed { as_of, .. } if *as_of > opened_at => {
-                Change::Unchanged
+                Mutation::Unchanged
             }
-            Conversation::Opening { previous: Some(known), .. } if known == id => Change::Unchanged,
+            Conversation::Opening { previous: Some(known), .. } if known == id => Mutation::Unchanged,
             _ => {
                 self.open(id, opened_at, None);
-                Change::Changed
+                Mutation::Changed
             }
         }
     }
@@ -333,16 +333,21 @@ impl Consumer {
 
     /// An agent or a bot has said something in this dialog at `at`. If it is not the main dialog, a survey is open there, whether
     /// LiveEngage's news of that has come or not.
-    pub fn observe_said(&mut self, conversation: &ConversationId, dialog: &DialogId, at: Option<Timestamp>) -> Change {
+    pub fn apply_message(
+        &mut self,
+        conversation: &ConversationId,
+        dialog: &DialogId,
+        at: Option<Timestamp>,
+    ) -> Mutation {
         let is_current = match &self.conversation {
             Conversation::Open { id, .. } | Conversation::Closed { id, .. } => id == conversation,
             Conversation::Opening { previous, .. } => previous.as_ref() == Some(conversation),
             Conversation::None => false,
         };
         if !is_current || *dialog == DialogId::main_of(conversation) || self.survey() == Some(dialog) {
-            return Change::Unchanged;
+            return Mutation::Unchanged;
         }
-        self.observe_open(conversation, Some(dialog), at.unwrap_or(Timestamp::UNIX_EPOCH))
+        self.apply_opened(conversation, Some(dialog), at.unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
     /// What belongs to the conversation before goes with it.
@@ -357,43 +362,43 @@ impl Consumer {
     }
 
     /// Gives the lease back after opening failed, so that the next attempt needn't wait for it to run out.
-    pub fn give_up(&mut self, owner: &Owner) -> Change {
+    pub fn give_up(&mut self, owner: &Owner) -> Mutation {
         match &self.conversation {
             Conversation::Opening { owner: holder, previous, .. } if holder == owner => {
                 self.conversation = match previous {
                     Some(id) => Conversation::Closed { id: id.clone(), as_of: Timestamp::UNIX_EPOCH },
                     None => Conversation::None,
                 };
-                Change::Changed
+                Mutation::Changed
             }
-            _ => Change::Unchanged,
+            _ => Mutation::Unchanged,
         }
     }
 
     /// A webhook says that `id` is open, as of LiveEngage's time `as_of`, and whether a survey's dialog is open in it. This is how
     /// an opened conversation is found again when the opener died before it could attach it, or when LiveEngage answered "already
     /// has open conversation".
-    pub fn observe_open(&mut self, id: &ConversationId, survey: Option<&DialogId>, as_of: Timestamp) -> Change {
+    pub fn apply_opened(&mut self, id: &ConversationId, survey: Option<&DialogId>, as_of: Timestamp) -> Mutation {
         match &self.conversation {
             // A conversation never opens again: this is late news. But where we took it for closed because its main dialog was,
             // the survey is news.
             Conversation::Closed { id: known, as_of: seen } if known == id && (survey.is_none() || *seen >= as_of) => {
-                return Change::Unchanged;
+                return Mutation::Unchanged;
             }
             Conversation::Opening { previous: Some(known), .. } if known == id && survey.is_none() => {
-                return Change::Unchanged;
+                return Mutation::Unchanged;
             }
             // Our own clock wrote `seen` when we opened it, so a survey that begins is believed whatever the time.
             Conversation::Open { id: known, as_of: seen, survey: running }
                 if known == id && *seen >= as_of && (running.is_some() || survey.is_none()) =>
             {
-                return Change::Unchanged;
+                return Mutation::Unchanged;
             }
             Conversation::Open { id: known, as_of: seen, .. } if known != id && *seen >= as_of => {
-                return Change::Unchanged;
+                return Mutation::Unchanged;
             }
             // Not `>=`: news without a time, as older documentation shows it, must still be able to open a new one.
-            Conversation::Closed { as_of: seen, .. } if *seen > as_of => return Change::Unchanged,
+            Conversation::Closed { as_of: seen, .. } if *seen > as_of => return Mutation::Unchanged,
             _ => {}
         }
         let as_of = match &self.conversation {
@@ -401,21 +406,21 @@ impl Consumer {
             _ => as_of,
         };
         self.open(id, as_of, survey);
-        Change::Changed
+        Mutation::Changed
     }
 
     /// The Send API says that this dialog is closed. If texts go elsewhere by now, because a survey has begun meanwhile, that is no
     /// news. When it closed is not said, so later news of a survey in the same conversation still counts.
-    pub fn found_closed(&mut self, id: &ConversationId, dialog: &DialogId) -> Change {
-        if self.place().is_none_or(|(conversation, current)| conversation != id || current != *dialog) {
-            return Change::Unchanged;
+    pub fn found_closed(&mut self, id: &ConversationId, dialog: &DialogId) -> Mutation {
+        if self.active_dialog().is_none_or(|(conversation, current)| conversation != id || current != *dialog) {
+            return Mutation::Unchanged;
         }
         match &self.conversation {
             Conversation::Open { as_of, .. } => {
                 let as_of = *as_of;
-                self.observe_closed(id, as_of)
+                self.apply_closed(id, as_of)
             }
-            Conversation::None | Conversation::Opening { .. } | Conversation::Closed { .. } => Change::Unchanged,
+            Conversation::None | Conversation::Opening { .. } | Conversation::Closed { .. } => Mutation::Unchanged,
         }
     }
 
@@ -425,13 +430,13 @@ impl Consumer {
     }
 
     /// A webhook says that `id` has ended.
-    pub fn observe_closed(&mut self, id: &ConversationId, as_of: Timestamp) -> Change {
+    pub fn apply_closed(&mut self, id: &ConversationId, as_of: Timestamp) -> Mutation {
         match &self.conversation {
             Conversation::Open { id: known, .. } if known == id => {
                 self.conversation = Conversation::Closed { id: id.clone(), as_of };
-                Change::Changed
+                Mutation::Changed
             }
-            _ => Change::Unchanged,
+            _ => Mutation::Unchanged,
         }
     }
 }

@@ -72,15 +72,15 @@ pub struct Step {
     pub upload: bool,
     /// What was decided with it, as JSON: a later attempt must not decide otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decided: Option<Decided>,
+    pub decided: Option<StepData>,
 }
 
 /// A decision of an attempt, as JSON. `Debug` hides it: it can hold a caption.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Decided(String);
+pub struct StepData(String);
 
-impl Decided {
+impl StepData {
     /// Notes a decision.
     pub fn note(decision: &impl Serialize) -> Option<Self> {
         serde_json::to_string(decision).ok().map(Self)
@@ -92,9 +92,9 @@ impl Decided {
     }
 }
 
-impl std::fmt::Debug for Decided {
+impl std::fmt::Debug for StepData {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Decided(hidden)")
+        f.write_str("StepData(hidden)")
     }
 }
 
@@ -109,22 +109,22 @@ impl Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerEntry {
     /// A message that a person was shown.
-    Shown(Shown),
+    OutboundReceipt(OutboundReceipt),
     /// A message that LiveEngage was told.
-    Heard(Heard),
+    InboundReceipt(InboundReceipt),
 }
 
 /// What a message that a person was shown is found by when the channel reports on it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ShownName {
+pub enum ReceiptName {
     /// The channel's id.
     Id(ProviderMessageId),
     /// Our own name for the call, where the channel's answer had no id, or broke off before it.
     Reference(CallReference),
 }
 
-impl ShownName {
+impl ReceiptName {
     /// As text.
     pub fn as_str(&self) -> &str {
         match self {
@@ -136,16 +136,16 @@ impl ShownName {
 
 /// A message that a channel took for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
+pub struct OutboundReceipt {
     /// The line.
     pub line: LineId,
     /// What it is found by.
     #[serde(flatten)]
-    pub name: ShownName,
+    pub name: ReceiptName,
     /// Whom it was for.
     pub user: ChannelUserId,
     /// What it is at LiveEngage; `None` for the connector's own notices.
-    pub place: Option<ShownPlace>,
+    pub place: Option<MessagePosition>,
     /// Which part of the message it is, from 0.
     #[serde(default)]
     pub part: usize,
@@ -163,7 +163,7 @@ pub struct Shown {
 
 /// Where a message stands in LiveEngage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ShownPlace {
+pub struct MessagePosition {
     /// The conversation.
     pub conversation: ConversationId,
     /// The dialog.
@@ -177,7 +177,7 @@ pub struct ShownPlace {
 /// The last one is found by the person: when an agent types, and when it is in doubt whether the next one was published. Where the
 /// channel shows what was read, each is found by its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heard {
+pub struct InboundReceipt {
     /// The account.
     pub account: AccountId,
     /// The dialog.
@@ -192,7 +192,7 @@ pub struct Heard {
     pub at: Timestamp,
     /// Whether it must be found by its place: the channel can show that an agent has read it.
     #[serde(default)]
-    pub by_place: bool,
+    pub by_position: bool,
 }
 
 /// The echo of a consumer's own message in LiveEngage's webhooks: the proof that it was published.
@@ -226,7 +226,7 @@ pub struct DialogRef {
 /// What earlier attempts have left open: whether the step that comes next has been done by one of them already. A call without an
 /// answer leaves it open, and so does an attempt that died.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Doubt {
+pub struct UncertainOutcome {
     /// How many attempts have left it open; 0 for no doubt.
     pub attempts: u32,
     /// How many of them, since an operator decided, were answered in a way that hardly ever comes after the message was carried out.
@@ -256,7 +256,7 @@ pub enum CarriedOut {
     Hardly,
 }
 
-impl Doubt {
+impl UncertainOutcome {
     /// The most attempts that are left open, in whatever setting: a receiver that carries everything out and always answers otherwise gets
     /// so many copies at the most.
     pub const MOST_OPEN: u32 = 10;
@@ -300,27 +300,27 @@ impl Doubt {
     }
 }
 
-/// What a line does about a [`Doubt`] that the other side can't resolve.
+/// What a line does about a [`UncertainOutcome`] that the other side can't resolve.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WhenInDoubt {
-    /// Sends again, up to [`Doubt::MOST_OPEN`] times: rather twice than never.
+pub enum OnUncertain {
+    /// Sends again, up to [`UncertainOutcome::MOST_OPEN`] times: rather twice than never.
     Repeat,
     /// Sends once more. If that is in doubt too, it parks the message and tells whoever wrote it. Attempts that were
-    /// [hardly](CarriedOut::Hardly) carried out count only towards [`Doubt::MOST_OPEN`].
+    /// [hardly](CarriedOut::Hardly) carried out count only towards [`UncertainOutcome::MOST_OPEN`].
     #[default]
     RepeatOnce,
     /// Parks the message and tells whoever wrote it: rather never than twice, however unlikely.
     Park,
 }
 
-impl WhenInDoubt {
+impl OnUncertain {
     /// Whether the message may be sent again.
-    pub const fn repeats(self, doubt: &Doubt) -> bool {
-        let open = doubt.attempts.saturating_sub(doubt.decided);
+    pub const fn repeats(self, uncertain: &UncertainOutcome) -> bool {
+        let open = uncertain.attempts.saturating_sub(uncertain.decided);
         match self {
-            Self::Repeat => open < Doubt::MOST_OPEN,
-            Self::RepeatOnce => open < Doubt::MOST_OPEN && open.saturating_sub(doubt.unlikely) <= 1,
+            Self::Repeat => open < UncertainOutcome::MOST_OPEN,
+            Self::RepeatOnce => open < UncertainOutcome::MOST_OPEN && open.saturating_sub(uncertain.unlikely) <= 1,
             Self::Park => open == 0,
         }
     }
@@ -328,11 +328,11 @@ impl WhenInDoubt {
 
 /// Answer to starting on a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Begin {
+pub enum Acquired {
     /// The caller has the lease, and these steps are already done.
     Started {
         /// What earlier attempts have left open of the step after these.
-        doubt: Doubt,
+        uncertain: UncertainOutcome,
         /// The steps, in order.
         steps: Vec<Step>,
         /// How often the message has been started, this time included. Waiting behind another one doesn't count.
@@ -386,58 +386,58 @@ mod tests {
 
     #[test]
     fn a_line_repeats_in_doubt_as_often_as_it_says() {
-        let mut doubt = Doubt::default();
+        let mut uncertain = UncertainOutcome::default();
         for (attempts, once, park) in [(0, true, true), (1, true, false), (2, false, false)] {
-            assert_eq!(doubt.attempts, attempts);
-            assert!(WhenInDoubt::Repeat.repeats(&doubt));
-            assert_eq!(WhenInDoubt::RepeatOnce.repeats(&doubt), once, "{attempts}");
-            assert_eq!(WhenInDoubt::Park.repeats(&doubt), park, "{attempts}");
-            doubt.add(CarriedOut::Perhaps, None);
+            assert_eq!(uncertain.attempts, attempts);
+            assert!(OnUncertain::Repeat.repeats(&uncertain));
+            assert_eq!(OnUncertain::RepeatOnce.repeats(&uncertain), once, "{attempts}");
+            assert_eq!(OnUncertain::Park.repeats(&uncertain), park, "{attempts}");
+            uncertain.add(CarriedOut::Perhaps, None);
         }
-        let mut parked = doubt.parked();
-        assert!(WhenInDoubt::Park.repeats(&parked), "an operator has decided");
+        let mut parked = uncertain.parked();
+        assert!(OnUncertain::Park.repeats(&parked), "an operator has decided");
         assert!(parked.exists(), "and proof still counts");
         parked.add(CarriedOut::Perhaps, None);
-        assert!(!WhenInDoubt::Park.repeats(&parked), "for once");
+        assert!(!OnUncertain::Park.repeats(&parked), "for once");
     }
 
     #[test]
     fn a_503_is_asked_about_and_counts_towards_the_bound_of_every_setting_only() {
-        let mut doubt = Doubt::default();
-        for open in 0..Doubt::MOST_OPEN {
-            assert_eq!(doubt.exists(), open > 0, "proof is looked for");
-            assert!(WhenInDoubt::RepeatOnce.repeats(&doubt), "{open}");
-            assert_eq!(WhenInDoubt::Park.repeats(&doubt), open == 0, "{open}");
-            doubt.add(CarriedOut::Hardly, None);
+        let mut uncertain = UncertainOutcome::default();
+        for open in 0..UncertainOutcome::MOST_OPEN {
+            assert_eq!(uncertain.exists(), open > 0, "proof is looked for");
+            assert!(OnUncertain::RepeatOnce.repeats(&uncertain), "{open}");
+            assert_eq!(OnUncertain::Park.repeats(&uncertain), open == 0, "{open}");
+            uncertain.add(CarriedOut::Hardly, None);
         }
-        for setting in [WhenInDoubt::Repeat, WhenInDoubt::RepeatOnce, WhenInDoubt::Park] {
-            assert!(!setting.repeats(&doubt), "{setting:?}");
-            assert!(setting.repeats(&doubt.parked()), "{setting:?}: an operator has decided");
+        for setting in [OnUncertain::Repeat, OnUncertain::RepeatOnce, OnUncertain::Park] {
+            assert!(!setting.repeats(&uncertain), "{setting:?}");
+            assert!(setting.repeats(&uncertain.parked()), "{setting:?}: an operator has decided");
         }
     }
 
     #[test]
     fn a_503_does_not_use_up_the_one_repetition() {
-        let mut doubt = Doubt::default();
-        doubt.add(CarriedOut::Hardly, None);
-        doubt.add(CarriedOut::Perhaps, None);
-        doubt.add(CarriedOut::Hardly, None);
-        assert!(WhenInDoubt::RepeatOnce.repeats(&doubt));
-        doubt.add(CarriedOut::Perhaps, None);
-        assert!(!WhenInDoubt::RepeatOnce.repeats(&doubt));
+        let mut uncertain = UncertainOutcome::default();
+        uncertain.add(CarriedOut::Hardly, None);
+        uncertain.add(CarriedOut::Perhaps, None);
+        uncertain.add(CarriedOut::Hardly, None);
+        assert!(OnUncertain::RepeatOnce.repeats(&uncertain));
+        uncertain.add(CarriedOut::Perhaps, None);
+        assert!(!OnUncertain::RepeatOnce.repeats(&uncertain));
     }
 
     #[test]
     fn a_doubt_stays_small_however_many_attempts_leave_it_open() {
-        let mut doubt = Doubt::default();
+        let mut uncertain = UncertainOutcome::default();
         let place = |n: u32| {
             let name = format!("c{n}");
             DialogRef { conversation: ConversationId::new(&name).unwrap(), dialog: DialogId::new(&name).unwrap() }
         };
         for n in 0..200 {
-            doubt.add(CarriedOut::Perhaps, Some(place(n)));
-            doubt.add(CarriedOut::Perhaps, Some(place(n)));
+            uncertain.add(CarriedOut::Perhaps, Some(place(n)));
+            uncertain.add(CarriedOut::Perhaps, Some(place(n)));
         }
-        assert_eq!((doubt.attempts, doubt.places), (400, (0..8).map(place).collect::<Vec<_>>()));
+        assert_eq!((uncertain.attempts, uncertain.places), (400, (0..8).map(place).collect::<Vec<_>>()));
     }
 }

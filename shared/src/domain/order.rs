@@ -44,7 +44,7 @@ pub fn wait(
 
 /// The place of an event: what is compared, and by what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct EventPosition {
     /// Numbers are compared within a dialog only.
     pub dialog: DialogId,
     /// The number.
@@ -55,7 +55,7 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Position {
     /// By LiveEngage's number.
-    Numbered(Place),
+    Numbered(EventPosition),
     /// By the channel's time. One that was received more often comes first: it may be half sent, and what comes only now is not to be shown
     /// in the middle of it.
     Timed {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn positions() -> impl Strategy<Value = Vec<Option<Position>>> {
-        let place = (0..3u8, 0..12u64).prop_map(|(dialog, sequence)| Place {
+        let place = (0..3u8, 0..12u64).prop_map(|(dialog, sequence)| EventPosition {
             dialog: DialogId::new(format!("d{dialog}")).unwrap(),
             sequence: Sequence(sequence),
         });

@@ -11,7 +11,7 @@ pub enum Disposition {
         after: Option<SignedDuration>,
     },
     /// Try again after just this time: something of our own is not ready yet (a lease, a webhook that is on its way).
-    Again {
+    Defer {
         /// How long to wait.
         after: SignedDuration,
     },

@@ -17,7 +17,7 @@ use super::failure::FunctionError;
 use crate::{
     app::{
         bundle::parts,
-        delivery::{About, Attempt, ComeAgain, Pace},
+        delivery::{Attempt, DeliveryContext, RetryLater, TimeScale},
         policy::at_least,
         to_channel::DeliverToChannel,
         to_liveengage::DeliverToLiveEngage,
@@ -44,8 +44,8 @@ pub trait Worker: Send + Sync {
     /// One attempt.
     ///
     /// # Errors
-    /// [`ComeAgain`] when the message must stay in the queue.
-    async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain>;
+    /// [`RetryLater`] when the message must stay in the queue.
+    async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), RetryLater>;
 
     /// Where a message that was received so often stands among those of its group, if it is numbered or has a time.
     fn position(&self, task: &str, received: u32) -> Option<Position>;
@@ -53,13 +53,13 @@ pub trait Worker: Send + Sync {
     /// After a panic: counts it, and keeps a message for a person that crashes the worker again and again.
     ///
     /// # Errors
-    /// [`ComeAgain`] while it is to be tried again.
-    async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain>;
+    /// [`RetryLater`] while it is to be tried again.
+    async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), RetryLater>;
 }
 
 #[async_trait]
 impl Worker for DeliverToLiveEngage {
-    async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+    async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), RetryLater> {
         Self::work(self, task, attempt).await
     }
 
@@ -68,14 +68,14 @@ impl Worker for DeliverToLiveEngage {
         Some(Position::Timed { at: Self::time(task)?, received })
     }
 
-    async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+    async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), RetryLater> {
         Self::give_up(self, task, attempt).await
     }
 }
 
 #[async_trait]
 impl Worker for DeliverToChannel {
-    async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+    async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), RetryLater> {
         Self::work(self, task, attempt).await
     }
 
@@ -84,7 +84,7 @@ impl Worker for DeliverToChannel {
         Self::place(first.as_deref().unwrap_or(task)).map(Position::Numbered)
     }
 
-    async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+    async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), RetryLater> {
         Self::give_up(self, task, attempt).await
     }
 }
@@ -95,7 +95,7 @@ pub struct QueueFunction {
     worker: Arc<dyn Worker>,
     postpone: Arc<dyn Postpone>,
     clock: Arc<dyn Clock>,
-    pace: Pace,
+    time_scale: TimeScale,
 }
 
 impl std::fmt::Debug for QueueFunction {
@@ -107,13 +107,13 @@ impl std::fmt::Debug for QueueFunction {
 impl QueueFunction {
     /// Around a use case and its queue.
     pub fn new(worker: Arc<dyn Worker>, postpone: Arc<dyn Postpone>, clock: Arc<dyn Clock>) -> Self {
-        Self { worker, postpone, clock, pace: Pace::TEMPLATE }
+        Self { worker, postpone, clock, time_scale: TimeScale::TEMPLATE }
     }
 
     /// The same with less time: only for a lab whose functions time out earlier than the template's.
     #[must_use]
-    pub fn at_pace(self, pace: Pace) -> Self {
-        Self { pace, ..self }
+    pub fn at_pace(self, time_scale: TimeScale) -> Self {
+        Self { time_scale, ..self }
     }
 
     /// One invocation.
@@ -139,13 +139,13 @@ impl QueueFunction {
             let message_id = record.message_id.as_deref().unwrap_or_default();
             let group = group(record);
             let failure = match blocked.get(group) {
-                Some(after) => Some(ComeAgain { after: *after }),
-                None if deadline.duration_since(self.clock.now()) < self.pace.of(NEEDED) => {
-                    Some(ComeAgain { after: SignedDuration::ZERO })
+                Some(after) => Some(RetryLater { after: *after }),
+                None if deadline.duration_since(self.clock.now()) < self.time_scale.of(NEEDED) => {
+                    Some(RetryLater { after: SignedDuration::ZERO })
                 }
                 None => self.work(record, message_id, &context.request_id, deadline).await.err(),
             };
-            if let Some(ComeAgain { after }) = failure {
+            if let Some(RetryLater { after }) = failure {
                 // Whatever it waits for, and whomever it waits behind: its receives must last.
                 let after = after.max(at_least(received(record)));
                 blocked.insert(group.to_owned(), after);
@@ -196,18 +196,18 @@ impl QueueFunction {
         message_id: &str,
         request_id: &str,
         deadline: Timestamp,
-    ) -> Result<(), ComeAgain> {
+    ) -> Result<(), RetryLater> {
         let received = received(record);
-        let again = ComeAgain { after: wait_after(received, None) };
+        let again = RetryLater { after: wait_after(received, None) };
         let owner = Owner::new(format!("{request_id}/{message_id}")).map_err(|_| again)?;
-        let attempt = Attempt { owner, now: self.clock.now(), deadline, received, pace: self.pace };
+        let attempt = Attempt { owner, now: self.clock.now(), deadline, received, time_scale: self.time_scale };
         let body = record.body.as_deref().unwrap_or_default();
         let Some(parts) = parts(body) else { return self.work_on(body, message_id, &attempt).await };
         // Those that are done are known by their records when the message comes again.
         for part in parts {
             let now = self.clock.now();
-            if deadline.duration_since(now) < self.pace.of(NEEDED) {
-                return Err(ComeAgain { after: SignedDuration::ZERO });
+            if deadline.duration_since(now) < self.time_scale.of(NEEDED) {
+                return Err(RetryLater { after: SignedDuration::ZERO });
             }
             self.work_on(&part, message_id, &Attempt { now, ..attempt.clone() }).await?;
         }
@@ -215,11 +215,11 @@ impl QueueFunction {
     }
 
     /// Works on a message, or on one of several that came as one.
-    async fn work_on(&self, body: &str, message_id: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+    async fn work_on(&self, body: &str, message_id: &str, attempt: &Attempt) -> Result<(), RetryLater> {
         match AssertUnwindSafe(self.worker.work(body, attempt)).catch_unwind().await {
             Ok(result) => result,
             Err(_) => {
-                let About { correlation, .. } = About::of_any(body);
+                let DeliveryContext { correlation, .. } = DeliveryContext::of_any(body);
                 tracing::error!(
                     correlation,
                     message_id,
@@ -227,7 +227,7 @@ impl QueueFunction {
                     "a panic while working on a message; the others go on"
                 );
                 // It reads the message, too: if that is what panics, the message comes again until the queue gives it up.
-                let again = ComeAgain { after: wait_after(attempt.received, None) };
+                let again = RetryLater { after: wait_after(attempt.received, None) };
                 AssertUnwindSafe(self.worker.give_up(body, attempt)).catch_unwind().await.unwrap_or(Err(again))
             }
         }
@@ -255,7 +255,7 @@ mod tests {
     use crate::{
         domain::{
             id::{DialogId, Sequence},
-            order::Place,
+            order::EventPosition,
         },
         port::QueueError,
         testing::ManualClock,
@@ -270,10 +270,10 @@ mod tests {
     /// Fails for `again`, panics for what begins with `panic`, works otherwise: the body says what to do.
     #[async_trait]
     impl Worker for Recorder {
-        async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+        async fn work(&self, task: &str, attempt: &Attempt) -> Result<(), RetryLater> {
             self.worked.lock().unwrap().push(attempt.owner.as_str().to_owned());
             match task.trim_matches('"') {
-                "again" => Err(ComeAgain { after: SignedDuration::from_secs(7) }),
+                "again" => Err(RetryLater { after: SignedDuration::from_secs(7) }),
                 task if task.starts_with("panic") => panic!("told to"),
                 _ => Ok(()),
             }
@@ -286,13 +286,13 @@ mod tests {
                 return Some(Position::Timed { at: Timestamp::from_second(time.parse().ok()?).unwrap(), received });
             }
             let dialog = DialogId::new("d1").unwrap();
-            Some(Position::Numbered(Place { dialog, sequence: Sequence(task.parse().ok()?) }))
+            Some(Position::Numbered(EventPosition { dialog, sequence: Sequence(task.parse().ok()?) }))
         }
 
-        async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), ComeAgain> {
+        async fn give_up(&self, task: &str, attempt: &Attempt) -> Result<(), RetryLater> {
             assert_ne!(task, "panic to the last", "told to");
             if attempt.received < 5 {
-                return Err(ComeAgain { after: SignedDuration::from_secs(5) });
+                return Err(RetryLater { after: SignedDuration::from_secs(5) });
             }
             self.worked.lock().unwrap().push(format!("gave up {}", attempt.owner.as_str()));
             Ok(())

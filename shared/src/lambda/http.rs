@@ -56,22 +56,22 @@ impl WebhookFunction {
         }
         let outcome = self.accept.accept(&parts.headers, &body, &correlation, self.clock.now()).await;
         let status = match outcome {
-            webhook::Outcome::Accepted { queued, left_out } => {
+            webhook::WebhookOutcome::Accepted { queued, left_out } => {
                 for (kind, count) in left_out.kinds() {
                     tracing::warn!(%correlation, kind, count, "left out of a LiveEngage webhook");
                 }
                 tracing::info!(%correlation, queued, left_out = left_out.total(), "LiveEngage webhook accepted");
                 StatusCode::OK
             }
-            webhook::Outcome::Refused(reason) => {
+            webhook::WebhookOutcome::Refused(reason) => {
                 tracing::warn!(%correlation, %reason, count = 1, "LiveEngage webhook refused");
                 StatusCode::UNAUTHORIZED
             }
-            webhook::Outcome::Unreadable(reason) => {
+            webhook::WebhookOutcome::Unreadable(reason) => {
                 tracing::error!(%correlation, %reason, count = 1, "LiveEngage webhook unreadable; it is kept");
                 StatusCode::OK
             }
-            webhook::Outcome::NotQueued(code) => {
+            webhook::WebhookOutcome::NotQueued(code) => {
                 tracing::error!(%correlation, code, count = 1, "LiveEngage webhook not queued; LiveEngage will send it again");
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -122,32 +122,32 @@ impl InboundFunction {
         }
         let outcome = self.accept.accept(&line, &request, &correlation, self.clock.now()).await;
         let answer = match outcome {
-            inbound::Outcome::Accepted { answer, queued, left_out } => {
+            inbound::InboundOutcome::Accepted { answer, queued, left_out } => {
                 for (kind, count) in left_out.kinds() {
                     tracing::warn!(%correlation, line, kind, count, "left out of a channel request");
                 }
                 tracing::info!(%correlation, line, queued, left_out = left_out.total(), "channel request accepted");
                 answer
             }
-            inbound::Outcome::Misdirected { messages } => {
+            inbound::InboundOutcome::Misdirected { messages } => {
                 tracing::warn!(%correlation, line, messages, count = 1, "misdirected: messages for an address that no line has");
                 tracing::warn!(%correlation, line, reason = "address of no line", count = 1, "channel request refused");
                 Answer::empty(StatusCode::NOT_FOUND)
             }
-            inbound::Outcome::UnknownLine => {
+            inbound::InboundOutcome::UnknownLine => {
                 // The path is a stranger's text: it is not logged.
                 tracing::warn!(%correlation, reason = "unknown line", count = 1, "channel request refused");
                 Answer::empty(StatusCode::NOT_FOUND)
             }
-            inbound::Outcome::Refused(reason) => {
+            inbound::InboundOutcome::Refused(reason) => {
                 tracing::warn!(%correlation, line, %reason, count = 1, "channel request refused");
                 Answer::empty(StatusCode::UNAUTHORIZED)
             }
-            inbound::Outcome::Unreadable(reason) => {
+            inbound::InboundOutcome::Unreadable(reason) => {
                 tracing::warn!(%correlation, line, %reason, count = 1, "channel request unreadable");
                 Answer::empty(StatusCode::BAD_REQUEST)
             }
-            inbound::Outcome::NotQueued(code) => {
+            inbound::InboundOutcome::NotQueued(code) => {
                 tracing::error!(%correlation, line, code, count = 1, "channel request not queued; the channel will send it again");
                 Answer::empty(StatusCode::INTERNAL_SERVER_ERROR)
             }

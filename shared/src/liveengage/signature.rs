@@ -39,7 +39,7 @@ pub enum Algorithms {
 
 /// Why a webhook was not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum VerifyError {
     /// A header is missing or doubled.
     #[error("unsigned")]
     Unsigned,
@@ -65,13 +65,13 @@ enum Signature {
 /// Checks a signature over the raw body with each of `secrets`. Constant time in the signature.
 ///
 /// # Errors
-/// [`Refusal::Unreadable`] or [`Refusal::Wrong`].
+/// [`VerifyError::Unreadable`] or [`VerifyError::Wrong`].
 pub fn verify<'s>(
     header: &str,
     body: &[u8],
     secrets: impl IntoIterator<Item = &'s SecretString>,
     algorithms: Algorithms,
-) -> Result<(), Refusal> {
+) -> Result<(), VerifyError> {
     let signature = parse(header, algorithms)?;
     let mut good = false;
     for secret in secrets {
@@ -82,7 +82,7 @@ pub fn verify<'s>(
             Signature::Sha256(value) => matches::<Hmac<Sha256>>(key, body, value),
         };
     }
-    if good { Ok(()) } else { Err(Refusal::Wrong) }
+    if good { Ok(()) } else { Err(VerifyError::Wrong) }
 }
 
 fn matches<M: Mac + KeyInit>(key: &[u8], body: &[u8], value: &[u8]) -> bool {
@@ -92,22 +92,22 @@ fn matches<M: Mac + KeyInit>(key: &[u8], body: &[u8], value: &[u8]) -> bool {
     })
 }
 
-fn parse(header: &str, algorithms: Algorithms) -> Result<Signature, Refusal> {
-    let (algorithm, value) = header.trim().split_once('=').ok_or(Refusal::Unreadable)?;
+fn parse(header: &str, algorithms: Algorithms) -> Result<Signature, VerifyError> {
+    let (algorithm, value) = header.trim().split_once('=').ok_or(VerifyError::Unreadable)?;
     match (algorithm.to_ascii_lowercase().as_str(), algorithms) {
         ("sha1", Algorithms::Any) => decode(value).map(Signature::Sha1),
         ("sha256", Algorithms::Any | Algorithms::Sha256) => decode(value).map(Signature::Sha256),
-        _ => Err(Refusal::Unreadable),
+        _ => Err(VerifyError::Unreadable),
     }
 }
 
 /// Hexadecimal if it has exactly the digits for it, Base64 otherwise: the two can't be confused, their lengths differ.
-fn decode<const N: usize>(value: &str) -> Result<[u8; N], Refusal> {
+fn decode<const N: usize>(value: &str) -> Result<[u8; N], VerifyError> {
     let mut bytes = [0; N];
     if value.len() == N * 2 && hex::decode_to_slice(value, &mut bytes).is_ok() {
         return Ok(bytes);
     }
-    BASE64.decode(value).ok().and_then(|decoded| decoded.try_into().ok()).ok_or(Refusal::Unreadable)
+    BASE64.decode(value).ok().and_then(|decoded| decoded.try_into().ok()).ok_or(VerifyError::Unreadable)
 }
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ mod tests {
         let verify =
             |body: &str| verify(PUBLISHED_SIGNATURE, body.as_bytes(), &[secret(PUBLISHED_KEY)], Algorithms::Any);
         assert_eq!(verify(PUBLISHED_BODY), Ok(()));
-        assert_eq!(verify(&PUBLISHED_BODY.replace("PAUSE", "ACTIVE")), Err(Refusal::Wrong));
+        assert_eq!(verify(&PUBLISHED_BODY.replace("PAUSE", "ACTIVE")), Err(VerifyError::Wrong));
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
         let key = [secret("s3cr3t")];
         assert_eq!(verify("sha1=6XKOVQwG4juFh+k/yc7MgAXn1II=", body, &key, Algorithms::Any), Ok(()));
         // What an encoder that replaces the emoji by question marks would give.
-        assert_eq!(verify("sha1=W+jPQPiW3W56xQUd9tIRKzwMovk=", body, &key, Algorithms::Any), Err(Refusal::Wrong));
+        assert_eq!(verify("sha1=W+jPQPiW3W56xQUd9tIRKzwMovk=", body, &key, Algorithms::Any), Err(VerifyError::Wrong));
     }
 
     #[test]
@@ -166,7 +166,11 @@ mod tests {
                 let digit = if form.as_bytes()[at] == b'0' { "1" } else { "0" };
                 let mut changed = form.clone();
                 changed.replace_range(at..=at, digit);
-                assert_eq!(verify(&changed, b"{}", &[secret("k")], Algorithms::Any), Err(Refusal::Wrong), "{changed}");
+                assert_eq!(
+                    verify(&changed, b"{}", &[secret("k")], Algorithms::Any),
+                    Err(VerifyError::Wrong),
+                    "{changed}"
+                );
             }
         }
     }
@@ -179,15 +183,15 @@ mod tests {
                 assert_eq!(verify(&form, b"{}", &live, Algorithms::Any), Ok(()), "{form}");
             }
         }
-        assert_eq!(verify(&all_forms("older", b"{}")[0], b"{}", &live, Algorithms::Any), Err(Refusal::Wrong));
-        assert_eq!(verify(&all_forms("new", b"{}")[0], b"{}", &[], Algorithms::Any), Err(Refusal::Wrong));
+        assert_eq!(verify(&all_forms("older", b"{}")[0], b"{}", &live, Algorithms::Any), Err(VerifyError::Wrong));
+        assert_eq!(verify(&all_forms("new", b"{}")[0], b"{}", &[], Algorithms::Any), Err(VerifyError::Wrong));
     }
 
     #[test]
     fn sha1_can_be_switched_off() {
         let forms = all_forms("k", b"{}");
         let key = [secret("k")];
-        assert_eq!(verify(&forms[0], b"{}", &key, Algorithms::Sha256), Err(Refusal::Unreadable));
+        assert_eq!(verify(&forms[0], b"{}", &key, Algorithms::Sha256), Err(VerifyError::Unreadable));
         assert_eq!(verify(&forms[2], b"{}", &key, Algorithms::Sha256), Ok(()));
     }
 
@@ -196,7 +200,11 @@ mod tests {
         let sha256 = all_forms("k", b"{}")[2].clone();
         for header in ["", "sha1", "sha1=", "md5=AAAA", &sha256.replace("sha256", "sha1"), "sha1=e/TfS0wv1HbvEsMqcBMm"]
         {
-            assert_eq!(verify(header, b"{}", &[secret("k")], Algorithms::Any), Err(Refusal::Unreadable), "{header}");
+            assert_eq!(
+                verify(header, b"{}", &[secret("k")], Algorithms::Any),
+                Err(VerifyError::Unreadable),
+                "{header}"
+            );
         }
     }
 
@@ -209,7 +217,7 @@ mod tests {
             let mut changed = body.clone();
             let bit = bit.index(body.len() * 8);
             changed[bit / 8] ^= 1 << (bit % 8);
-            prop_assert_eq!(verify(header, &changed, &key, Algorithms::Any), Err(Refusal::Wrong));
+            prop_assert_eq!(verify(header, &changed, &key, Algorithms::Any), Err(VerifyError::Wrong));
         }
 
         #[test]

@@ -11,8 +11,8 @@ use crate::{
         code::Code,
         conversation::Consumer,
         delivery::{
-            AcceptedCall, Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey,
-            Parked, Shown, ShownName, Step,
+            AcceptedCall, Acquired, ConsumerRef, ConversationOwner, Echo, InboundReceipt, Lease, LedgerEntry,
+            MessageKey, OutboundReceipt, Parked, ReceiptName, Step, UncertainOutcome,
         },
         id::{AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, Sequence},
     },
@@ -117,7 +117,7 @@ pub trait Consumers: Send + Sync {
 pub trait Messages: Send + Sync {
     /// Starts on a message, or takes over one whose lease has run out at `now`: that attempt died, which leaves a doubt. Who has the lease
     /// already is answered the same once more.
-    async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError>;
+    async fn acquire(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Acquired, StoreError>;
 
     /// Whether a message is done with: delivered, told or parked. Strongly consistent, and takes no lease.
     async fn is_done(&self, message: &MessageKey) -> Result<bool, StoreError>;
@@ -133,42 +133,42 @@ pub trait Messages: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Notes that the message is delivered: it is never started again. In the same transaction, which message its last step made.
-    async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError>;
+    async fn complete(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError>;
 
     /// Gives the lease back, so that the next attempt needn't wait for its end, and says what is in doubt. A lease that is lost
     /// already is fine. Unless it `counts`, the attempt is taken back: waiting for something else is no failure of the message.
-    async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError>;
+    async fn release(&self, lease: &Lease, counts: bool, uncertain: &UncertainOutcome) -> Result<(), StoreError>;
 
-    /// Gives a lease back of which the caller doesn't know whether it has it, because `begin` was not answered. Nothing was done under it,
+    /// Gives a lease back of which the caller doesn't know whether it has it, because `acquire` was not answered. Nothing was done under it,
     /// and what is in doubt stays so. One that was taken from an attempt that died, which isn't noted yet, runs out instead.
-    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError>;
+    async fn abandon(&self, lease: &Lease) -> Result<(), StoreError>;
 
     /// Keeps the message for a person and notes that it is done with, in one transaction. What is in doubt is kept, too.
-    async fn park(&self, lease: &Lease, parked: &Parked, doubt: &Doubt) -> Result<(), StoreError>;
+    async fn park(&self, lease: &Lease, parked: &Parked, uncertain: &UncertainOutcome) -> Result<(), StoreError>;
 }
 
 /// Which message is which on the other side, remembered for two weeks.
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// What a channel's message is, strongly consistent.
-    async fn shown(&self, line: &LineId, name: &ShownName) -> Result<Option<Shown>, StoreError>;
+    async fn outbound_receipt(&self, line: &LineId, name: &ReceiptName) -> Result<Option<OutboundReceipt>, StoreError>;
 
     /// Notes that LiveEngage was told a report of this rank about a message. A lower rank than the noted one changes nothing.
-    async fn reported(&self, line: &LineId, name: &ShownName, rank: u8) -> Result<(), StoreError>;
+    async fn reported(&self, line: &LineId, name: &ReceiptName, rank: u8) -> Result<(), StoreError>;
 
     /// What a person's message is at the channel, by its place in LiveEngage.
-    async fn heard(
+    async fn inbound_receipt(
         &self,
         account: &AccountId,
         dialog: &DialogId,
         sequence: Sequence,
-    ) -> Result<Option<Heard>, StoreError>;
+    ) -> Result<Option<InboundReceipt>, StoreError>;
 
     /// The person's last message that LiveEngage was told, strongly consistent.
-    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<Heard>, StoreError>;
+    async fn last_inbound(&self, consumer: &ConsumerRef) -> Result<Option<InboundReceipt>, StoreError>;
 
     /// Notes that a channel has accepted a call, and what it calls the message.
-    async fn note_taken(
+    async fn note_accepted(
         &self,
         line: &LineId,
         reference: &CallReference,
@@ -177,7 +177,8 @@ pub trait Ledger: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// This call, if a report has told within a day that it was accepted, strongly consistent.
-    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<AcceptedCall>, StoreError>;
+    async fn accepted_call(&self, line: &LineId, reference: &CallReference)
+    -> Result<Option<AcceptedCall>, StoreError>;
 
     /// Notes the echo of a consumer's own message.
     async fn note_echo(&self, account: &AccountId, dialog: &DialogId, echo: &Echo) -> Result<(), StoreError>;

@@ -12,8 +12,8 @@ use crate::{
     domain::{
         conversation::Consumer,
         delivery::{
-            AcceptedCall, Begin, CarriedOut, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry,
-            MessageKey, Parked, Shown, ShownName, Step,
+            AcceptedCall, Acquired, CarriedOut, ConsumerRef, ConversationOwner, Echo, InboundReceipt, Lease,
+            LedgerEntry, MessageKey, OutboundReceipt, Parked, ReceiptName, Step, UncertainOutcome,
         },
         id::{AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, Sequence},
     },
@@ -28,7 +28,7 @@ struct Message {
     until: Timestamp,
     steps: Vec<Step>,
     attempts: u32,
-    doubt: Doubt,
+    uncertain: UncertainOutcome,
 }
 
 impl Message {
@@ -37,9 +37,9 @@ impl Message {
         self.owner == lease.owner && !self.done && self.until > Timestamp::UNIX_EPOCH
     }
 
-    fn started(&self) -> Begin {
-        let doubt = self.doubt.clone().after(self.steps.len());
-        Begin::Started { steps: self.steps.clone(), attempts: self.attempts, doubt }
+    fn started(&self) -> Acquired {
+        let uncertain = self.uncertain.clone().after(self.steps.len());
+        Acquired::Started { steps: self.steps.clone(), attempts: self.attempts, uncertain }
     }
 }
 
@@ -59,9 +59,9 @@ struct State {
     messages: HashMap<MessageKey, Message>,
     parked: Vec<Parked>,
     tokens: HashMap<AccountId, Token>,
-    shown: HashMap<(LineId, ShownName), Shown>,
-    heard: HashMap<(AccountId, DialogId, Sequence), Heard>,
-    last_heard: HashMap<ConsumerRef, Heard>,
+    shown: HashMap<(LineId, ReceiptName), OutboundReceipt>,
+    heard: HashMap<(AccountId, DialogId, Sequence), InboundReceipt>,
+    last_inbound: HashMap<ConsumerRef, InboundReceipt>,
     taken: HashMap<(LineId, CallReference), AcceptedCall>,
     echoes: HashMap<(AccountId, DialogId), BTreeMap<Sequence, Echo>>,
 }
@@ -69,12 +69,12 @@ struct State {
 impl State {
     fn note(&mut self, entry: Option<&LedgerEntry>) {
         match entry {
-            Some(LedgerEntry::Shown(shown)) => {
+            Some(LedgerEntry::OutboundReceipt(shown)) => {
                 self.shown.insert((shown.line.clone(), shown.name.clone()), shown.clone());
             }
-            Some(LedgerEntry::Heard(heard)) => {
-                self.last_heard.insert(heard.consumer.clone(), heard.clone());
-                if heard.by_place {
+            Some(LedgerEntry::InboundReceipt(heard)) => {
+                self.last_inbound.insert(heard.consumer.clone(), heard.clone());
+                if heard.by_position {
                     self.heard.insert((heard.account.clone(), heard.dialog.clone(), heard.sequence), heard.clone());
                 }
             }
@@ -212,21 +212,21 @@ impl Consumers for MemoryStore {
 
 #[async_trait]
 impl Messages for MemoryStore {
-    async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError> {
+    async fn acquire(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Acquired, StoreError> {
         let mut state = self.state();
         match state.messages.get_mut(&lease.message) {
-            Some(message) if message.done => Ok(Begin::Done),
+            Some(message) if message.done => Ok(Acquired::Done),
             Some(message) if message.until > now => {
                 if message.owner != lease.owner {
-                    return Ok(Begin::Busy { until: message.until });
+                    return Ok(Acquired::Busy { until: message.until });
                 }
                 Ok(message.started())
             }
             Some(message) => {
                 let has_died = message.until > Timestamp::UNIX_EPOCH;
-                message.doubt = message.doubt.clone().after(message.steps.len());
+                message.uncertain = message.uncertain.clone().after(message.steps.len());
                 if has_died {
-                    message.doubt.add(CarriedOut::Perhaps, None);
+                    message.uncertain.add(CarriedOut::Perhaps, None);
                 }
                 message.owner = lease.owner.clone();
                 message.until = until;
@@ -235,10 +235,16 @@ impl Messages for MemoryStore {
             }
             None => {
                 let owner = lease.owner.clone();
-                let message =
-                    Message { done: false, owner, until, steps: vec![], attempts: 1, doubt: Doubt::default() };
+                let message = Message {
+                    done: false,
+                    owner,
+                    until,
+                    steps: vec![],
+                    attempts: 1,
+                    uncertain: UncertainOutcome::default(),
+                };
                 state.messages.insert(lease.message.clone(), message);
-                Ok(Begin::Started { steps: vec![], attempts: 1, doubt: Doubt::default() })
+                Ok(Acquired::Started { steps: vec![], attempts: 1, uncertain: UncertainOutcome::default() })
             }
         }
     }
@@ -266,7 +272,7 @@ impl Messages for MemoryStore {
             }
             Some(message) if message.has(lease) && message.steps.len() == done => {
                 message.steps.push(step.clone());
-                message.doubt = Doubt::default();
+                message.uncertain = UncertainOutcome::default();
                 state.note(entry);
                 Ok(())
             }
@@ -274,7 +280,7 @@ impl Messages for MemoryStore {
         }
     }
 
-    async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
+    async fn complete(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
         let mut state = self.state();
         match state.messages.get_mut(&lease.message) {
             Some(message) if message.owner == lease.owner => {
@@ -286,12 +292,12 @@ impl Messages for MemoryStore {
         }
     }
 
-    async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError> {
+    async fn release(&self, lease: &Lease, counts: bool, uncertain: &UncertainOutcome) -> Result<(), StoreError> {
         if let Some(message) = self.state().messages.get_mut(&lease.message)
             && message.has(lease)
         {
             message.until = Timestamp::UNIX_EPOCH;
-            message.doubt = doubt.clone();
+            message.uncertain = uncertain.clone();
             if !counts {
                 message.attempts = message.attempts.saturating_sub(1);
             }
@@ -299,7 +305,7 @@ impl Messages for MemoryStore {
         Ok(())
     }
 
-    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
+    async fn abandon(&self, lease: &Lease) -> Result<(), StoreError> {
         if let Some(message) = self.state().messages.get_mut(&lease.message)
             && message.has(lease)
         {
@@ -309,7 +315,7 @@ impl Messages for MemoryStore {
         Ok(())
     }
 
-    async fn park(&self, lease: &Lease, parked: &Parked, doubt: &Doubt) -> Result<(), StoreError> {
+    async fn park(&self, lease: &Lease, parked: &Parked, uncertain: &UncertainOutcome) -> Result<(), StoreError> {
         let mut state = self.state();
         let message = state.messages.entry(lease.message.clone()).or_insert_with(|| Message {
             done: false,
@@ -317,14 +323,14 @@ impl Messages for MemoryStore {
             until: parked.at,
             steps: vec![],
             attempts: 0,
-            doubt: Doubt::default(),
+            uncertain: UncertainOutcome::default(),
         });
         if message.done || (message.owner != lease.owner && message.until > parked.at) {
             return Err(StoreError::LeaseLost);
         }
         message.done = true;
         message.owner = lease.owner.clone();
-        message.doubt = doubt.parked();
+        message.uncertain = uncertain.parked();
         state.parked.push(parked.clone());
         Ok(())
     }
@@ -332,31 +338,31 @@ impl Messages for MemoryStore {
 
 #[async_trait]
 impl Ledger for MemoryStore {
-    async fn shown(&self, line: &LineId, name: &ShownName) -> Result<Option<Shown>, StoreError> {
+    async fn outbound_receipt(&self, line: &LineId, name: &ReceiptName) -> Result<Option<OutboundReceipt>, StoreError> {
         Ok(self.state().shown.get(&(line.clone(), name.clone())).cloned())
     }
 
-    async fn reported(&self, line: &LineId, name: &ShownName, rank: u8) -> Result<(), StoreError> {
+    async fn reported(&self, line: &LineId, name: &ReceiptName, rank: u8) -> Result<(), StoreError> {
         if let Some(shown) = self.state().shown.get_mut(&(line.clone(), name.clone())) {
             shown.rank = shown.rank.max(rank);
         }
         Ok(())
     }
 
-    async fn heard(
+    async fn inbound_receipt(
         &self,
         account: &AccountId,
         dialog: &DialogId,
         sequence: Sequence,
-    ) -> Result<Option<Heard>, StoreError> {
+    ) -> Result<Option<InboundReceipt>, StoreError> {
         Ok(self.state().heard.get(&(account.clone(), dialog.clone(), sequence)).cloned())
     }
 
-    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<Heard>, StoreError> {
-        Ok(self.state().last_heard.get(consumer).cloned())
+    async fn last_inbound(&self, consumer: &ConsumerRef) -> Result<Option<InboundReceipt>, StoreError> {
+        Ok(self.state().last_inbound.get(consumer).cloned())
     }
 
-    async fn note_taken(
+    async fn note_accepted(
         &self,
         line: &LineId,
         reference: &CallReference,
@@ -367,7 +373,11 @@ impl Ledger for MemoryStore {
         Ok(())
     }
 
-    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<AcceptedCall>, StoreError> {
+    async fn accepted_call(
+        &self,
+        line: &LineId,
+        reference: &CallReference,
+    ) -> Result<Option<AcceptedCall>, StoreError> {
         Ok(self.state().taken.get(&(line.clone(), reference.clone())).cloned())
     }
 

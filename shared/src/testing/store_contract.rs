@@ -13,10 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     domain::{
-        conversation::{Consumer, ConsumerToken, Identity, Reserve},
+        conversation::{Consumer, ConsumerToken, Identity, OpenLease},
         delivery::{
-            AcceptedCall, Begin, CarriedOut, ConsumerRef, ConversationOwner, DialogRef, Doubt, Echo, Heard, Lease,
-            LedgerEntry, MessageKey, Parked, Shown, ShownName, ShownPlace, Step,
+            AcceptedCall, Acquired, CarriedOut, ConsumerRef, ConversationOwner, DialogRef, Echo, InboundReceipt, Lease,
+            LedgerEntry, MessageKey, MessagePosition, OutboundReceipt, Parked, ReceiptName, Step, UncertainOutcome,
         },
         id::{
             AccountId, CallReference, ChannelUserId, ConversationId, CorrelationId, DialogId, ExtConsumerId, LineId,
@@ -60,8 +60,8 @@ fn step(reference: &str) -> Step {
     Step::done(Some(reference.to_owned()))
 }
 
-fn doubt(attempts: u32) -> Doubt {
-    Doubt { attempts, ..Doubt::default() }
+fn uncertain(attempts: u32) -> UncertainOutcome {
+    UncertainOutcome { attempts, ..UncertainOutcome::default() }
 }
 
 /// Runs the whole suite on an empty store.
@@ -88,7 +88,7 @@ async fn a_surveys_dialog_leads_to_its_conversation(store: &dyn Consumers) {
     let mut consumer = new_consumer("+7");
     let survey = DialogId::new("PwT_survey7").unwrap();
     consumer.attach(&conversation("c7"), at(0));
-    consumer.observe_open(&conversation("c7"), Some(&survey), at(1));
+    consumer.apply_opened(&conversation("c7"), Some(&survey), at(1));
     store.save_consumer(&consumer).await.unwrap();
     let read = store.consumer(&who("+7")).await.unwrap().unwrap();
     assert_eq!(read.survey(), Some(&survey));
@@ -101,83 +101,91 @@ async fn a_surveys_dialog_leads_to_its_conversation(store: &dyn Consumers) {
 }
 
 async fn the_ledger_is_written_with_the_step<S: Messages + Ledger>(store: &S) {
-    let (line, id) = (who("+8").line, ShownName::Id(ProviderMessageId::new("mt-8#1").unwrap()));
+    let (line, id) = (who("+8").line, ReceiptName::Id(ProviderMessageId::new("mt-8#1").unwrap()));
     let dialog = DialogId::new("c8").unwrap();
-    let shown = Shown {
+    let shown = OutboundReceipt {
         line: line.clone(),
         name: id.clone(),
         user: who("+8").user,
-        place: Some(ShownPlace { conversation: conversation("c8"), dialog: dialog.clone(), sequence: Sequence(4) }),
+        place: Some(MessagePosition {
+            conversation: conversation("c8"),
+            dialog: dialog.clone(),
+            sequence: Sequence(4),
+        }),
         part: 2,
         last: true,
         rank: 0,
         correlation: Some(CorrelationId::new("r-8").unwrap()),
         at: at(0),
     };
-    let heard = |id: &str, sequence| Heard {
+    let heard = |id: &str, sequence| InboundReceipt {
         account: account(),
         dialog: dialog.clone(),
         sequence: Sequence(sequence),
         consumer: who("+8"),
         id: ProviderMessageId::new(id).unwrap(),
         at: at(1),
-        by_place: true,
+        by_position: true,
     };
-    assert_eq!(store.shown(&line, &id).await.unwrap(), None);
-    assert_eq!(store.last_heard(&who("+8")).await.unwrap(), None);
+    assert_eq!(store.outbound_receipt(&line, &id).await.unwrap(), None);
+    assert_eq!(store.last_inbound(&who("+8")).await.unwrap(), None);
     store.reported(&line, &id, 2).await.unwrap();
-    assert_eq!(store.shown(&line, &id).await.unwrap(), None, "a report alone makes no entry");
+    assert_eq!(store.outbound_receipt(&line, &id).await.unwrap(), None, "a report alone makes no entry");
 
     let first = lease("m8", "a");
-    store.begin(&first, at(0), at(30)).await.unwrap();
-    let entry = LedgerEntry::Shown(shown.clone());
+    store.acquire(&first, at(0), at(30)).await.unwrap();
+    let entry = LedgerEntry::OutboundReceipt(shown.clone());
     let stranger = Lease { owner: owner("stranger"), ..first.clone() };
     assert_eq!(store.step_done(&stranger, 0, &step("x"), Some(&entry)).await, Err(StoreError::LeaseLost));
-    assert_eq!(store.shown(&line, &id).await.unwrap(), None, "no step, no entry");
+    assert_eq!(store.outbound_receipt(&line, &id).await.unwrap(), None, "no step, no entry");
     store.step_done(&first, 0, &step("x"), Some(&entry)).await.unwrap();
-    assert_eq!(store.shown(&line, &id).await.unwrap(), Some(shown.clone()));
+    assert_eq!(store.outbound_receipt(&line, &id).await.unwrap(), Some(shown.clone()));
     store.reported(&line, &id, 3).await.unwrap();
     store.reported(&line, &id, 2).await.unwrap();
     assert_eq!(
-        store.shown(&line, &id).await.unwrap(),
-        Some(Shown { rank: 3, ..shown.clone() }),
+        store.outbound_receipt(&line, &id).await.unwrap(),
+        Some(OutboundReceipt { rank: 3, ..shown.clone() }),
         "the highest rank stays"
     );
 
-    let reference = ShownName::Reference(CallReference::of("8a", 1).unwrap());
-    let unnamed = Shown { name: reference.clone(), ..shown };
-    assert_eq!(store.shown(&line, &reference).await.unwrap(), None);
-    let unnamed_entry = LedgerEntry::Shown(unnamed.clone());
+    let reference = ReceiptName::Reference(CallReference::of("8a", 1).unwrap());
+    let unnamed = OutboundReceipt { name: reference.clone(), ..shown };
+    assert_eq!(store.outbound_receipt(&line, &reference).await.unwrap(), None);
+    let unnamed_entry = LedgerEntry::OutboundReceipt(unnamed.clone());
     store.step_done(&first, 1, &step("w"), Some(&unnamed_entry)).await.unwrap();
     store.reported(&line, &reference, 2).await.unwrap();
-    assert_eq!(store.shown(&line, &reference).await.unwrap(), Some(Shown { rank: 2, ..unnamed }));
+    assert_eq!(store.outbound_receipt(&line, &reference).await.unwrap(), Some(OutboundReceipt { rank: 2, ..unnamed }));
 
-    store.step_done(&first, 2, &step("y"), Some(&LedgerEntry::Heard(heard("mo-1", 5)))).await.unwrap();
+    store.step_done(&first, 2, &step("y"), Some(&LedgerEntry::InboundReceipt(heard("mo-1", 5)))).await.unwrap();
     assert!(!store.is_done(&first.message).await.unwrap(), "it is being worked on");
-    store.finish(&first, Some(&LedgerEntry::Heard(heard("mo-2", 6)))).await.unwrap();
+    store.complete(&first, Some(&LedgerEntry::InboundReceipt(heard("mo-2", 6)))).await.unwrap();
     assert!(store.is_done(&first.message).await.unwrap());
     assert!(!store.is_done(&lease("never begun", "a").message).await.unwrap());
-    assert_eq!(store.begin(&first, at(2), at(30)).await.unwrap(), Begin::Done);
-    assert_eq!(store.heard(&account(), &dialog, Sequence(5)).await.unwrap(), Some(heard("mo-1", 5)));
-    assert_eq!(store.heard(&account(), &dialog, Sequence(7)).await.unwrap(), None);
-    assert_eq!(store.last_heard(&who("+8")).await.unwrap(), Some(heard("mo-2", 6)));
-    let by_person = Heard { by_place: false, ..heard("mo-3", 7) };
-    store.begin(&lease("m8b", "a"), at(2), at(30)).await.unwrap();
-    store.finish(&lease("m8b", "a"), Some(&LedgerEntry::Heard(by_person.clone()))).await.unwrap();
-    assert_eq!(store.heard(&account(), &dialog, Sequence(7)).await.unwrap(), None, "nobody asks for its place");
-    assert_eq!(store.last_heard(&who("+8")).await.unwrap(), Some(by_person));
+    assert_eq!(store.acquire(&first, at(2), at(30)).await.unwrap(), Acquired::Done);
+    assert_eq!(store.inbound_receipt(&account(), &dialog, Sequence(5)).await.unwrap(), Some(heard("mo-1", 5)));
+    assert_eq!(store.inbound_receipt(&account(), &dialog, Sequence(7)).await.unwrap(), None);
+    assert_eq!(store.last_inbound(&who("+8")).await.unwrap(), Some(heard("mo-2", 6)));
+    let by_person = InboundReceipt { by_position: false, ..heard("mo-3", 7) };
+    store.acquire(&lease("m8b", "a"), at(2), at(30)).await.unwrap();
+    store.complete(&lease("m8b", "a"), Some(&LedgerEntry::InboundReceipt(by_person.clone()))).await.unwrap();
+    assert_eq!(
+        store.inbound_receipt(&account(), &dialog, Sequence(7)).await.unwrap(),
+        None,
+        "nobody asks for its place"
+    );
+    assert_eq!(store.last_inbound(&who("+8")).await.unwrap(), Some(by_person));
 }
 
 async fn a_doubt_is_kept_until_the_step_is_done(store: &dyn Messages) {
     let begun = |by: &'static str, second| async move {
-        match store.begin(&lease("m9", by), at(second), at(second + 30)).await.unwrap() {
-            Begin::Started { doubt, .. } => doubt,
+        match store.acquire(&lease("m9", by), at(second), at(second + 30)).await.unwrap() {
+            Acquired::Started { uncertain, .. } => uncertain,
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(begun("a", 0).await, Doubt::default());
+    assert_eq!(begun("a", 0).await, UncertainOutcome::default());
     let place = DialogRef { conversation: conversation("c9"), dialog: DialogId::new("c9").unwrap() };
-    let mut known = Doubt::default();
+    let mut known = UncertainOutcome::default();
     known.add(CarriedOut::Perhaps, Some(place.clone()));
     known.add(CarriedOut::Hardly, Some(place));
     assert_eq!((known.attempts, known.places.len()), (2, 1));
@@ -185,28 +193,34 @@ async fn a_doubt_is_kept_until_the_step_is_done(store: &dyn Messages) {
     assert_eq!(begun("b", 1).await, known, "what an attempt says of itself");
     assert_eq!(begun("b", 1).await, known, "the same request again is no other attempt");
     let after_death = begun("c", 40).await;
-    assert_eq!(after_death, Doubt { attempts: 3, ..known }, "and an attempt that has died says nothing");
+    assert_eq!(after_death, UncertainOutcome { attempts: 3, ..known }, "and an attempt that has died says nothing");
     for _ in 0..3 {
         assert_eq!(begun("c", 40).await, after_death, "also when the request is repeated");
         // It doesn't know whether it has begun.
-        store.give_back(&lease("m9", "c")).await.unwrap();
+        store.abandon(&lease("m9", "c")).await.unwrap();
     }
     assert_eq!(begun("d", 80).await.attempts, 3, "it was not given back with the lease");
     store.step_done(&lease("m9", "d"), 0, &step("p0"), None).await.unwrap();
-    store.release(&lease("m9", "d"), true, &Doubt { attempts: 1, ..Doubt::none_after(0) }).await.unwrap();
-    assert_eq!(begun("e", 81).await, Doubt::default(), "the step is noted after all");
-    store.release(&lease("m9", "e"), true, &Doubt { attempts: 1, ..Doubt::none_after(1) }).await.unwrap();
+    store
+        .release(&lease("m9", "d"), true, &UncertainOutcome { attempts: 1, ..UncertainOutcome::none_after(0) })
+        .await
+        .unwrap();
+    assert_eq!(begun("e", 81).await, UncertainOutcome::default(), "the step is noted after all");
+    store
+        .release(&lease("m9", "e"), true, &UncertainOutcome { attempts: 1, ..UncertainOutcome::none_after(1) })
+        .await
+        .unwrap();
     assert_eq!(begun("e", 82).await.attempts, 1, "of the next one");
     let parked = Parked {
         at: at(82),
-        reason: "in doubt".to_owned(),
+        reason: "outcome uncertain".to_owned(),
         permanent: false,
         line: None,
         conversation: None,
         task: "{}".to_owned(),
     };
     store.park(&lease("m9", "e"), &parked, &after_death).await.unwrap();
-    assert_eq!(store.begin(&lease("m9", "f"), at(120), at(150)).await.unwrap(), Begin::Done);
+    assert_eq!(store.acquire(&lease("m9", "f"), at(120), at(150)).await.unwrap(), Acquired::Done);
 }
 
 async fn a_call_that_was_taken_is_found_by_its_reference(store: &dyn Ledger) {
@@ -214,13 +228,13 @@ async fn a_call_that_was_taken_is_found_by_its_reference(store: &dyn Ledger) {
     let (first, second) = (CallReference::of("0a1b", 0).unwrap(), CallReference::of("0a1b", 1).unwrap());
     let id = |name: &str| ProviderMessageId::new(name).unwrap();
     let accepted = AcceptedCall { id: Some(id("mt-1")) };
-    store.note_taken(&line, &first, &accepted, at(0)).await.unwrap();
-    store.note_taken(&line, &first, &accepted, at(1)).await.unwrap();
-    assert_eq!(store.taken(&line, &first).await.unwrap(), Some(accepted));
-    assert_eq!(store.taken(&line, &second).await.unwrap(), None);
-    store.note_taken(&line, &second, &AcceptedCall::default(), at(2)).await.unwrap();
-    assert_eq!(store.taken(&line, &second).await.unwrap(), Some(AcceptedCall::default()), "without an id");
-    assert_eq!(store.taken(&LineId::new("sms-other").unwrap(), &first).await.unwrap(), None);
+    store.note_accepted(&line, &first, &accepted, at(0)).await.unwrap();
+    store.note_accepted(&line, &first, &accepted, at(1)).await.unwrap();
+    assert_eq!(store.accepted_call(&line, &first).await.unwrap(), Some(accepted));
+    assert_eq!(store.accepted_call(&line, &second).await.unwrap(), None);
+    store.note_accepted(&line, &second, &AcceptedCall::default(), at(2)).await.unwrap();
+    assert_eq!(store.accepted_call(&line, &second).await.unwrap(), Some(AcceptedCall::default()), "without an id");
+    assert_eq!(store.accepted_call(&LineId::new("sms-other").unwrap(), &first).await.unwrap(), None);
 }
 
 async fn echoes_are_found_by_dialog_and_number<S: Ledger>(store: &S) {
@@ -272,7 +286,7 @@ async fn pointers_are_written_with_the_record(store: &dyn Consumers) {
     let ours = Some(ConversationOwner::Ours(who("+2")));
     assert_eq!(store.conversation_owner(&account(), &conversation("c2")).await.unwrap(), ours);
     let mut consumer = store.consumer(&who("+2")).await.unwrap().unwrap();
-    consumer.observe_closed(&conversation("c2"), at(2));
+    consumer.apply_closed(&conversation("c2"), at(2));
     store.save_consumer(&consumer).await.unwrap();
     assert_eq!(
         store.conversation_owner(&account(), &conversation("c2")).await.unwrap(),
@@ -290,7 +304,7 @@ async fn of_many_racing_openers_one_is_first<S: Consumers + 'static>(store: &Arc
             // Everybody has read before anybody writes, also where all run on one thread.
             tokio::task::yield_now().await;
             let reserved = consumer.reserve(&owner(&format!("racer-{racer}")), at(0), at(30));
-            reserved == Reserve::Reserved && store.save_consumer(&consumer).await.unwrap() == Saved::Saved
+            reserved == OpenLease::Reserved && store.save_consumer(&consumer).await.unwrap() == Saved::Saved
         })
     });
     let mut winners = 0;
@@ -339,51 +353,51 @@ async fn an_unknown_conversation_is_looked_for_since_the_first_look(store: &dyn 
 
 async fn a_message_is_worked_on_by_one_at_a_time_and_done_once(store: &dyn Messages) {
     // Begun by another owner than the last, whose lease was not given back.
-    let died = || doubt(1);
-    let started = |attempts, doubt| Begin::Started { steps: vec![], attempts, doubt };
-    let none = Doubt::default;
-    assert_eq!(store.begin(&lease("m1", "a"), at(0), at(30)).await.unwrap(), started(1, none()));
-    assert_eq!(store.begin(&lease("m1", "b"), at(29), at(60)).await.unwrap(), Begin::Busy { until: at(30) });
+    let died = || uncertain(1);
+    let started = |attempts, uncertain| Acquired::Started { steps: vec![], attempts, uncertain };
+    let none = UncertainOutcome::default;
+    assert_eq!(store.acquire(&lease("m1", "a"), at(0), at(30)).await.unwrap(), started(1, none()));
+    assert_eq!(store.acquire(&lease("m1", "b"), at(29), at(60)).await.unwrap(), Acquired::Busy { until: at(30) });
     assert_eq!(
-        store.begin(&lease("m1", "b"), at(30), at(60)).await.unwrap(),
+        store.acquire(&lease("m1", "b"), at(30), at(60)).await.unwrap(),
         started(2, died()),
         "the lease has run out"
     );
-    store.release(&lease("m1", "b"), true, &Doubt::default()).await.unwrap();
+    store.release(&lease("m1", "b"), true, &UncertainOutcome::default()).await.unwrap();
     assert_eq!(
-        store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap(),
+        store.acquire(&lease("m1", "c"), at(31), at(60)).await.unwrap(),
         started(3, none()),
         "the lease was given back"
     );
-    store.release(&lease("m1", "c"), false, &Doubt::default()).await.unwrap();
-    let again = store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap();
+    store.release(&lease("m1", "c"), false, &UncertainOutcome::default()).await.unwrap();
+    let again = store.acquire(&lease("m1", "c"), at(31), at(60)).await.unwrap();
     assert_eq!(again, started(3, none()), "an attempt that only waited doesn't count");
-    assert_eq!(store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap(), again, "the same request");
-    store.give_back(&lease("m1", "c")).await.unwrap();
-    store.give_back(&lease("m1", "c")).await.unwrap();
-    let begun = store.begin(&lease("m1", "e"), at(31), at(60)).await.unwrap();
+    assert_eq!(store.acquire(&lease("m1", "c"), at(31), at(60)).await.unwrap(), again, "the same request");
+    store.abandon(&lease("m1", "c")).await.unwrap();
+    store.abandon(&lease("m1", "c")).await.unwrap();
+    let begun = store.acquire(&lease("m1", "e"), at(31), at(60)).await.unwrap();
     assert_eq!(begun, started(3, none()), "one that was not answered counts for nothing");
-    store.give_back(&lease("m1", "c")).await.unwrap();
+    store.abandon(&lease("m1", "c")).await.unwrap();
     for _ in 0..2 {
         store.step_done(&lease("m1", "e"), 0, &step("p0"), None).await.unwrap();
     }
     assert_eq!(store.step_done(&lease("m1", "e"), 0, &step("p1"), None).await, Err(StoreError::LeaseLost));
     assert_eq!(store.step_done(&lease("m1", "c"), 0, &step("p0"), None).await, Err(StoreError::LeaseLost));
-    store.release(&lease("m1", "e"), true, &Doubt::default()).await.unwrap();
-    let begun = store.begin(&lease("m1", "c"), at(31), at(60)).await.unwrap();
-    assert_eq!(begun, Begin::Started { steps: vec![step("p0")], attempts: 4, doubt: none() });
-    store.finish(&lease("m1", "c"), None).await.unwrap();
-    assert_eq!(store.begin(&lease("m1", "c"), at(32), at(60)).await.unwrap(), Begin::Done);
-    assert_eq!(store.begin(&lease("m1", "d"), at(99), at(120)).await.unwrap(), Begin::Done);
+    store.release(&lease("m1", "e"), true, &UncertainOutcome::default()).await.unwrap();
+    let begun = store.acquire(&lease("m1", "c"), at(31), at(60)).await.unwrap();
+    assert_eq!(begun, Acquired::Started { steps: vec![step("p0")], attempts: 4, uncertain: none() });
+    store.complete(&lease("m1", "c"), None).await.unwrap();
+    assert_eq!(store.acquire(&lease("m1", "c"), at(32), at(60)).await.unwrap(), Acquired::Done);
+    assert_eq!(store.acquire(&lease("m1", "d"), at(99), at(120)).await.unwrap(), Acquired::Done);
     let account = account();
     let dialog = DialogId::new("m1").unwrap();
     let other =
         Lease { message: MessageKey::FromLiveEngage { account, dialog, sequence: Sequence(0) }, owner: owner("a") };
-    assert_eq!(store.begin(&other, at(0), at(30)).await.unwrap(), started(1, none()), "another kind of message");
+    assert_eq!(store.acquire(&other, at(0), at(30)).await.unwrap(), started(1, none()), "another kind of message");
 }
 
 async fn steps_are_kept_over_attempts(store: &dyn Messages) {
-    store.begin(&lease("m2", "a"), at(0), at(30)).await.unwrap();
+    store.acquire(&lease("m2", "a"), at(0), at(30)).await.unwrap();
     store.step_done(&lease("m2", "a"), 0, &step("p0"), None).await.unwrap();
     store.step_done(&lease("m2", "a"), 1, &Step::done(None), None).await.unwrap();
     assert_eq!(
@@ -391,30 +405,33 @@ async fn steps_are_kept_over_attempts(store: &dyn Messages) {
         Err(StoreError::LeaseLost),
         "the same step twice"
     );
-    let begin = store.begin(&lease("m2", "b"), at(31), at(60)).await.unwrap();
-    assert_eq!(begin, Begin::Started { steps: vec![step("p0"), Step::done(None)], attempts: 2, doubt: doubt(1) });
+    let acquire = store.acquire(&lease("m2", "b"), at(31), at(60)).await.unwrap();
+    assert_eq!(
+        acquire,
+        Acquired::Started { steps: vec![step("p0"), Step::done(None)], attempts: 2, uncertain: uncertain(1) }
+    );
 }
 
 async fn who_lost_the_lease_writes_nothing(store: &dyn Messages) {
-    store.begin(&lease("m3", "slow"), at(0), at(30)).await.unwrap();
-    store.begin(&lease("m3", "next"), at(31), at(60)).await.unwrap();
+    store.acquire(&lease("m3", "slow"), at(0), at(30)).await.unwrap();
+    store.acquire(&lease("m3", "next"), at(31), at(60)).await.unwrap();
     let slow = lease("m3", "slow");
     assert_eq!(store.step_done(&slow, 0, &step("late"), None).await, Err(StoreError::LeaseLost));
-    assert_eq!(store.finish(&slow, None).await, Err(StoreError::LeaseLost));
-    assert_eq!(store.release(&slow, false, &doubt(9)).await, Ok(()));
-    let busy = store.begin(&lease("m3", "third"), at(32), at(60)).await.unwrap();
-    assert_eq!(busy, Begin::Busy { until: at(60) }, "the release of a lost lease changes nothing");
+    assert_eq!(store.complete(&slow, None).await, Err(StoreError::LeaseLost));
+    assert_eq!(store.release(&slow, false, &uncertain(9)).await, Ok(()));
+    let busy = store.acquire(&lease("m3", "third"), at(32), at(60)).await.unwrap();
+    assert_eq!(busy, Acquired::Busy { until: at(60) }, "the release of a lost lease changes nothing");
 }
 
 async fn of_many_racing_workers_one_gets_the_message<S: Messages + 'static>(store: &Arc<S>) {
     let racers = (0..8).map(|racer| {
         let store = Arc::clone(store);
         let lease = lease("m4", &format!("racer-{racer}"));
-        tokio::spawn(async move { store.begin(&lease, at(0), at(30)).await.unwrap() })
+        tokio::spawn(async move { store.acquire(&lease, at(0), at(30)).await.unwrap() })
     });
     let mut started = 0;
     for racer in racers.collect::<Vec<_>>() {
-        started += usize::from(matches!(racer.await.unwrap(), Begin::Started { .. }));
+        started += usize::from(matches!(racer.await.unwrap(), Acquired::Started { .. }));
     }
     assert_eq!(started, 1);
 }
@@ -428,13 +445,13 @@ async fn a_parked_message_is_done(store: &dyn Messages) {
         conversation: None,
         task: "{}".to_owned(),
     };
-    let none = Doubt::default();
-    store.begin(&lease("m5", "a"), at(0), at(30)).await.unwrap();
+    let none = UncertainOutcome::default();
+    store.acquire(&lease("m5", "a"), at(0), at(30)).await.unwrap();
     assert_eq!(store.park(&lease("m5", "b"), &parked, &none).await, Err(StoreError::LeaseLost));
     store.park(&lease("m5", "a"), &parked, &none).await.unwrap();
-    assert_eq!(store.begin(&lease("m5", "b"), at(40), at(60)).await.unwrap(), Begin::Done);
+    assert_eq!(store.acquire(&lease("m5", "b"), at(40), at(60)).await.unwrap(), Acquired::Done);
     store.park(&lease("never-begun", "a"), &parked, &none).await.unwrap();
-    assert_eq!(store.begin(&lease("never-begun", "b"), at(6), at(60)).await.unwrap(), Begin::Done);
+    assert_eq!(store.acquire(&lease("never-begun", "b"), at(6), at(60)).await.unwrap(), Acquired::Done);
 }
 
 async fn a_token_is_renewed_by_one_at_a_time(store: &dyn Tokens) {

@@ -3,7 +3,7 @@
 use connector::liveengage::{
     messaging::{ClientProperties, Feature},
     notification,
-    signature::{self, Algorithms, Refusal},
+    signature::{self, Algorithms, VerifyError},
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -85,12 +85,12 @@ fn check_signatures(vectors: &Value) -> Result<(), String> {
             for at in 0..body.len() {
                 let mut flipped = body.as_bytes().to_vec();
                 flipped[at] ^= 1;
-                if verify(&flipped) != Err(Refusal::Wrong) {
+                if verify(&flipped) != Err(VerifyError::Wrong) {
                     return Err(format!("{header} verifies with byte {at} flipped"));
                 }
             }
             let wrong = signature::verify(header, body.as_bytes(), &[SecretString::from("another")], Algorithms::Any);
-            if wrong != Err(Refusal::Wrong) {
+            if wrong != Err(VerifyError::Wrong) {
                 return Err(format!("{header} verifies with another secret"));
             }
             verified += 1;

@@ -138,7 +138,7 @@ fn action(error: &LiveEngageError) -> Action {
         | LiveEngageError::NoService { .. } => Action::Mend,
         error => match error.disposition() {
             Disposition::Park => Action::Park,
-            Disposition::Retry { .. } | Disposition::Again { .. } => Action::Later,
+            Disposition::Retry { .. } | Disposition::Defer { .. } => Action::Later,
         },
     }
 }

@@ -1,7 +1,7 @@
 //! Structured content: read with nothing ignored, and shown as text with nothing left out.
 
 use connector::{
-    channel::text_floor::{self, FloorOptions},
+    channel::plain_text::{self, Wording},
     liveengage::structured_content::{self, Ignored},
 };
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ fn shown(content: &Value, quick_replies: Option<&Value>, wanted: Ignored) -> Res
     if ignored != wanted {
         return Err(format!("{ignored:?}, and {wanted:?} is right"));
     }
-    let floor = text_floor::render(&read, &FloorOptions::default());
+    let floor = plain_text::render(&read, &Wording::default());
     let inside = content.as_str().and_then(|json| serde_json::from_str(json).ok());
     let content = inside.as_ref().unwrap_or(content);
     let mut seen = Vec::new();

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use connector::{
     app::{
-        delivery::{Attempt, ComeAgain, Pace},
+        delivery::{Attempt, RetryLater, TimeScale},
         liveengage_client::{Keeper, LiveEngage},
         registry::{Accounts, Lines, Registry},
         to_liveengage::{DeliverToLiveEngage, WorkerPorts},
@@ -49,12 +49,12 @@ fn attempt(name: &str, second: i64) -> Attempt {
         now: at(second),
         deadline: at(second + 60),
         received: 1,
-        pace: Pace::TEMPLATE,
+        time_scale: TimeScale::TEMPLATE,
     }
 }
 
-fn again(seconds: i64) -> Result<(), ComeAgain> {
-    Err(ComeAgain { after: SignedDuration::from_secs(seconds) })
+fn again(seconds: i64) -> Result<(), RetryLater> {
+    Err(RetryLater { after: SignedDuration::from_secs(seconds) })
 }
 
 fn task(id: &str) -> String {

@@ -56,7 +56,7 @@ async fn logged(recording: &Recording, part: &str) {
 pub(super) async fn play() -> Played {
     let recording = record();
     // A twelfth of the waits between attempts.
-    let lab = WatchedLab::start(LabOptions { pace: NonZeroU16::new(12), ..LabOptions::default() }).await;
+    let lab = WatchedLab::start(LabOptions { time_scale: NonZeroU16::new(12), ..LabOptions::default() }).await;
     logged(&recording, "the AppJWTs are fresh").await;
     let conversation = opened(&lab, PHONE).await;
     lab.liveengage().say(&conversation, "how can I help?").unwrap();

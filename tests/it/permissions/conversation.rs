@@ -21,7 +21,7 @@ pub(super) fn with_questions() -> Value {
 pub(super) fn guarded(roles: &Arc<Roles>, line_settings: Value) -> LabOptions {
     LabOptions {
         authorizer: Some(Arc::clone(roles) as _),
-        pace: NonZeroU16::new(12),
+        time_scale: NonZeroU16::new(12),
         line_settings,
         ..LabOptions::default()
     }

@@ -30,9 +30,9 @@ use connector::{
 use connector_lab::{
     api_gateway::{ApiGateway, HttpFunction},
     aws::{AwsStandInOptions, AwsStandIns, TO_CHANNEL, TO_LIVEENGAGE},
+    event_source_mapping::{EventSourceMapping, Handler, MappingOptions},
     journal::Journal,
     liveengage::{AccountOptions, LiveEngageOptions, LiveEngageSimulator, WebhookSettings},
-    pump::{Handler, Pump, PumpOptions},
     sms_gateway::{SmsGateway, SmsGatewayOptions},
     whatsapp::{WhatsApp, WhatsAppOptions},
 };
@@ -116,8 +116,8 @@ pub(super) struct Deployment {
     webhook_secrets: Arc<Counted>,
     inbound_secrets: Arc<Counted>,
     store: SecretsManager,
-    to_liveengage: Pump,
-    to_channel: Pump,
+    to_liveengage: EventSourceMapping,
+    to_channel: EventSourceMapping,
     _api: ApiGateway,
     _aws: AwsStandIns,
     /// Searches the log when everything else has ended.
@@ -356,19 +356,19 @@ impl Wiring<'_> {
         (liveengage, ports)
     }
 
-    async fn to_liveengage(&self) -> Pump {
+    async fn to_liveengage(&self) -> EventSourceMapping {
         let (liveengage, ports) = self.ports().await;
         let worker = DeliverToLiveEngage::new(self.lines().await.0, liveengage, ports);
-        self.pump(TO_LIVEENGAGE, QueueFunction::new(Arc::new(worker), self.queue(TO_LIVEENGAGE), self.clock()))
+        self.mapping(TO_LIVEENGAGE, QueueFunction::new(Arc::new(worker), self.queue(TO_LIVEENGAGE), self.clock()))
     }
 
-    async fn to_channel(&self) -> Pump {
+    async fn to_channel(&self) -> EventSourceMapping {
         let (liveengage, ports) = self.ports().await;
         let worker = DeliverToChannel::new(self.lines().await.0, liveengage, ports);
-        self.pump(TO_CHANNEL, QueueFunction::new(Arc::new(worker), self.queue(TO_CHANNEL), self.clock()))
+        self.mapping(TO_CHANNEL, QueueFunction::new(Arc::new(worker), self.queue(TO_CHANNEL), self.clock()))
     }
 
-    fn pump(&self, queue: &str, function: QueueFunction) -> Pump {
+    fn mapping(&self, queue: &str, function: QueueFunction) -> EventSourceMapping {
         let (clock, journal) = (Arc::clone(self.clock), self.journal.clone());
         let handler: Handler = Arc::new(move |event| {
             let (function, clock, journal) = (function.clone(), Arc::clone(&clock), journal.clone());
@@ -382,7 +382,7 @@ impl Wiring<'_> {
                 result.map_err(|error| error.to_string())
             })
         });
-        let options = PumpOptions { function_timeout: Duration::from_secs(60), ..PumpOptions::default() };
-        Pump::start(self.aws.queue(queue).unwrap(), options, handler).unwrap()
+        let options = MappingOptions { function_timeout: Duration::from_secs(60), ..MappingOptions::default() };
+        EventSourceMapping::start(self.aws.queue(queue).unwrap(), options, handler).unwrap()
     }
 }

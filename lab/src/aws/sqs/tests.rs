@@ -307,11 +307,11 @@ async fn errors_reach_the_sdk_as_its_own_types() {
 
     fixture.send("g", "1").await;
     let stale = fixture.receive(&fixture.url).await[0].receipt_handle().unwrap().to_owned();
-    let give_back = || {
+    let abandon = || {
         client.change_message_visibility().queue_url(&fixture.url).receipt_handle(&stale).visibility_timeout(0).send()
     };
-    give_back().await.unwrap();
-    let expired = give_back().await.unwrap_err().into_service_error();
+    abandon().await.unwrap();
+    let expired = abandon().await.unwrap_err().into_service_error();
     assert_eq!(expired.code(), Some("InvalidParameterValue"));
     assert!(expired.message().unwrap().contains("The receipt handle has expired"));
 

@@ -5,14 +5,14 @@ use axum::routing::post;
 use serde_json::json;
 
 use super::super::fault::FaultSet;
-use super::super::storm::Storm;
+use super::super::fault_plan::FaultPlan;
 use super::super::tag::Tag;
 use super::*;
 use crate::loopback::LoopbackServer;
 
 /// A gateway that takes everything and counts it, behind a storm.
 struct Scene {
-    storm: Storm,
+    fault_plan: FaultPlan,
     front: String,
     taken: Arc<AtomicUsize>,
     _gateway: LoopbackServer,
@@ -30,9 +30,9 @@ impl Scene {
             }),
         );
         let gateway = LoopbackServer::start(0, |_| router).await.unwrap();
-        let storm = Storm::new(7, faults.parse::<FaultSet>().unwrap(), None);
-        let front = storm.in_front_of(Hop::Gateway, &gateway.url()).await.unwrap();
-        Self { storm, front, taken, _gateway: gateway }
+        let fault_plan = FaultPlan::new(7, faults.parse::<FaultSet>().unwrap(), None);
+        let front = fault_plan.in_front_of(Hop::Gateway, &gateway.url()).await.unwrap();
+        Self { fault_plan, front, taken, _gateway: gateway }
     }
 
     /// Posts so many different messages: how many were answered with which status, 0 for none.
@@ -53,12 +53,12 @@ impl Scene {
     }
 
     fn count(&self, wanted: impl Fn(&Observation) -> bool) -> usize {
-        self.storm.observations().iter().filter(|one| wanted(one)).count()
+        self.fault_plan.observations().iter().filter(|one| wanted(one)).count()
     }
 }
 
 fn piece(number: u16) -> Piece {
-    Piece { tag: Tag { conversation: 0, way: Way::ToPhone, number }, part: 0 }
+    Piece { tag: Tag { conversation: 0, destination: Destination::ToPhone, number }, part: 0 }
 }
 
 #[tokio::test]
@@ -67,13 +67,13 @@ async fn in_fair_weather_calls_pass_and_are_seen() {
     assert_eq!(scene.post(5).await, [(201, 5)].into());
     assert_eq!(scene.taken(), 5);
     assert_eq!(scene.count(|one| matches!(one, Observation::Accepted(_))), 5);
-    assert_eq!(scene.storm.observations().first(), Some(&Observation::Accepted(piece(0))));
+    assert_eq!(scene.fault_plan.observations().first(), Some(&Observation::Accepted(piece(0))));
 }
 
 #[tokio::test]
 async fn what_is_answered_by_the_storm_or_cut_before_is_not_carried_out() {
     let scene = Scene::with("throttle,error,drop").await;
-    scene.storm.begin();
+    scene.fault_plan.begin();
     let answers = scene.post(300).await;
     for status in [0, 429, 503] {
         assert!(answers.get(&status).is_some_and(|count| *count > 0), "{answers:?}");
@@ -85,20 +85,20 @@ async fn what_is_answered_by_the_storm_or_cut_before_is_not_carried_out() {
 #[tokio::test]
 async fn what_is_cut_after_is_carried_out_and_its_answer_is_lost() {
     let scene = Scene::with("lost-answer").await;
-    scene.storm.begin();
+    scene.fault_plan.begin();
     let answers = scene.post(300).await;
     let lost = answers.get(&0).copied().unwrap_or_default();
     assert!(lost > 0, "{answers:?}");
     assert_eq!(scene.taken(), 300);
     assert_eq!(scene.count(|one| matches!(one, Observation::AnswerLost(_))), lost);
-    scene.storm.end();
+    scene.fault_plan.end();
     assert_eq!(scene.post(50).await, [(201, 50)].into());
 }
 
 #[tokio::test]
 async fn what_is_carried_out_and_answered_5xx_is_seen_as_a_lost_answer() {
     let scene = Scene::with("carried-out").await;
-    scene.storm.begin();
+    scene.fault_plan.begin();
     let answers = scene.post(600).await;
     let failed: usize = answers.iter().filter(|(status, _)| **status != 201).map(|(_, count)| count).sum();
     assert!(failed > 0 && !answers.contains_key(&0), "{answers:?}");
@@ -111,9 +111,9 @@ async fn the_same_seed_brings_the_same_faults() {
     let mut injected = Vec::new();
     for _ in 0..2 {
         let scene = Scene::with("throttle,error,drop,lost-answer,refuse").await;
-        scene.storm.begin();
+        scene.fault_plan.begin();
         scene.post(200).await;
-        injected.push(scene.storm.injected());
+        injected.push(scene.fault_plan.injected());
     }
     assert_eq!(injected[0], injected[1]);
     assert!(injected[0].len() >= 4, "{injected:?}");

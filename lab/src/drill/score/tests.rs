@@ -3,7 +3,7 @@ use jiff::SignedDuration;
 use super::*;
 
 fn tag(number: u16) -> Tag {
-    Tag { conversation: 0, way: Way::ToDesk, number }
+    Tag { conversation: 0, destination: Destination::ToDesk, number }
 }
 
 fn piece(number: u16) -> Piece {
@@ -133,7 +133,7 @@ fn a_double_that_comes_after_later_messages_is_out_of_order_too() {
 #[test]
 fn the_two_ways_and_other_people_have_an_order_of_their_own() {
     let mut evidence = evidence(2, &[1]);
-    for other in [Tag { way: Way::ToPhone, ..tag(0) }, Tag { conversation: 1, ..tag(0) }] {
+    for other in [Tag { destination: Destination::ToPhone, ..tag(0) }, Tag { conversation: 1, ..tag(0) }] {
         evidence.observations.insert(0, Observation::Arrived(other));
         evidence.shown.push((Piece { tag: other, part: 0 }, at(99)));
     }

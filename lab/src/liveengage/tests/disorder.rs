@@ -79,7 +79,7 @@ async fn chaos_sends_twice_swaps_and_puts_off_and_loses_nothing() {
         numbers.dedup();
         assert_eq!(numbers, (0..20).collect::<Vec<_>>());
     }
-    assert_ne!(texts[0], texts[1], "each conversation has its own mishaps");
+    assert_ne!(texts[0], texts[1], "each conversation has its own failures");
     assert_eq!(texts_under(Some(chaos), 2, 20).await, texts, "the same seed, the same disorder");
 }
 

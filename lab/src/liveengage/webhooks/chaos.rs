@@ -78,12 +78,12 @@ mod tests {
 
     #[test]
     fn mishaps_are_about_as_frequent_as_asked() {
-        let mishaps = thousand(SOME);
-        let count = |befell: fn(&Mishap) -> bool| mishaps.iter().filter(|mishap| befell(mishap)).count();
+        let failures = thousand(SOME);
+        let count = |befell: fn(&Mishap) -> bool| failures.iter().filter(|mishap| befell(mishap)).count();
         assert!((70..130).contains(&count(|mishap| mishap.duplicate)));
         assert!((150..250).contains(&count(|mishap| mishap.hold.is_some())));
         assert!((250..350).contains(&count(|mishap| !mishap.delay.is_zero())));
-        assert!(mishaps.iter().all(|mishap| mishap.delay <= SOME.longest_delay));
+        assert!(failures.iter().all(|mishap| mishap.delay <= SOME.longest_delay));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use super::{
-    Outcome, Redriven,
+    RedriveOutcome, Redriven,
     facts::Facts,
     renewed,
     selection::{Candidate, Selection, short_name},
@@ -104,13 +104,13 @@ pub async fn redrive_dead_letters(
                 continue;
             }
             let outcome = if stopped.contains(&letter.group) {
-                Outcome::Behind
+                RedriveOutcome::Behind
             } else {
                 redrive(queue, source, &letter, fresh).await
             };
             redriven.push(Redriven { id: short_name(&letter.id), outcome: outcome.clone() });
             if !outcome.is_done() {
-                if !matches!(outcome, Outcome::Left(_)) {
+                if !matches!(outcome, RedriveOutcome::Left(_)) {
                     stopped.insert(letter.group.clone());
                 }
                 held.letters.push(letter);
@@ -126,18 +126,18 @@ async fn redrive(
     source: &dyn Queue,
     letter: &DeadLetter,
     fresh: Option<Timestamp>,
-) -> Outcome {
+) -> RedriveOutcome {
     let message = QueueMessage {
         body: fresh.map_or_else(|| letter.body.clone(), |now| renewed(&letter.body, now)),
         group: letter.group.clone(),
         deduplication: digest([b"dead letter".as_slice(), letter.id.as_bytes()]),
     };
     if let Err(error) = source.send(vec![message]).await {
-        return Outcome::Failed(error.to_string());
+        return RedriveOutcome::Failed(error.to_string());
     }
     match queue.delete(&letter.receipt).await {
-        Ok(()) => Outcome::Sent,
-        Err(error) => Outcome::Left(error.to_string()),
+        Ok(()) => RedriveOutcome::Sent,
+        Err(error) => RedriveOutcome::Left(error.to_string()),
     }
 }
 

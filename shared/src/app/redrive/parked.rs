@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::{
-    Outcome, Redriven, WorkerQueues,
+    RedriveOutcome, Redriven, WorkerQueues,
     facts::Facts,
     renewed,
     selection::{Candidate, Selection, parked_name},
@@ -115,11 +115,11 @@ pub async fn redrive_parked(
     let mut stopped: HashSet<&str> = HashSet::new();
     for planned in &plan.messages {
         let outcome = match &planned.facts {
-            None => Outcome::Failed("this version can't read it".to_owned()),
-            Some(facts) if stopped.contains(facts.group.as_str()) => Outcome::Behind,
+            None => RedriveOutcome::Failed("this version can't read it".to_owned()),
+            Some(facts) if stopped.contains(facts.group.as_str()) => RedriveOutcome::Behind,
             Some(facts) => {
                 let outcome = redrive(planned, facts, store, queues, fresh, now).await;
-                if !matches!(outcome, Outcome::Sent | Outcome::Left(_)) {
+                if !matches!(outcome, RedriveOutcome::Sent | RedriveOutcome::Left(_)) {
                     stopped.insert(&facts.group);
                 }
                 outcome
@@ -137,13 +137,13 @@ async fn redrive(
     queues: WorkerQueues<'_>,
     fresh: bool,
     now: Timestamp,
-) -> Outcome {
+) -> RedriveOutcome {
     if planned.parked.begun.is_none() {
         match store.reopen(&planned.parked, now).await {
             Ok(Reopened::Reopened) => {}
-            Ok(Reopened::Busy) => return Outcome::Busy,
-            Ok(Reopened::Taken) => return Outcome::Taken,
-            Err(error) => return Outcome::Failed(error.to_string()),
+            Ok(Reopened::Busy) => return RedriveOutcome::Busy,
+            Ok(Reopened::Taken) => return RedriveOutcome::Taken,
+            Err(error) => return RedriveOutcome::Failed(error.to_string()),
         }
     }
     let task = &planned.parked.parked.task;
@@ -154,11 +154,11 @@ async fn redrive(
         deduplication: digest([b"parked".as_slice(), planned.parked.id.as_str().as_bytes()]),
     };
     if let Err(error) = queues.of(facts.queue).send(vec![message]).await {
-        return Outcome::Failed(error.to_string());
+        return RedriveOutcome::Failed(error.to_string());
     }
     match forget(planned, store).await {
-        Ok(()) => Outcome::Sent,
-        Err(error) => Outcome::Left(error),
+        Ok(()) => RedriveOutcome::Sent,
+        Err(error) => RedriveOutcome::Left(error),
     }
 }
 
@@ -167,8 +167,8 @@ pub async fn delete_parked(plan: &ParkedPlan, store: &dyn ParkedMessages) -> Vec
     let mut deleted = Vec::new();
     for planned in &plan.messages {
         let outcome = match forget(planned, store).await {
-            Ok(()) => Outcome::Deleted,
-            Err(error) => Outcome::Failed(error),
+            Ok(()) => RedriveOutcome::Deleted,
+            Err(error) => RedriveOutcome::Failed(error),
         };
         deleted.push(Redriven { id: planned.id.clone(), outcome });
     }

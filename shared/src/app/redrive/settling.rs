@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Outcome, ParkedPlan, Redriven};
+use super::{ParkedPlan, RedriveOutcome, Redriven};
 use crate::port::{ParkedMessages, StoreError};
 
 /// Looks once at what has become of what was sent: each that a worker is through with is settled, or parked again.
@@ -15,7 +15,7 @@ pub async fn settle(
     store: &dyn ParkedMessages,
 ) -> Result<(), StoreError> {
     let mut through = Vec::new();
-    for (index, one) in redriven.iter().enumerate().filter(|(_, one)| one.outcome == Outcome::Sent) {
+    for (index, one) in redriven.iter().enumerate().filter(|(_, one)| one.outcome == RedriveOutcome::Sent) {
         let Some(planned) = plan.messages.iter().find(|planned| planned.id == one.id) else { continue };
         if store.is_settled(&planned.parked.message).await? {
             through.push((index, &planned.parked.message));
@@ -30,7 +30,8 @@ pub async fn settle(
     for (index, message) in through {
         if let Some(one) = redriven.get_mut(index) {
             let reason = again.get(message);
-            one.outcome = reason.map_or(Outcome::Settled, |reason| Outcome::ParkedAgain((*reason).clone()));
+            one.outcome =
+                reason.map_or(RedriveOutcome::Settled, |reason| RedriveOutcome::ParkedAgain((*reason).clone()));
         }
     }
     Ok(())

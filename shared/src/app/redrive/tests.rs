@@ -298,7 +298,7 @@ proptest! {
         }
         machine.0.lock().unwrap().dies = None;
         let redriven = runtime.block_on(machine.run(200));
-        prop_assert!(redriven.iter().all(|one| one.outcome == Outcome::Sent), "{redriven:?}");
+        prop_assert!(redriven.iter().all(|one| one.outcome == RedriveOutcome::Sent), "{redriven:?}");
         let mut state = machine.0.lock().unwrap();
         state.work();
         prop_assert!(state.parked.is_empty());
@@ -319,7 +319,7 @@ async fn after_one_that_cannot_be_sent_nothing_of_its_conversation_is() {
     let queues = WorkerQueues { to_liveengage: &machine, to_channel: &machine };
     let redriven = redrive_parked(&plan, &machine, queues, false, at(6)).await;
     let outcomes: Vec<_> = redriven.into_iter().map(|one| one.outcome).collect();
-    assert_eq!(outcomes, [Outcome::Taken, Outcome::Behind, Outcome::Sent]);
+    assert_eq!(outcomes, [RedriveOutcome::Taken, RedriveOutcome::Behind, RedriveOutcome::Sent]);
     assert_eq!(machine.0.lock().unwrap().queue.len(), 1);
 }
 
@@ -332,14 +332,14 @@ async fn what_becomes_of_each_is_learnt_as_soon_as_a_worker_is_through_with_it()
     let names: Vec<_> = redriven.iter().map(|one| one.id.clone()).collect();
     let outcomes = |redriven: &[Redriven]| redriven.iter().map(|one| one.outcome.clone()).collect::<Vec<_>>();
     settle(&plan, &mut redriven, &machine).await.unwrap();
-    assert_eq!(outcomes(&redriven), [Outcome::Sent, Outcome::Sent], "nobody has worked yet");
+    assert_eq!(outcomes(&redriven), [RedriveOutcome::Sent, RedriveOutcome::Sent], "nobody has worked yet");
     {
         let mut state = machine.0.lock().unwrap();
         state.queue.truncate(1);
         state.work();
     }
     settle(&plan, &mut redriven, &machine).await.unwrap();
-    assert_eq!(outcomes(&redriven), [Outcome::Settled, Outcome::Sent]);
+    assert_eq!(outcomes(&redriven), [RedriveOutcome::Settled, RedriveOutcome::Sent]);
     {
         // The worker parks the other one once more.
         let mut state = machine.0.lock().unwrap();
@@ -347,7 +347,7 @@ async fn what_becomes_of_each_is_learnt_as_soon_as_a_worker_is_through_with_it()
         state.parked.push(parked("1", "ben", 1, 9));
     }
     settle(&plan, &mut redriven, &machine).await.unwrap();
-    assert_eq!(outcomes(&redriven), [Outcome::Settled, Outcome::ParkedAgain("refused".to_owned())]);
+    assert_eq!(outcomes(&redriven), [RedriveOutcome::Settled, RedriveOutcome::ParkedAgain("refused".to_owned())]);
     assert_eq!(redriven.iter().map(|one| one.outcome.is_done()).collect::<Vec<_>>(), [true, false]);
     let again = plan_parked(machine.parked().await.unwrap().messages, &Selection::default());
     assert_eq!(again.messages[0].id, names[1], "it is known by the same name");
@@ -358,7 +358,7 @@ async fn what_this_version_cannot_read_stays_parked() {
     let mut unknown = parked("0", "anna", 0, 1);
     unknown.parked.task = json!({"task": "from_the_future_v9"}).to_string();
     let machine = Machine::with(vec![unknown]);
-    assert!(matches!(&machine.run(5).await[..], [Redriven { outcome: Outcome::Failed(_), .. }]));
+    assert!(matches!(&machine.run(5).await[..], [Redriven { outcome: RedriveOutcome::Failed(_), .. }]));
     let state = machine.0.lock().unwrap();
     assert_eq!((state.parked.len(), state.parked[0].begun, state.queue.len()), (1, None, 0));
 }
@@ -368,7 +368,7 @@ async fn deleting_takes_the_message_away_and_sends_nothing() {
     let machine = Machine::with(vec![parked("0", "anna", 0, 1), parked("1", "ben", 1, 2)]);
     let wanted = Selection { until: Some(at(2)), ..Selection::default() };
     let plan = plan_parked(machine.parked().await.unwrap().messages, &wanted);
-    assert!(delete_parked(&plan, &machine).await.iter().all(|one| one.outcome == Outcome::Deleted));
+    assert!(delete_parked(&plan, &machine).await.iter().all(|one| one.outcome == RedriveOutcome::Deleted));
     let state = machine.0.lock().unwrap();
     assert_eq!((state.parked.len(), state.queue.len()), (1, 0));
     assert!(state.settled.contains(&key("0")), "a repeated webhook doesn't bring it back");

@@ -5,9 +5,9 @@ use serde::Deserialize;
 
 use super::{ProfileSettings, SatisfactionSettings, json, wrong};
 use crate::{
-    channel::{self, Capabilities, Line, text_floor::FloorOptions},
+    channel::{self, Capabilities, Line, plain_text::Wording},
     domain::{
-        delivery::WhenInDoubt,
+        delivery::OnUncertain,
         id::{AccountId, ChannelUserId, ExtConsumerId, LineId},
         message::MessageText,
         settings::{WrongField, read},
@@ -27,9 +27,9 @@ pub struct LineSettings {
     /// What a person is told when their message can't be delivered, `None` to tell them nothing.
     pub not_delivered_notice: Option<MessageText>,
     /// What becomes of a message of which nobody can tell whether an earlier attempt has delivered it.
-    pub when_in_doubt: WhenInDoubt,
+    pub on_uncertain: OnUncertain,
     /// The connector's own words in a message with choices.
-    pub wording: FloorOptions,
+    pub wording: Wording,
     /// What the agent is told about a person.
     pub profile: ProfileSettings,
     /// Whether an account's survey after a conversation is wanted on this line.
@@ -63,9 +63,9 @@ struct LineWire {
     #[serde(default)]
     not_delivered_notice: Option<String>,
     #[serde(default)]
-    when_in_doubt: WhenInDoubt,
+    on_uncertain: OnUncertain,
     #[serde(default)]
-    wording: FloorOptions,
+    wording: Wording,
     #[serde(default)]
     profile: ProfileSettings,
     #[serde(default = "yes")]
@@ -104,7 +104,7 @@ const LINE_FIELDS: [&str; 16] = [
     "consumer_id_key",
     "routing",
     "not_delivered_notice",
-    "when_in_doubt",
+    "on_uncertain",
     "wording",
     "profile",
     "surveys",
@@ -158,7 +158,7 @@ impl LineSettings {
             id: wire.line_id,
             account: wire.account_id,
             routing: wire.routing,
-            when_in_doubt: wire.when_in_doubt,
+            on_uncertain: wire.on_uncertain,
             not_delivered_notice: notice(wire.not_delivered_notice, NOT_DELIVERED),
             wording: wire.wording,
             profile: wire.profile,

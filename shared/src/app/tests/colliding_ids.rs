@@ -9,7 +9,7 @@ use super::{
     world::{ANNA, BEN, World, at, attempt},
 };
 use crate::{
-    app::inbound::{AcceptChannelRequest, Outcome},
+    app::inbound::{AcceptChannelRequest, InboundOutcome},
     port::QueueMessage,
     testing::MemoryQueue,
 };
@@ -21,7 +21,7 @@ async fn posted(world: &World, bodies: &[Value]) -> Vec<QueueMessage> {
     for body in bodies {
         let request = signed("webhook-s3cret", &body.to_string(), at(0));
         let outcome = accept.accept("sms-main", &request, &correlation("r1"), at(0)).await;
-        assert!(matches!(outcome, Outcome::Accepted { .. }), "{outcome:?}");
+        assert!(matches!(outcome, InboundOutcome::Accepted { .. }), "{outcome:?}");
     }
     queue.sent()
 }
@@ -85,6 +85,6 @@ async fn the_channel_is_told_its_own_id_of_what_was_read() {
     let file = |number: u8| json!({"url": format!("https://gateway.example/media/{number}")});
     let album = json!({"id": "4711", "from": ANNA, "media": [file(1), file(2)]});
     work(&world, &posted(&world, &[album]).await).await;
-    let heard = crate::port::Ledger::last_heard(&*world.store, &super::world::who(ANNA)).await.unwrap().unwrap();
+    let heard = crate::port::Ledger::last_inbound(&*world.store, &super::world::who(ANNA)).await.unwrap().unwrap();
     assert_eq!(heard.id.as_str(), "4711");
 }

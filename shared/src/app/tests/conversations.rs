@@ -12,10 +12,10 @@ use super::world::{
     conversation_id, from_person, line, line_secret, owner, reply, who,
 };
 use crate::{
-    app::{delivery::ComeAgain, registry::Registry, to_channel::DeliverToChannel},
+    app::{delivery::RetryLater, registry::Registry, to_channel::DeliverToChannel},
     channel::FileEnvelope,
     domain::{
-        conversation::{Consumer, Conversation, Reserve},
+        conversation::{Consumer, Conversation, OpenLease},
         http::{HttpCall, HttpFailure, HttpReply},
         id::AccountId,
         retry::RETRY_FOR,
@@ -301,12 +301,12 @@ async fn news_of_the_account_that_a_line_fed_before_changes_nothing() {
 async fn an_opening_that_somebody_has_left_behind_is_waited_for_in_few_looks() {
     let world = World::new().await;
     let mut consumer = Consumer::new(line(), who(ANNA).user, account());
-    assert_eq!(consumer.reserve(&owner("ghost"), at(0), at(60)), Reserve::Reserved);
+    assert_eq!(consumer.reserve(&owner("ghost"), at(0), at(60)), OpenLease::Reserved);
     world.store.save_consumer(&consumer).await.unwrap();
     let workers = world.workers();
     let task = from_person("mo-1", ANNA, "one");
     let (mut second, mut looks) = (0, 0);
-    while let Err(ComeAgain { after }) = workers.to_liveengage.work(&task, &attempt(second, second)).await {
+    while let Err(RetryLater { after }) = workers.to_liveengage.work(&task, &attempt(second, second)).await {
         second += after.as_secs();
         looks += 1;
     }

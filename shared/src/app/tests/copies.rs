@@ -12,11 +12,11 @@ use super::{
     },
 };
 use crate::{
-    app::delivery::{Attempt, ComeAgain},
-    domain::delivery::Doubt,
+    app::delivery::{Attempt, RetryLater},
+    domain::delivery::UncertainOutcome,
 };
 
-const MOST: usize = Doubt::MOST_OPEN as usize;
+const MOST: usize = UncertainOutcome::MOST_OPEN as usize;
 
 /// Works on an agent's message until it is off the queue.
 async fn insist_on_the_channel(workers: &Workers, task: &str) {
@@ -25,7 +25,7 @@ async fn insist_on_the_channel(workers: &Workers, task: &str) {
         let attempt = Attempt { received, ..attempt(format!("insist-{received}"), second) };
         match workers.to_channel.work(task, &attempt).await {
             Ok(()) => return,
-            Err(ComeAgain { after }) => second += after.as_secs().max(1),
+            Err(RetryLater { after }) => second += after.as_secs().max(1),
         }
     }
     panic!("still in the queue");
@@ -42,7 +42,7 @@ async fn a_gateway_that_takes_everything_and_answers_5xx_shows_a_text_as_often_a
         (503, Some("park"), 1),
         (408, Some("repeat"), MOST),
     ] {
-        let settings = setting.map_or(json!({}), |setting| json!({"when_in_doubt": setting}));
+        let settings = setting.map_or(json!({}), |setting| json!({"on_uncertain": setting}));
         let world = World::talking_with(ANNA, &settings).await;
         for _ in 0..100 {
             world.fault(SMS, Fault::CarryOutAndAnswer(status));
@@ -86,7 +86,7 @@ async fn what_was_parked_after_certain_refusals_is_not_said_to_have_perhaps_arri
 
 /// A person who writes for the first time, or after the end of their conversation.
 async fn without_a_conversation(returning: bool) -> World {
-    let settings = json!({"when_in_doubt": "park"});
+    let settings = json!({"on_uncertain": "park"});
     if !returning {
         return World::with(&settings).await;
     }
@@ -129,7 +129,7 @@ async fn a_line_that_parks_in_doubt_delivers_what_was_certainly_never_sent() {
 #[tokio::test]
 async fn the_news_of_a_failure_is_repeated_in_doubt_whatever_the_line_says() {
     for setting in ["repeat_once", "park"] {
-        let world = World::talking_with(ANNA, &json!({"when_in_doubt": setting})).await;
+        let world = World::talking_with(ANNA, &json!({"on_uncertain": setting})).await;
         let notice = json!({
             "task": "notice_v1", "line": "sms-main", "user": ANNA, "correlation": "r-9", "accepted_at": super::world::at(0),
             "text": "Please try again.",

@@ -201,7 +201,7 @@ const INTRODUCTION: &str = "\
 The workers' code is run with every death that there is: before each outside call, when nothing of it has happened, and after it, when
 the other side has carried it out and nobody has seen its answer. Then the message's time in the queue is over, and another worker goes
 on. \"Proof\" is LiveEngage's echo of the person's own message, or the channel's report with our reference: it mostly comes within a
-second, and a message whose worker died comes again after minutes. Without it, the line decides (`when_in_doubt`); the table shows the
+second, and a message whose worker died comes again after minutes. Without it, the line decides (`on_uncertain`); the table shows the
 default, `repeat_once`. Nothing is ever lost or parked: `shared/src/app/tests/crash_table.rs` would fail.
 
 Written by that test; `CONNECTOR_WRITE_DOCS=1 cargo test -p connector crash_table` writes it anew.

@@ -54,7 +54,7 @@ async fn dying(make: &impl AsyncFn() -> World, task: &str, expected: &[&str], ec
         let died_at = (*ports.calls().last().unwrap(), death.moment);
         // While the lease lasts nobody else may touch the message, if the victim got that far.
         let early = world.workers().to_liveengage.work(task, &attempt("early", 29)).await;
-        if died_at != ("begin", Before) && died_at != ("finish", After) {
+        if died_at != ("acquire", Before) && died_at != ("complete", After) {
             assert_eq!(early, again(1), "{died_at:?}");
         }
         if echoes == Echoes::InTime {
@@ -79,7 +79,7 @@ async fn dying(make: &impl AsyncFn() -> World, task: &str, expected: &[&str], ec
 #[tokio::test]
 async fn a_first_message_survives_any_death() {
     let (doubled, deaths) = to_liveengage(World::new, &from_person("mo-1", ANNA, "one"), &["one"]).await;
-    assert_eq!(doubled, DeadAt::from([(SEND, After), ("finish", Before)]));
+    assert_eq!(doubled, DeadAt::from([(SEND, After), ("complete", Before)]));
     // Lease, consumer, hosts, token (4 calls), IDP, save, reserve, CONVERSATION, attach, SEND, finish.
     assert!(deaths >= 2 * 14, "{deaths}");
 }
@@ -102,7 +102,7 @@ async fn no_death_opens_a_second_conversation() {
 async fn a_message_in_an_open_conversation_survives_any_death() {
     let talking = async || World::talking(ANNA).await;
     let (doubled, _) = to_liveengage(talking, &from_person("mo-2", ANNA, "two"), &["two"]).await;
-    assert_eq!(doubled, DeadAt::from([(SEND, After), ("finish", Before)]));
+    assert_eq!(doubled, DeadAt::from([(SEND, After), ("complete", Before)]));
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_message_after_the_end_of_its_conversation_survives_any_death() {
     };
     let (doubled, _) = to_liveengage(ended, &from_person("mo-2", ANNA, "two"), &["two"]).await;
     // The first SEND is refused: a death after it doubles nothing, but the second one's does.
-    assert_eq!(doubled, DeadAt::from([(SEND, After), ("finish", Before)]));
+    assert_eq!(doubled, DeadAt::from([(SEND, After), ("complete", Before)]));
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_long_text_survives_any_death_and_goes_on_where_it_stopped() {
         &["a".repeat(3200).as_str(), "b".repeat(20).as_str()],
     )
     .await;
-    assert_eq!(doubled, DeadAt::from([(SEND, After), ("step_done", Before), ("finish", Before)]));
+    assert_eq!(doubled, DeadAt::from([(SEND, After), ("step_done", Before), ("complete", Before)]));
 }
 
 #[tokio::test]

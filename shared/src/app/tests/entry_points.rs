@@ -16,7 +16,7 @@ use crate::{
         inbound::{self, AcceptChannelRequest},
         webhook::{self, AcceptWebhook},
     },
-    channel::{ChannelRequest, Refusal},
+    channel::{ChannelRequest, VerifyError},
     domain::{id::CorrelationId, left_out::LeftOut},
     port::QueueMessage,
     testing::MemoryQueue,
@@ -44,11 +44,11 @@ fn sms(id: &str, from: &str, text: &str) -> String {
 async fn notify(world: &World, request: &str, changes: &[Value]) -> Vec<QueueMessage> {
     let body = json!({"type": "ms.MessagingEventNotification", "body": {"changes": changes}});
     let (outcome, sent) = notified(world, request, &body).await;
-    assert!(matches!(outcome, webhook::Outcome::Accepted { .. }), "{outcome:?}");
+    assert!(matches!(outcome, webhook::WebhookOutcome::Accepted { .. }), "{outcome:?}");
     sent
 }
 
-async fn notified(world: &World, request: &str, body: &Value) -> (webhook::Outcome, Vec<QueueMessage>) {
+async fn notified(world: &World, request: &str, body: &Value) -> (webhook::WebhookOutcome, Vec<QueueMessage>) {
     let body = body.to_string();
     let mut mac = Hmac::<Sha256>::new_from_slice(b"client-s3cret").unwrap();
     mac.update(body.as_bytes());
@@ -108,7 +108,7 @@ async fn what_a_notification_holds_and_nobody_knows_is_left_out_by_kind() {
         (routing, "notification of an unknown type", 3),
     ] {
         let (outcome, sent) = notified(&world, "r1", &body).await;
-        assert_eq!(outcome, webhook::Outcome::Accepted { queued: 0, left_out: LeftOut::of(kind, count) });
+        assert_eq!(outcome, webhook::WebhookOutcome::Accepted { queued: 0, left_out: LeftOut::of(kind, count) });
         assert!(sent.is_empty());
     }
 }
@@ -122,7 +122,7 @@ async fn reports_of_one_status_travel_together_and_never_before_a_text() {
         let body = json!({"type": "report", "message_id": id, "to": ANNA, "status": status}).to_string();
         let request = signed("webhook-s3cret", &body, at(0));
         let outcome = accept.accept("sms-main", &request, &correlation("r"), at(0)).await;
-        assert!(matches!(outcome, inbound::Outcome::Accepted { queued: 1, .. }), "{outcome:?}");
+        assert!(matches!(outcome, inbound::InboundOutcome::Accepted { queued: 1, .. }), "{outcome:?}");
     }
     let sent = queue.sent();
     assert_eq!(sent[0].deduplication, sent[1].deduplication);
@@ -165,7 +165,7 @@ async fn a_report_by_our_reference_alone_is_queued_once() {
         let body = json!({"type": "report", "client_reference": reference, "to": ANNA, "status": "failed"}).to_string();
         let outcome =
             accept.accept("sms-main", &signed("webhook-s3cret", &body, at(0)), &correlation("r"), at(0)).await;
-        assert!(matches!(outcome, inbound::Outcome::Accepted { queued: 1, .. }), "{outcome:?}");
+        assert!(matches!(outcome, inbound::InboundOutcome::Accepted { queued: 1, .. }), "{outcome:?}");
     }
     let sent = queue.sent();
     assert_eq!(sent[0].deduplication, sent[1].deduplication);
@@ -198,7 +198,7 @@ async fn a_person_is_one_group_and_no_queue_field_shows_a_number() {
     for (id, from) in [("mo-1", ANNA), ("mo-2", BEN), ("mo-3", ANNA), ("mo-1", ANNA)] {
         let request = signed("webhook-s3cret", &sms(id, from, "hi"), at(0));
         let outcome = accept.accept("sms-main", &request, &correlation(id), at(0)).await;
-        assert!(matches!(outcome, inbound::Outcome::Accepted { queued: 1, .. }), "{outcome:?}");
+        assert!(matches!(outcome, inbound::InboundOutcome::Accepted { queued: 1, .. }), "{outcome:?}");
     }
     let sent = queue.sent();
     assert_eq!(sent[0].group, sent[2].group);
@@ -222,7 +222,7 @@ async fn a_stale_request_is_called_stale_also_while_two_secrets_are_live() {
     for secret in ["newer-s3cret", "webhook-s3cret"] {
         let request = signed(secret, &sms("mo-1", ANNA, "hi"), at(0));
         let outcome = accept.accept("sms-main", &request, &correlation("r"), at(599)).await;
-        assert_eq!(outcome, inbound::Outcome::Refused(Refusal::Stale), "{secret}");
+        assert_eq!(outcome, inbound::InboundOutcome::Refused(VerifyError::Stale), "{secret}");
     }
     assert_eq!(world.secrets.reads(), reads, "an old request is no sign of a newer secret");
 }

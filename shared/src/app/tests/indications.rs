@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::world::{ANNA, BEN, Fault, SMS, World, again, agent_says, at, attempt, from_channel};
 use crate::{
-    domain::{delivery::ShownName, id::ProviderMessageId},
+    domain::{delivery::ReceiptName, id::ProviderMessageId},
     port::Ledger,
 };
 
@@ -268,6 +268,6 @@ async fn a_report_is_tried_again_in_an_outage() {
 async fn a_line_without_reports_keeps_no_ledger() {
     let world = World::talking(ANNA).await;
     world.workers().to_channel.work(&agent_says("c1", 4, "one"), &attempt("out", 10)).await.unwrap();
-    let id = ShownName::Id(ProviderMessageId::new("mt-1").unwrap());
-    assert_eq!(world.store.shown(&super::world::line(), &id).await.unwrap(), None);
+    let id = ReceiptName::Id(ProviderMessageId::new("mt-1").unwrap());
+    assert_eq!(world.store.outbound_receipt(&super::world::line(), &id).await.unwrap(), None);
 }

@@ -16,7 +16,7 @@ use super::{
     world::{ANNA, Fault, SEND, SMS, World, agent_says, at, from_person, owner},
 };
 use crate::{
-    app::delivery::{Attempt, ComeAgain, Pace},
+    app::delivery::{Attempt, RetryLater, TimeScale},
     testing::{MemoryStore, ScriptedHttp},
 };
 
@@ -44,7 +44,7 @@ struct Running {
     /// The message, by how many were left when it was begun.
     left: usize,
     until: i64,
-    work: Pin<Box<dyn Future<Output = Result<(), ComeAgain>> + Send>>,
+    work: Pin<Box<dyn Future<Output = Result<(), RetryLater>> + Send>>,
 }
 
 struct Scheduler {
@@ -62,7 +62,7 @@ struct Scheduler {
 impl Scheduler {
     async fn new(texts: usize, answers: usize, echoes_in_time: bool) -> Self {
         // The conversation is there already where agents speak in it.
-        let settings = json!({"when_in_doubt": "repeat"});
+        let settings = json!({"on_uncertain": "repeat"});
         let world = match answers {
             0 => World::with(&settings).await,
             _ => World::talking_with(ANNA, &settings).await,
@@ -88,7 +88,7 @@ impl Scheduler {
             now: at(self.now),
             deadline: at(self.now + DEADLINE),
             received,
-            pace: Pace::TEMPLATE,
+            time_scale: TimeScale::TEMPLATE,
         };
         // Every call takes a turn or more before it is carried out, and another before its answer is seen.
         let ports = Arc::new(Ports::dawdling(
@@ -131,7 +131,7 @@ impl Scheduler {
                 group.tasks.remove(0);
                 (group.visible_at, group.received) = (0, 0);
             }
-            Err(ComeAgain { after }) => group.visible_at = self.now + after.as_secs().max(1),
+            Err(RetryLater { after }) => group.visible_at = self.now + after.as_secs().max(1),
         }
     }
 

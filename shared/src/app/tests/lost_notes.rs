@@ -40,7 +40,7 @@ async fn a_text_of_which_no_note_was_taken_is_not_sent_again_when_its_echo_has_c
     for moment in MOMENTS {
         let world = World::talking(ANNA).await;
         let task = from_person("mo-2", ANNA, "two");
-        let ports = failing(&world, "finish", moment);
+        let ports = failing(&world, "complete", moment);
         world.mortal(&ports).to_liveengage.work(&task, &attempt("a", 0)).await.unwrap_err();
         world.hear_echoes(1).await;
         world.workers().to_liveengage.work(&task, &attempt("b", 5)).await.unwrap();
@@ -51,9 +51,9 @@ async fn a_text_of_which_no_note_was_taken_is_not_sent_again_when_its_echo_has_c
 #[tokio::test]
 async fn a_line_that_parks_in_doubt_does_not_repeat_what_no_note_was_taken_of() {
     for (moment, parked) in MOMENTS.into_iter().zip([1, 0]) {
-        let world = World::talking_with(ANNA, &json!({"when_in_doubt": "park"})).await;
+        let world = World::talking_with(ANNA, &json!({"on_uncertain": "park"})).await;
         let task = from_person("mo-2", ANNA, "two");
-        let ports = failing(&world, "finish", moment);
+        let ports = failing(&world, "complete", moment);
         world.mortal(&ports).to_liveengage.work(&task, &attempt("a", 0)).await.unwrap_err();
         world.workers().to_liveengage.work(&task, &attempt("b", 5)).await.unwrap();
         assert_eq!((texts(&world).len(), world.store.parked().len()), (1, parked), "{moment:?}");
@@ -65,7 +65,7 @@ async fn a_line_that_parks_in_doubt_does_not_repeat_what_no_note_was_taken_of() 
 #[tokio::test]
 async fn a_piece_that_is_noted_after_all_leaves_the_next_one_in_no_doubt() {
     for (moment, sent, parked) in [(Moment::Before, 1, 1), (Moment::After, 2, 0)] {
-        let world = World::talking_with(ANNA, &json!({"when_in_doubt": "park"})).await;
+        let world = World::talking_with(ANNA, &json!({"on_uncertain": "park"})).await;
         let (first, second) = ("a".repeat(3200), "b".repeat(20));
         let task = from_person("mo-2", ANNA, &format!("{first}{second}"));
         let ports = failing(&world, "step_done", moment);
@@ -85,7 +85,7 @@ async fn an_agents_text_of_which_no_note_was_taken_is_asked_about() {
         ("park", Moment::Before, true, 1, 0),
         ("park", Moment::After, false, 1, 0),
     ] {
-        let settings = json!({"when_in_doubt": policy, "sms": {"delivery_reports": true}});
+        let settings = json!({"on_uncertain": policy, "sms": {"delivery_reports": true}});
         let world = World::talking_with(ANNA, &settings).await;
         let task = agent_says("c1", 4, "hi");
         let ports = failing(&world, "step_done", moment);
@@ -133,14 +133,14 @@ async fn a_report_of_failure_is_no_proof_and_the_agent_is_told() {
 async fn a_doubt_outlives_an_attempt_whose_begin_was_not_answered() {
     for (policy, heard, sent, parked) in [("repeat", true, 1, 0), ("park", true, 1, 0), ("park", false, 1, 1)] {
         for moment in MOMENTS {
-            let world = World::talking_with(ANNA, &json!({"when_in_doubt": policy})).await;
+            let world = World::talking_with(ANNA, &json!({"on_uncertain": policy})).await;
             let task = from_person("mo-2", ANNA, "two");
             world.fault(SEND, Fault::LoseAnswer);
             world.workers().to_liveengage.work(&task, &attempt("a", 0)).await.unwrap_err();
             if heard {
                 world.hear_echoes(1).await;
             }
-            let ports = failing(&world, "begin", moment);
+            let ports = failing(&world, "acquire", moment);
             world.mortal(&ports).to_liveengage.work(&task, &attempt("b", 5)).await.unwrap_err();
             world.workers().to_liveengage.work(&task, &attempt("c", 40)).await.unwrap();
             assert_eq!(
@@ -156,9 +156,9 @@ async fn a_doubt_outlives_an_attempt_whose_begin_was_not_answered() {
 #[tokio::test]
 async fn a_begin_that_was_not_answered_is_no_doubt() {
     for moment in MOMENTS {
-        let world = World::talking_with(ANNA, &json!({"when_in_doubt": "park"})).await;
+        let world = World::talking_with(ANNA, &json!({"on_uncertain": "park"})).await;
         for task in [from_person("mo-2", ANNA, "two"), agent_says("c1", 4, "hi")] {
-            let ports = failing(&world, "begin", moment);
+            let ports = failing(&world, "acquire", moment);
             let (unanswered, next) = (world.mortal(&ports), world.workers());
             let (a, b) = (attempt("a", 0), attempt("b", 5));
             if task.contains("liveengage_change") {
@@ -179,7 +179,7 @@ async fn a_record_that_cannot_be_read_is_written_over_when_its_message_is_parked
     let task = from_person("mo-2", ANNA, "two");
     let late = Attempt { received: 60, ..attempt("late", 13 * 60 * 60) };
     let ports = world.ports(None);
-    ports.unreadable("begin", 2);
+    ports.unreadable("acquire", 2);
     world.mortal(&ports).to_liveengage.work(&task, &late).await.unwrap();
     assert_eq!((world.store.parked().len(), told(&world, "notice_v1")), (1, 1));
 }
@@ -213,7 +213,7 @@ async fn what_is_done_is_not_parked_and_nobody_is_told_that_it_failed() {
         world.fault(SEND, Fault::Answer(503, json!({})));
         world.workers().to_liveengage.work(&task, &attempt(second, second)).await.unwrap_err();
     }
-    let ports = failing(&world, "finish", Moment::After);
+    let ports = failing(&world, "complete", Moment::After);
     world.mortal(&ports).to_liveengage.work(&task, &attempt("last", 13 * 60 * 60)).await.unwrap();
     assert_eq!(texts(&world), ["two"]);
     assert_eq!((world.store.parked().len(), told(&world, "notice_v1")), (0, 0));
@@ -223,11 +223,11 @@ async fn what_is_done_is_not_parked_and_nobody_is_told_that_it_failed() {
 #[tokio::test]
 async fn attempts_that_die_one_after_the_other_are_as_many_doubts() {
     for (policy, sent) in [("repeat_once", 2), ("park", 1)] {
-        let world = World::talking_with(ANNA, &json!({"when_in_doubt": policy})).await;
+        let world = World::talking_with(ANNA, &json!({"on_uncertain": policy})).await;
         let task = from_person("mo-2", ANNA, "two");
         for second in [0, 40, 80, 120] {
             let ports = world.ports(None);
-            ports.die("finish");
+            ports.die("complete");
             let worker = world.mortal(&ports);
             let _ = worker.to_liveengage.work(&task, &attempt(second, second)).now_or_never();
         }
@@ -239,8 +239,8 @@ async fn attempts_that_die_one_after_the_other_are_as_many_doubts() {
 /// It never had a chance to be sent, and the table is slow again when it is to be parked.
 #[tokio::test]
 async fn a_parking_that_fails_leaves_no_doubt() {
-    for (call, moment) in [("begin", Moment::After), ("park", Moment::Before)] {
-        let mut world = World::talking_with(ANNA, &json!({"when_in_doubt": "park"})).await;
+    for (call, moment) in [("acquire", Moment::After), ("park", Moment::Before)] {
+        let mut world = World::talking_with(ANNA, &json!({"on_uncertain": "park"})).await;
         let task = from_person("mo-2", ANNA, "two");
         let none = Arc::new(MemorySecrets::default());
         let without_lines = Registry::load(none, "connector", &[], at(0)).await.unwrap();
@@ -265,8 +265,8 @@ async fn the_line_for_an_agent_is_said_after_a_begin_that_was_not_answered() {
         let news = world.news.sent().into_iter().find(|message| message.body.contains("undelivered_v1")).unwrap();
         let ports = world.ports(None);
         // The first is the news' own.
-        ports.pass("begin");
-        ports.fail("begin", moment);
+        ports.pass("acquire");
+        ports.fail("acquire", moment);
         world.mortal(&ports).to_liveengage.work(&news.body, &attempt("b", 1)).await.unwrap_err();
         world.workers().to_liveengage.work(&news.body, &attempt("c", 6)).await.unwrap();
         assert_eq!(texts(&world).iter().filter(|text| text.starts_with("[Not delivered")).count(), 1, "{moment:?}");

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     app::{
-        inbound::{AcceptChannelRequest, Outcome},
+        inbound::{AcceptChannelRequest, InboundOutcome},
         registry::Registry,
     },
     channel::{Answer, ChannelRequest},
@@ -59,7 +59,7 @@ fn reports(number: &str) -> Value {
 }
 
 /// What the entry point of the first line makes of this: the outcome, and whose message is queued, by line and id.
-async fn posted(world: &World, changes: &[Value]) -> (Outcome, Vec<(String, String)>) {
+async fn posted(world: &World, changes: &[Value]) -> (InboundOutcome, Vec<(String, String)>) {
     let body = json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": changes}]}).to_string();
     let mut mac = Hmac::<Sha256>::new_from_slice(b"app-s3cret").unwrap();
     mac.update(body.as_bytes());
@@ -83,8 +83,8 @@ fn of(line: &str, id: &str) -> (String, String) {
     (line.to_owned(), id.to_owned())
 }
 
-fn accepted(queued: usize) -> Outcome {
-    Outcome::Accepted { answer: Answer::empty(StatusCode::OK), queued, left_out: LeftOut::default() }
+fn accepted(queued: usize) -> InboundOutcome {
+    InboundOutcome::Accepted { answer: Answer::empty(StatusCode::OK), queued, left_out: LeftOut::default() }
 }
 
 #[tokio::test]
@@ -100,12 +100,12 @@ async fn a_message_for_another_lines_number_goes_to_that_line() {
 async fn a_message_for_a_number_of_no_line_is_refused_so_that_it_comes_again() {
     let world = two_lines("app-s3cret").await;
     let (outcome, queued) = posted(&world, &[change("999", &["wamid.1", "wamid.2"])]).await;
-    assert_eq!((outcome, queued), (Outcome::Misdirected { messages: 2 }, vec![]));
+    assert_eq!((outcome, queued), (InboundOutcome::Misdirected { messages: 2 }, vec![]));
     // What is ours is safe at once, and known when all of it comes again.
     let mixed =
         [change("999", &["wamid.1"]), change(PHONE_NUMBER_ID, &["wamid.3"]), change(OTHER_NUMBER, &["wamid.4"])];
     let (outcome, queued) = posted(&world, &mixed).await;
-    assert_eq!(outcome, Outcome::Misdirected { messages: 1 });
+    assert_eq!(outcome, InboundOutcome::Misdirected { messages: 1 });
     assert_eq!(queued, [of("sms-main", "wamid.3"), of(OTHER_LINE, "wamid.4")]);
 }
 
@@ -113,7 +113,7 @@ async fn a_message_for_a_number_of_no_line_is_refused_so_that_it_comes_again() {
 async fn a_line_with_another_secret_gets_nothing_that_is_not_signed_with_it() {
     let world = two_lines("another-app-s3cret").await;
     let (outcome, queued) = posted(&world, &[change(OTHER_NUMBER, &["wamid.1"])]).await;
-    assert_eq!((outcome, queued), (Outcome::Misdirected { messages: 1 }, vec![]));
+    assert_eq!((outcome, queued), (InboundOutcome::Misdirected { messages: 1 }, vec![]));
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_report_for_a_number_of_no_line_is_left_out_and_counted() {
     let world = two_lines("app-s3cret").await;
     let (outcome, queued) = posted(&world, &[reports("999")]).await;
     let left_out = LeftOut::of("report for an address of no line", 1);
-    assert_eq!(outcome, Outcome::Accepted { answer: Answer::empty(StatusCode::OK), queued: 0, left_out });
+    assert_eq!(outcome, InboundOutcome::Accepted { answer: Answer::empty(StatusCode::OK), queued: 0, left_out });
     assert!(queued.is_empty());
 }
 

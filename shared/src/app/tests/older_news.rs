@@ -2,7 +2,7 @@
 
 use super::world::{ANNA, account, at, conversation_id as id, line, owner, who};
 use crate::domain::{
-    conversation::{Change, Consumer, Conversation},
+    conversation::{Consumer, Conversation, Mutation},
     id::DialogId,
 };
 
@@ -17,12 +17,12 @@ fn an_older_conversation_does_not_replace_an_open_one() {
     let known = record.clone();
     let survey = DialogId::new("s1").unwrap();
     for as_of in [0, 49, 50] {
-        assert_eq!(record.observe_open(&id("c1"), None, at(as_of)), Change::Unchanged, "{as_of}");
-        assert_eq!(record.observe_open(&id("c1"), Some(&survey), at(as_of)), Change::Unchanged, "{as_of}");
+        assert_eq!(record.apply_opened(&id("c1"), None, at(as_of)), Mutation::Unchanged, "{as_of}");
+        assert_eq!(record.apply_opened(&id("c1"), Some(&survey), at(as_of)), Mutation::Unchanged, "{as_of}");
     }
-    assert_eq!(record.attach(&id("c1"), at(49)), Change::Unchanged);
+    assert_eq!(record.attach(&id("c1"), at(49)), Mutation::Unchanged);
     assert_eq!(record, known);
-    assert_eq!(record.observe_open(&id("c3"), None, at(51)), Change::Changed, "and a newer one does");
+    assert_eq!(record.apply_opened(&id("c3"), None, at(51)), Mutation::Changed, "and a newer one does");
     assert_eq!(record.open_conversation(), Some(&id("c3")));
 }
 
@@ -30,16 +30,16 @@ fn an_older_conversation_does_not_replace_an_open_one() {
 fn an_older_conversation_does_not_replace_a_closed_one() {
     let mut record = consumer();
     record.attach(&id("c2"), at(50));
-    record.observe_closed(&id("c2"), at(60));
+    record.apply_closed(&id("c2"), at(60));
     let known = record.clone();
     let survey = DialogId::new("s1").unwrap();
     for as_of in [0, 50, 59] {
-        assert_eq!(record.attach(&id("c1"), at(as_of)), Change::Unchanged, "{as_of}");
-        assert_eq!(record.observe_open(&id("c1"), None, at(as_of)), Change::Unchanged, "{as_of}");
-        assert_eq!(record.observe_open(&id("c1"), Some(&survey), at(as_of)), Change::Unchanged, "{as_of}");
+        assert_eq!(record.attach(&id("c1"), at(as_of)), Mutation::Unchanged, "{as_of}");
+        assert_eq!(record.apply_opened(&id("c1"), None, at(as_of)), Mutation::Unchanged, "{as_of}");
+        assert_eq!(record.apply_opened(&id("c1"), Some(&survey), at(as_of)), Mutation::Unchanged, "{as_of}");
     }
     assert_eq!(record, known);
-    assert_eq!(record.observe_open(&id("c3"), None, at(61)), Change::Changed, "and a newer one does");
+    assert_eq!(record.apply_opened(&id("c3"), None, at(61)), Mutation::Changed, "and a newer one does");
     assert_eq!(record.open_conversation(), Some(&id("c3")));
 }
 
@@ -47,7 +47,7 @@ fn an_older_conversation_does_not_replace_a_closed_one() {
 fn the_end_of_an_older_conversation_ends_nothing() {
     let mut record = consumer();
     record.attach(&id("c2"), at(50));
-    assert_eq!(record.observe_closed(&id("c1"), at(70)), Change::Unchanged);
+    assert_eq!(record.apply_closed(&id("c1"), at(70)), Mutation::Unchanged);
     record.reserve(&owner("a"), at(80), at(110));
     assert!(matches!(record.conversation, Conversation::Open { .. }));
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::world::{ANNA, Fault, SEND, SENTINEL, SMS, World, again, agent_says, attempt, from_person};
-use crate::{app::delivery::ComeAgain, port::Tokens};
+use crate::{app::delivery::RetryLater, port::Tokens};
 
 /// A person of these tests.
 fn person(number: i64) -> String {
@@ -108,7 +108,7 @@ async fn numbers_that_a_gateway_always_fails_for_hold_nobody_else_back() {
         if let Some((since, due, task)) = waiting.clone().filter(|(_, due, _)| *due <= second) {
             waiting = match worker.work(&task, &attempt(format!("well-{second}"), second)).await {
                 Ok(()) => None,
-                Err(ComeAgain { after }) => Some((since, due + after.as_secs(), task)),
+                Err(RetryLater { after }) => Some((since, due + after.as_secs(), task)),
             };
             waited = waited.max(second - since);
         }
@@ -124,7 +124,7 @@ async fn a_refusal_is_an_answer_and_holds_nobody_back() {
     for number in 0..8 {
         world.fault(SEND, Fault::Answer(429, json!({})));
         let result = worker.work(&from_person(&format!("mo-{number}"), ANNA, "one"), &attempt(number, 1)).await;
-        assert!(matches!(result, Err(ComeAgain { .. })));
+        assert!(matches!(result, Err(RetryLater { .. })));
     }
     worker.work(&from_person("mo-last", ANNA, "one"), &attempt("last", 2)).await.unwrap();
 }
@@ -247,7 +247,7 @@ async fn a_message_that_is_old_when_it_is_first_tried_is_not_parked_for_one_refu
         world.fault(SEND, Fault::Answer(429, json!({})));
         tries += 1;
         match worker.work(&task, &attempt(format!("t{tries}"), now)).await {
-            Err(ComeAgain { after }) => now += after.as_secs(),
+            Err(RetryLater { after }) => now += after.as_secs(),
             Ok(()) => break,
         }
     }

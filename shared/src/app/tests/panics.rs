@@ -6,14 +6,14 @@ use super::{
     ports::Moment,
     world::{ANNA, Workers, World, agent_says, attempt, from_person},
 };
-use crate::app::delivery::{Attempt, ComeAgain};
+use crate::app::delivery::{Attempt, RetryLater};
 
 /// Which of the two workers has panicked.
 type GivesUp = for<'a> fn(
     &'a Workers,
     &'a str,
     &'a Attempt,
-) -> std::pin::Pin<Box<dyn Future<Output = Result<(), ComeAgain>> + Send + 'a>>;
+) -> std::pin::Pin<Box<dyn Future<Output = Result<(), RetryLater>> + Send + 'a>>;
 
 #[tokio::test]
 async fn what_panics_is_in_the_queue_until_it_is_parked_whole() {

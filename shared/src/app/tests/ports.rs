@@ -15,8 +15,8 @@ use crate::{
         code::Code,
         conversation::Consumer,
         delivery::{
-            AcceptedCall, Begin, ConsumerRef, ConversationOwner, Doubt, Echo, Heard, Lease, LedgerEntry, MessageKey,
-            Parked, Shown, ShownName, Step,
+            AcceptedCall, Acquired, ConsumerRef, ConversationOwner, Echo, InboundReceipt, Lease, LedgerEntry,
+            MessageKey, OutboundReceipt, Parked, ReceiptName, Step, UncertainOutcome,
         },
         http::{HttpCall, HttpFailure, HttpReply},
         id::{AccountId, CallReference, ConversationId, DialogId, LineId, LpConsumerId, Owner, Sequence},
@@ -169,34 +169,38 @@ impl Http for Ports {
 
 #[async_trait]
 impl Ledger for Ports {
-    async fn shown(&self, line: &LineId, name: &ShownName) -> Result<Option<Shown>, StoreError> {
-        self.outside("shown", self.store.shown(line, name)).await
+    async fn outbound_receipt(&self, line: &LineId, name: &ReceiptName) -> Result<Option<OutboundReceipt>, StoreError> {
+        self.outside("shown", self.store.outbound_receipt(line, name)).await
     }
-    async fn reported(&self, line: &LineId, name: &ShownName, rank: u8) -> Result<(), StoreError> {
+    async fn reported(&self, line: &LineId, name: &ReceiptName, rank: u8) -> Result<(), StoreError> {
         self.outside("reported", self.store.reported(line, name, rank)).await
     }
-    async fn heard(
+    async fn inbound_receipt(
         &self,
         account: &AccountId,
         dialog: &DialogId,
         sequence: Sequence,
-    ) -> Result<Option<Heard>, StoreError> {
-        self.outside("heard", self.store.heard(account, dialog, sequence)).await
+    ) -> Result<Option<InboundReceipt>, StoreError> {
+        self.outside("heard", self.store.inbound_receipt(account, dialog, sequence)).await
     }
-    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<Heard>, StoreError> {
-        self.outside("last_heard", self.store.last_heard(consumer)).await
+    async fn last_inbound(&self, consumer: &ConsumerRef) -> Result<Option<InboundReceipt>, StoreError> {
+        self.outside("last_inbound", self.store.last_inbound(consumer)).await
     }
-    async fn note_taken(
+    async fn note_accepted(
         &self,
         line: &LineId,
         reference: &CallReference,
         accepted: &AcceptedCall,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.outside("note_taken", self.store.note_taken(line, reference, accepted, at)).await
+        self.outside("note_accepted", self.store.note_accepted(line, reference, accepted, at)).await
     }
-    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<AcceptedCall>, StoreError> {
-        self.outside("taken", self.store.taken(line, reference)).await
+    async fn accepted_call(
+        &self,
+        line: &LineId,
+        reference: &CallReference,
+    ) -> Result<Option<AcceptedCall>, StoreError> {
+        self.outside("taken", self.store.accepted_call(line, reference)).await
     }
     async fn note_echo(&self, account: &AccountId, dialog: &DialogId, echo: &Echo) -> Result<(), StoreError> {
         self.outside("note_echo", self.store.note_echo(account, dialog, echo)).await
@@ -276,8 +280,8 @@ impl Consumers for Ports {
 
 #[async_trait]
 impl Messages for Ports {
-    async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError> {
-        self.record("begin", self.store.begin(lease, now, until)).await
+    async fn acquire(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Acquired, StoreError> {
+        self.record("acquire", self.store.acquire(lease, now, until)).await
     }
     async fn is_done(&self, message: &MessageKey) -> Result<bool, StoreError> {
         self.outside("is_done", self.store.is_done(message)).await
@@ -291,17 +295,17 @@ impl Messages for Ports {
     ) -> Result<(), StoreError> {
         self.record("step_done", self.store.step_done(lease, done, step, entry)).await
     }
-    async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
-        self.record("finish", self.store.finish(lease, entry)).await
+    async fn complete(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
+        self.record("complete", self.store.complete(lease, entry)).await
     }
-    async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError> {
-        self.record("release", self.store.release(lease, counts, doubt)).await
+    async fn release(&self, lease: &Lease, counts: bool, uncertain: &UncertainOutcome) -> Result<(), StoreError> {
+        self.record("release", self.store.release(lease, counts, uncertain)).await
     }
-    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.record("give_back", self.store.give_back(lease)).await
+    async fn abandon(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.record("abandon", self.store.abandon(lease)).await
     }
-    async fn park(&self, lease: &Lease, parked: &Parked, doubt: &Doubt) -> Result<(), StoreError> {
-        self.record("park", self.store.park(lease, parked, doubt)).await
+    async fn park(&self, lease: &Lease, parked: &Parked, uncertain: &UncertainOutcome) -> Result<(), StoreError> {
+        self.record("park", self.store.park(lease, parked, uncertain)).await
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::world::{ANNA, Fault, SEND, World, account, at, attempt, change, event, from_person, line, owner, who};
 use crate::{
     domain::{
-        delivery::{Begin, Doubt, Heard, Lease, LedgerEntry, MessageKey},
+        delivery::{Acquired, InboundReceipt, Lease, LedgerEntry, MessageKey, UncertainOutcome},
         id::{AccountId, DialogId, ProviderMessageId, Sequence},
     },
     port::Messages,
@@ -33,18 +33,18 @@ async fn heard_last_in(world: &World, account: AccountId) {
         message: MessageKey::FromChannel { line: line(), name: "mo-before".to_owned() },
         owner: owner("before"),
     };
-    let begun = world.store.begin(&lease, at(0), at(30)).await.unwrap();
-    assert!(matches!(begun, Begin::Started { doubt: Doubt { attempts: 0, .. }, .. }));
-    let heard = Heard {
+    let begun = world.store.acquire(&lease, at(0), at(30)).await.unwrap();
+    assert!(matches!(begun, Acquired::Started { uncertain: UncertainOutcome { attempts: 0, .. }, .. }));
+    let heard = InboundReceipt {
         account,
         dialog: DialogId::new("c1").unwrap(),
         sequence: Sequence(99),
         consumer: who(ANNA),
         id,
         at: at(0),
-        by_place: false,
+        by_position: false,
     };
-    world.store.finish(&lease, Some(&LedgerEntry::Heard(heard))).await.unwrap();
+    world.store.complete(&lease, Some(&LedgerEntry::InboundReceipt(heard))).await.unwrap();
 }
 
 /// Every account counts its own dialogs: what one has heard last says nothing of the numbers of another.

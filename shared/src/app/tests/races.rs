@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     app::{
-        delivery::{Attempt, ComeAgain},
+        delivery::{Attempt, RetryLater},
         liveengage_client::{Keeper, LiveEngage},
     },
     testing::{MemoryStore, ScriptedHttp},
@@ -26,7 +26,7 @@ async fn insist(workers: &Workers, name: &str, task: &str) {
     let mut second = 0;
     for received in 1..40 {
         let attempt = Attempt { received, ..attempt(format!("{name}-{received}"), second) };
-        let Err(ComeAgain { after }) = workers.to_liveengage.work(task, &attempt).await else { return };
+        let Err(RetryLater { after }) = workers.to_liveengage.work(task, &attempt).await else { return };
         second += after.as_secs();
         // The others go on meanwhile.
         for _ in 0..after.as_secs() * 50 {

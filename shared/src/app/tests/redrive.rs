@@ -39,7 +39,10 @@ async fn notified(world: &World, body: &[u8]) -> Vec<QueueMessage> {
     let accept = AcceptWebhook::new(Arc::clone(&world.accounts), Arc::<MemoryQueue>::clone(&queue));
     let correlation = CorrelationId::new("r1").unwrap();
     let outcome = accept.accept(&headers, &Bytes::copy_from_slice(body), &correlation, at(0)).await;
-    assert!(matches!(outcome, webhook::Outcome::Accepted { .. } | webhook::Outcome::Unreadable(_)), "{outcome:?}");
+    assert!(
+        matches!(outcome, webhook::WebhookOutcome::Accepted { .. } | webhook::WebhookOutcome::Unreadable(_)),
+        "{outcome:?}"
+    );
     queue.sent()
 }
 
@@ -56,7 +59,7 @@ async fn received(world: &World, body: &Value) -> Vec<QueueMessage> {
     let accept = AcceptChannelRequest::new(Arc::clone(&world.lines), Arc::<MemoryQueue>::clone(&queue));
     let request = ChannelRequest { method: Method::POST, headers, query: vec![], body: body.into() };
     let outcome = accept.accept("sms-main", &request, &CorrelationId::new("r1").unwrap(), at(0)).await;
-    assert!(matches!(outcome, inbound::Outcome::Accepted { .. }), "{outcome:?}");
+    assert!(matches!(outcome, inbound::InboundOutcome::Accepted { .. }), "{outcome:?}");
     queue.sent()
 }
 

@@ -15,7 +15,7 @@ use crate::{
         inbound::{self, AcceptChannelRequest},
         webhook::{self, AcceptWebhook},
     },
-    channel::{ChannelRequest, Refusal},
+    channel::{ChannelRequest, VerifyError},
     domain::id::CorrelationId,
     liveengage::signature,
     testing::MemoryQueue,
@@ -86,8 +86,8 @@ async fn no_header_that_names_a_host_lets_a_webhook_in_or_keeps_it_out() {
             let headers = with(&headers, name, value);
             let outcome = accept.accept(&headers, &Bytes::from(body.clone()), &correlation(), at(0)).await;
             let is_as_ever = match outcome {
-                webhook::Outcome::Accepted { queued: 1, .. } => is_theirs,
-                webhook::Outcome::Refused(signature::Refusal::Wrong) => !is_theirs,
+                webhook::WebhookOutcome::Accepted { queued: 1, .. } => is_theirs,
+                webhook::WebhookOutcome::Refused(signature::VerifyError::Wrong) => !is_theirs,
                 _ => false,
             };
             assert!(is_as_ever, "{name}: {value}: {outcome:?}");
@@ -114,8 +114,8 @@ async fn no_header_that_names_a_host_lets_a_channels_request_in_or_keeps_it_out(
             let accept = AcceptChannelRequest::new(Arc::clone(&world.lines), Arc::<MemoryQueue>::clone(&queue));
             let outcome = accept.accept(line().as_str(), &request, &correlation(), at(0)).await;
             let is_as_ever = match outcome {
-                inbound::Outcome::Accepted { queued: 1, .. } => is_theirs,
-                inbound::Outcome::Refused(Refusal::Wrong) => !is_theirs,
+                inbound::InboundOutcome::Accepted { queued: 1, .. } => is_theirs,
+                inbound::InboundOutcome::Refused(VerifyError::Wrong) => !is_theirs,
                 _ => false,
             };
             assert!(is_as_ever, "{name}: {value}: {outcome:?}");

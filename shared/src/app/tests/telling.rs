@@ -7,7 +7,7 @@ use super::world::{
 };
 use crate::{
     app::{
-        delivery::{About, Attempt, end},
+        delivery::{Attempt, DeliveryContext, end},
         error::DeliveryError,
     },
     domain::delivery::MessageKey,
@@ -60,7 +60,7 @@ async fn an_agent_sees_that_and_why_a_message_did_not_reach_the_person() {
 async fn what_was_parked_before_it_was_begun_is_off_the_queue_when_it_comes_again() {
     let store = MemoryStore::default();
     let key = MessageKey::ByDigest { digest: "0a1b".to_owned() };
-    let about = About { accepted_at: Some(at(0)), ..About::default() };
+    let about = DeliveryContext { accepted_at: Some(at(0)), ..DeliveryContext::default() };
     for name in ["a", "b"] {
         let attempt = Attempt { received: 20, ..attempt(name, 13 * 3600) };
         let failure = Err(DeliveryError::UnknownLine { line: line() });
@@ -189,7 +189,7 @@ async fn nobody_is_told_of_a_message_that_another_worker_has() {
     };
     let late = 13 * 60 * 60;
     let (now, until) = (at(late), at(late + 20));
-    crate::port::Messages::begin(&*world.store, &lease, now, until).await.unwrap();
+    crate::port::Messages::acquire(&*world.store, &lease, now, until).await.unwrap();
     assert!(workers.to_liveengage.work(&from_person("mo-2", ANNA, "two"), &attempt("a", late + 1)).await.is_err());
     assert!(news(&world).is_empty());
     assert!(world.store.parked().is_empty());

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use super::world::{PHONE_NUMBER_ID, World, at, attempt, line};
 use crate::{
     app::{
-        inbound::{AcceptChannelRequest, Outcome},
+        inbound::{AcceptChannelRequest, InboundOutcome},
         redrive::{Facts, QueueKind, regroup},
         task::LARGEST_TASK,
     },
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What the entry point queues of these messages of Meta, and what it answers.
-async fn received(world: &World, messages: &[Value]) -> (Outcome, Vec<QueueMessage>) {
+async fn received(world: &World, messages: &[Value]) -> (InboundOutcome, Vec<QueueMessage>) {
     let value = json!({"metadata": {"phone_number_id": PHONE_NUMBER_ID}, "messages": messages});
     let entry = json!({"id": "1", "changes": [{"field": "messages", "value": value}]});
     let body = json!({"object": "whatsapp_business_account", "entry": [entry]}).to_string();
@@ -47,8 +47,8 @@ fn without(mut message: Value, field: &str) -> Value {
     message
 }
 
-fn accepted(queued: usize) -> Outcome {
-    Outcome::Accepted { answer: Answer::empty(StatusCode::OK), queued, left_out: LeftOut::default() }
+fn accepted(queued: usize) -> InboundOutcome {
+    InboundOutcome::Accepted { answer: Answer::empty(StatusCode::OK), queued, left_out: LeftOut::default() }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::ports::{Death, Ports};
 use crate::{
     app::{
-        delivery::{Attempt, ComeAgain, Pace},
+        delivery::{Attempt, RetryLater, TimeScale},
         liveengage_client::LiveEngage,
         registry::{Accounts, Lines, Registry},
         to_channel::DeliverToChannel,
@@ -61,7 +61,13 @@ pub(super) fn owner(name: impl std::fmt::Display) -> Owner {
 
 /// One attempt that begins at `second` and may take the 30 s of a worker.
 pub(super) fn attempt(name: impl std::fmt::Display, second: i64) -> Attempt {
-    Attempt { owner: owner(name), now: at(second), deadline: at(second + 30), received: 1, pace: Pace::TEMPLATE }
+    Attempt {
+        owner: owner(name),
+        now: at(second),
+        deadline: at(second + 30),
+        received: 1,
+        time_scale: TimeScale::TEMPLATE,
+    }
 }
 
 /// What a call meets instead of a working other side.
@@ -460,7 +466,7 @@ impl Workers {
             let attempt = Attempt { received, ..attempt(format!("insist-{second}"), second) };
             match self.to_liveengage.work(task, &attempt).await {
                 Ok(()) => return second,
-                Err(ComeAgain { after }) => second += after.as_secs().max(1),
+                Err(RetryLater { after }) => second += after.as_secs().max(1),
             }
             world.hear_news(second).await;
         }
@@ -468,8 +474,8 @@ impl Workers {
     }
 }
 
-pub(super) fn again(seconds: i64) -> Result<(), ComeAgain> {
-    Err(ComeAgain { after: SignedDuration::from_secs(seconds) })
+pub(super) fn again(seconds: i64) -> Result<(), RetryLater> {
+    Err(RetryLater { after: SignedDuration::from_secs(seconds) })
 }
 
 /// A queue message with a person's text, taken over at second 0.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{About, Attempt, ConsumerRef, DeliverToChannel, Delivered, DeliveryError, MessageKey, Outgoing};
+use super::{Attempt, ConsumerRef, DeliverToChannel, Delivered, DeliveryContext, DeliveryError, MessageKey, Outgoing};
 use crate::{
     channel::rendering::{self, Rendering},
     domain::{
@@ -32,22 +32,24 @@ impl DeliverToChannel {
         event: &DialogEvent,
         key: &MessageKey,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
     ) -> Result<Delivered, DeliveryError> {
         let (text, content) = match &event.kind {
             EventKind::Text(text) if event.quick_replies.is_none() => {
                 let offer = Some(Offer { event, menu: None });
                 let content = Outgoing::Content(OutboundContent::Text { text: text.clone() });
-                return self.send(consumer, content, offer, key, attempt, about).await;
+                return self.send(consumer, content, offer, key, attempt, context).await;
             }
             EventKind::Text(text) => (Some(text), Value::Null),
             EventKind::RichContent(Structured(content)) => (None, content.clone()),
             EventKind::File(file) => {
                 let file = Outgoing::Hosted { account, file };
-                return self.send(consumer, file, Some(Offer { event, menu: None }), key, attempt, about).await;
+                return self.send(consumer, file, Some(Offer { event, menu: None }), key, attempt, context).await;
             }
             EventKind::OtherContent(content) => {
-                return self.refuse(key, attempt, about, DeliveryError::Unsupported { content: content.clone() }).await;
+                return self
+                    .refuse(key, attempt, context, DeliveryError::Unsupported { content: content.clone() })
+                    .await;
             }
             EventKind::AcceptStatus { .. } | EventKind::ChatState(_) | EventKind::Unknown(_) => {
                 return Ok(Delivered::Nothing("not content"));
@@ -59,7 +61,7 @@ impl DeliverToChannel {
             structured_content::read(&content, event.quick_replies.as_ref().map(|Structured(replies)| replies));
         if ignored.total() > 0 {
             tracing::warn!(
-                correlation = about.correlation,
+                correlation = context.correlation,
                 count = ignored.total(),
                 "parts of structured content are not known"
             );
@@ -73,19 +75,19 @@ impl DeliverToChannel {
             None if text.is_some() => OutboundContent::Text { text: text.cloned().unwrap_or_else(empty) },
             None => {
                 let error = DeliveryError::Unsupported { content: Code::ours("structured content without any text") };
-                return self.refuse(key, attempt, about, error).await;
+                return self.refuse(key, attempt, context, error).await;
             }
         };
         let offered = rendering.is_answerable();
         let menu = menu(event, rendering, attempt);
         if offered && menu.is_none() {
             tracing::warn!(
-                correlation = about.correlation,
+                correlation = context.correlation,
                 count = 1,
                 "a menu is too large to be kept; answers are plain texts"
             );
         }
-        self.send(consumer, Outgoing::Content(outgoing), Some(Offer { event, menu }), key, attempt, about).await
+        self.send(consumer, Outgoing::Content(outgoing), Some(Offer { event, menu }), key, attempt, context).await
     }
 }
 

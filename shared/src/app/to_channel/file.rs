@@ -4,7 +4,7 @@ use super::{Attempt, ConsumerRef, DeliverToChannel, DeliveryError, LineSettings,
 use crate::{
     app::{
         delivery::{FILE_TRANSFER, LIVEENGAGE_CALL},
-        files::{Refusal, streamed},
+        files::{FileRejected, streamed},
         liveengage_client::Caller,
         task::digest,
     },
@@ -12,7 +12,7 @@ use crate::{
     domain::{
         breaker::Who,
         code::Code,
-        conversation::{Change, Consumer, ConsumerToken, Identity},
+        conversation::{Consumer, ConsumerToken, Identity, Mutation},
         id::AccountId,
         message::OutboundFile,
     },
@@ -54,17 +54,17 @@ impl DeliverToChannel {
         let Some(largest) = largest(limits, &file_type) else { return Err(unsupported("a document")) };
         let stream = match streamed(download, largest).await {
             Ok(stream) => stream,
-            Err(Refusal::TooLarge { largest }) => {
+            Err(FileRejected::TooLarge { largest }) => {
                 let content = Code::counted("a file of more than ", largest / 1_000_000, " MB");
                 return Err(DeliveryError::Unsupported { content });
             }
-            Err(Refusal::Empty) => return Err(unsupported("an empty file")),
-            Err(Refusal::BrokenOff(failure)) => {
+            Err(FileRejected::Empty) => return Err(unsupported("an empty file")),
+            Err(FileRejected::BrokenOff(failure)) => {
                 return Err(DeliveryError::Http { call: "LiveEngage file download", failure });
             }
         };
-        let about = outbound(&file_type, stream.size, file).ok_or_else(|| unsupported("a file of this type"))?;
-        Ok((about, stream))
+        let context = outbound(&file_type, stream.size, file).ok_or_else(|| unsupported("a file of this type"))?;
+        Ok((context, stream))
     }
 
     /// Downloads by the person's token, and once more by a new one if there is none or it is refused.
@@ -118,10 +118,10 @@ impl DeliverToChannel {
         let save = |record: &mut Consumer| {
             let newer = record.identity.as_ref().is_some_and(|known| Some(&known.token) != refused);
             if record.account != *account || newer {
-                return Change::Unchanged;
+                return Mutation::Unchanged;
             }
             record.identity = Some(identity.clone());
-            Change::Changed
+            Mutation::Changed
         };
         update(&*self.ports.consumers, consumer, || account.clone(), save).await.map(drop)
     }

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{About, Attempt, DeliverToChannel, Delivered, DeliveryError};
+use super::{Attempt, DeliverToChannel, Delivered, DeliveryContext, DeliveryError};
 use crate::{
     channel::Capabilities,
     domain::{
@@ -39,12 +39,12 @@ impl DeliverToChannel {
         account: &AccountId,
         event: &DialogEvent,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
     ) -> Delivered {
-        match self.try_indicating(account, event, attempt, about).await {
+        match self.try_indicating(account, event, attempt, context).await {
             Ok(delivered) => delivered,
             Err(error) => {
-                tracing::debug!(correlation = about.correlation, %error, "an indication is left out");
+                tracing::debug!(correlation = context.correlation, %error, "an indication is left out");
                 Delivered::Nothing("indication failed")
             }
         }
@@ -55,9 +55,9 @@ impl DeliverToChannel {
         account: &AccountId,
         event: &DialogEvent,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
     ) -> Result<Delivered, DeliveryError> {
-        let age = about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
+        let age = context.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
         let wanted = match &event.kind {
             // Who an originator without a role is takes a read to find out: not for this.
             _ if event.role != Role::Brand => return Ok(Delivered::Nothing("echo")),
@@ -74,21 +74,23 @@ impl DeliverToChannel {
             return Ok(Delivered::Nothing("not shown"));
         }
         let (consumer, indication) = match wanted {
-            Wanted::Read(sequence) => match self.ports.ledger.heard(account, &event.dialog, sequence).await? {
-                Some(heard) => (heard.consumer, Indication::Read { message: heard.id }),
-                None => return Ok(Delivered::Nothing("not ours")),
-            },
+            Wanted::Read(sequence) => {
+                match self.ports.ledger.inbound_receipt(account, &event.dialog, sequence).await? {
+                    Some(heard) => (heard.consumer, Indication::Read { message: heard.id }),
+                    None => return Ok(Delivered::Nothing("not ours")),
+                }
+            }
             Wanted::Typing(typing) => {
                 match self.ports.consumers.conversation_owner(account, &event.conversation).await? {
                     Some(ConversationOwner::Ours(consumer) | ConversationOwner::OurSurvey(consumer, _)) => {
-                        let last_message = self.ports.ledger.last_heard(&consumer).await?.map(|heard| heard.id);
+                        let last_message = self.ports.ledger.last_inbound(&consumer).await?.map(|heard| heard.id);
                         (consumer, Indication::Typing { typing, last_message })
                     }
                     _ => return Ok(Delivered::Nothing("not ours")),
                 }
             }
         };
-        self.show(&consumer, &indication, attempt, about).await
+        self.show(&consumer, &indication, attempt, context).await
     }
 
     async fn show(
@@ -96,9 +98,9 @@ impl DeliverToChannel {
         consumer: &ConsumerRef,
         indication: &Indication,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
     ) -> Result<Delivered, DeliveryError> {
-        about.line = Some(consumer.line.clone());
+        context.line = Some(consumer.line.clone());
         let settings = self.settings(consumer, attempt).await?;
         let line = &settings.current.line;
         let Some(call) = line.indicate(&consumer.user, indication) else {
@@ -109,7 +111,7 @@ impl DeliverToChannel {
         if reply.status.is_success() {
             return Ok(Delivered::Nothing("shown"));
         }
-        tracing::debug!(correlation = about.correlation, status = reply.status.as_u16(), "an indication is refused");
+        tracing::debug!(correlation = context.correlation, status = reply.status.as_u16(), "an indication is refused");
         Ok(Delivered::Nothing("indication refused"))
     }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    About, Attempt, ConsumerRef, DeliverToChannel, Delivered, DeliveryError, LineSettings, MessageKey, begin,
-    content::Offer, file::outbound, update,
+    Attempt, ConsumerRef, DeliverToChannel, Delivered, DeliveryContext, DeliveryError, LineSettings, MessageKey,
+    acquire, content::Offer, file::outbound, update,
 };
 use crate::{
     app::{
@@ -14,8 +14,11 @@ use crate::{
     channel::{ChannelCall, Effect, Receipt, Repeat},
     domain::{
         breaker::Who,
-        conversation::{Change, Consumer},
-        delivery::{CarriedOut, Decided, Doubt, LedgerEntry, Shown, ShownName, ShownPlace, Step, WhenInDoubt},
+        conversation::{Consumer, Mutation},
+        delivery::{
+            CarriedOut, LedgerEntry, MessagePosition, OnUncertain, OutboundReceipt, ReceiptName, Step, StepData,
+            UncertainOutcome,
+        },
         id::{AccountId, CallReference, CorrelationId, ProviderMessageId},
         message::{OutboundContent, OutboundFile, OutboundMessage},
     },
@@ -42,24 +45,24 @@ impl DeliverToChannel {
         offer: Option<Offer<'_>>,
         key: &MessageKey,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
     ) -> Result<Delivered, DeliveryError> {
         let messages = &self.ports.messages;
-        let Some((lease, mut steps)) = begin(&**messages, key.clone(), attempt, about).await? else {
+        let Some((lease, mut steps)) = acquire(&**messages, key.clone(), attempt, context).await? else {
             return Ok(Delivered::Nothing("delivered before"));
         };
         let settings = self.settings(consumer, attempt).await?;
         let settings = &settings.current;
-        let when_in_doubt = match &outgoing {
-            Outgoing::FailureNotice(_) => WhenInDoubt::Repeat,
-            Outgoing::Content(_) | Outgoing::Hosted { .. } => settings.when_in_doubt,
+        let on_uncertain = match &outgoing {
+            Outgoing::FailureNotice(_) => OnUncertain::Repeat,
+            Outgoing::Content(_) | Outgoing::Hosted { .. } => settings.on_uncertain,
         };
         let (content, mut source) = match outgoing {
             Outgoing::Content(content) | Outgoing::FailureNotice(content) => (content, None),
             Outgoing::Hosted { account, file } => {
                 let mut source = Source { account, file, open: None };
                 // What an earlier attempt has brought over needn't be there any more.
-                let noted = steps.first().and_then(|step| step.decided.as_ref()).and_then(Decided::read::<Noted>);
+                let noted = steps.first().and_then(|step| step.decided.as_ref()).and_then(StepData::read::<FileInfo>);
                 let file = match noted.and_then(|noted| noted.outbound(file)) {
                     Some(file) => file,
                     None => {
@@ -75,7 +78,7 @@ impl DeliverToChannel {
         reference.truncate(32);
         let message = OutboundMessage { to: consumer.user.clone(), reference, content };
         let place = offer.as_ref().and_then(|Offer { event, .. }| {
-            Some(ShownPlace {
+            Some(MessagePosition {
                 conversation: event.conversation.clone(),
                 dialog: event.dialog.clone(),
                 sequence: event.sequence?,
@@ -84,16 +87,16 @@ impl DeliverToChannel {
         let mut done: Vec<_> = steps.iter().map(receipt_of).collect();
         let mut next = settings.line.next_call(&message, &done)?;
         let mut taken = match &next {
-            Some(call) => self.taken_before((settings, when_in_doubt), consumer, &call.effect, about).await?,
+            Some(call) => self.taken_before((settings, on_uncertain), consumer, &call.effect, context).await?,
             None => None,
         };
         // Before it is shown: an answer can be faster than what comes after. And not again when it has been shown: an answer may have
         // used it up.
         if let Some(Offer { event, menu }) = offer.filter(|_| steps.is_empty() && taken.is_none()) {
             let change = |consumer: &mut Consumer| {
-                let said = consumer.observe_said(&event.conversation, &event.dialog, event.at);
+                let said = consumer.apply_message(&event.conversation, &event.dialog, event.at);
                 let offered = consumer.offer((&event.conversation, &event.dialog), event.sequence, menu.clone());
-                if said == Change::Changed { said } else { offered }
+                if said == Mutation::Changed { said } else { offered }
             };
             update(&*self.ports.consumers, consumer, || settings.account.clone(), change).await?;
         }
@@ -108,17 +111,17 @@ impl DeliverToChannel {
                 None => {
                     attempt.check_time(&*self.ports.clock, CHANNEL_CALL)?;
                     let is_message = matches!(call.effect, Effect::Message { .. });
-                    let receipt = self.call(settings, consumer, call, source.as_mut(), attempt, about).await?;
+                    let receipt = self.call(settings, consumer, call, source.as_mut(), attempt, context).await?;
                     if is_message {
                         // Should the table not take the note of it, the next attempt asks.
-                        about.doubt.add(CarriedOut::Perhaps, None);
+                        context.uncertain.add(CarriedOut::Perhaps, None);
                     }
                     receipt
                 }
             };
             let step = Step {
                 upload: !receipt.is_message,
-                decided: Noted::of(&message.content).and_then(|noted| Decided::note(&noted)),
+                decided: FileInfo::of(&message.content).and_then(|noted| StepData::note(&noted)),
                 ..Step::done(receipt.provider_id.clone())
             };
             done.push(receipt);
@@ -127,13 +130,13 @@ impl DeliverToChannel {
             let part = done.iter().filter(|receipt| receipt.is_message).count().saturating_sub(1);
             let name = done.last().and_then(|receipt| shown_name(receipt, reference));
             let entry = name.and_then(|name| {
-                shown(settings, consumer, name, place.clone(), (part, next.is_none()), about, attempt)
+                shown(settings, consumer, name, place.clone(), (part, next.is_none()), context, attempt)
             });
             messages.step_done(&lease, steps.len(), &step, entry.as_ref()).await?;
             steps.push(step);
-            about.doubt = Doubt::none_after(steps.len());
+            context.uncertain = UncertainOutcome::none_after(steps.len());
         }
-        messages.finish(&lease, None).await?;
+        messages.complete(&lease, None).await?;
         Ok(if steps.is_empty() { Delivered::Nothing("empty text") } else { Delivered::Sent })
     }
 
@@ -144,7 +147,7 @@ impl DeliverToChannel {
         ChannelCall { call, file, effect }: ChannelCall,
         source: Option<&mut Source<'_>>,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
     ) -> Result<Receipt, DeliveryError> {
         let name = call.name;
         let (line, now) = (&consumer.line, attempt.now);
@@ -172,7 +175,7 @@ impl DeliverToChannel {
         if let (Err(error), Effect::Message { .. }) = (&receipt, &effect)
             && let Some(carried_out) = error.carried_out(name)
         {
-            about.doubt.add(carried_out, None);
+            context.uncertain.add(carried_out, None);
         }
         receipt
     }
@@ -180,24 +183,24 @@ impl DeliverToChannel {
     /// What the channel has said of this call at an earlier attempt, if there is a doubt and a report of the channel resolves it.
     ///
     /// # Errors
-    /// [`DeliveryError::InDoubt`] when nothing tells, and the line doesn't repeat then.
+    /// [`DeliveryError::Uncertain`] when nothing tells, and the line doesn't repeat then.
     async fn taken_before(
         &self,
-        (settings, when_in_doubt): (&LineSettings, WhenInDoubt),
+        (settings, on_uncertain): (&LineSettings, OnUncertain),
         consumer: &ConsumerRef,
         effect: &Effect,
-        about: &About,
+        context: &DeliveryContext,
     ) -> Result<Option<Receipt>, DeliveryError> {
-        let (true, Effect::Message { reference }) = (about.doubt.exists(), effect) else { return Ok(None) };
+        let (true, Effect::Message { reference }) = (context.uncertain.exists(), effect) else { return Ok(None) };
         if let Some(reference) = reference
-            && let Some(accepted) = self.ports.ledger.taken(&consumer.line, reference).await?
+            && let Some(accepted) = self.ports.ledger.accepted_call(&consumer.line, reference).await?
         {
-            let (correlation, line) = (about.correlation.as_str(), consumer.line.as_str());
+            let (correlation, line) = (context.correlation.as_str(), consumer.line.as_str());
             tracing::info!(correlation, line, count = 1, "an earlier attempt was taken by the channel: not sent again");
             return Ok(Some(Receipt { provider_id: accepted.id.map(Into::into), is_message: true }));
         }
         let safe = settings.line.capabilities().repeat == Repeat::Once;
-        if safe || when_in_doubt.repeats(&about.doubt) { Ok(None) } else { Err(DeliveryError::InDoubt) }
+        if safe || on_uncertain.repeats(&context.uncertain) { Ok(None) } else { Err(DeliveryError::Uncertain) }
     }
 }
 
@@ -210,12 +213,12 @@ struct Source<'a> {
 
 /// What is known of a file that was opened.
 #[derive(Serialize, Deserialize)]
-struct Noted {
+struct FileInfo {
     file_type: FileType,
     size: u64,
 }
 
-impl Noted {
+impl FileInfo {
     fn of(content: &OutboundContent) -> Option<Self> {
         match content {
             OutboundContent::File(file) => {
@@ -235,29 +238,29 @@ fn receipt_of(step: &Step) -> Receipt {
 }
 
 /// What a message that was sent is found by when the channel reports on it: the channel's id, or else our own name for the call.
-fn shown_name(receipt: &Receipt, reference: Option<CallReference>) -> Option<ShownName> {
+fn shown_name(receipt: &Receipt, reference: Option<CallReference>) -> Option<ReceiptName> {
     if !receipt.is_message {
         return None;
     }
     let id = receipt.provider_id.as_deref().and_then(|id| ProviderMessageId::new(id).ok());
-    id.map(ShownName::Id).or(reference.map(ShownName::Reference))
+    id.map(ReceiptName::Id).or(reference.map(ReceiptName::Reference))
 }
 
 /// What the ledger notes of a message that was sent: only a channel that reports on it will ask.
 fn shown(
     settings: &LineSettings,
     consumer: &ConsumerRef,
-    name: ShownName,
-    place: Option<ShownPlace>,
+    name: ReceiptName,
+    place: Option<MessagePosition>,
     (part, last): (usize, bool),
-    about: &About,
+    context: &DeliveryContext,
     attempt: &Attempt,
 ) -> Option<LedgerEntry> {
     let capabilities = settings.line.capabilities();
     if !(capabilities.reports_delivery || capabilities.reports_reading) {
         return None;
     }
-    Some(LedgerEntry::Shown(Shown {
+    Some(LedgerEntry::OutboundReceipt(OutboundReceipt {
         line: consumer.line.clone(),
         name,
         user: consumer.user.clone(),
@@ -265,7 +268,7 @@ fn shown(
         part,
         last,
         rank: 0,
-        correlation: CorrelationId::new(about.correlation.as_str()).ok(),
+        correlation: CorrelationId::new(context.correlation.as_str()).ok(),
         at: attempt.now,
     }))
 }

@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Delivered, DeliveryError, LIVEENGAGE_CALL, Way, digest, way::Told};
+use super::{
+    ConsumerSession, Delivered, DeliveryContext, DeliveryError, LIVEENGAGE_CALL, consumer_session::Published, digest,
+};
 use crate::{
     app::delivery::name_of,
     domain::{
-        conversation::{Change, Consumer},
-        delivery::{Decided, DialogRef, LedgerEntry, Step},
+        conversation::{Consumer, Mutation},
+        delivery::{DialogRef, LedgerEntry, Step, StepData},
         id::{ConversationId, CorrelationId, DialogId},
         menu::Chosen,
         message::{ContactCard, InboundContent, InboundEvent, InboundMedia, Location, MessageText},
@@ -25,7 +27,7 @@ const LONGEST_CAPTION: usize = 2000;
 /// What became of a file before anybody was told of it.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Brought {
+pub(super) enum MediaOutcome {
     /// LivePerson has it.
     Hosted(HostedFile),
     /// The agent can't be shown it.
@@ -45,18 +47,18 @@ struct Closing {
 
 /// One message on its way.
 pub(super) struct Delivery<'a> {
-    pub(super) way: Way<'a>,
+    pub(super) session: ConsumerSession<'a>,
     pub(super) event: &'a InboundEvent,
     pub(super) correlation: &'a CorrelationId,
     /// What was done at earlier attempts.
     pub(super) steps: Vec<Step>,
-    pub(super) about: &'a mut About,
+    pub(super) context: &'a mut DeliveryContext,
 }
 
 impl Delivery<'_> {
     pub(super) async fn run(mut self) -> Result<Delivered, DeliveryError> {
         let result = self.content().await;
-        self.about.doubt = self.way.doubt;
+        self.context.uncertain = self.session.uncertain;
         result
     }
 
@@ -83,8 +85,8 @@ impl Delivery<'_> {
         }
         // What the first attempt took it for, it stays: the line's words may have been changed since.
         let closes = match self.steps.first() {
-            Some(step) => step.decided.as_ref().and_then(Decided::read::<Closing>).is_some(),
-            None => self.way.settings.closes(text),
+            Some(step) => step.decided.as_ref().and_then(StepData::read::<Closing>).is_some(),
+            None => self.session.settings.closes(text),
         };
         if closes {
             return self.close(text).await;
@@ -96,20 +98,20 @@ impl Delivery<'_> {
         };
         let Some(chosen) = chosen else { return self.pieces(text, 0, None).await };
         if self.steps.is_empty() {
-            let written_at = self.way.written_at(self.about);
-            let sequence = self.way.tell_choice(&chosen, written_at).await?;
+            let written_at = self.session.written_at(self.context);
+            let sequence = self.session.tell_choice(&chosen, written_at).await?;
             let reference = sequence.map(|sequence| sequence.0.to_string());
             let step = Step { chosen: Some(chosen.clone()), ..Step::done(reference) };
             self.note(step, None).await?;
         }
         // A date is answered once. At every attempt, because a crash may have come between.
-        if self.way.consumer().await?.menu.clone().is_some_and(|mut menu| menu.answered(&chosen)) {
+        if self.session.consumer().await?.menu.clone().is_some_and(|mut menu| menu.answered(&chosen)) {
             let answered = |consumer: &mut Consumer| {
                 let changed = consumer.menu.as_mut().is_some_and(|menu| menu.answered(&chosen));
-                if changed { Change::Changed } else { Change::Unchanged }
+                if changed { Mutation::Changed } else { Mutation::Unchanged }
             };
-            self.way.update(answered).await?;
-            self.way.forget();
+            self.session.update(answered).await?;
+            self.session.forget();
         }
         // An answer's first step is the click, and then comes its text.
         self.pieces(chosen.text.as_str(), 1, chosen.metadata.as_ref()).await
@@ -117,8 +119,8 @@ impl Delivery<'_> {
 
     /// What the text or the button chooses of the menu that the person was last shown.
     async fn chosen(&mut self, text: &str, button: Option<&String>) -> Result<Option<Chosen>, DeliveryError> {
-        let written_at = self.way.written_at(self.about);
-        let consumer = self.way.consumer().await?;
+        let written_at = self.session.written_at(self.context);
+        let consumer = self.session.consumer().await?;
         Ok(match (&consumer.menu, consumer.open_conversation()) {
             (Some(menu), Some(conversation)) => match button {
                 Some(id) => menu.chosen_by_id(id, conversation),
@@ -138,17 +140,17 @@ impl Delivery<'_> {
         let pieces = text_pieces(text);
         let mut entry = None;
         for (index, piece) in pieces.iter().enumerate().skip(self.steps.len().saturating_sub(before)) {
-            let told = self.way.send(index, Event::Text(piece), metadata, self.about).await?;
-            self.about.conversation = Some(told.conversation.clone());
+            let told = self.session.send(index, Event::Text(piece), metadata, self.context).await?;
+            self.context.conversation = Some(told.conversation.clone());
             let step = Step::done(told.sequence.map(|sequence| sequence.0.to_string()));
-            entry = self.way.heard(&told, self.event);
+            entry = self.session.heard(&told, self.event);
             if index + 1 < pieces.len() {
-                self.way.step_done(index + before, &step, entry.take().as_ref()).await?;
+                self.session.step_done(index + before, &step, entry.take().as_ref()).await?;
             }
         }
         // The last step and the end are one write: a message of one piece costs one less.
-        self.way.worker.ports.messages.finish(self.way.lease, entry.as_ref()).await?;
-        self.way.end_typing().await;
+        self.session.worker.ports.messages.complete(self.session.lease, entry.as_ref()).await?;
+        self.session.end_typing().await;
         Ok(Delivered::Sent)
     }
 
@@ -162,35 +164,35 @@ impl Delivery<'_> {
             let rest = if *hosted && goes_along { "" } else { caption };
             return self.pieces(rest, 1, None).await;
         }
-        let known = self.steps.first().and_then(|step| step.decided.as_ref()).and_then(Decided::read::<Brought>);
+        let known = self.steps.first().and_then(|step| step.decided.as_ref()).and_then(StepData::read::<MediaOutcome>);
         let brought = match known {
             Some(brought) => brought,
             None => {
                 let brought = self.bring(media, goes_along.then_some(caption)).await?;
-                self.note(Step { decided: Decided::note(&brought), ..Step::done(None) }, None).await?;
+                self.note(Step { decided: StepData::note(&brought), ..Step::done(None) }, None).await?;
                 brought
             }
         };
         if self.steps.len() < 2 {
             let placeholder;
             let event = match &brought {
-                Brought::Hosted(file) => Event::File(file),
-                Brought::Refused { reason } => {
+                MediaOutcome::Hosted(file) => Event::File(file),
+                MediaOutcome::Refused { reason } => {
                     placeholder = format!("[{}: {reason}]", media.kind.label());
                     Event::Text(&placeholder)
                 }
             };
-            let told = self.way.send(0, event, None, self.about).await?;
-            self.about.conversation = Some(told.conversation.clone());
-            let entry = self.way.heard(&told, self.event);
+            let told = self.session.send(0, event, None, self.context).await?;
+            self.context.conversation = Some(told.conversation.clone());
+            let entry = self.session.heard(&told, self.event);
             let step = Step::done(told.sequence.map(|sequence| sequence.0.to_string()));
             self.note(step, entry.as_ref()).await?;
         }
-        let hosted = matches!(brought, Brought::Hosted(_));
-        if let (false, Some(notice)) = (hosted, self.way.settings.file_refused_notice.clone()) {
-            let (who, attempt) = (self.way.who, self.way.attempt);
-            let name = digest([b"file refused".as_slice(), name_of(&self.way.lease.message).as_bytes()]);
-            self.way.worker.say(who, self.correlation, attempt, name, notice).await?;
+        let hosted = matches!(brought, MediaOutcome::Hosted(_));
+        if let (false, Some(notice)) = (hosted, self.session.settings.file_refused_notice.clone()) {
+            let (who, attempt) = (self.session.who, self.session.attempt);
+            let name = digest([b"file refused".as_slice(), name_of(&self.session.lease.message).as_bytes()]);
+            self.session.worker.say(who, self.correlation, attempt, name, notice).await?;
         }
         let rest = if hosted && goes_along { "" } else { caption };
         self.pieces(rest, 2, None).await
@@ -198,7 +200,7 @@ impl Delivery<'_> {
 
     /// Notes a step, in the table and here.
     async fn note(&mut self, step: Step, entry: Option<&LedgerEntry>) -> Result<(), DeliveryError> {
-        self.way.step_done(self.steps.len(), &step, entry).await?;
+        self.session.step_done(self.steps.len(), &step, entry).await?;
         self.steps.push(step);
         Ok(())
     }
@@ -207,64 +209,67 @@ impl Delivery<'_> {
     /// survey of an account that has one may follow. What is closed is noted first: by a later attempt the survey may have begun, and
     /// must not be closed for the same word.
     async fn close(&mut self, word: &str) -> Result<Delivered, DeliveryError> {
-        let consumer = self.way.consumer().await?.clone();
-        let known = self.steps.first().and_then(|step| step.decided.as_ref()).and_then(Decided::read::<Closing>);
-        let closing = match (known, consumer.place()) {
+        let consumer = self.session.consumer().await?.clone();
+        let known = self.steps.first().and_then(|step| step.decided.as_ref()).and_then(StepData::read::<Closing>);
+        let closing = match (known, consumer.active_dialog()) {
             (Some(closing), _) => closing,
             (None, Some((conversation, dialog))) => {
                 // In a survey the main dialog is closed already, and closing means that the person wants no survey.
-                let with_survey = self.way.settings.surveys && consumer.survey().is_none();
+                let with_survey = self.session.settings.surveys && consumer.survey().is_none();
                 let closing = Closing { conversation: conversation.clone(), dialog, with_survey };
-                self.note(Step { decided: Decided::note(&closing), ..Step::done(None) }, None).await?;
+                self.note(Step { decided: StepData::note(&closing), ..Step::done(None) }, None).await?;
                 closing
             }
             (None, None) => return self.nothing_to_close().await,
         };
-        self.about.conversation = Some(closing.conversation.clone());
-        let (_, identity) = self.way.identified().await?;
-        let (caller, liveengage, token) = (self.way.caller(), &self.way.worker.liveengage, &identity.token);
+        self.context.conversation = Some(closing.conversation.clone());
+        let (_, identity) = self.session.identified().await?;
+        let (caller, liveengage, token) = (self.session.caller(), &self.session.worker.liveengage, &identity.token);
         if self.steps.len() < 2 {
             let Closing { conversation, dialog, .. } = &closing;
             let there = DialogRef { conversation: conversation.clone(), dialog: dialog.clone() };
             let event = Event::Text(word);
-            let sequence = match self.way.published_before(&event, Some(there), self.way.written_at(self.about)).await?
+            let sequence = match self
+                .session
+                .published_before(&event, Some(there), self.session.written_at(self.context))
+                .await?
             {
                 Some(told) => told.sequence,
                 None => {
-                    self.way.check_time(LIVEENGAGE_CALL)?;
+                    self.session.check_time(LIVEENGAGE_CALL)?;
                     let place = Place { conversation, dialog };
-                    let request_id = self.way.request_id("send 0");
+                    let request_id = self.session.request_id("send 0");
                     let said = liveengage.publish(caller, token, &request_id, place, event, None).await;
                     match &said {
-                        Ok(_) => self.way.note_published(place),
-                        Err(error) => self.way.note_doubt(error, place),
+                        Ok(_) => self.session.note_published(place),
+                        Err(error) => self.session.note_uncertain(error, place),
                     }
-                    let Some(sequence) = unless_ended(self.way.mending(token, said).await)? else {
+                    let Some(sequence) = unless_ended(self.session.mending(token, said).await)? else {
                         return self.had_ended(&closing).await;
                     };
                     sequence
                 }
             };
-            let told = Told { conversation: conversation.clone(), dialog: dialog.clone(), sequence };
-            let entry = self.way.heard(&told, self.event);
+            let told = Published { conversation: conversation.clone(), dialog: dialog.clone(), sequence };
+            let entry = self.session.heard(&told, self.event);
             self.note(Step::done(sequence.map(|sequence| sequence.0.to_string())), entry.as_ref()).await?;
         }
-        self.way.check_time(LIVEENGAGE_CALL)?;
+        self.session.check_time(LIVEENGAGE_CALL)?;
         let close = if closing.with_survey { Close::MainDialog(&closing.dialog) } else { Close::Conversation };
-        let request_id = self.way.request_id("close");
+        let request_id = self.session.request_id("close");
         let closed = liveengage.close(caller, token, &request_id, &closing.conversation, close).await;
-        unless_ended(self.way.mending(token, closed).await)?;
-        self.way.worker.ports.messages.finish(self.way.lease, None).await?;
+        unless_ended(self.session.mending(token, closed).await)?;
+        self.session.worker.ports.messages.complete(self.session.lease, None).await?;
         Ok(Delivered::Sent)
     }
 
     async fn nothing_to_close(&self) -> Result<Delivered, DeliveryError> {
-        if let Some(notice) = &self.way.settings.nothing_to_close_notice {
-            let (who, attempt) = (self.way.who, self.way.attempt);
-            let name = digest([b"nothing to close".as_slice(), name_of(&self.way.lease.message).as_bytes()]);
-            self.way.worker.say(who, self.correlation, attempt, name, notice.clone()).await?;
+        if let Some(notice) = &self.session.settings.nothing_to_close_notice {
+            let (who, attempt) = (self.session.who, self.session.attempt);
+            let name = digest([b"nothing to close".as_slice(), name_of(&self.session.lease.message).as_bytes()]);
+            self.session.worker.say(who, self.correlation, attempt, name, notice.clone()).await?;
         }
-        self.way.worker.ports.messages.finish(self.way.lease, None).await?;
+        self.session.worker.ports.messages.complete(self.session.lease, None).await?;
         Ok(Delivered::Nothing("no conversation to close"))
     }
 
@@ -272,8 +277,8 @@ impl Delivery<'_> {
     /// there is nothing to close.
     async fn had_ended(&self, closing: &Closing) -> Result<Delivered, DeliveryError> {
         let Closing { conversation, dialog, .. } = closing;
-        self.way.update(|consumer| consumer.found_closed(conversation, dialog)).await?;
-        let (correlation, line) = (self.correlation, &self.way.who.line);
+        self.session.update(|consumer| consumer.found_closed(conversation, dialog)).await?;
+        let (correlation, line) = (self.correlation, &self.session.who.line);
         tracing::warn!(%correlation, %line, %conversation, count = 1, "a conversation was to be closed that had ended before");
         self.nothing_to_close().await
     }

@@ -4,12 +4,12 @@ use jiff::SignedDuration;
 
 use super::{
     DeliveryError,
-    content::{Brought, Delivery},
+    content::{Delivery, MediaOutcome},
 };
 use crate::{
     app::{
         delivery::{CHANNEL_CALL, FILE_TRANSFER},
-        files::{Refusal, streamed},
+        files::{FileRejected, streamed},
     },
     channel::{MediaCall, SendFailure},
     domain::{
@@ -60,53 +60,53 @@ impl Delivery<'_> {
         &mut self,
         media: &InboundMedia,
         caption: Option<&str>,
-    ) -> Result<Brought, DeliveryError> {
+    ) -> Result<MediaOutcome, DeliveryError> {
         let error = match self.try_bringing(media, caption).await {
-            Ok(file) => return Ok(Brought::Hosted(file)),
-            Err(NotBrought::Refused(reason)) => return Ok(Brought::Refused { reason }),
+            Ok(file) => return Ok(MediaOutcome::Hosted(file)),
+            Err(NotBrought::Refused(reason)) => return Ok(MediaOutcome::Refused { reason }),
             Err(NotBrought::Failed(error)) => return Err(error),
             Err(NotBrought::Channel(error)) => error,
         };
-        let attempt = self.way.attempt;
-        if error.refuses_credentials() && self.way.check_time(CHANNEL_CALL).is_ok() {
-            self.way.worker.lines.get_after_failure(&self.way.who.line, attempt.now).await;
+        let attempt = self.session.attempt;
+        if error.refuses_credentials() && self.session.check_time(CHANNEL_CALL).is_ok() {
+            self.session.worker.lines.get_after_failure(&self.session.who.line, attempt.now).await;
         }
-        let age = self.about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
-        if age < WAIT_FOR_FILE || self.about.attempts.unwrap_or(attempt.received) < LEAST_ATTEMPTS {
+        let age = self.context.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
+        if age < WAIT_FOR_FILE || self.context.attempts.unwrap_or(attempt.received) < LEAST_ATTEMPTS {
             return Err(error);
         }
-        tracing::warn!(correlation = self.about.correlation, %error, count = 1, "a file can't be brought");
-        Ok(Brought::Refused { reason: "it could not be fetched".to_owned() })
+        tracing::warn!(correlation = self.context.correlation, %error, count = 1, "a file can't be brought");
+        Ok(MediaOutcome::Refused { reason: "it could not be fetched".to_owned() })
     }
 
     async fn try_bringing(&mut self, media: &InboundMedia, caption: Option<&str>) -> Result<HostedFile, NotBrought> {
         // An identity is needed for the storage, and a conversation to say it in.
-        let consumer = self.way.with_open_conversation().await?;
+        let consumer = self.session.with_open_conversation().await?;
         let Some(identity) = consumer.identity.clone() else { return Err(DeliveryError::Contended.into()) };
         let download = self.fetch(media).await?;
-        let documents = self.way.settings.documents;
+        let documents = self.session.settings.documents;
         let file_type = FileType::sniff(&download.head).filter(|file_type| documents || file_type.is_picture());
         let Some(file_type) = file_type else { return refused("files of this kind can't be shown here") };
         let file = match streamed(download, file_type.largest()).await {
             Ok(file) => file,
-            Err(Refusal::TooLarge { largest }) => {
+            Err(FileRejected::TooLarge { largest }) => {
                 return refused(format!("it is larger than {} MB and can't be shown here", largest / 1_000_000));
             }
-            Err(Refusal::Empty) => return refused("it is empty"),
-            Err(Refusal::BrokenOff(failure)) => {
+            Err(FileRejected::Empty) => return refused("it is empty"),
+            Err(FileRejected::BrokenOff(failure)) => {
                 return Err(NotBrought::Channel(DeliveryError::Http { call: "channel media", failure }));
             }
         };
-        let (request_id, liveengage) = (self.way.request_id("upload"), &self.way.worker.liveengage);
-        let uploaded = liveengage.upload(self.way.caller(), &identity.token, &request_id, &file_type, file).await;
-        let relative_path = match self.way.mending(&identity.token, uploaded).await {
+        let (request_id, liveengage) = (self.session.request_id("upload"), &self.session.worker.liveengage);
+        let uploaded = liveengage.upload(self.session.caller(), &identity.token, &request_id, &file_type, file).await;
+        let relative_path = match self.session.mending(&identity.token, uploaded).await {
             Ok(path) => path,
             Err(DeliveryError::LiveEngage(LiveEngageError::NoService { .. })) => {
-                tracing::warn!(correlation = self.about.correlation, count = 1, "the account has no file storage");
+                tracing::warn!(correlation = self.context.correlation, count = 1, "the account has no file storage");
                 return refused("this account takes no files");
             }
             Err(error) if error.disposition() == Disposition::Park => {
-                tracing::warn!(correlation = self.about.correlation, %error, count = 1, "LiveEngage refuses a file");
+                tracing::warn!(correlation = self.context.correlation, %error, count = 1, "LiveEngage refuses a file");
                 return refused("LiveEngage doesn't take it");
             }
             Err(error) => return Err(error.into()),
@@ -116,14 +116,14 @@ impl Delivery<'_> {
     }
 
     async fn fetch(&mut self, media: &InboundMedia) -> Result<Download, NotBrought> {
-        let line = &self.way.settings.line;
-        let http = &self.way.worker.ports.http;
+        let line = &self.session.settings.line;
+        let http = &self.session.worker.ports.http;
         let mut asked: Option<HttpReply> = None;
         loop {
             let call = match line.fetch(media, asked.as_ref()) {
                 Ok(call) => call,
                 Err(error) if error.disposition() == Disposition::Park => {
-                    tracing::warn!(correlation = self.about.correlation, %error, count = 1, "a file can't be fetched");
+                    tracing::warn!(correlation = self.context.correlation, %error, count = 1, "a file can't be fetched");
                     return refused("the channel doesn't hand it out");
                 }
                 Err(error) => return Err(NotBrought::Channel(error.into())),
@@ -131,12 +131,12 @@ impl Delivery<'_> {
             match call {
                 MediaCall::Ask(_) if asked.is_some() => return refused("the channel doesn't hand it out"),
                 MediaCall::Ask(call) => {
-                    self.way.check_time(CHANNEL_CALL)?;
+                    self.session.check_time(CHANNEL_CALL)?;
                     let unanswered = unanswered(call.name);
                     asked = Some(http.call(call).await.map_err(unanswered)?);
                 }
                 MediaCall::Fetch(call) => {
-                    self.way.check_time(FILE_TRANSFER)?;
+                    self.session.check_time(FILE_TRANSFER)?;
                     let unanswered = unanswered(call.name);
                     return self.handed_out(http.download(call).await.map_err(unanswered)?);
                 }
@@ -160,7 +160,7 @@ impl Delivery<'_> {
             return Err(NotBrought::Channel(SendFailure::Later { status: code, after }.into()));
         }
         tracing::warn!(
-            correlation = self.about.correlation,
+            correlation = self.context.correlation,
             status = status.as_u16(),
             count = 1,
             "a file can't be fetched"

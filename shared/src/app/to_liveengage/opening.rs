@@ -2,11 +2,11 @@
 
 use jiff::SignedDuration;
 
-use super::{DeliveryError, LIVEENGAGE_CALL, Way, record::SAVE_ATTEMPTS};
+use super::{ConsumerSession, DeliveryError, LIVEENGAGE_CALL, record::SAVE_ATTEMPTS};
 use crate::{
     app::{delivery::name_of, error::Leased},
     domain::{
-        conversation::{Change, Consumer, ConsumerToken, Reserve},
+        conversation::{Consumer, ConsumerToken, Mutation, OpenLease},
         id::{ConversationId, DialogId},
         retry::Disposition,
     },
@@ -22,7 +22,7 @@ const UNHEARD_SURVEY_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// minute.
 const NEWS_HAS_COME: u32 = 4;
 
-impl Way<'_> {
+impl ConsumerSession<'_> {
     /// The consumer with an identity and an open conversation, opening one if need be.
     pub(super) async fn with_open_conversation(&mut self) -> Result<Consumer, DeliveryError> {
         for _ in 0..SAVE_ATTEMPTS {
@@ -40,15 +40,15 @@ impl Way<'_> {
                 }
             }
             match consumer.reserve(&self.attempt.owner, self.attempt.now, self.attempt.deadline) {
-                Reserve::Open(_) => return self.with_profile(consumer).await,
+                OpenLease::Open(_) => return self.with_profile(consumer).await,
                 // Messages of one person go one after the other: it is an attempt that has died, or that couldn't give it back. A
                 // webhook may tell of the conversation before its lease runs out.
-                Reserve::Busy { until } => {
+                OpenLease::Busy { until } => {
                     let left = until.duration_since(self.attempt.now);
                     let after = left.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(10));
                     return Err(DeliveryError::Busy { what: Leased::Conversation, after });
                 }
-                Reserve::Reserved => {}
+                OpenLease::Reserved => {}
             }
             if self.save(&mut consumer).await? == Saved::Saved {
                 return self.open(consumer).await;
@@ -79,7 +79,7 @@ impl Way<'_> {
             } else {
                 return given_up;
             }
-            Change::Changed
+            Mutation::Changed
         };
         // A webhook may have told of the conversation meanwhile: then it is open, and not ours to give back.
         let consumer = self.update(give_up).await?;
@@ -126,16 +126,16 @@ impl Way<'_> {
         let (at, profile, message) = (self.attempt.now, self.profile_name(), name_of(&self.lease.message));
         let attach = |consumer: &mut Consumer| {
             if let Some((id, dialog)) = ended
-                && consumer.found_closed(id, dialog) == Change::Changed
+                && consumer.found_closed(id, dialog) == Mutation::Changed
             {
                 // Under a lease as ever: news of the old one, by LiveEngage's clock, must not look newer than the new one.
                 consumer.reserve(&self.attempt.owner, at, self.attempt.deadline);
             }
-            if consumer.attach(conversation, at) == Change::Changed {
+            if consumer.attach(conversation, at) == Mutation::Changed {
                 consumer.profile = Some(profile.clone());
             }
             consumer.count_opening(&message, at);
-            Change::Changed
+            Mutation::Changed
         };
         let consumer = self.update(attach).await?;
         let (correlation, line) = (self.correlation, &self.who.line);

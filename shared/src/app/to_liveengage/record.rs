@@ -3,7 +3,7 @@
 use crate::{
     app::error::DeliveryError,
     domain::{
-        conversation::{Change, Consumer},
+        conversation::{Consumer, Mutation},
         delivery::ConsumerRef,
         id::AccountId,
     },
@@ -21,14 +21,14 @@ pub(in crate::app) async fn update(
     consumers: &dyn Consumers,
     who: &ConsumerRef,
     account: impl Fn() -> AccountId,
-    change: impl Fn(&mut Consumer) -> Change,
+    change: impl Fn(&mut Consumer) -> Mutation,
 ) -> Result<Consumer, DeliveryError> {
     for _ in 0..SAVE_ATTEMPTS {
         let mut consumer = consumers
             .consumer(who)
             .await?
             .unwrap_or_else(|| Consumer::new(who.line.clone(), who.user.clone(), account()));
-        if change(&mut consumer) == Change::Unchanged {
+        if change(&mut consumer) == Mutation::Unchanged {
             return Ok(consumer);
         }
         if consumers.save_consumer(&consumer).await? == Saved::Saved {

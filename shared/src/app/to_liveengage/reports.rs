@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::{
-    About, Attempt, ComeAgain, ConsumerRef, DeliverToLiveEngage, Delivered, DeliveryError, LIVEENGAGE_CALL, MessageKey,
-    Undelivered, digest, end, soon,
-    telling::{ENDED, news_key},
-    update,
-    way::without,
+    Attempt, ConsumerRef, DeliverToLiveEngage, Delivered, DeliveryContext, DeliveryError, FailureNotice,
+    LIVEENGAGE_CALL, MessageKey, RetryLater,
+    consumer_session::without,
+    digest, end,
+    failure_notice::{ENDED, news_key},
+    soon, update,
 };
 use crate::{
     domain::{
         code::Code,
         conversation::Consumer,
-        delivery::{AcceptedCall, Lease, Shown, ShownName, ShownPlace},
+        delivery::{AcceptedCall, Lease, MessagePosition, OutboundReceipt, ReceiptName},
         id::{CallReference, ChannelUserId, ConversationId, DialogId, LineId, ProviderMessageId, Sequence},
         message::ReportedStatus,
         retry::Disposition,
@@ -64,28 +65,28 @@ pub(super) fn reported<'a>(
 }
 
 /// What is to be told in one dialog of one person, and of which messages.
-type Told<'a> = BTreeMap<(ChannelUserId, ConversationId, DialogId), Vec<(Sequence, &'a Shown)>>;
+type ByDialog<'a> = BTreeMap<(ChannelUserId, ConversationId, DialogId), Vec<(Sequence, &'a OutboundReceipt)>>;
 
 impl DeliverToLiveEngage {
     /// Works on reports. Telling one twice does no harm, so there is no lease; the ledger keeps a late one of a lower rank from
     /// being told.
     ///
     /// # Errors
-    /// [`ComeAgain`].
+    /// [`RetryLater`].
     pub(super) async fn report(
         &self,
         reports: Reports<'_>,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
         task: &str,
-    ) -> Result<(), ComeAgain> {
-        let result = match self.tell_reports(&reports, attempt, about).await {
+    ) -> Result<(), RetryLater> {
+        let result = match self.tell_reports(&reports, attempt, context).await {
             // A tick that LiveEngage refuses is nothing that anybody waits for. A failure is.
             Err(error)
                 if error.disposition() == Disposition::Park
                     && !matches!(reports.status, ReportedStatus::Failed { .. }) =>
             {
-                tracing::warn!(correlation = about.correlation, %error, count = 1, "a channel's report can't be told");
+                tracing::warn!(correlation = context.correlation, %error, count = 1, "a channel's report can't be told");
                 Ok(Delivered::Nothing("report refused"))
             }
             other => other,
@@ -98,52 +99,58 @@ impl DeliverToLiveEngage {
                     .chain(names),
             ),
         };
-        end(&*self.ports.messages, &key, attempt, about, task, result, None).await
+        end(&*self.ports.messages, &key, attempt, context, task, result, None).await
     }
 
     async fn tell_reports(
         &self,
         reports: &Reports<'_>,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
     ) -> Result<Delivered, DeliveryError> {
         let rank = reports.status.rank();
         let (mut unknown, mut shown) = (0, vec![]);
         for message in &reports.reported {
-            match self.shown(reports.line, *message).await? {
+            match self.outbound_receipt(reports.line, *message).await? {
                 Some(entry) => shown.push(entry),
                 None => {
                     unknown += 1;
-                    self.note_taken(reports, *message, attempt, about).await?;
+                    self.note_accepted(reports, *message, attempt, context).await?;
                 }
             }
         }
         // The rest is told by the way: with the next attempt only what is new is.
         let news: Vec<_> = shown.into_iter().filter(|entry| entry.rank < rank).collect();
         let told = match reports.status {
-            ReportedStatus::Failed { code } => self.tell_failed(reports, &news, code, attempt, about).await?,
-            ReportedStatus::Delivered => self.tell_status(reports, &news, AcceptStatus::Accept, attempt, about).await?,
-            ReportedStatus::Read => self.tell_status(reports, &news, AcceptStatus::Read, attempt, about).await?,
+            ReportedStatus::Failed { code } => self.tell_failed(reports, &news, code, attempt, context).await?,
+            ReportedStatus::Delivered => {
+                self.tell_status(reports, &news, AcceptStatus::Accept, attempt, context).await?
+            }
+            ReportedStatus::Read => self.tell_status(reports, &news, AcceptStatus::Read, attempt, context).await?,
         };
         if unknown > 0 {
-            let age = about.accepted_at.map_or(UNKNOWN_FOR, |at| attempt.now.duration_since(at));
+            let age = context.accepted_at.map_or(UNKNOWN_FOR, |at| attempt.now.duration_since(at));
             if age < UNKNOWN_FOR {
                 let after = soon(age, SignedDuration::from_secs(30));
                 return Err(DeliveryError::MessageUnknown { after });
             }
-            tracing::warn!(correlation = about.correlation, count = unknown, "reports of unknown messages");
+            tracing::warn!(correlation = context.correlation, count = unknown, "reports of unknown messages");
         }
         Ok(if told { Delivered::Sent } else { Delivered::Nothing("nothing new in the report") })
     }
 
     /// What a message is: by the channel's id, and by our own name, under which it is noted where the channel's answer had no id.
-    async fn shown(&self, line: &LineId, message: Reported<'_>) -> Result<Option<Shown>, DeliveryError> {
+    async fn outbound_receipt(
+        &self,
+        line: &LineId,
+        message: Reported<'_>,
+    ) -> Result<Option<OutboundReceipt>, DeliveryError> {
         let names = [
-            message.id.map(|id| ShownName::Id(id.clone())),
-            message.reference.map(|reference| ShownName::Reference(reference.clone())),
+            message.id.map(|id| ReceiptName::Id(id.clone())),
+            message.reference.map(|reference| ReceiptName::Reference(reference.clone())),
         ];
         for name in names.iter().flatten() {
-            if let Some(entry) = self.ports.ledger.shown(line, name).await? {
+            if let Some(entry) = self.ports.ledger.outbound_receipt(line, name).await? {
                 return Ok(Some(entry));
             }
         }
@@ -152,12 +159,12 @@ impl DeliverToLiveEngage {
 
     /// A report of a message that is not noted proves that a call was taken, should its answer be lost. A report that comes again asks
     /// first: reading costs less than writing, and the note is nearly always there.
-    async fn note_taken(
+    async fn note_accepted(
         &self,
         reports: &Reports<'_>,
         message: Reported<'_>,
         attempt: &Attempt,
-        about: &About,
+        context: &DeliveryContext,
     ) -> Result<(), DeliveryError> {
         // Of a message that could not be delivered it proves nothing that would help: repeated, it is refused again, and that is told.
         let (Reported { id, reference: Some(reference) }, false) =
@@ -165,16 +172,21 @@ impl DeliverToLiveEngage {
         else {
             return Ok(());
         };
-        if attempt.received > 1 && self.ports.ledger.taken(reports.line, reference).await?.is_some() {
+        if attempt.received > 1 && self.ports.ledger.accepted_call(reports.line, reference).await?.is_some() {
             return Ok(());
         }
-        let at = about.accepted_at.unwrap_or(attempt.now);
+        let at = context.accepted_at.unwrap_or(attempt.now);
         let accepted = AcceptedCall { id: id.cloned() };
-        Ok(self.ports.ledger.note_taken(reports.line, reference, &accepted, at).await?)
+        Ok(self.ports.ledger.note_accepted(reports.line, reference, &accepted, at).await?)
     }
 
     /// Notes what was told of a message, also in the log: the message's own records lead to it.
-    async fn note_told(&self, reports: &Reports<'_>, entry: &Shown, about: &About) -> Result<(), DeliveryError> {
+    async fn note_told(
+        &self,
+        reports: &Reports<'_>,
+        entry: &OutboundReceipt,
+        context: &DeliveryContext,
+    ) -> Result<(), DeliveryError> {
         self.ports.ledger.reported(reports.line, &entry.name, reports.status.rank()).await?;
         if let Some(correlation) = &entry.correlation {
             let status = reports.status.name();
@@ -182,7 +194,7 @@ impl DeliverToLiveEngage {
                 %correlation,
                 line = %reports.line,
                 status,
-                report = about.correlation,
+                report = context.correlation,
                 "the channel has reported on this message"
             );
         }
@@ -192,14 +204,14 @@ impl DeliverToLiveEngage {
     async fn tell_status(
         &self,
         reports: &Reports<'_>,
-        news: &[Shown],
+        news: &[OutboundReceipt],
         status: AcceptStatus,
         attempt: &Attempt,
-        about: &About,
+        context: &DeliveryContext,
     ) -> Result<bool, DeliveryError> {
-        let mut told = Told::new();
+        let mut told = ByDialog::new();
         for entry in news {
-            if let (true, Some(ShownPlace { conversation, dialog, sequence })) = (entry.last, &entry.place) {
+            if let (true, Some(MessagePosition { conversation, dialog, sequence })) = (entry.last, &entry.place) {
                 if entry.part > 0 && self.has_failed(reports.line, dialog, *sequence).await? {
                     continue;
                 }
@@ -242,7 +254,7 @@ impl DeliverToLiveEngage {
                 Err(error) => return Err(error),
             }
             for (_, entry) in messages {
-                self.note_told(reports, entry, about).await?;
+                self.note_told(reports, entry, context).await?;
             }
         }
         Ok(true)
@@ -257,21 +269,21 @@ impl DeliverToLiveEngage {
     async fn tell_failed(
         &self,
         reports: &Reports<'_>,
-        news: &[Shown],
+        news: &[OutboundReceipt],
         code: &Code,
         attempt: &Attempt,
-        about: &mut About,
+        context: &mut DeliveryContext,
     ) -> Result<bool, DeliveryError> {
         let reason = format!("the channel reports that it could not be delivered (code {code})");
         let (mut told, mut refused) = (false, None);
         for entry in news {
             let nobody = || DeliveryError::NobodyToTell { code: code.clone() };
             // The connector's own words to the person: they were to know something, and don't.
-            let Some(ShownPlace { conversation, dialog, sequence }) = &entry.place else {
+            let Some(MessagePosition { conversation, dialog, sequence }) = &entry.place else {
                 refused = Some(nobody());
                 continue;
             };
-            let undelivered = Undelivered {
+            let undelivered = FailureNotice {
                 who: ConsumerRef { line: reports.line.clone(), user: entry.user.clone() },
                 place: Place { conversation, dialog },
                 sequence: Some(*sequence),
@@ -280,11 +292,11 @@ impl DeliverToLiveEngage {
             };
             let key = undelivered.key(entry.name.as_str());
             // The news has a record of its own, and so has the report.
-            let mut of_news = about.clone();
+            let mut of_news = context.clone();
             let told_agent = self.tell_agent(undelivered, &key, attempt, &mut of_news).await;
             if told_agent.is_err() && of_news.attempts.is_some() {
                 let lease = Lease { message: key, owner: attempt.owner.clone() };
-                let _ = self.ports.messages.release(&lease, true, &of_news.doubt).await;
+                let _ = self.ports.messages.release(&lease, true, &of_news.uncertain).await;
             }
             match told_agent {
                 // The others are told all the same, and then an operator.
@@ -298,7 +310,7 @@ impl DeliverToLiveEngage {
                 }
                 other => other?,
             };
-            self.note_told(reports, entry, about).await?;
+            self.note_told(reports, entry, context).await?;
             told = true;
         }
         refused.map_or(Ok(told), Err)

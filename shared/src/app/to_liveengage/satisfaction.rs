@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{DeliveryError, LIVEENGAGE_CALL, content::Delivery, digest};
 use crate::{
     domain::{
-        conversation::{AskedSatisfaction, Change},
+        conversation::{AskedSatisfaction, Mutation},
         delivery::Step,
         message::MessageText,
         retry::Disposition,
@@ -29,54 +29,54 @@ struct Answer {
 impl Delivery<'_> {
     /// Takes a text for an answer, if it is one: whether it was.
     pub(super) async fn answers_satisfaction(&mut self, text: &str) -> Result<bool, DeliveryError> {
-        let Some(settings) = &self.way.settings.satisfaction else { return Ok(false) };
+        let Some(settings) = &self.session.settings.satisfaction else { return Ok(false) };
         let told = self.steps.first().is_some_and(|step| step.reference.as_deref() == Some(TOLD));
         if !told && !self.steps.is_empty() {
             // An earlier attempt took it for a text.
             return Ok(false);
         }
-        let written_at = self.way.written_at(self.about);
-        let consumer = self.way.consumer().await?.clone();
+        let written_at = self.session.written_at(self.context);
+        let consumer = self.session.consumer().await?.clone();
         let asked = consumer.satisfaction.as_ref().filter(|asked| {
             consumer.open_conversation().is_none() && (asked.asked_at..asked.until).contains(&written_at)
         });
         let Some(asked) = asked else { return self.finished(told).await };
-        let Some(answer) = answer(settings, asked, text, self.way.attempt.now) else {
+        let Some(answer) = answer(settings, asked, text, self.session.attempt.now) else {
             return self.finished(told).await;
         };
         if !told {
-            let (_, identity) = self.way.identified().await?;
-            self.way.check_time(LIVEENGAGE_CALL)?;
-            let request_id = self.way.request_id(TOLD);
-            let (caller, liveengage) = (self.way.caller(), &self.way.worker.liveengage);
+            let (_, identity) = self.session.identified().await?;
+            self.session.check_time(LIVEENGAGE_CALL)?;
+            let request_id = self.session.request_id(TOLD);
+            let (caller, liveengage) = (self.session.caller(), &self.session.worker.liveengage);
             let rated =
                 liveengage.rate(caller, &identity.token, &request_id, &asked.conversation, &answer.satisfaction).await;
-            match self.way.mending(&identity.token, rated).await {
+            match self.session.mending(&identity.token, rated).await {
                 // It ended long ago, and an account that takes no rate then will take none later either.
                 Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) => {
-                    tracing::warn!(correlation = self.about.correlation, count = 1, "LiveEngage refuses a rate");
+                    tracing::warn!(correlation = self.context.correlation, count = 1, "LiveEngage refuses a rate");
                 }
                 Err(error) if error.disposition() == Disposition::Park => {
-                    tracing::warn!(correlation = self.about.correlation, %error, count = 1, "LiveEngage refuses a rate");
+                    tracing::warn!(correlation = self.context.correlation, %error, count = 1, "LiveEngage refuses a rate");
                 }
                 other => other?,
             }
-            let messages = &self.way.worker.ports.messages;
-            messages.step_done(self.way.lease, 0, &Step::done(Some(TOLD.to_owned())), None).await?;
+            let messages = &self.session.worker.ports.messages;
+            messages.step_done(self.session.lease, 0, &Step::done(Some(TOLD.to_owned())), None).await?;
         }
         if let Some(reply) = answer.reply {
             let round = u8::from(asked.rate.is_some());
             let name = digest([TOLD.as_bytes(), asked.conversation.as_str().as_bytes(), &[round]]);
-            let (who, attempt) = (self.way.who, self.way.attempt);
-            self.way.worker.say(who, self.correlation, attempt, name, MessageText::new(reply)).await?;
+            let (who, attempt) = (self.session.who, self.session.attempt);
+            self.session.worker.say(who, self.correlation, attempt, name, MessageText::new(reply)).await?;
         }
-        self.way
+        self.session
             .update(|consumer| {
                 if consumer.satisfaction.as_ref() != Some(asked) {
-                    return Change::Unchanged;
+                    return Mutation::Unchanged;
                 }
                 consumer.satisfaction.clone_from(&answer.next);
-                Change::Changed
+                Mutation::Changed
             })
             .await?;
         self.finished(true).await
@@ -85,7 +85,7 @@ impl Delivery<'_> {
     /// Ends the message if it was an answer: also at a later attempt, when the question is not open any more.
     async fn finished(&self, answered: bool) -> Result<bool, DeliveryError> {
         if answered {
-            self.way.worker.ports.messages.finish(self.way.lease, None).await?;
+            self.session.worker.ports.messages.complete(self.session.lease, None).await?;
         }
         Ok(answered)
     }

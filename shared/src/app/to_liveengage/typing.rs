@@ -2,11 +2,13 @@
 
 use jiff::SignedDuration;
 
-use super::{About, Attempt, Caller, ComeAgain, ConsumerRef, DeliverToLiveEngage, DeliveryError, digest, update};
+use super::{
+    Attempt, Caller, ConsumerRef, DeliverToLiveEngage, DeliveryContext, DeliveryError, RetryLater, digest, update,
+};
 use crate::{
     app::delivery::name_of,
     domain::{
-        conversation::{COMPOSING_FOR, Change, Composing, Consumer},
+        conversation::{COMPOSING_FOR, Composing, Consumer, Mutation},
         id::LineId,
         message::InboundEvent,
     },
@@ -18,22 +20,22 @@ impl DeliverToLiveEngage {
     /// typing, and ends it unless something newer has.
     ///
     /// # Errors
-    /// [`ComeAgain`] for that.
+    /// [`RetryLater`] for that.
     pub(super) async fn typing(
         &self,
         line: &LineId,
         event: &InboundEvent,
         typing: bool,
         attempt: &Attempt,
-        about: &About,
-    ) -> Result<(), ComeAgain> {
-        let (correlation, line_name) = (about.correlation.as_str(), line.as_str());
-        match self.tell_typing(line, event, typing, attempt, about).await {
+        context: &DeliveryContext,
+    ) -> Result<(), RetryLater> {
+        let (correlation, line_name) = (context.correlation.as_str(), line.as_str());
+        match self.tell_typing(line, event, typing, attempt, context).await {
             Ok(None) => {
                 tracing::debug!(correlation, line = line_name, typing, "typing");
                 Ok(())
             }
-            Ok(Some(after)) => Err(ComeAgain { after }),
+            Ok(Some(after)) => Err(RetryLater { after }),
             Err(error) => {
                 tracing::debug!(correlation, line = line_name, %error, "typing was not told");
                 Ok(())
@@ -47,7 +49,7 @@ impl DeliverToLiveEngage {
         event: &InboundEvent,
         typing: bool,
         attempt: &Attempt,
-        about: &About,
+        context: &DeliveryContext,
     ) -> Result<Option<SignedDuration>, DeliveryError> {
         let settings = self.settings(line, attempt).await?;
         let settings = &settings.current;
@@ -72,10 +74,10 @@ impl DeliverToLiveEngage {
                     || account.clone(),
                     |consumer| {
                         if consumer.composing != *before {
-                            return Change::Unchanged;
+                            return Mutation::Unchanged;
                         }
                         consumer.composing.clone_from(&composing);
-                        Change::Changed
+                        Mutation::Changed
                     },
                 )
                 .await
@@ -92,8 +94,8 @@ impl DeliverToLiveEngage {
             self.chat_state(caller, &consumer, ChatState::Active, &request_id("active")).await?;
             return Ok(None);
         }
-        let age = about.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
-        if !typing || age >= COMPOSING_FOR || !consumer.may_compose(attempt.now) || consumer.place().is_none() {
+        let age = context.accepted_at.map_or(SignedDuration::ZERO, |at| attempt.now.duration_since(at));
+        if !typing || age >= COMPOSING_FOR || !consumer.may_compose(attempt.now) || consumer.active_dialog().is_none() {
             return Ok(None);
         }
         // Saved first: what is shown and not noted would never be ended.
@@ -114,7 +116,7 @@ impl DeliverToLiveEngage {
         request_id: &str,
     ) -> Result<(), DeliveryError> {
         let (Some(identity), Some((conversation, dialog)), None) =
-            (&consumer.identity, consumer.place(), consumer.survey())
+            (&consumer.identity, consumer.active_dialog(), consumer.survey())
         else {
             return Ok(());
         };

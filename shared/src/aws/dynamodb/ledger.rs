@@ -12,11 +12,11 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, to_attribute_value}
 use super::{DynamoDbStore, Item, REMEMBER_MESSAGE, is_condition, owned, seconds, text, unavailable};
 use crate::{
     aws::{
-        form::{self, FORM},
         key::{Key, PK, SK, echo_sk, echoes_pk},
+        schema_version::{self, SCHEMA_VERSION},
     },
     domain::{
-        delivery::{AcceptedCall, ConsumerRef, Echo, Heard, LedgerEntry, Shown, ShownName},
+        delivery::{AcceptedCall, ConsumerRef, Echo, InboundReceipt, LedgerEntry, OutboundReceipt, ReceiptName},
         id::{AccountId, CallReference, DialogId, LineId, Sequence},
     },
     port::{Ledger, StoreError},
@@ -102,7 +102,7 @@ impl DynamoDbStore {
             .item(PK, text(pk))
             .item(SK, text(sk))
             .item("record", record)
-            .item(FORM, form::current())
+            .item(SCHEMA_VERSION, schema_version::current())
             .item("expires_at", seconds(at, REMEMBER_PROOF))
             .send()
             .await
@@ -112,15 +112,15 @@ impl DynamoDbStore {
 
     fn entries(&self, entry: &LedgerEntry) -> Result<Vec<TransactWriteItem>, StoreError> {
         match entry {
-            LedgerEntry::Shown(shown) => {
-                let key = Key::Shown(shown.line.clone(), shown.name.clone());
+            LedgerEntry::OutboundReceipt(shown) => {
+                let key = Key::OutboundReceipt(shown.line.clone(), shown.name.clone());
                 Ok(vec![self.entry(&key, shown, shown.at)?])
             }
-            LedgerEntry::Heard(heard) => {
+            LedgerEntry::InboundReceipt(heard) => {
                 let mut items = vec![self.entry(&Key::LastHeard(heard.consumer.clone()), heard, heard.at)?];
-                if heard.by_place {
-                    let by_place = Key::Heard(heard.account.clone(), heard.dialog.clone(), heard.sequence);
-                    items.push(self.entry(&by_place, heard, heard.at)?);
+                if heard.by_position {
+                    let by_position = Key::InboundReceipt(heard.account.clone(), heard.dialog.clone(), heard.sequence);
+                    items.push(self.entry(&by_position, heard, heard.at)?);
                 }
                 Ok(items)
             }
@@ -144,13 +144,13 @@ impl DynamoDbStore {
 
 #[async_trait]
 impl Ledger for DynamoDbStore {
-    async fn shown(&self, line: &LineId, name: &ShownName) -> Result<Option<Shown>, StoreError> {
-        self.record(&Key::Shown(line.clone(), name.clone())).await
+    async fn outbound_receipt(&self, line: &LineId, name: &ReceiptName) -> Result<Option<OutboundReceipt>, StoreError> {
+        self.record(&Key::OutboundReceipt(line.clone(), name.clone())).await
     }
 
-    async fn reported(&self, line: &LineId, name: &ShownName, rank: u8) -> Result<(), StoreError> {
+    async fn reported(&self, line: &LineId, name: &ReceiptName, rank: u8) -> Result<(), StoreError> {
         let result = self
-            .update(&Key::Shown(line.clone(), name.clone()))
+            .update(&Key::OutboundReceipt(line.clone(), name.clone()))
             .update_expression("SET #record.#rank = :rank")
             .condition_expression("attribute_exists(pk) AND #record.#rank < :rank")
             .expression_attribute_names("#record", "record")
@@ -164,34 +164,38 @@ impl Ledger for DynamoDbStore {
         }
     }
 
-    async fn heard(
+    async fn inbound_receipt(
         &self,
         account: &AccountId,
         dialog: &DialogId,
         sequence: Sequence,
-    ) -> Result<Option<Heard>, StoreError> {
-        self.record(&Key::Heard(account.clone(), dialog.clone(), sequence)).await
+    ) -> Result<Option<InboundReceipt>, StoreError> {
+        self.record(&Key::InboundReceipt(account.clone(), dialog.clone(), sequence)).await
     }
 
-    async fn last_heard(&self, consumer: &ConsumerRef) -> Result<Option<Heard>, StoreError> {
+    async fn last_inbound(&self, consumer: &ConsumerRef) -> Result<Option<InboundReceipt>, StoreError> {
         self.record(&Key::LastHeard(consumer.clone())).await
     }
 
-    async fn note_taken(
+    async fn note_accepted(
         &self,
         line: &LineId,
         reference: &CallReference,
         accepted: &AcceptedCall,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let key = Key::Taken(line.clone(), reference.clone());
+        let key = Key::AcceptedCall(line.clone(), reference.clone());
         let unwritable = |_| StoreError::Unreadable { what: "a call that was taken" };
         let record: AttributeValue = to_attribute_value(accepted).map_err(unwritable)?;
         self.put_for_a_day(key.pk(), key.sk(), record, at).await
     }
 
-    async fn taken(&self, line: &LineId, reference: &CallReference) -> Result<Option<AcceptedCall>, StoreError> {
-        self.record(&Key::Taken(line.clone(), reference.clone())).await
+    async fn accepted_call(
+        &self,
+        line: &LineId,
+        reference: &CallReference,
+    ) -> Result<Option<AcceptedCall>, StoreError> {
+        self.record(&Key::AcceptedCall(line.clone(), reference.clone())).await
     }
 
     async fn note_echo(&self, account: &AccountId, dialog: &DialogId, echo: &Echo) -> Result<(), StoreError> {
@@ -224,7 +228,7 @@ impl Ledger for DynamoDbStore {
             .map_err(|error| unavailable(&error))?;
         let mut echoes = Vec::with_capacity(items.len());
         for mut item in items {
-            form::check(&item)?;
+            schema_version::check(&item)?;
             let record = item.remove("record").ok_or_else(unreadable)?;
             echoes.push(from_attribute_value(record).map_err(|_| unreadable())?);
         }

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     aws::{
-        form::{self, FORM},
         key::{Key, PK, SK, parked_pk, parked_sk},
+        schema_version::{self, SCHEMA_VERSION},
     },
-    domain::delivery::{Begin, CarriedOut, Doubt, Lease, LedgerEntry, MessageKey, Parked, Step},
+    domain::delivery::{Acquired, CarriedOut, Lease, LedgerEntry, MessageKey, Parked, Step, UncertainOutcome},
     port::{Messages, StoreError},
 };
 
@@ -25,19 +25,19 @@ const GIVEN_BACK: &str = "0";
 
 impl DynamoDbStore {
     /// Notes the doubt that an attempt has left by dying: should this one die, too, there are two.
-    async fn begun(&self, lease: &Lease, (begun, has_died): (Begin, bool)) -> Result<Begin, StoreError> {
-        if let (Begin::Started { doubt, .. }, true) = (&begun, has_died) {
-            let unwritable = |_| StoreError::Unreadable { what: "the doubt about a message" };
-            let doubt: AttributeValue = to_attribute_value(doubt).map_err(unwritable)?;
+    async fn begun(&self, lease: &Lease, (begun, has_died): (Acquired, bool)) -> Result<Acquired, StoreError> {
+        if let (Acquired::Started { uncertain, .. }, true) = (&begun, has_died) {
+            let unwritable = |_| StoreError::Unreadable { what: "the uncertain outcome of a message" };
+            let uncertain: AttributeValue = to_attribute_value(uncertain).map_err(unwritable)?;
             let update = self
                 .update(&Key::Message(lease.message.clone()))
-                .update_expression("SET doubt = :doubt, taken_until = :past")
+                .update_expression("SET uncertain = :uncertain, taken_until = :past")
                 .condition_expression("#owner = :me AND #status = :working")
                 .expression_attribute_names("#owner", "owner")
                 .expression_attribute_names("#status", "status")
                 .expression_attribute_values(":me", text(lease.owner.as_str()))
                 .expression_attribute_values(":working", text("working"))
-                .expression_attribute_values(":doubt", doubt)
+                .expression_attribute_values(":uncertain", uncertain)
                 .expression_attribute_values(":past", AttributeValue::N(GIVEN_BACK.to_owned()));
             owned(update.send().await)?;
         }
@@ -47,7 +47,7 @@ impl DynamoDbStore {
 
 #[async_trait]
 impl Messages for DynamoDbStore {
-    async fn begin(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Begin, StoreError> {
+    async fn acquire(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<Acquired, StoreError> {
         let result = self
             .update(&Key::Message(lease.message.clone()))
             .update_expression(
@@ -55,9 +55,9 @@ impl Messages for DynamoDbStore {
             )
             .condition_expression(format!(
                 "attribute_not_exists(pk) OR (#status = :working AND lease_until <= :now AND {})",
-                form::IS_KNOWN
+                schema_version::IS_KNOWN
             ))
-            .expression_attribute_values(":v", form::current())
+            .expression_attribute_values(":v", schema_version::current())
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":working", text("working"))
@@ -79,14 +79,14 @@ impl Messages for DynamoDbStore {
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match failed.item() {
-                    Some(item) if is_text(item, "status", "done") => Ok(Begin::Done),
+                    Some(item) if is_text(item, "status", "done") => Ok(Acquired::Done),
                     Some(item) => {
                         let is_ours = is_text(item, "owner", lease.owner.as_str());
                         let until = number(item, "lease_until").and_then(|ms| Timestamp::from_millisecond(ms).ok());
                         match until {
                             // Whatever its form.
-                            Some(until) if !is_ours && until > now => return Ok(Begin::Busy { until }),
-                            _ => form::check(item)?,
+                            Some(until) if !is_ours && until > now => return Ok(Acquired::Busy { until }),
+                            _ => schema_version::check(item)?,
                         }
                         if is_ours {
                             // The answer to this very request was lost, and it is repeated: what it found is noted.
@@ -118,7 +118,7 @@ impl Messages for DynamoDbStore {
         let condition = if done == 0 { "attribute_not_exists(steps)" } else { "size(steps) = :done" };
         let mut update = self
             .update_of(&Key::Message(lease.message.clone()))
-            .update_expression("SET steps = list_append(if_not_exists(steps, :none), :step) REMOVE doubt")
+            .update_expression("SET steps = list_append(if_not_exists(steps, :none), :step) REMOVE uncertain")
             .condition_expression(format!("#owner = :me AND #status = :working AND {condition}"))
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#status", "status")
@@ -139,7 +139,7 @@ impl Messages for DynamoDbStore {
         self.write(update, entry, is_noted).await
     }
 
-    async fn finish(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
+    async fn complete(&self, lease: &Lease, entry: Option<&LedgerEntry>) -> Result<(), StoreError> {
         let update = self
             .update_of(&Key::Message(lease.message.clone()))
             .update_expression("SET #status = :done REMOVE lease_until")
@@ -151,17 +151,17 @@ impl Messages for DynamoDbStore {
         self.write(update, entry, |_| false).await
     }
 
-    async fn release(&self, lease: &Lease, counts: bool, doubt: &Doubt) -> Result<(), StoreError> {
+    async fn release(&self, lease: &Lease, counts: bool, uncertain: &UncertainOutcome) -> Result<(), StoreError> {
         let add = if counts { "" } else { " ADD attempts :one_less" };
         let mut update = self.update(&Key::Message(lease.message.clone()));
-        update = if doubt.exists() {
-            let unwritable = |_| StoreError::Unreadable { what: "the doubt about a message" };
-            let doubt: AttributeValue = to_attribute_value(doubt).map_err(unwritable)?;
+        update = if uncertain.exists() {
+            let unwritable = |_| StoreError::Unreadable { what: "the uncertain outcome of a message" };
+            let uncertain: AttributeValue = to_attribute_value(uncertain).map_err(unwritable)?;
             update
-                .update_expression(format!("SET lease_until = :past, doubt = :doubt REMOVE #owner{add}"))
-                .expression_attribute_values(":doubt", doubt)
+                .update_expression(format!("SET lease_until = :past, uncertain = :uncertain REMOVE #owner{add}"))
+                .expression_attribute_values(":uncertain", uncertain)
         } else {
-            update.update_expression(format!("SET lease_until = :past REMOVE doubt, #owner{add}"))
+            update.update_expression(format!("SET lease_until = :past REMOVE uncertain, #owner{add}"))
         };
         update = update
             .condition_expression("#owner = :me AND #status = :working")
@@ -179,7 +179,7 @@ impl Messages for DynamoDbStore {
         }
     }
 
-    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
+    async fn abandon(&self, lease: &Lease) -> Result<(), StoreError> {
         let update = self
             .update(&Key::Message(lease.message.clone()))
             .update_expression("SET lease_until = :past REMOVE #owner ADD attempts :one_less")
@@ -196,10 +196,10 @@ impl Messages for DynamoDbStore {
         }
     }
 
-    async fn park(&self, lease: &Lease, parked: &Parked, doubt: &Doubt) -> Result<(), StoreError> {
+    async fn park(&self, lease: &Lease, parked: &Parked, uncertain: &UncertainOutcome) -> Result<(), StoreError> {
         let unwritable = || StoreError::Unreadable { what: "a parked message" };
         let record: AttributeValue = to_attribute_value(parked).map_err(|_| unwritable())?;
-        let doubt: AttributeValue = to_attribute_value(doubt.parked()).map_err(|_| unwritable())?;
+        let uncertain: AttributeValue = to_attribute_value(uncertain.parked()).map_err(|_| unwritable())?;
         let key = Key::Message(lease.message.clone());
         let put = Put::builder()
             .table_name(&self.table)
@@ -208,7 +208,7 @@ impl Messages for DynamoDbStore {
             // Whoever sends it again must forget that it is done with: this names the item to delete.
             .item("message_pk", text(key.pk()))
             .item("record", record)
-            .item(FORM, form::current())
+            .item(SCHEMA_VERSION, schema_version::current())
             .build()
             .map_err(|_| unwritable())?;
         let done = Update::builder()
@@ -216,9 +216,9 @@ impl Messages for DynamoDbStore {
             .key(PK, text(key.pk()))
             .key(SK, text(key.sk()))
             .update_expression(
-                "SET #status = :done, #owner = :me, expires_at = :expires, doubt = :doubt, v = if_not_exists(v, :v) REMOVE lease_until",
+                "SET #status = :done, #owner = :me, expires_at = :expires, uncertain = :uncertain, v = if_not_exists(v, :v) REMOVE lease_until",
             )
-            .expression_attribute_values(":v", form::current())
+            .expression_attribute_values(":v", schema_version::current())
             .condition_expression(
                 "attribute_not_exists(pk) OR (#status = :working AND (#owner = :me OR lease_until <= :now))",
             )
@@ -228,7 +228,7 @@ impl Messages for DynamoDbStore {
             .expression_attribute_values(":done", text("done"))
             .expression_attribute_values(":working", text("working"))
             .expression_attribute_values(":now", millis(parked.at))
-            .expression_attribute_values(":doubt", doubt)
+            .expression_attribute_values(":uncertain", uncertain)
             .expression_attribute_values(":expires", seconds(parked.at, REMEMBER_MESSAGE))
             .build()
             .map_err(|_| unwritable())?;
@@ -251,7 +251,7 @@ impl Messages for DynamoDbStore {
 /// What the attempt that has just begun finds in a message's record: as it was before, or as it is with this attempt in it, and so many
 /// are to be added to its attempts then. `lease` is the attribute that says until when the attempt before had it. With it, whether that
 /// one has died.
-fn started(mut item: Item, lease: &str, more: u32) -> Result<(Begin, bool), StoreError> {
+fn started(mut item: Item, lease: &str, more: u32) -> Result<(Acquired, bool), StoreError> {
     let attempts = number(&item, "attempts").and_then(|n| u32::try_from(n).ok()).unwrap_or(0) + more;
     let steps: Vec<Step> = match item.remove("steps") {
         Some(steps) => {
@@ -259,16 +259,16 @@ fn started(mut item: Item, lease: &str, more: u32) -> Result<(Begin, bool), Stor
         }
         None => vec![],
     };
-    let mut doubt = match item.remove("doubt") {
-        Some(doubt) => from_attribute_value::<Doubt>(doubt)
-            .map_err(|_| StoreError::Unreadable { what: "the doubt about a message" })?
+    let mut uncertain = match item.remove("uncertain") {
+        Some(uncertain) => from_attribute_value::<UncertainOutcome>(uncertain)
+            .map_err(|_| StoreError::Unreadable { what: "the uncertain outcome of a message" })?
             .after(steps.len()),
-        None => Doubt::default(),
+        None => UncertainOutcome::default(),
     };
     // It was not given back.
     let has_died = number(&item, lease).is_some_and(|until| until > 0);
     if has_died {
-        doubt.add(CarriedOut::Perhaps, None);
+        uncertain.add(CarriedOut::Perhaps, None);
     }
-    Ok((Begin::Started { steps, attempts, doubt }, has_died))
+    Ok((Acquired::Started { steps, attempts, uncertain }, has_died))
 }

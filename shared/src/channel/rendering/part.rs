@@ -1,6 +1,6 @@
 //! What becomes a message of its own.
 
-use crate::{channel::text_floor::Line, domain::menu::Choice};
+use crate::{channel::plain_text::Line, domain::menu::Choice};
 
 /// How many parts a message has at most; with more cards it is one. LivePerson's largest carousel has 20 cards, and every
 /// message to a person is a call.

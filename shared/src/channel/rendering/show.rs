@@ -6,7 +6,7 @@ use super::{below, part::Part};
 use crate::{
     channel::{
         Capabilities, ChoiceLimits,
-        text_floor::{Beside, CHOOSE_BUTTON, FloorOptions, Line, hint, joined},
+        plain_text::{Beside, CHOOSE_BUTTON, Line, Wording, hint, joined},
     },
     domain::{
         menu::Choice,
@@ -29,7 +29,7 @@ pub(super) enum Form {
 /// What is the same for all parts of a message.
 pub(super) struct Show<'a> {
     capabilities: &'a Capabilities,
-    options: &'a FloorOptions,
+    options: &'a Wording,
     token: &'a str,
     numbered: bool,
     /// What stands above buttons where there is no other text.
@@ -37,12 +37,7 @@ pub(super) struct Show<'a> {
 }
 
 impl<'a> Show<'a> {
-    pub(super) fn new(
-        capabilities: &'a Capabilities,
-        options: &'a FloorOptions,
-        token: &'a str,
-        numbered: bool,
-    ) -> Self {
+    pub(super) fn new(capabilities: &'a Capabilities, options: &'a Wording, token: &'a str, numbered: bool) -> Self {
         let own = options.choose_button.trim();
         let usable = !own.is_empty() && own.chars().count() <= capabilities.interactive_text;
         let prompt = if usable { own } else { CHOOSE_BUTTON };

@@ -44,7 +44,7 @@ fn rich() -> Capabilities {
 
 fn rendered(content: &Value, replies: Option<&Value>, text: Option<&str>, capabilities: &Capabilities) -> Rendering {
     let (content, _) = structured_content::read(content, replies);
-    render(&content, text.map(MessageText::new).as_ref(), capabilities, &FloorOptions::default(), TOKEN)
+    render(&content, text.map(MessageText::new).as_ref(), capabilities, &Wording::default(), TOKEN)
 }
 
 /// Messages as a person sees them.
@@ -162,7 +162,7 @@ fn a_long_text_comes_before_its_buttons() {
 fn the_words_above_buttons_can_be_a_brands_own_if_they_can_be_shown() {
     let (content, _) = structured_content::read(&Value::Null, Some(&replies(&["Ja"])));
     let prompt = |words: &str, capabilities: &Capabilities| {
-        let options: FloorOptions = serde_json::from_value(json!({"choose_button": words})).unwrap();
+        let options: Wording = serde_json::from_value(json!({"choose_button": words})).unwrap();
         drawn(&render(&content, None, capabilities, &options, TOKEN))
     };
     assert_eq!(prompt("Bitte wählen", &rich()), "Bitte wählen\n[Ja] a1b2c3d4e5.1");
@@ -195,9 +195,8 @@ fn one_button_that_opens_a_page_is_one() {
     let mut described = page();
     described["subtitle"] = json!("with pictures");
     assert_eq!(shown(json!([described])), "Details - with pictures\n(Details) https://shop.example/d");
-    let way =
-        json!([{"type": "button", "title": "Way", "click": {"actions": [{"type": "navigate", "la": 1, "lo": 2}]}}]);
-    assert_eq!(shown(way), "Way\n(Way) https://maps.google.com/?q=1,2");
+    let way = json!([{"type": "button", "title": "ConsumerSession", "click": {"actions": [{"type": "navigate", "la": 1, "lo": 2}]}}]);
+    assert_eq!(shown(way), "ConsumerSession\n(ConsumerSession) https://maps.google.com/?q=1,2");
     let long = "x".repeat(1025);
     assert_eq!(shown(json!([text(&long), page()])), format!("{long}\nDetails: https://shop.example/d"));
 }

@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::{
-    Answer, Capabilities, Channel, ChannelCall, ChannelRequest, Line, MediaCall, Receipt, Reception, Refusal, Repeat,
-    SendFailure, SettingsError, TextLimit, Unreadable,
+    Answer, Capabilities, Channel, ChannelCall, ChannelRequest, Line, MediaCall, Receipt, Reception, Repeat,
+    SendFailure, SettingsError, TextLimit, Unreadable, VerifyError,
 };
 use crate::domain::{
     http::{HttpCall, HttpReply},
@@ -95,7 +95,7 @@ impl SmsLine {
 }
 
 impl Line for SmsLine {
-    fn verify(&self, request: &ChannelRequest, now: Timestamp) -> Result<(), Refusal> {
+    fn verify(&self, request: &ChannelRequest, now: Timestamp) -> Result<(), VerifyError> {
         signature::verify(request, &self.webhook_secret, now)
     }
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::channel::{ChannelRequest, Refusal};
+use crate::channel::{ChannelRequest, VerifyError};
 
 /// Header with the signature.
 pub const SIGNATURE: &str = "x-sinch-webhook-signature";
@@ -28,29 +28,30 @@ pub const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 /// A captured request can be replayed for five minutes: it then carries the same message id and is deduplicated.
 ///
 /// # Errors
-/// [`Refusal`], by what is wrong.
-pub fn verify(request: &ChannelRequest, secret: &SecretString, now: Timestamp) -> Result<(), Refusal> {
+/// [`VerifyError`], by what is wrong.
+pub fn verify(request: &ChannelRequest, secret: &SecretString, now: Timestamp) -> Result<(), VerifyError> {
     let (Some(signature), Some(nonce), Some(timestamp)) =
         (request.header(SIGNATURE), request.header(NONCE), request.header(TIMESTAMP))
     else {
-        return Err(Refusal::Unsigned);
+        return Err(VerifyError::Unsigned);
     };
     if request.headers.contains_key(ALGORITHM) && request.header(ALGORITHM) != Some(HMAC_SHA256) {
-        return Err(Refusal::Unreadable);
+        return Err(VerifyError::Unreadable);
     }
     let signed_at = timestamp
         .parse::<i64>()
         .ok()
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
-        .ok_or(Refusal::Unreadable)?;
-    let signature = STANDARD.decode(signature).map_err(|_| Refusal::Unreadable)?;
+        .ok_or(VerifyError::Unreadable)?;
+    let signature = STANDARD.decode(signature).map_err(|_| VerifyError::Unreadable)?;
     // The signature first: an unsigned stranger learns nothing about our clock.
-    mac(secret, &request.body, nonce, timestamp)?.verify_slice(&signature).map_err(|_| Refusal::Wrong)?;
-    if now.duration_since(signed_at).abs() > WINDOW { Err(Refusal::Stale) } else { Ok(()) }
+    mac(secret, &request.body, nonce, timestamp)?.verify_slice(&signature).map_err(|_| VerifyError::Wrong)?;
+    if now.duration_since(signed_at).abs() > WINDOW { Err(VerifyError::Stale) } else { Ok(()) }
 }
 
-fn mac(secret: &SecretString, body: &[u8], nonce: &str, timestamp: &str) -> Result<Hmac<Sha256>, Refusal> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).map_err(|_| Refusal::Unreadable)?;
+fn mac(secret: &SecretString, body: &[u8], nonce: &str, timestamp: &str) -> Result<Hmac<Sha256>, VerifyError> {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).map_err(|_| VerifyError::Unreadable)?;
     mac.update(body);
     mac.update(b".");
     mac.update(nonce.as_bytes());
@@ -93,7 +94,7 @@ mod tests {
         );
         let now = Timestamp::from_second(1_634_579_353).unwrap();
         assert_eq!(verify(&request, &SecretString::from("foo_secret1234"), now), Ok(()));
-        assert_eq!(verify(&request, &SecretString::from("foo_secret1235"), now), Err(Refusal::Wrong));
+        assert_eq!(verify(&request, &SecretString::from("foo_secret1235"), now), Err(VerifyError::Wrong));
     }
 
     #[test]
@@ -102,8 +103,8 @@ mod tests {
         let verify_at = |second| verify(&signed, &SecretString::from("k"), Timestamp::from_second(second).unwrap());
         assert_eq!(verify_at(1_000_300), Ok(()));
         assert_eq!(verify_at(999_700), Ok(()));
-        assert_eq!(verify_at(1_000_301), Err(Refusal::Stale));
-        assert_eq!(verify_at(999_699), Err(Refusal::Stale));
+        assert_eq!(verify_at(1_000_301), Err(VerifyError::Stale));
+        assert_eq!(verify_at(999_699), Err(VerifyError::Stale));
     }
 
     #[test]
@@ -114,8 +115,8 @@ mod tests {
             let mut doubled = missing.clone();
             doubled.headers.append(name, HeaderValue::from_static("x"));
             missing.headers.remove(name);
-            assert_eq!(verify(&missing, &SecretString::from("k"), now), Err(Refusal::Unsigned));
-            assert_eq!(verify(&doubled, &SecretString::from("k"), now), Err(Refusal::Unsigned));
+            assert_eq!(verify(&missing, &SecretString::from("k"), now), Err(VerifyError::Unsigned));
+            assert_eq!(verify(&doubled, &SecretString::from("k"), now), Err(VerifyError::Unsigned));
         }
     }
 
@@ -124,7 +125,7 @@ mod tests {
         let mut request = request(b"{}", &sign("k", b"{}", "n", "1000000"), "n", "1000000");
         request.headers.insert(ALGORITHM, HeaderValue::from_static("none"));
         let now = Timestamp::from_second(1_000_000).unwrap();
-        assert_eq!(verify(&request, &SecretString::from("k"), now), Err(Refusal::Unreadable));
+        assert_eq!(verify(&request, &SecretString::from("k"), now), Err(VerifyError::Unreadable));
     }
 
     proptest! {
@@ -137,7 +138,7 @@ mod tests {
             let mut changed = body.clone();
             let bit = bit.index(body.len() * 8);
             changed[bit / 8] ^= 1 << (bit % 8);
-            prop_assert_eq!(verify(&request(&changed, &signature, "n", "1000000"), &secret, now), Err(Refusal::Wrong));
+            prop_assert_eq!(verify(&request(&changed, &signature, "n", "1000000"), &secret, now), Err(VerifyError::Wrong));
         }
 
         #[test]

@@ -18,7 +18,7 @@ use secrecy::SecretString;
 
 use super::{
     Answer, Capabilities, Channel, ChannelCall, ChannelRequest, ChoiceLimits, FileLimits, Line, MediaCall, Receipt,
-    Reception, Refusal, Repeat, SendFailure, SettingsError, TextLimit, Unreadable,
+    Reception, Repeat, SendFailure, SettingsError, TextLimit, Unreadable, VerifyError,
 };
 use crate::domain::{
     http::{HttpCall, HttpReply},
@@ -89,7 +89,7 @@ struct WhatsAppLine {
 
 impl Line for WhatsAppLine {
     /// A GET is the handshake and is believed by its token. Everything else must be signed.
-    fn verify(&self, request: &ChannelRequest, _now: Timestamp) -> Result<(), Refusal> {
+    fn verify(&self, request: &ChannelRequest, _now: Timestamp) -> Result<(), VerifyError> {
         if request.method == Method::GET {
             signature::verify_handshake(request, &self.verify_token)
         } else {

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::channel::{ChannelRequest, Refusal, Unreadable};
+use crate::channel::{ChannelRequest, Unreadable, VerifyError};
 
 /// Header with the signature.
 pub const SIGNATURE: &str = "x-hub-signature-256";
@@ -20,31 +20,31 @@ const LONGEST_CHALLENGE: usize = 256;
 /// Checks the signature over the raw body. Constant time in the signature.
 ///
 /// # Errors
-/// [`Refusal`], by what is wrong.
-pub fn verify(request: &ChannelRequest, app_secret: &SecretString) -> Result<(), Refusal> {
-    let header = request.header(SIGNATURE).ok_or(Refusal::Unsigned)?;
+/// [`VerifyError`], by what is wrong.
+pub fn verify(request: &ChannelRequest, app_secret: &SecretString) -> Result<(), VerifyError> {
+    let header = request.header(SIGNATURE).ok_or(VerifyError::Unsigned)?;
     let mut signature = [0; 32];
-    let digits = header.strip_prefix(PREFIX).ok_or(Refusal::Unreadable)?;
-    hex::decode_to_slice(digits, &mut signature).map_err(|_| Refusal::Unreadable)?;
+    let digits = header.strip_prefix(PREFIX).ok_or(VerifyError::Unreadable)?;
+    hex::decode_to_slice(digits, &mut signature).map_err(|_| VerifyError::Unreadable)?;
     let mut mac =
-        Hmac::<Sha256>::new_from_slice(app_secret.expose_secret().as_bytes()).map_err(|_| Refusal::Unreadable)?;
+        Hmac::<Sha256>::new_from_slice(app_secret.expose_secret().as_bytes()).map_err(|_| VerifyError::Unreadable)?;
     mac.update(&request.body);
-    mac.verify_slice(&signature).map_err(|_| Refusal::Wrong)
+    mac.verify_slice(&signature).map_err(|_| VerifyError::Wrong)
 }
 
 /// Checks the handshake: a GET with `hub.mode=subscribe` and the token that was entered at Meta. Constant time in the token.
 ///
 /// # Errors
-/// [`Refusal`], by what is wrong.
-pub fn verify_handshake(request: &ChannelRequest, verify_token: &SecretString) -> Result<(), Refusal> {
-    let token = parameter(request, "hub.verify_token").ok_or(Refusal::Unsigned)?;
+/// [`VerifyError`], by what is wrong.
+pub fn verify_handshake(request: &ChannelRequest, verify_token: &SecretString) -> Result<(), VerifyError> {
+    let token = parameter(request, "hub.verify_token").ok_or(VerifyError::Unsigned)?;
     if parameter(request, "hub.mode") != Some("subscribe") {
-        return Err(Refusal::Unreadable);
+        return Err(VerifyError::Unreadable);
     }
     // Digests have one length: a comparison of the tokens themselves would tell theirs.
     let digest = |text: &str| Sha256::digest(text.as_bytes());
     let equal = digest(token).as_slice().ct_eq(digest(verify_token.expose_secret()).as_slice());
-    if bool::from(equal) { Ok(()) } else { Err(Refusal::Wrong) }
+    if bool::from(equal) { Ok(()) } else { Err(VerifyError::Wrong) }
 }
 
 /// What a handshake wants to hear back.
@@ -95,7 +95,7 @@ mod tests {
         format!("{PREFIX}{}", hex::encode(mac.finalize().into_bytes()))
     }
 
-    fn check(body: &[u8], signatures: &[&str]) -> Result<(), Refusal> {
+    fn check(body: &[u8], signatures: &[&str]) -> Result<(), VerifyError> {
         verify(&post(body, signatures), &SecretString::from(KEY))
     }
 
@@ -108,13 +108,13 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_apart() {
         let body = BODY.as_bytes();
-        assert_eq!(check(body, &[]), Err(Refusal::Unsigned));
-        assert_eq!(check(body, &[VECTOR, VECTOR]), Err(Refusal::Unsigned));
+        assert_eq!(check(body, &[]), Err(VerifyError::Unsigned));
+        assert_eq!(check(body, &[VECTOR, VECTOR]), Err(VerifyError::Unsigned));
         for unreadable in ["", "sha256=", "sha1=00", &VECTOR[7..], &VECTOR[..70], &format!("{VECTOR}0"), "sha256=zz"] {
-            assert_eq!(check(body, &[unreadable]), Err(Refusal::Unreadable), "{unreadable}");
+            assert_eq!(check(body, &[unreadable]), Err(VerifyError::Unreadable), "{unreadable}");
         }
-        assert_eq!(check(b"{}", &[VECTOR]), Err(Refusal::Wrong));
-        assert_eq!(verify(&post(body, &[VECTOR]), &SecretString::from("another")), Err(Refusal::Wrong));
+        assert_eq!(check(b"{}", &[VECTOR]), Err(VerifyError::Wrong));
+        assert_eq!(verify(&post(body, &[VECTOR]), &SecretString::from("another")), Err(VerifyError::Wrong));
     }
 
     #[test]
@@ -123,15 +123,18 @@ mod tests {
         let check = |query: &[(&str, &str)]| verify_handshake(&get(query), &token);
         let mode = ("hub.mode", "subscribe");
         assert_eq!(check(&[mode, ("hub.challenge", "1158201444"), ("hub.verify_token", "v3rify me")]), Ok(()));
-        assert_eq!(check(&[mode, ("hub.verify_token", "v3rify m")]), Err(Refusal::Wrong));
-        assert_eq!(check(&[mode, ("hub.verify_token", "")]), Err(Refusal::Wrong));
-        assert_eq!(check(&[mode]), Err(Refusal::Unsigned));
+        assert_eq!(check(&[mode, ("hub.verify_token", "v3rify m")]), Err(VerifyError::Wrong));
+        assert_eq!(check(&[mode, ("hub.verify_token", "")]), Err(VerifyError::Wrong));
+        assert_eq!(check(&[mode]), Err(VerifyError::Unsigned));
         assert_eq!(
             check(&[mode, ("hub.verify_token", "v3rify me"), ("hub.verify_token", "x")]),
-            Err(Refusal::Unsigned)
+            Err(VerifyError::Unsigned)
         );
-        assert_eq!(check(&[("hub.verify_token", "v3rify me")]), Err(Refusal::Unreadable));
-        assert_eq!(check(&[("hub.mode", "unsubscribe"), ("hub.verify_token", "v3rify me")]), Err(Refusal::Unreadable));
+        assert_eq!(check(&[("hub.verify_token", "v3rify me")]), Err(VerifyError::Unreadable));
+        assert_eq!(
+            check(&[("hub.mode", "unsubscribe"), ("hub.verify_token", "v3rify me")]),
+            Err(VerifyError::Unreadable)
+        );
     }
 
     #[test]
@@ -153,11 +156,11 @@ mod tests {
             let mut changed = body.clone();
             let bit = bit.index(body.len() * 8);
             changed[bit / 8] ^= 1 << (bit % 8);
-            prop_assert_eq!(check(&changed, &[&signature]), Err(Refusal::Wrong));
+            prop_assert_eq!(check(&changed, &[&signature]), Err(VerifyError::Wrong));
             let mut digits = hex::decode(&signature[7..]).unwrap();
             digits[bit % 32] ^= 1;
             let other = format!("{PREFIX}{}", hex::encode(digits));
-            prop_assert_eq!(check(&body, &[&other]), Err(Refusal::Wrong));
+            prop_assert_eq!(check(&body, &[&other]), Err(VerifyError::Wrong));
         }
 
         #[test]

@@ -23,17 +23,17 @@ fn at(second: i64) -> Timestamp {
 #[test]
 fn only_one_of_two_openers_gets_the_lease_until_it_runs_out() {
     let mut record = consumer();
-    assert_eq!(record.reserve(&owner("a"), at(10), at(40)), Reserve::Reserved);
-    assert_eq!(record.reserve(&owner("b"), at(39), at(70)), Reserve::Busy { until: at(40) });
-    assert_eq!(record.reserve(&owner("b"), at(40), at(70)), Reserve::Reserved);
+    assert_eq!(record.reserve(&owner("a"), at(10), at(40)), OpenLease::Reserved);
+    assert_eq!(record.reserve(&owner("b"), at(39), at(70)), OpenLease::Busy { until: at(40) });
+    assert_eq!(record.reserve(&owner("b"), at(40), at(70)), OpenLease::Reserved);
 }
 
 #[test]
 fn a_webhook_that_overtakes_the_answer_attaches_the_conversation() {
     let mut record = consumer();
     record.reserve(&owner("a"), at(10), at(40));
-    assert_eq!(record.observe_open(&conversation("c1"), None, at(11)), Change::Changed);
-    assert_eq!(record.attach(&conversation("c1"), at(10)), Change::Unchanged);
+    assert_eq!(record.apply_opened(&conversation("c1"), None, at(11)), Mutation::Changed);
+    assert_eq!(record.attach(&conversation("c1"), at(10)), Mutation::Unchanged);
     assert_eq!(record.open_conversation(), Some(&conversation("c1")));
 }
 
@@ -41,20 +41,20 @@ fn a_webhook_that_overtakes_the_answer_attaches_the_conversation() {
 fn late_news_of_the_closed_conversation_does_not_reopen_it() {
     let mut record = consumer();
     record.attach(&conversation("c1"), at(10));
-    assert_eq!(record.observe_closed(&conversation("c1"), at(20)), Change::Changed);
-    assert_eq!(record.observe_open(&conversation("c1"), None, at(99)), Change::Unchanged);
+    assert_eq!(record.apply_closed(&conversation("c1"), at(20)), Mutation::Changed);
+    assert_eq!(record.apply_opened(&conversation("c1"), None, at(99)), Mutation::Unchanged);
     record.reserve(&owner("a"), at(30), at(60));
-    assert_eq!(record.observe_open(&conversation("c1"), None, at(99)), Change::Unchanged);
-    assert_eq!(record.observe_open(&conversation("c2"), None, at(31)), Change::Changed);
+    assert_eq!(record.apply_opened(&conversation("c1"), None, at(99)), Mutation::Unchanged);
+    assert_eq!(record.apply_opened(&conversation("c2"), None, at(31)), Mutation::Changed);
 }
 
 #[test]
 fn news_that_a_conversation_closed_before_our_attach_is_kept() {
     let mut record = consumer();
     record.reserve(&owner("a"), at(10), at(40));
-    record.observe_open(&conversation("c1"), None, at(11));
-    record.observe_closed(&conversation("c1"), at(12));
-    assert_eq!(record.attach(&conversation("c1"), at(10)), Change::Unchanged);
+    record.apply_opened(&conversation("c1"), None, at(11));
+    record.apply_closed(&conversation("c1"), at(12));
+    assert_eq!(record.attach(&conversation("c1"), at(10)), Mutation::Unchanged);
     assert_eq!(record.open_conversation(), None);
 }
 
@@ -62,12 +62,12 @@ fn news_that_a_conversation_closed_before_our_attach_is_kept() {
 fn an_opener_that_comes_back_late_does_not_replace_the_newer_conversation() {
     let mut record = consumer();
     record.reserve(&owner("slow"), at(10), at(40));
-    record.observe_open(&conversation("c1"), None, at(11));
-    record.observe_closed(&conversation("c1"), at(50));
+    record.apply_opened(&conversation("c1"), None, at(11));
+    record.apply_closed(&conversation("c1"), at(50));
     record.reserve(&owner("b"), at(60), at(90));
-    assert_eq!(record.attach(&conversation("c1"), at(10)), Change::Unchanged);
+    assert_eq!(record.attach(&conversation("c1"), at(10)), Mutation::Unchanged);
     record.attach(&conversation("c2"), at(61));
-    assert_eq!(record.attach(&conversation("c1"), at(10)), Change::Unchanged);
+    assert_eq!(record.attach(&conversation("c1"), at(10)), Mutation::Unchanged);
     assert_eq!(record.open_conversation(), Some(&conversation("c2")));
 }
 
@@ -75,33 +75,33 @@ fn an_opener_that_comes_back_late_does_not_replace_the_newer_conversation() {
 fn giving_up_needs_the_lease() {
     let mut record = consumer();
     record.reserve(&owner("a"), at(10), at(40));
-    assert_eq!(record.give_up(&owner("b")), Change::Unchanged);
-    assert_eq!(record.give_up(&owner("a")), Change::Changed);
+    assert_eq!(record.give_up(&owner("b")), Mutation::Unchanged);
+    assert_eq!(record.give_up(&owner("a")), Mutation::Changed);
     assert_eq!(record.conversation, Conversation::None);
     let span = at(1) + 1.seconds();
-    assert_eq!(record.reserve(&owner("b"), span, at(40)), Reserve::Reserved);
+    assert_eq!(record.reserve(&owner("b"), span, at(40)), OpenLease::Reserved);
 }
 
 #[test]
 fn a_survey_takes_the_texts_until_the_conversation_ends() {
     let (mut record, survey) = (consumer(), DialogId::new("PwT_survey").unwrap());
     record.attach(&conversation("c1"), at(10));
-    assert_eq!(record.place().unwrap().1.as_str(), "c1");
-    assert_eq!(record.observe_open(&conversation("c1"), Some(&survey), at(20)), Change::Changed);
-    assert_eq!(record.place().unwrap(), (&conversation("c1"), survey.clone()));
-    assert_eq!(record.observe_open(&conversation("c1"), None, at(15)), Change::Unchanged, "late news");
-    assert_eq!(record.observe_open(&conversation("c1"), None, at(30)), Change::Changed, "the survey is done");
+    assert_eq!(record.active_dialog().unwrap().1.as_str(), "c1");
+    assert_eq!(record.apply_opened(&conversation("c1"), Some(&survey), at(20)), Mutation::Changed);
+    assert_eq!(record.active_dialog().unwrap(), (&conversation("c1"), survey.clone()));
+    assert_eq!(record.apply_opened(&conversation("c1"), None, at(15)), Mutation::Unchanged, "late news");
+    assert_eq!(record.apply_opened(&conversation("c1"), None, at(30)), Mutation::Changed, "the survey is done");
     assert_eq!(record.survey(), None);
-    record.observe_closed(&conversation("c1"), at(40));
-    assert_eq!(record.observe_open(&conversation("c1"), Some(&survey), at(20)), Change::Unchanged);
-    assert_eq!(record.place(), None);
+    record.apply_closed(&conversation("c1"), at(40));
+    assert_eq!(record.apply_opened(&conversation("c1"), Some(&survey), at(20)), Mutation::Unchanged);
+    assert_eq!(record.active_dialog(), None);
 }
 
 #[test]
 fn a_survey_that_a_clock_ahead_of_liveengages_would_hide_is_believed() {
     let (mut record, survey) = (consumer(), DialogId::new("PwT_survey").unwrap());
     record.attach(&conversation("c1"), at(100));
-    assert_eq!(record.observe_open(&conversation("c1"), Some(&survey), at(90)), Change::Changed);
+    assert_eq!(record.apply_opened(&conversation("c1"), Some(&survey), at(90)), Mutation::Changed);
     assert_eq!(record.survey(), Some(&survey));
 }
 
@@ -110,22 +110,22 @@ fn a_conversation_taken_for_closed_by_an_answer_opens_again_for_its_survey_only(
     let (mut record, survey) = (consumer(), DialogId::new("PwT_survey").unwrap());
     record.attach(&conversation("c1"), at(10));
     let main = DialogId::main_of(&conversation("c1"));
-    assert_eq!(record.found_closed(&conversation("c1"), &main), Change::Changed);
-    assert_eq!(record.observe_open(&conversation("c1"), None, at(20)), Change::Unchanged);
+    assert_eq!(record.found_closed(&conversation("c1"), &main), Mutation::Changed);
+    assert_eq!(record.apply_opened(&conversation("c1"), None, at(20)), Mutation::Unchanged);
     record.reserve(&owner("a"), at(30), at(60));
-    assert_eq!(record.observe_open(&conversation("c1"), Some(&survey), at(20)), Change::Changed);
+    assert_eq!(record.apply_opened(&conversation("c1"), Some(&survey), at(20)), Mutation::Changed);
     assert_eq!(record.survey(), Some(&survey));
-    assert_eq!(record.give_up(&owner("a")), Change::Unchanged);
+    assert_eq!(record.give_up(&owner("a")), Mutation::Unchanged);
 }
 
 #[test]
 fn a_closed_main_dialog_is_no_news_once_the_survey_is_known() {
     let (mut record, survey) = (consumer(), DialogId::new("PwT_survey").unwrap());
     record.attach(&conversation("c1"), at(10));
-    record.observe_open(&conversation("c1"), Some(&survey), at(20));
+    record.apply_opened(&conversation("c1"), Some(&survey), at(20));
     let main = DialogId::main_of(&conversation("c1"));
-    assert_eq!(record.found_closed(&conversation("c1"), &main), Change::Unchanged);
-    assert_eq!(record.found_closed(&conversation("c1"), &survey), Change::Changed);
+    assert_eq!(record.found_closed(&conversation("c1"), &main), Mutation::Unchanged);
+    assert_eq!(record.found_closed(&conversation("c1"), &survey), Mutation::Changed);
 }
 
 #[test]
@@ -144,12 +144,12 @@ fn a_record_of_the_version_before_is_still_read() {
         "conversation": {"state": "open", "id": "c1", "as_of": "2026-03-04T05:06:07Z"}, "menu": null, "version": 3,
     });
     let record: Consumer = serde_json::from_value(json).unwrap();
-    assert_eq!((record.place().unwrap().1.as_str(), record.profile, record.composing), ("c1", None, None));
+    assert_eq!((record.active_dialog().unwrap().1.as_str(), record.profile, record.composing), ("c1", None, None));
 }
 
 #[derive(Debug, Clone)]
 enum Step {
-    Reserve(u8, i64),
+    OpenLease(u8, i64),
     Attach(u8, i64),
     GiveUp(u8),
     Opened(u8, i64),
@@ -158,7 +158,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        (0u8..3, 0i64..100).prop_map(|(o, t)| Step::Reserve(o, t)),
+        (0u8..3, 0i64..100).prop_map(|(o, t)| Step::OpenLease(o, t)),
         (0u8..3, 0i64..100).prop_map(|(c, t)| Step::Attach(c, t)),
         (0u8..3).prop_map(Step::GiveUp),
         (0u8..3, 0i64..100).prop_map(|(c, t)| Step::Opened(c, t)),
@@ -173,23 +173,23 @@ proptest! {
         for step in steps {
             let before = record.conversation.clone();
             match step {
-                Step::Reserve(o, t) => {
+                Step::OpenLease(o, t) => {
                     let me = owner(&o.to_string());
                     let answer = record.reserve(&me, at(t), at(t + 30));
                     if let Conversation::Opening { owner: holder, until, .. } = &before
                         && holder != &me && *until > at(t) {
-                        prop_assert_eq!(answer, Reserve::Busy { until: *until });
+                        prop_assert_eq!(answer, OpenLease::Busy { until: *until });
                     }
                 }
                 Step::Attach(c, t) => { record.attach(&conversation(&c.to_string()), at(t)); }
                 Step::GiveUp(o) => { record.give_up(&owner(&o.to_string())); }
                 Step::Opened(c, t) => {
-                    record.observe_open(&conversation(&c.to_string()), None, at(t));
+                    record.apply_opened(&conversation(&c.to_string()), None, at(t));
                     if let Conversation::Closed { id, .. } = &before {
                         prop_assert_ne!(record.open_conversation(), Some(id));
                     }
                 }
-                Step::Closed(c, t) => { record.observe_closed(&conversation(&c.to_string()), at(t)); }
+                Step::Closed(c, t) => { record.apply_closed(&conversation(&c.to_string()), at(t)); }
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::{
     aws::key::{Key, parked_pk},
     domain::{
-        delivery::{ConsumerRef, MessageKey, ShownName},
+        delivery::{ConsumerRef, MessageKey, ReceiptName},
         id::{
             AccountId, CallReference, ChannelUserId, ConversationId, DialogId, LineId, LpConsumerId, ProviderMessageId,
             Sequence,
@@ -51,17 +51,17 @@ fn keys_around(text: &str) -> Vec<Key> {
     }
     if let Ok(id) = ProviderMessageId::new(text) {
         keys.push(Key::Message(MessageKey::FromChannel { line: line.clone(), name: text.to_owned() }));
-        keys.push(Key::Shown(line.clone(), ShownName::Id(id)));
+        keys.push(Key::OutboundReceipt(line.clone(), ReceiptName::Id(id)));
     }
     if let Ok(reference) = CallReference::new(text) {
-        keys.push(Key::Shown(line.clone(), ShownName::Reference(reference.clone())));
-        keys.push(Key::Taken(line.clone(), reference));
+        keys.push(Key::OutboundReceipt(line.clone(), ReceiptName::Reference(reference.clone())));
+        keys.push(Key::AcceptedCall(line.clone(), reference));
     }
     if let Ok(dialog) = DialogId::new(text) {
         let sequence = Sequence(super::input::number(text.as_bytes()));
         let (first, second) = (account.clone(), dialog.clone());
         keys.push(Key::Message(MessageKey::FromLiveEngage { account: first, dialog: second, sequence }));
-        keys.push(Key::Heard(account.clone(), dialog, sequence));
+        keys.push(Key::InboundReceipt(account.clone(), dialog, sequence));
     }
     if let Ok(account) = AccountId::new(text) {
         keys.push(Key::Token(account));

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::liveengage::{
     notification::{Change, EventKind, NotificationType, read, split},
-    signature::{Algorithms, Refusal, verify},
+    signature::{Algorithms, VerifyError, verify},
 };
 
 /// The client secret of the account.
@@ -61,11 +61,11 @@ pub fn liveengage_signature(data: &[u8]) {
                 verify(&header, body, secrets.iter().copied(), Algorithms::Any)
             };
             assert_eq!((check(body, &[&key]), check(body, &[&other, &key])), (Ok(()), Ok(())));
-            assert_eq!((check(body, &[&other]), check(body, &[])), (Err(Refusal::Wrong), Err(Refusal::Wrong)));
+            assert_eq!((check(body, &[&other]), check(body, &[])), (Err(VerifyError::Wrong), Err(VerifyError::Wrong)));
             let sha1_off = verify(&header, body, [&key], Algorithms::Sha256);
             assert_eq!(sha1_off.is_ok(), *algorithm == "sha256");
             for body in changed(body, number(data)) {
-                assert_eq!(check(&body, &[&key, &other]), Err(Refusal::Wrong));
+                assert_eq!(check(&body, &[&key, &other]), Err(VerifyError::Wrong));
             }
         }
         for value in changed(value, number(data)) {

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     channel::{
         Capabilities, ChoiceLimits,
+        plain_text::{self, Wording},
         rendering::{Rendering, render},
-        text_floor::{self, FloorOptions},
     },
     domain::{
         menu::{Choice, match_answers},
@@ -54,7 +54,7 @@ fn shown(document: &Value, capabilities: &Capabilities) -> (RichContent, Renderi
     let again = structured_content::read(&content_of(document), document.get("quickReplies"));
     assert_eq!((&again.0, again.1), (&content, ignored));
     let text = document.get("text").and_then(Value::as_str).filter(|_| is_event).map(MessageText::new);
-    let rendering = render(&content, text.as_ref(), capabilities, &FloorOptions::default(), TOKEN);
+    let rendering = render(&content, text.as_ref(), capabilities, &Wording::default(), TOKEN);
     (content, rendering)
 }
 
@@ -81,7 +81,7 @@ fn is_shown(document: &Value, number: u64) {
     assert!(elements + content.quick_replies.len() <= MOST_ELEMENTS, "{elements}");
     assert!(depth <= MOST_DEPTH + 1, "{depth}");
 
-    let floor = text_floor::render(&content, &FloorOptions::default());
+    let floor = plain_text::render(&content, &Wording::default());
     for capabilities in [any, WHATSAPP.capabilities(), SMS.capabilities()] {
         let (_, rendering) = shown(document, &capabilities);
         assert_eq!(shown(document, &capabilities).1, rendering);

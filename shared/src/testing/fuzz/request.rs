@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     channel::{
-        ChannelRequest, Refusal,
+        ChannelRequest, VerifyError,
         sms::signature::{NONCE, SIGNATURE as SMS_SIGNATURE, TIMESTAMP, WINDOW},
         whatsapp::signature::SIGNATURE as HUB_SIGNATURE,
     },
@@ -62,10 +62,10 @@ pub fn sms_request(data: &[u8]) {
     assert_eq!(signed(&signature, nonce, timestamp, body), Ok(()));
     assert_eq!(signed(&signature, nonce, timestamp, body), Ok(()));
     for other in changed(body, number(data)) {
-        assert_eq!(signed(&signature, nonce, timestamp, &other), Err(Refusal::Wrong));
+        assert_eq!(signed(&signature, nonce, timestamp, &other), Err(VerifyError::Wrong));
     }
-    assert_eq!(signed(&signature, &format!("{nonce}0"), timestamp, body), Err(Refusal::Wrong));
-    assert_eq!(signed(&signature, nonce, "1799999951", body), Err(Refusal::Wrong));
+    assert_eq!(signed(&signature, &format!("{nonce}0"), timestamp, body), Err(VerifyError::Wrong));
+    assert_eq!(signed(&signature, nonce, "1799999951", body), Err(VerifyError::Wrong));
     for other in changed(signature.as_bytes(), number(data)) {
         let other = String::from_utf8_lossy(&other);
         // A header's own blanks are nothing that reaches us.
@@ -73,7 +73,7 @@ pub fn sms_request(data: &[u8]) {
     }
     let stale = (now() - WINDOW).as_second() - 1;
     let stale = stale.to_string();
-    assert_eq!(signed(&sms_signature(body, nonce, &stale), nonce, &stale, body), Err(Refusal::Stale));
+    assert_eq!(signed(&sms_signature(body, nonce, &stale), nonce, &stale, body), Err(VerifyError::Stale));
 
     for body in documents(body, SMS_WORDS) {
         let request = post(&[], &body);
@@ -113,7 +113,7 @@ pub fn whatsapp_request(data: &[u8]) {
     assert_eq!(signed(expected.as_bytes(), body), Ok(()));
     assert_eq!(signed(expected.as_bytes(), body), Ok(()));
     for other in changed(body, number(data)) {
-        assert_eq!(signed(expected.as_bytes(), &other), Err(Refusal::Wrong));
+        assert_eq!(signed(expected.as_bytes(), &other), Err(VerifyError::Wrong));
     }
     for other in changed(expected.as_bytes(), number(data)) {
         // A flipped bit of a digit can be its capital.
@@ -149,5 +149,5 @@ fn handshake(query: &[u8]) {
         assert_eq!((reception.events.len(), reception.left_out.total()), (0, 0));
     }
     let posted = ChannelRequest { method: Method::POST, ..request };
-    assert_eq!(WHATSAPP.verify(&posted, now()), Err(Refusal::Unsigned), "the token is good for a GET only");
+    assert_eq!(WHATSAPP.verify(&posted, now()), Err(VerifyError::Unsigned), "the token is good for a GET only");
 }

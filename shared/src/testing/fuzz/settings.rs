@@ -15,7 +15,7 @@ use crate::{
 const WORDS: &str = "\
     account_id 72419083 client_id 0f6c2a9e client_secret webhook_signature any sha256 domain_api \
     https://api.example line_id sms-main channel sms whatsapp consumer_id_key \
-    0123456789abcdef0123456789abcdef routing skill_id ttr URGENT language de-DE not_delivered_notice when_in_doubt wording \
+    0123456789abcdef0123456789abcdef routing skill_id ttr URGENT language de-DE not_delivered_notice on_uncertain wording \
     choose choose_button profile send_address customer_type surveys close_words nothing_to_close_notice \
     file_refused_notice satisfaction question resolved_question yes no thanks documents auto_messages from \
     +4930555123 send_url https://gateway.example/v1 bearer_token webhook_secret delivery_reports media_hosts \

@@ -87,7 +87,7 @@ async fn dead_letters_go_back_in_order_and_the_others_stay() {
     };
     let (redriven, result) = redrive_dead_letters(&queue, &source, &of_anna, Some(at(9))).await;
     result.unwrap();
-    assert!(redriven.iter().all(|one| one.outcome == Outcome::Sent));
+    assert!(redriven.iter().all(|one| one.outcome == RedriveOutcome::Sent));
     let sent = source.sent();
     let facts: Vec<_> = sent.iter().map(|message| Facts::read(&message.body).unwrap()).collect();
     assert_eq!(facts.iter().map(|facts| facts.correlation.as_str()).collect::<Vec<_>>(), ["r-1", "r-3", "r-5"]);
@@ -105,7 +105,7 @@ async fn a_dead_letter_that_cannot_be_sent_stays_and_holds_back_those_behind_it(
     let (redriven, _) = redrive_dead_letters(&queue, &source, &Selection::default(), None).await;
     assert!(matches!(
         &redriven[..],
-        [Redriven { outcome: Outcome::Failed(_), .. }, Redriven { outcome: Outcome::Behind, .. }]
+        [Redriven { outcome: RedriveOutcome::Failed(_), .. }, Redriven { outcome: RedriveOutcome::Behind, .. }]
     ));
     assert_eq!(look(&queue).await.unwrap().len(), 2);
 }

@@ -1,7 +1,7 @@
 //! The fixtures of the text floor, for a channel that takes what WhatsApp takes.
 
 use super::*;
-use crate::channel::text_floor::samples::every_template;
+use crate::channel::plain_text::samples::every_template;
 
 fn golden(name: &str, fixture: &str) {
     let fixture: Value = serde_json::from_str(fixture).unwrap();
@@ -25,16 +25,16 @@ macro_rules! golden {
     ($($name:ident),+ $(,)?) => {
         $(#[test]
         fn $name() {
-            golden(stringify!($name), include_str!(concat!("../../text_floor/fixtures/", stringify!($name), ".json")));
+            golden(stringify!($name), include_str!(concat!("../../plain_text/fixtures/", stringify!($name), ".json")));
         })+
 
         #[test]
-        fn a_channel_with_nothing_but_text_gets_the_text_floor() {
-            for fixture in [$(include_str!(concat!("../../text_floor/fixtures/", stringify!($name), ".json"))),+] {
+        fn a_channel_with_nothing_but_text_gets_the_plain_text() {
+            for fixture in [$(include_str!(concat!("../../plain_text/fixtures/", stringify!($name), ".json"))),+] {
                 let fixture: Value = serde_json::from_str(fixture).unwrap();
                 let (content, _) = structured_content::read(&fixture["content"], fixture.get("quickReplies"));
-                let floor = text_floor::render(&content, &FloorOptions::default());
-                let rendering = render(&content, None, &text_only(), &FloorOptions::default(), TOKEN);
+                let floor = plain_text::render(&content, &Wording::default());
+                let rendering = render(&content, None, &text_only(), &Wording::default(), TOKEN);
                 let text = OutboundContent::Text { text: MessageText::new(floor.text) };
                 assert_eq!((rendering.content(), rendering.choices), (Some(text), floor.choices));
             }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::channel::text_floor::samples::{any_json, button, tree};
+use crate::channel::plain_text::samples::{any_json, button, tree};
 
 fn any_limits(most: usize) -> impl Strategy<Value = Option<ChoiceLimits>> {
     prop::option::of((0..most, 0_usize..30).prop_map(|(most, longest_title)| ChoiceLimits { most, longest_title }))
@@ -83,7 +83,7 @@ proptest! {
             prop_assert!(found, "choice {number} is not in {shown} of {json}");
         }
         let (content, _) = structured_content::read(&json, Some(&replies_json));
-        let floor = text_floor::render(&content, &FloorOptions::default());
+        let floor = plain_text::render(&content, &Wording::default());
         let same: Vec<_> = rendering.choices.into_iter().map(|choice| Choice { as_button: false, ..choice }).collect();
         prop_assert_eq!(same, floor.choices, "a channel decides how choices look, and not which there are");
     }

@@ -49,7 +49,7 @@ fn a_verify_token_signs_nothing_but_the_handshake() {
     let query = [("hub.mode", "subscribe"), ("hub.challenge", "1"), ("hub.verify_token", "v3rify")];
     for method in [Method::POST, Method::PUT, Method::HEAD] {
         let request = request(method, &query, "{}");
-        assert_eq!(line().verify(&request, Timestamp::UNIX_EPOCH), Err(Refusal::Unsigned));
+        assert_eq!(line().verify(&request, Timestamp::UNIX_EPOCH), Err(VerifyError::Unsigned));
     }
     assert!(line().receive(&request(Method::PUT, &query, "{}")).is_err());
     assert!(line().receive(&request(Method::GET, &query[..1], "")).is_err());
