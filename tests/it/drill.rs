@@ -92,7 +92,8 @@ async fn each_fault_that_interrupts_a_message_is_survived_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_are_replaced_in_mid_traffic_and_nothing_is_lost() {
-    let options = DrillOptions { seconds: 8, messages: 120, ..short("deploy".parse().unwrap()) };
+    // Delays, so that something is under way at each moment: without them a fast machine is done with a message in no time.
+    let options = DrillOptions { seconds: 8, messages: 120, ..short("deploy,delay".parse().unwrap()) };
     let report = run(options).await;
     assert!(report.is_good(), "{report}");
     assert_eq!(report.score.sent, 120, "{report}");
