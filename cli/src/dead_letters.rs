@@ -239,7 +239,7 @@ impl Seen {
         report.warnings.extend(self.unlisted.iter().cloned());
         if self.not_shown > 0 {
             report.warnings.push(format!(
-                "DeliveryContext {} more lie there: behind the first ten of their conversation, or in somebody's hands for two minutes.",
+                "About {} more lie there: behind the first ten of their conversation, or in somebody's hands for two minutes.",
                 self.not_shown
             ));
         }

@@ -103,8 +103,8 @@ struct LabArguments {
     /// Play a scripted conversation, print both sides, and exit: 0 only if both show what they should.
     #[arg(long)]
     headless: bool,
-    /// Leave the functions, their queues' pump and the schedule to somebody else, for example to `sam local`: webhooks go to this
-    /// address. Prints the functions' environment in the form of sam's --env-vars.
+    /// Leave the functions, their event source mappings and the schedule to somebody else, for example to `sam local`: webhooks go to
+    /// this address. Prints the functions' environment in the form of sam's --env-vars.
     #[arg(long, value_name = "URL", value_parser = web_address, conflicts_with_all = ["headless", "api_port"])]
     without_functions: Option<url::Url>,
     /// Where the lab's LiveEngage posts its webhooks: the whole address, for example that of a proxy in front of the connector. Its path is

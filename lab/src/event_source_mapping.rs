@@ -1,4 +1,4 @@
-//! The pump: what Lambda's event source mapping does with a FIFO queue.
+//! What Lambda's event source mapping does with a FIFO queue.
 //!
 //! It takes batches of up to ten messages, invokes the function with them as an `SqsEvent`, and reads the answer as Lambda does with
 //! `ReportBatchItemFailures`: what is not reported failed is deleted, what is reported failed is left to its visibility

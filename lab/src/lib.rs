@@ -1,7 +1,7 @@
 //! The lab: everything around the connector, on loopback, in one process, with no account anywhere.
 //!
 //! The LiveEngage simulator and the SMS gateway simulator stand at the two ends; DynamoDB, SQS and Secrets Manager are stand-ins that
-//! the real AWS SDK talks to; a pump and an API front turn their traffic into Lambda's events; and the five functions in between
+//! the real AWS SDK talks to; an event source mapping and an API front turn their traffic into Lambda's events; and the five functions in between
 //! are the connector's own handlers.
 
 pub mod api_gateway;

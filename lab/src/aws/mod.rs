@@ -247,7 +247,7 @@ impl AwsStandIns {
         self.sqs.queue_url(name)
     }
 
-    /// The queues themselves, for the pump and for looking into them.
+    /// The queues themselves, for the event source mapping and for looking into them.
     pub fn queues(&self) -> &QueueService {
         &self.queues
     }

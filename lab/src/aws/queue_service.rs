@@ -1,4 +1,4 @@
-//! The queues shared between the wire, the pump and the tests: one lock, one clock, and a signal when something changes.
+//! The queues shared between the wire, the event source mapping and the tests: one lock, one clock, and a signal when something changes.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

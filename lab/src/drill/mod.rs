@@ -146,10 +146,7 @@ async fn drill(options: DrillOptions, sabotage: Option<Sabotage>) -> Result<Repo
         evidence::rest(&lab).await;
     };
     if tokio::time::timeout(PATIENCE, rest).await.is_err() {
-        problems.push(format!(
-            "something is still on its destination {} s after the last was to be said",
-            PATIENCE.as_secs()
-        ));
+        problems.push(format!("something is still on its way {} s after the last was to be said", PATIENCE.as_secs()));
         fault_plan.end();
     }
     let evidence = evidence::gather(&lab, &fault_plan, actors.sent()).await.unwrap_or_else(|problem| {

@@ -75,7 +75,7 @@ impl Seen {
 }
 
 async fn idle(mapping: &EventSourceMapping) {
-    timeout(Duration::from_secs(86_400), mapping.idle()).await.expect("the mapping never comes to rest");
+    timeout(Duration::from_secs(86_400), mapping.idle()).await.expect("the event source mapping never comes to rest");
 }
 
 async fn pause(duration: Duration) {
@@ -111,7 +111,7 @@ async fn the_event_is_lambdas() {
     message.attributes.insert("raw".to_owned(), binary);
     queue.send(message).unwrap();
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-    let _pump = EventSourceMapping::start(
+    let _mapping = EventSourceMapping::start(
         queue,
         MappingOptions::default(),
         handler(move |event| {
@@ -242,7 +242,7 @@ async fn a_timed_out_function_is_ended_at_its_timeout() {
     send(&queue, "g", "1");
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let options = MappingOptions { function_timeout: Duration::from_secs(10), ..MappingOptions::default() };
-    let _pump = EventSourceMapping::start(
+    let _mapping = EventSourceMapping::start(
         queue,
         options,
         handler(move |_| {
@@ -280,7 +280,7 @@ async fn groups_run_side_by_side_but_never_twice_at_once() {
                 (Arc::clone(&busy), Arc::clone(&twice), Arc::clone(&peak), Arc::clone(&noted));
             async move {
                 let group = event.records[0].attributes["MessageGroupId"].clone();
-                // An assertion here would be a function error, which the pump survives.
+                // An assertion here would be a function error, which the event source mapping survives.
                 if !busy.lock().unwrap().insert(group.clone()) {
                     twice.lock().unwrap().push(group.clone());
                 }
@@ -381,7 +381,7 @@ async fn a_message_sent_later_is_taken_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_pump_ends_its_invocations_and_takes_nothing_more() {
+async fn a_dropped_mapping_ends_its_invocations_and_takes_nothing_more() {
     let queue = queue();
     send(&queue, "g", "1");
     let (started, mut starts) = tokio::sync::mpsc::unbounded_channel();

@@ -39,7 +39,7 @@ pub struct ReceiveOptions {
     pub max: usize,
     /// How long the messages stay in flight; `None` for the queue's own timeout.
     pub visibility_timeout: Option<Duration>,
-    /// Groups to leave alone although the queue would give them out. AWS has no such thing in its API: it is how the pump
+    /// Groups to leave alone although the queue would give them out. AWS has no such thing in its API: it is how the event source mapping
     /// keeps a group to one invocation, as Lambda does.
     pub busy_groups: BTreeSet<String>,
 }

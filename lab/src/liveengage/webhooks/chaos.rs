@@ -22,7 +22,7 @@ pub struct WebhookChaos {
 
 /// What befalls one notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Mishap {
+pub(super) struct WebhookFailure {
     pub(super) duplicate: bool,
     pub(super) hold: Option<Duration>,
     pub(super) delay: Duration,
@@ -30,7 +30,7 @@ pub(super) struct Mishap {
 
 impl WebhookChaos {
     /// What befalls this notification of this conversation, both counted from 0.
-    pub(super) fn befalls(&self, conversation: u64, notification: u64) -> Mishap {
+    pub(super) fn befalls(&self, conversation: u64, notification: u64) -> WebhookFailure {
         let place = scramble(scramble(self.seed ^ scramble(conversation)) ^ notification);
         let roll = |die: u64| scramble(place.wrapping_add(die));
         let hits = |die: u64, per_mille: u16| roll(die) % 1000 < u64::from(per_mille);
@@ -38,7 +38,7 @@ impl WebhookChaos {
             true => self.longest_delay.mul_f64(f64::from((roll(4) % 1000) as u16 + 1) / 1000.0),
             false => Duration::ZERO,
         };
-        Mishap {
+        WebhookFailure {
             duplicate: hits(1, self.duplicate_per_mille),
             hold: hits(2, self.swap_per_mille).then_some(self.longest_delay),
             delay,
@@ -66,7 +66,7 @@ mod tests {
         longest_delay: Duration::from_millis(80),
     };
 
-    fn thousand(chaos: WebhookChaos) -> Vec<Mishap> {
+    fn thousand(chaos: WebhookChaos) -> Vec<WebhookFailure> {
         (0..10).flat_map(|conversation| (0..100).map(move |number| chaos.befalls(conversation, number))).collect()
     }
 
@@ -77,22 +77,22 @@ mod tests {
     }
 
     #[test]
-    fn mishaps_are_about_as_frequent_as_asked() {
+    fn failures_are_about_as_frequent_as_asked() {
         let failures = thousand(SOME);
-        let count = |befell: fn(&Mishap) -> bool| failures.iter().filter(|mishap| befell(mishap)).count();
-        assert!((70..130).contains(&count(|mishap| mishap.duplicate)));
-        assert!((150..250).contains(&count(|mishap| mishap.hold.is_some())));
-        assert!((250..350).contains(&count(|mishap| !mishap.delay.is_zero())));
-        assert!(failures.iter().all(|mishap| mishap.delay <= SOME.longest_delay));
+        let count = |befell: fn(&WebhookFailure) -> bool| failures.iter().filter(|failure| befell(failure)).count();
+        assert!((70..130).contains(&count(|failure| failure.duplicate)));
+        assert!((150..250).contains(&count(|failure| failure.hold.is_some())));
+        assert!((250..350).contains(&count(|failure| !failure.delay.is_zero())));
+        assert!(failures.iter().all(|failure| failure.delay <= SOME.longest_delay));
     }
 
     #[test]
     fn none_and_all_are_possible() {
         let none = WebhookChaos { duplicate_per_mille: 0, swap_per_mille: 0, delay_per_mille: 0, ..SOME };
-        assert!(thousand(none).iter().all(|mishap| *mishap == Mishap::default()));
+        assert!(thousand(none).iter().all(|failure| *failure == WebhookFailure::default()));
         let all = WebhookChaos { duplicate_per_mille: 1000, swap_per_mille: 1000, delay_per_mille: 1000, ..SOME };
         assert!(
-            thousand(all).iter().all(|mishap| mishap.duplicate && mishap.hold.is_some() && !mishap.delay.is_zero())
+            thousand(all).iter().all(|failure| failure.duplicate && failure.hold.is_some() && !failure.delay.is_zero())
         );
     }
 }

@@ -148,11 +148,11 @@ impl Install {
         if stored {
             delivery.first_try.clear();
         }
-        let mishap = self.settings.chaos.map(|chaos| chaos.befalls(lane.number, lane.count)).unwrap_or_default();
+        let failure = self.settings.chaos.map(|chaos| chaos.befalls(lane.number, lane.count)).unwrap_or_default();
         lane.count += 1;
-        delivery.hold = lane.hold_next.take().or(mishap.hold);
-        delivery.delay = mishap.delay;
-        let twin = mishap.duplicate.then(|| Delivery { stage: delivery.stage, ..delivery.twin(now) });
+        delivery.hold = lane.hold_next.take().or(failure.hold);
+        delivery.delay = failure.delay;
+        let twin = failure.duplicate.then(|| Delivery { stage: delivery.stage, ..delivery.twin(now) });
         lane.queue.push_back(delivery);
         lane.queue.extend(twin);
         lane.wake.notify_one();

@@ -197,7 +197,7 @@ async fn an_own_echo_is_recognised_without_the_token() {
 fn click_question() -> String {
     let reply = json!({"type": "button", "title": "Yes", "click": {
         "actions": [{"type": "publishText", "text": "yes please"}], "metadata": [{"type": "ExternalId", "id": "y-1"}]}});
-    let content = json!({"type": "ContentEvent", "contentType": "text/plain", "message": "Defer?",
+    let content = json!({"type": "ContentEvent", "contentType": "text/plain", "message": "Again?",
         "quickReplies": {"type": "quickReplies", "itemsPerRow": 8, "replies": [reply]}});
     change("ms.MessagingEventNotification", 0, &event("c1", 4, "ASSIGNED_AGENT", "ALL", &content))
 }

@@ -170,7 +170,7 @@ impl Http for Ports {
 #[async_trait]
 impl Ledger for Ports {
     async fn outbound_receipt(&self, line: &LineId, name: &ReceiptName) -> Result<Option<OutboundReceipt>, StoreError> {
-        self.outside("shown", self.store.outbound_receipt(line, name)).await
+        self.outside("outbound_receipt", self.store.outbound_receipt(line, name)).await
     }
     async fn reported(&self, line: &LineId, name: &ReceiptName, rank: u8) -> Result<(), StoreError> {
         self.outside("reported", self.store.reported(line, name, rank)).await
@@ -181,7 +181,7 @@ impl Ledger for Ports {
         dialog: &DialogId,
         sequence: Sequence,
     ) -> Result<Option<InboundReceipt>, StoreError> {
-        self.outside("heard", self.store.inbound_receipt(account, dialog, sequence)).await
+        self.outside("inbound_receipt", self.store.inbound_receipt(account, dialog, sequence)).await
     }
     async fn last_inbound(&self, consumer: &ConsumerRef) -> Result<Option<InboundReceipt>, StoreError> {
         self.outside("last_inbound", self.store.last_inbound(consumer)).await
@@ -200,7 +200,7 @@ impl Ledger for Ports {
         line: &LineId,
         reference: &CallReference,
     ) -> Result<Option<AcceptedCall>, StoreError> {
-        self.outside("taken", self.store.accepted_call(line, reference)).await
+        self.outside("accepted_call", self.store.accepted_call(line, reference)).await
     }
     async fn note_echo(&self, account: &AccountId, dialog: &DialogId, echo: &Echo) -> Result<(), StoreError> {
         self.outside("note_echo", self.store.note_echo(account, dialog, echo)).await

@@ -63,8 +63,8 @@ impl DeliverToChannel {
                 return Err(DeliveryError::Http { call: "LiveEngage file download", failure });
             }
         };
-        let context = outbound(&file_type, stream.size, file).ok_or_else(|| unsupported("a file of this type"))?;
-        Ok((context, stream))
+        let outbound = outbound(&file_type, stream.size, file).ok_or_else(|| unsupported("a file of this type"))?;
+        Ok((outbound, stream))
     }
 
     /// Downloads by the person's token, and once more by a new one if there is none or it is refused.

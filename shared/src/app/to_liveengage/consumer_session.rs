@@ -327,7 +327,7 @@ impl<'a> ConsumerSession<'a> {
         let request_id = self.request_id("profile");
         let told = self.worker.liveengage.set_profile(self.caller(), &identity.token, &request_id, &self.profile).await;
         if let Err(error) = told {
-            tracing::warn!(correlation = %self.correlation, %error, count = 1, "what the channel says context a person can't be told");
+            tracing::warn!(correlation = %self.correlation, %error, count = 1, "what the channel says about a person can't be told");
             return Ok(consumer);
         }
         self.update(|consumer| {

@@ -195,8 +195,9 @@ fn one_button_that_opens_a_page_is_one() {
     let mut described = page();
     described["subtitle"] = json!("with pictures");
     assert_eq!(shown(json!([described])), "Details - with pictures\n(Details) https://shop.example/d");
-    let way = json!([{"type": "button", "title": "ConsumerSession", "click": {"actions": [{"type": "navigate", "la": 1, "lo": 2}]}}]);
-    assert_eq!(shown(way), "ConsumerSession\n(ConsumerSession) https://maps.google.com/?q=1,2");
+    let way =
+        json!([{"type": "button", "title": "Way", "click": {"actions": [{"type": "navigate", "la": 1, "lo": 2}]}}]);
+    assert_eq!(shown(way), "Way\n(Way) https://maps.google.com/?q=1,2");
     let long = "x".repeat(1025);
     assert_eq!(shown(json!([text(&long), page()])), format!("{long}\nDetails: https://shop.example/d"));
 }
