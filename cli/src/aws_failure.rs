@@ -1,16 +1,14 @@
-//! What an operator is told when AWS doesn't do what was asked: the error with its code, and what to do.
+//! The message for the operator when an AWS call fails: the error with its code, and what to do.
 
 use std::fmt::Display;
 
 use aws_config::SdkConfig;
-use connector::{
-    aws::{NO_CONNECTION, NO_CREDENTIALS, TIMEOUT},
-    port::{QueueError, SecretsError, StoreError},
-};
+use connector::port::{QueueError, SecretsError, StoreError};
+use connector_aws::{NO_CONNECTION, NO_CREDENTIALS, TIMEOUT};
 
-/// An error of a port that AWS stands behind.
+/// An error of a port that AWS implements.
 pub(crate) trait AwsError: Display {
-    /// The service's code, or the SDK's failure in a word; `None` if it is about what AWS has answered.
+    /// The error code of the service or the SDK; `None` if the error is about the content of an answer.
     fn code(&self) -> Option<&str>;
 }
 
@@ -38,38 +36,39 @@ impl AwsError for QueueError {
     }
 }
 
-/// A service of AWS, and where it is asked.
+/// An AWS service and its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Service {
     name: &'static str,
-    place: Place,
+    location: Location,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum Location {
     /// In this region.
     Region(String),
-    /// At this address, which is a lab's or the environment's.
+    /// At this address: that of a lab, or one from the environment.
     Endpoint(String),
 }
 
 impl Service {
-    /// The service that a client with this configuration asks.
+    /// The service that a client with this configuration calls.
     pub(crate) fn new(name: &'static str, sdk: &SdkConfig) -> Self {
         let region = || sdk.region().map(ToString::to_string).unwrap_or_default();
-        let place = sdk.endpoint_url().map_or_else(|| Place::Region(region()), |url| Place::Endpoint(origin(url)));
-        Self { name, place }
+        let location =
+            sdk.endpoint_url().map_or_else(|| Location::Region(region()), |url| Location::Endpoint(origin(url)));
+        Self { name, location }
     }
 
-    /// Where it is asked.
-    pub(crate) fn place(&self) -> String {
-        match &self.place {
-            Place::Region(region) => format!("in {region}"),
-            Place::Endpoint(url) => format!("at {url}"),
+    /// The location of the service, for a message.
+    pub(crate) fn location(&self) -> String {
+        match &self.location {
+            Location::Region(region) => format!("in {region}"),
+            Location::Endpoint(url) => format!("at {url}"),
         }
     }
 
-    /// The error, and what to do. `rights` are what the call takes, as a policy names them.
+    /// The error, and what to do. `rights` are the IAM actions that the call needs.
     pub(crate) fn failure(&self, error: &impl AwsError, rights: &str) -> String {
         match error.code().and_then(|code| self.hint(code, rights)) {
             Some(hint) => format!("{error}. {hint}"),
@@ -80,34 +79,32 @@ impl Service {
     fn hint(&self, code: &str, rights: &str) -> Option<String> {
         let name = self.name;
         Some(match code {
-            NO_CREDENTIALS => "No AWS credentials: log in (aws sso login), or set AWS_PROFILE to a profile that has \
-                               some."
+            NO_CREDENTIALS => "Found no AWS credentials: run `aws sso login`, or set AWS_PROFILE to a profile with credentials."
                 .to_owned(),
-            NO_CONNECTION | TIMEOUT => match &self.place {
-                Place::Region(region) => {
-                    format!("Tried {name} in {region}: is the network up, and is that the right region?")
+            NO_CONNECTION | TIMEOUT => match &self.location {
+                Location::Region(region) => {
+                    format!("{name} in {region} can't be reached: check the network and the region.")
                 }
-                Place::Endpoint(url) => format!("Tried {name} at {url}: does it run, and is that its address?"),
+                Location::Endpoint(url) => format!("{name} at {url} can't be reached: check that it runs, and its address."),
             },
             "ExpiredToken"
             | "ExpiredTokenException"
             | "InvalidClientTokenId"
             | "InvalidSignatureException"
             | "SignatureDoesNotMatch"
-            | "UnrecognizedClientException" => "The credentials are expired or wrong: log in again.".to_owned(),
+            | "UnrecognizedClientException" => "The AWS credentials are expired or invalid: log in again.".to_owned(),
             "AccessDenied" | "AccessDeniedException" => {
-                format!("These credentials may not do that: it takes {rights}.")
+                format!("The AWS credentials lack permissions: the command needs {rights}.")
             }
             "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" | "ResourceNotFoundException" => {
-                match &self.place {
-                    Place::Region(region) => format!("It was looked for in {region}: is the stack there?"),
-                    Place::Endpoint(url) => format!("It was looked for at {url}: is that the right address?"),
+                match &self.location {
+                    Location::Region(region) => format!("It doesn't exist in {region}: check that the stack is deployed there."),
+                    Location::Endpoint(url) => format!("It doesn't exist at {url}: check the address."),
                 }
             }
-            // Secrets Manager's word for a secret that is marked for deletion, among others.
+            // Secrets Manager answers this for a secret that is marked for deletion, among others.
             "InvalidRequestException" => {
-                "If it is marked for deletion: `aws secretsmanager restore-secret --secret-id NAME` brings it \
-                                          back."
+                "If the secret is marked for deletion, `aws secretsmanager restore-secret --secret-id NAME` restores it."
                     .to_owned()
             }
             _ => return None,
@@ -115,20 +112,19 @@ impl Service {
     }
 }
 
-/// Scheme, host and port: what else is in an address may be a password.
+/// Scheme, host and port only: the rest of an address may contain a password.
 fn origin(url: &str) -> String {
-    url.parse::<url::Url>()
-        .map_or_else(|_| "an address that is no URL".to_owned(), |url| url.origin().ascii_serialization())
+    url.parse::<url::Url>().map_or_else(|_| "an invalid URL".to_owned(), |url| url.origin().ascii_serialization())
 }
 
 #[cfg(test)]
 mod tests {
     use aws_config::Region;
-    use connector::domain::code::Code;
+    use connector_message::code::Code;
 
     use super::*;
 
-    fn told(code: &str, endpoint: Option<&str>) -> String {
+    fn message(code: &str, endpoint: Option<&str>) -> String {
         let mut sdk = SdkConfig::builder().region(Region::from_static("eu-central-1"));
         sdk.set_endpoint_url(endpoint.map(str::to_owned));
         let service = Service::new("DynamoDB", &sdk.build());
@@ -136,35 +132,35 @@ mod tests {
     }
 
     #[test]
-    fn each_failure_says_what_to_do() {
+    fn each_aws_error_prints_a_hint() {
         for (code, hint) in [
             (
                 "no_credentials",
-                "No AWS credentials: log in (aws sso login), or set AWS_PROFILE to a profile that has some.",
+                "Found no AWS credentials: run `aws sso login`, or set AWS_PROFILE to a profile with credentials.",
             ),
-            ("no_connection", "Tried DynamoDB in eu-central-1: is the network up, and is that the right region?"),
-            ("timeout", "Tried DynamoDB in eu-central-1: is the network up, and is that the right region?"),
-            ("ExpiredToken", "The credentials are expired or wrong: log in again."),
-            ("ExpiredTokenException", "The credentials are expired or wrong: log in again."),
-            ("UnrecognizedClientException", "The credentials are expired or wrong: log in again."),
-            ("InvalidClientTokenId", "The credentials are expired or wrong: log in again."),
-            ("AccessDeniedException", "These credentials may not do that: it takes dynamodb:Scan."),
+            ("no_connection", "DynamoDB in eu-central-1 can't be reached: check the network and the region."),
+            ("timeout", "DynamoDB in eu-central-1 can't be reached: check the network and the region."),
+            ("ExpiredToken", "The AWS credentials are expired or invalid: log in again."),
+            ("ExpiredTokenException", "The AWS credentials are expired or invalid: log in again."),
+            ("UnrecognizedClientException", "The AWS credentials are expired or invalid: log in again."),
+            ("InvalidClientTokenId", "The AWS credentials are expired or invalid: log in again."),
+            ("AccessDeniedException", "The AWS credentials lack permissions: the command needs dynamodb:Scan."),
             (
                 "InvalidRequestException",
-                "If it is marked for deletion: `aws secretsmanager restore-secret --secret-id NAME` brings it back.",
+                "If the secret is marked for deletion, `aws secretsmanager restore-secret --secret-id NAME` restores it.",
             ),
-            ("ResourceNotFoundException", "It was looked for in eu-central-1: is the stack there?"),
+            ("ResourceNotFoundException", "It doesn't exist in eu-central-1: check that the stack is deployed there."),
         ] {
-            assert_eq!(told(code, None), format!("the table can't be used: {code}. {hint}"));
+            assert_eq!(message(code, None), format!("the table can't be used: {code}. {hint}"));
         }
-        assert_eq!(told("ThrottlingException", None), "the table can't be used: ThrottlingException");
-        assert!(told("no_connection", Some("http://me:canary@127.0.0.1:8000/?canary")).ends_with(
-            "no_connection. Tried DynamoDB at http://127.0.0.1:8000: does it run, and is that its address?"
+        assert_eq!(message("ThrottlingException", None), "the table can't be used: ThrottlingException");
+        assert!(message("no_connection", Some("http://me:canary@127.0.0.1:8000/?canary")).ends_with(
+            "no_connection. DynamoDB at http://127.0.0.1:8000 can't be reached: check that it runs, and its address."
         ));
     }
 
     #[test]
-    fn what_aws_has_answered_needs_no_hint() {
+    fn an_answer_from_aws_gets_no_hint() {
         let service = Service::new("Secrets Manager", &SdkConfig::builder().build());
         let missing =
             SecretsError::Missing { name: "connector/line/l".to_owned(), region: Some("eu-west-1".to_owned()) };

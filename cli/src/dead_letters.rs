@@ -1,69 +1,67 @@
-//! `connector dead-letters`: what the queues have given up.
+//! `connector dead-letters`: the messages that SQS moved to the dead-letter queues.
 
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand, ValueEnum};
 use connector::{
-    app::redrive::{Facts, QueueKind, look, plan_dead_letters, redrive_dead_letters, short_name},
-    aws::{DeadLetterQueue, SqsQueue},
+    app::redrive::{Facts, QueueKind, look, plan_dead_letters, redrive_dead_letters},
     port::{DeadLetter, DeadLetters as _},
+    queue_message::short_name,
 };
+use connector_aws::{DeadLetterQueue, SqsQueue};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
     output::{Report, age, blocks, or_dash, outcomes, seconds, table, with_task},
-    selection::{Consent, SelectionArguments, WHICH},
-    target::{Target, TargetArguments},
+    selection::{ConfirmArguments, MessageArguments, SELECTION_REQUIRED},
+    target::Target,
 };
 
-/// What looking at a queue takes: what was received is given back.
-const LOOK_RIGHTS: &str = "sqs:ReceiveMessage and sqs:ChangeMessageVisibility";
+/// The IAM actions to read a queue. A message that was received is made visible again.
+const READ_RIGHTS: &str = "sqs:ReceiveMessage and sqs:ChangeMessageVisibility";
 
-/// What moving messages out of a queue takes.
+/// The IAM actions to move messages out of a queue.
 const REDRIVE_RIGHTS: &str = "sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:DeleteMessage";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLettersCommand {
-    /// List and count them, without what was said in them. SQS shows the first ten of each conversation.
-    List(ListArguments),
-    /// Show all that is known of some of them.
-    Show(ShowArguments),
-    /// Move them back into the queue that they came from, in order. Without --yes it only tells what it would move.
-    Redrive(RedriveArguments),
+    /// List and count dead letters, without their texts. SQS shows the first ten of each conversation.
+    List(DeadLetterListArguments),
+    /// Show everything about the selected dead letters.
+    Show(DeadLetterShowArguments),
+    /// Move dead letters back into the queue that they came from, in order. Without --yes it only prints what it would
+    /// move.
+    Redrive(DeadLetterRedriveArguments),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ListArguments {
+pub(crate) struct DeadLetterListArguments {
     #[command(flatten)]
-    selection: SelectionArguments,
-    /// Only what was on the way to this side.
+    messages: MessageArguments,
+    /// Only the dead letters of this queue.
     #[arg(long, value_enum, help_heading = "Which messages")]
     queue: Option<QueueName>,
-    #[command(flatten)]
-    target: TargetArguments,
-    /// Print JSON.
-    #[arg(long, help_heading = "What to do")]
-    json: bool,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ShowArguments {
+pub(crate) struct DeadLetterShowArguments {
     #[command(flatten)]
-    list: ListArguments,
-    /// Show the queue message too, with the text and the phone number in it.
+    list: DeadLetterListArguments,
+    /// Also show the queue message, which contains the text and the phone number.
     #[arg(long, help_heading = "What to do")]
     show_text: bool,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct RedriveArguments {
+pub(crate) struct DeadLetterRedriveArguments {
     #[command(flatten)]
-    list: ListArguments,
+    list: DeadLetterListArguments,
     #[command(flatten)]
-    consent: Consent,
-    /// Try each for another 12 hours. Without this, one that the connector took over more than 12 hours ago gets up to six attempts,
-    /// and is parked if they fail. With it, newer messages of the same conversation wait behind it for as long as it fails.
+    confirm: ConfirmArguments,
+    /// Try each message for another 12 hours. Without this option, a message that the connector accepted more than 12
+    /// hours ago gets up to six attempts and is then parked. With it, newer messages of the same conversation wait
+    /// behind a message that fails.
     #[arg(long, help_heading = "What to do")]
     fresh: bool,
 }
@@ -75,41 +73,44 @@ enum QueueName {
 }
 
 impl DeadLettersCommand {
-    /// Carries it out.
+    /// Runs the command.
     ///
     /// # Errors
-    /// A sentence: an argument that can't be used, or what AWS says.
+    /// A message for the operator: an invalid argument, or an AWS error.
     pub(crate) async fn run(&self, now: Timestamp) -> Result<Report, String> {
         match self {
             Self::List(list) => {
-                let seen = list.look(&list.target.target().await?, now).await?;
-                let report = if list.json {
+                let found = list.find(&list.messages.target.target().await?, now).await?;
+                let report = if list.messages.json {
                     let counts: Vec<_> =
-                        seen.counts().into_iter().map(|(what, count)| count_row(&what, count)).collect();
+                        found.counts().into_iter().map(|(what, count)| count_row(&what, count)).collect();
                     Report::json(&json!({
-                        "messages": seen.rows(now, false), "counts": counts, "not_shown": seen.not_shown,
+                        "messages": found.rows(now, false), "counts": counts, "not_shown": found.not_shown,
                     }))
                 } else {
-                    Report::done(seen.table(now) + &seen.count_table())
+                    Report::done(found.table(now) + &found.count_table())
                 };
-                Ok(seen.warned(report))
+                Ok(found.with_warnings(report))
             }
-            Self::Show(ShowArguments { list, show_text }) => {
-                if list.selection.is_empty() {
-                    return Err(WHICH.to_owned());
+            Self::Show(DeadLetterShowArguments { list, show_text }) => {
+                if list.messages.selection.is_empty() {
+                    return Err(SELECTION_REQUIRED.to_owned());
                 }
-                let seen = list.look(&list.target.target().await?, now).await?;
-                let rows = seen.rows(now, *show_text);
-                let report =
-                    if list.json { Report::json(&json!({ "messages": rows })) } else { Report::done(blocks(&rows)) };
-                Ok(seen.warned(report))
+                let found = list.find(&list.messages.target.target().await?, now).await?;
+                let rows = found.rows(now, *show_text);
+                let report = if list.messages.json {
+                    Report::json(&json!({ "messages": rows }))
+                } else {
+                    Report::done(blocks(&rows))
+                };
+                Ok(found.with_warnings(report))
             }
             Self::Redrive(redrive) => redrive.run(now).await,
         }
     }
 }
 
-impl ListArguments {
+impl DeadLetterListArguments {
     fn queues(&self) -> Vec<QueueKind> {
         match self.queue {
             Some(QueueName::ToLiveengage) => vec![QueueKind::ToLiveEngage],
@@ -118,16 +119,17 @@ impl ListArguments {
         }
     }
 
-    async fn look(&self, target: &Target<'_>, now: Timestamp) -> Result<Seen, String> {
-        let selection = self.selection.selection(target, now).await?;
-        let mut found = Seen { unlisted: self.selection.unlisted(target), ..Seen::default() };
+    async fn find(&self, target: &Target<'_>, now: Timestamp) -> Result<FoundDeadLetters, String> {
+        let selection = self.messages.selection.selection(target, now).await?;
+        let mut found =
+            FoundDeadLetters { unlisted: self.messages.selection.unlisted(target), ..FoundDeadLetters::default() };
         for queue in self.queues() {
             let dead_letters = DeadLetterQueue::new(target.sqs()?, target.dead_letter_queue_url(queue)?);
-            let seen = look(&dead_letters).await.map_err(|error| target.sqs_failure(&error, LOOK_RIGHTS))?;
+            let letters = look(&dead_letters).await.map_err(|error| target.sqs_failure(&error, READ_RIGHTS))?;
             let count = dead_letters.count().await;
             let count = count.map_err(|error| target.sqs_failure(&error, "sqs:GetQueueAttributes"))?;
-            found.not_shown += count.saturating_sub(seen.len());
-            let plan = plan_dead_letters(seen, &selection);
+            found.not_shown += count.saturating_sub(letters.len());
+            let plan = plan_dead_letters(letters, &selection);
             found.overtaking += plan.overtaking;
             found.letters.extend(plan.letters.into_iter().map(|letter| (queue, letter)));
         }
@@ -135,38 +137,38 @@ impl ListArguments {
     }
 }
 
-impl RedriveArguments {
+impl DeadLetterRedriveArguments {
     async fn run(&self, now: Timestamp) -> Result<Report, String> {
-        self.consent.check(&self.list.selection)?;
-        let target = self.list.target.target().await?;
+        self.confirm.check(&self.list.messages.selection)?;
+        let target = self.list.messages.target.target().await?;
         let sources: Vec<_> = self
             .list
             .queues()
             .into_iter()
             .map(|queue| Ok((queue, SqsQueue::new(target.sqs()?, target.queue_url(queue)?))))
             .collect::<Result<_, String>>()?;
-        if !self.consent.yes {
-            let seen = self.list.look(&target, now).await?;
-            let mut report = if self.list.json {
-                Report::json(&json!({ "dry_run": true, "messages": seen.rows(now, false) }))
+        if !self.confirm.yes {
+            let found = self.list.find(&target, now).await?;
+            let mut report = if self.list.messages.json {
+                Report::json(&json!({ "dry_run": true, "messages": found.rows(now, false) }))
             } else {
-                Report::done(seen.table(now))
+                Report::done(found.table(now))
             };
-            let told = if seen.letters.is_empty() {
-                "Nothing was moved: there is nothing to be moved."
+            let message = if found.letters.is_empty() {
+                "No messages match: nothing was moved."
             } else {
-                "Nothing was moved. With --yes these are moved, each conversation's in this order."
+                "Nothing was moved. Add --yes to move these messages, in this order within each conversation."
             };
-            report.warnings.push(told.to_owned());
-            if seen.overtaking > 0 {
+            report.warnings.push(message.to_owned());
+            if found.overtaking > 0 {
                 report.warnings.push(format!(
-                    "{} of them overtake an earlier one of the same conversation that is not chosen.",
-                    seen.overtaking
+                    "{} of these messages overtake an earlier message of the same conversation that is not selected.",
+                    found.overtaking
                 ));
             }
-            return Ok(seen.warned(report));
+            return Ok(found.with_warnings(report));
         }
-        let selection = self.list.selection.selection(&target, now).await?;
+        let selection = self.list.messages.selection.selection(&target, now).await?;
         let (mut redriven, mut failures) = (Vec::new(), Vec::new());
         for (queue, source) in sources {
             let dead_letters = DeadLetterQueue::new(target.sqs()?, target.dead_letter_queue_url(queue)?);
@@ -176,29 +178,32 @@ impl RedriveArguments {
             if let Err(error) = result {
                 let error = target.sqs_failure(&error, REDRIVE_RIGHTS);
                 let end = if error.ends_with('.') || error.ends_with('?') { "" } else { "." };
-                failures.push(format!("{}: {error}{end} What is left comes back in two minutes.", queue.name()));
+                failures.push(format!(
+                    "{}: {error}{end} The remaining messages become visible again in two minutes.",
+                    queue.name()
+                ));
             }
         }
-        let mut report = outcomes(&redriven, self.list.json);
+        let mut report = outcomes(&redriven, self.list.messages.json);
         report.complete &= failures.is_empty();
-        report.warnings = self.list.selection.unlisted(&target);
+        report.warnings = self.list.messages.selection.unlisted(&target);
         report.warnings.extend(failures);
         Ok(report)
     }
 }
 
-/// What was found.
+/// The dead letters that match.
 #[derive(Default)]
-struct Seen {
+struct FoundDeadLetters {
     letters: Vec<(QueueKind, DeadLetter)>,
-    /// How many letters lie there that SQS didn't give out.
+    /// The number of dead letters that SQS did not return.
     not_shown: usize,
     overtaking: usize,
-    /// What the stack doesn't have of what was asked for.
+    /// Warnings about selected ids that the stack doesn't list.
     unlisted: Vec<String>,
 }
 
-impl Seen {
+impl FoundDeadLetters {
     fn rows(&self, now: Timestamp, show_text: bool) -> Vec<Value> {
         self.letters.iter().map(|(queue, letter)| row(*queue, letter, now, show_text)).collect()
     }
@@ -211,7 +216,7 @@ impl Seen {
         table(["ID", "GIVEN UP", "AGE", "QUEUE", "LINE", "CONVERSATION", "KIND"], &rows)
     }
 
-    /// How many there are of each queue, line and kind.
+    /// The number of dead letters by queue, line and kind.
     fn counts(&self) -> BTreeMap<[String; 3], usize> {
         let mut counts = BTreeMap::new();
         for (queue, letter) in &self.letters {
@@ -235,11 +240,11 @@ impl Seen {
         format!("\n{}", table(["QUEUE", "LINE", "KIND", "COUNT"], &rows))
     }
 
-    fn warned(&self, mut report: Report) -> Report {
+    fn with_warnings(&self, mut report: Report) -> Report {
         report.warnings.extend(self.unlisted.iter().cloned());
         if self.not_shown > 0 {
             report.warnings.push(format!(
-                "About {} more lie there: behind the first ten of their conversation, or in somebody's hands for two minutes.",
+                "About {} more messages are in the queue: behind the first ten of their conversation, or with another receiver for two minutes.",
                 self.not_shown
             ));
         }
@@ -252,7 +257,7 @@ fn count_row([queue, line, kind]: &[String; 3], count: usize) -> Value {
 }
 
 fn line(facts: Option<&Facts>) -> Option<&str> {
-    Some(facts?.person.as_ref()?.line.as_str())
+    Some(facts?.consumer.as_ref()?.line.as_str())
 }
 
 fn kind(facts: Option<&Facts>) -> &'static str {
@@ -262,7 +267,7 @@ fn kind(facts: Option<&Facts>) -> &'static str {
 fn cells(queue: QueueKind, letter: &DeadLetter, now: Timestamp) -> [String; 7] {
     let facts = Facts::read(&letter.body);
     let facts = facts.as_ref();
-    let accepted_at = facts.and_then(|facts| facts.accepted_at).unwrap_or(letter.at);
+    let accepted_at = facts.map(|facts| facts.accepted_at).unwrap_or(letter.at);
     [
         short_name(&letter.id),
         seconds(letter.at),
@@ -277,7 +282,7 @@ fn cells(queue: QueueKind, letter: &DeadLetter, now: Timestamp) -> [String; 7] {
 fn row(queue: QueueKind, letter: &DeadLetter, now: Timestamp, show_text: bool) -> Value {
     let facts = Facts::read(&letter.body);
     let facts = facts.as_ref();
-    let accepted_at = facts.and_then(|facts| facts.accepted_at);
+    let accepted_at = facts.map(|facts| facts.accepted_at);
     let row = json!({
         "id": short_name(&letter.id),
         "given_up_at": letter.at,

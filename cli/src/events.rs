@@ -1,4 +1,4 @@
-//! `connector events`: recorded events, made fresh.
+//! `connector events`: copies of recorded events with a new time and signature.
 
 use std::{
     collections::BTreeMap,
@@ -14,37 +14,38 @@ use crate::output::Report;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EventsCommand {
-    /// Write copies of recorded HTTP events whose times and signatures are those of now. A gateway's signature is good for five minutes.
+    /// Write copies of recorded HTTP events with the current time and a new signature. A gateway accepts a signature
+    /// for five minutes.
     Sign(SignArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SignArguments {
-    /// The recorded events. Those of queues and of the schedule are not signed, and are no use here.
+    /// The recorded events. Events of queues and of the schedule are not signed and are refused.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The secrets to sign with, an object by their names.
+    /// A file with the secrets to sign with: one object, by the names of the secrets.
     #[arg(long, value_name = "FILE", default_value = "events/secrets.json")]
     secrets: PathBuf,
-    /// The folder for the copies. It is made if need be.
+    /// The folder for the copies. It is created if it doesn't exist.
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,
 }
 
 impl EventsCommand {
     /// # Errors
-    /// A sentence: a file can't be read, made fresh or written.
+    /// A message for the operator: a file can't be read, signed or written.
     pub(crate) fn run(&self, now: Timestamp) -> Result<Report, String> {
         let Self::Sign(arguments) = self;
-        // Every one is made before the first is written: a mistake in the last one leaves no half of them behind.
+        // All copies are made before the first is written, so that an error in the last one leaves no partial result.
         let copies = arguments.copies(now)?;
         let to = &arguments.to;
-        std::fs::create_dir_all(to).map_err(|error| format!("{} can't be made: {error}", to.display()))?;
+        std::fs::create_dir_all(to).map_err(|error| format!("{} can't be created: {error}", to.display()))?;
         let mut written = String::new();
         for (copy, event) in copies {
             std::fs::write(&copy, format!("{event:#}\n")).map_err(|error| {
                 let before = if written.is_empty() { "nothing\n" } else { &written };
-                format!("{} can't be written: {error}. Written before it:\n{before}", copy.display())
+                format!("{} can't be written: {error}. Files written before it:\n{before}", copy.display())
             })?;
             written.push_str(&format!("{}\n", copy.display()));
         }
@@ -53,7 +54,7 @@ impl EventsCommand {
 }
 
 impl SignArguments {
-    /// Where each copy goes, and what it is.
+    /// The path and content of each copy.
     fn copies(&self, now: Timestamp) -> Result<BTreeMap<PathBuf, Value>, String> {
         let secrets = read(&self.secrets).map_err(|error| format!("--secrets: {error}"))?;
         let mut copies = BTreeMap::new();
@@ -63,9 +64,9 @@ impl SignArguments {
                     if matches!(error, EventError::Secret(..)) { " (give another file with --secrets)" } else { "" };
                 format!("{}: {error}{hint}", file.display())
             })?;
-            let copy = self.to.join(file.file_name().ok_or_else(|| format!("{} is no file", file.display()))?);
+            let copy = self.to.join(file.file_name().ok_or_else(|| format!("{} is not a file", file.display()))?);
             if is_same(file, &copy) {
-                return Err(format!("{} would be written over: --to must be another folder", file.display()));
+                return Err(format!("{} would be overwritten: --to must be another folder", file.display()));
             }
             if copies.insert(copy, event).is_some() {
                 return Err(format!(
@@ -84,7 +85,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 fn read(path: &Path) -> Result<Value, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
-    // What stands in a file of secrets is not told.
+    // The error must not contain the text of a file of secrets.
     serde_json::from_str(&text).map_err(|error| format!("{} is not JSON (line {})", path.display(), error.line()))
 }
 
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_are_written_and_the_recordings_stay() {
+    fn copies_are_written_and_the_originals_are_unchanged() {
         let folder = std::env::temp_dir().join(format!("connector-events-{}", uuid::Uuid::new_v4()));
         let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
         let (secrets, file) = (events.join("secrets.json"), events.join("inbound-text.json"));
@@ -129,7 +130,7 @@ mod tests {
         let of = |name: &str| events.join(name).to_str().unwrap().to_owned();
         let (good, secrets, to) = (of("inbound-text.json"), of("secrets.json"), folder.to_str().unwrap());
         let sign = |second: &str, secrets: &str| run(&[&good, second, "--secrets", secrets, "--to", to]).unwrap_err();
-        assert!(sign(&of("to-channel-batch.json"), &secrets).contains("to-channel-batch.json: it is no event"));
+        assert!(sign(&of("to-channel-batch.json"), &secrets).contains("to-channel-batch.json: it is not an event"));
         assert!(sign(&of("no-such.json"), &secrets).contains("no-such.json can't be read"));
         assert!(sign(&good, &secrets).contains("another file has the same name"));
         let (missing, wrong) = (of("no-such.json"), of("inbound-text.json"));

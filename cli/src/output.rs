@@ -1,4 +1,4 @@
-//! What the operator's commands print.
+//! The output of the operator's commands.
 
 use std::fmt::Write as _;
 
@@ -6,14 +6,14 @@ use connector::app::redrive::Redriven;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// What a command has to say.
+/// The result of a command.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     /// For standard output.
     pub(crate) text: String,
-    /// For standard error, a line each.
+    /// For standard error, one per line.
     pub(crate) warnings: Vec<String>,
-    /// Whether everything that was asked for is done.
+    /// Whether the command did everything that was requested.
     pub(crate) complete: bool,
 }
 
@@ -27,7 +27,7 @@ impl Report {
     }
 }
 
-/// Rows under a heading, in columns as wide as they must be.
+/// Formats rows under a heading, in columns as wide as their widest cell.
 pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     let rows: Vec<[&str; N]> =
         std::iter::once(heading).chain(rows.iter().map(|row| row.each_ref().map(String::as_str))).collect();
@@ -46,7 +46,7 @@ pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
     text
 }
 
-/// A length of time in its two largest units.
+/// Formats a duration in its two largest units.
 pub(crate) fn age(age: SignedDuration) -> String {
     let seconds = age.as_secs().max(0);
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
@@ -58,17 +58,17 @@ pub(crate) fn age(age: SignedDuration) -> String {
     }
 }
 
-/// What is not known.
+/// Formats an optional value; `-` if it is unknown.
 pub(crate) fn or_dash(text: Option<&str>) -> String {
     text.unwrap_or("-").to_owned()
 }
 
-/// A moment without its fraction.
+/// Formats a time without its fraction of a second.
 pub(crate) fn seconds(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
-/// The row of a message with its queue message: text and phone number are in it.
+/// Adds the queue message to a row. It contains the text and the phone number.
 pub(crate) fn with_task(mut row: Value, task: &str) -> Value {
     if let Some(row) = row.as_object_mut() {
         row.insert("task".to_owned(), serde_json::from_str(task).unwrap_or_else(|_| Value::from(task)));
@@ -76,7 +76,7 @@ pub(crate) fn with_task(mut row: Value, task: &str) -> Value {
     row
 }
 
-/// Each row as a block of lines.
+/// Formats each row as a block of lines.
 pub(crate) fn blocks(rows: &[Value]) -> String {
     let mut text = String::new();
     for row in rows {
@@ -93,7 +93,7 @@ pub(crate) fn blocks(rows: &[Value]) -> String {
     text
 }
 
-/// What became of each message. Not complete unless all of them are done.
+/// Formats the result of each message. The report is complete only if all of them are done.
 pub(crate) fn outcomes(redriven: &[Redriven], as_json: bool) -> Report {
     let complete = redriven.iter().all(|one| one.outcome.is_done());
     let report = if as_json {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_short() {
+    fn an_age_shows_its_two_largest_units() {
         let age = |seconds| age(SignedDuration::from_secs(seconds));
         assert_eq!([-5, 59, 61, 3600, 90_061].map(age), ["0s", "59s", "1m", "1h 0m", "1d 1h"]);
     }

@@ -1,52 +1,51 @@
-//! `connector secret`: what the secret of an account or line must hold, and changing it without a refused webhook.
+//! `connector secret`: checks the secret of an account or line, and changes it without refusing webhooks.
 //!
-//! A secret comes from a file or from standard input, never from an argument: those are in the process list and in the shell's
-//! history. Nothing prints a value.
+//! A secret comes from a file or from standard input, never from an argument, because arguments appear in the process
+//! list and the shell history. No command prints a value.
 
 use clap::{Args, Subcommand};
-use connector::{
-    app::secret_change::SecretOwner,
-    domain::id::{AccountId, InvalidId, LineId},
-};
+use connector::{app::secret_change::SecretOwner, domain::id::LineId};
+use connector_liveengage::id::AccountId;
+use connector_message::id::InvalidId;
 use jiff::Timestamp;
 
 use crate::output::Report;
 
 mod change;
 mod check;
-mod doubts;
 mod reference;
 mod show;
 mod source;
 mod target;
 mod template;
+mod warnings;
 
 use change::{PutArguments, RollbackArguments};
 use check::CheckArguments;
-use show::ShowArguments;
+use show::ShowSecretArguments;
 use template::TemplateArguments;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretCommand {
-    /// Print a skeleton to fill in: the required fields, with fresh keys where the choice is yours.
+    /// Print a template to fill in: the required fields, with new keys where you can choose them.
     Template(TemplateArguments),
-    /// Check a secret on this machine as a function would, and name every field that is wrong.
+    /// Check a secret on this machine as a function does, and name every field that is wrong.
     Check(CheckArguments),
-    /// Check a secret and store it: the version before stays valid for incoming webhooks for a day. Without --yes it only tells what
-    /// it would change.
+    /// Check a secret and store it. The previous version stays valid for webhooks for a day. Without --yes it only
+    /// prints what it would change.
     Put(PutArguments),
-    /// Store the previous version again as the current one; both stay valid for a day. Without --yes it only tells what it would
-    /// change.
+    /// Store the previous version as the current one again. Both stay valid for a day. Without --yes it only prints
+    /// what it would change.
     Rollback(RollbackArguments),
-    /// Show what is stored: which fields are set, and since when. Never a value.
-    Show(ShowArguments),
+    /// Show which fields are stored, and since when. Never prints a value.
+    Show(ShowSecretArguments),
 }
 
 impl SecretCommand {
-    /// Carries it out.
+    /// Runs the command.
     ///
     /// # Errors
-    /// A sentence: an argument or a file that can't be used, or what AWS says.
+    /// A message for the operator: an invalid argument or file, or an AWS error.
     pub(crate) async fn run(&self, now: Timestamp) -> Result<Report, String> {
         match self {
             Self::Template(template) => template.run(),
@@ -58,15 +57,15 @@ impl SecretCommand {
     }
 }
 
-/// Whose secret: one of the two.
+/// The owner of the secret: one of the two options.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Whose secret")]
 #[group(multiple = false)]
 pub(crate) struct OwnerArguments {
-    /// A LiveEngage account's.
+    /// The secret of this LiveEngage account.
     #[arg(long, value_name = "ID", value_parser = account)]
     account: Option<AccountId>,
-    /// A line's.
+    /// The secret of this line.
     #[arg(long, value_name = "ID", value_parser = line)]
     line: Option<LineId>,
 }
@@ -80,20 +79,21 @@ fn line(text: &str) -> Result<LineId, InvalidId> {
 }
 
 impl OwnerArguments {
-    /// Whose it is, if that is said.
+    /// The owner, if it is given.
     fn named(&self) -> Option<SecretOwner> {
         let account = self.account.clone().map(SecretOwner::Account);
         account.or_else(|| self.line.clone().map(SecretOwner::Line))
     }
 
-    /// Whose it is.
+    /// The owner.
     ///
     /// # Errors
-    /// A sentence, if that is not said.
+    /// A message for the operator if it is not given.
     fn required(&self) -> Result<SecretOwner, String> {
-        self.named().ok_or_else(|| "say whose secret it is: --account ID or --line ID".to_owned())
+        self.named().ok_or_else(|| "give the owner of the secret: --account ID or --line ID".to_owned())
     }
 }
 
+#[cfg(feature = "lab")]
 #[cfg(test)]
 mod tests;

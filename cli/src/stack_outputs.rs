@@ -1,23 +1,24 @@
-//! A deployed stack as the AWS CLI describes it: its outputs (the webhook's address, the table, the queues) and its parameters.
+//! A deployed stack as the AWS CLI describes it: its outputs (the webhook's address, the table, the queues) and its
+//! parameters.
 //!
-//! Two commands print them: `aws cloudformation describe-stacks`, as `{"Stacks": [{"Outputs": [...]}]}`, and
-//! `sam list stack-outputs --output json`, as the list alone. Only the first prints the parameters, too.
+//! Two commands print it: `aws cloudformation describe-stacks` as `{"Stacks": [{"Outputs": [...]}]}`, and
+//! `sam list stack-outputs --output json` as the bare list. Only the first prints the parameters.
 
 use std::{io::Read as _, path::Path};
 
 use serde_json::Value;
 
-/// The output of the stack's template that holds the address.
+/// The stack output with the webhook's address.
 pub(crate) const WEBHOOK_OUTPUT: &str = "LiveEngageWebhookUrl";
 
-/// Why the outputs don't tell the wanted one.
+/// Why an output can't be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StackOutputsError {
-    /// It is not JSON.
+    /// The input is not JSON.
     NotJson,
-    /// It is JSON, but holds no list of outputs.
+    /// The JSON has no list of outputs.
     NoOutputs,
-    /// No stack has the output; the ones that there are.
+    /// No stack has the output; holds the outputs that exist.
     Missing(&'static str, Vec<String>),
     /// Several stacks have the output, with different values.
     Several(&'static str),
@@ -27,17 +28,21 @@ impl std::fmt::Display for StackOutputsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotJson => {
-                f.write_str("the stack's outputs are not JSON: use `--output json` of the command that prints them")
+                f.write_str("the stack outputs are not JSON: run the command that prints them with `--output json`")
             }
             Self::NoOutputs => f.write_str(
-                "there are no outputs in this JSON: give what `aws cloudformation describe-stacks --stack-name NAME` or \
+                "this JSON has no stack outputs: give what `aws cloudformation describe-stacks --stack-name NAME` or \
                  `sam list stack-outputs --stack-name NAME --output json` prints",
             ),
             Self::Missing(wanted, keys) if keys.is_empty() => {
-                write!(f, "the stack has no outputs, so no {wanted}: is its deployment finished?")
+                write!(f, "the stack has no outputs, so no {wanted}: wait until its deployment is finished")
             }
             Self::Missing(wanted, keys) => {
-                write!(f, "the stack has no output {wanted}, only {}: is it the connector's?", keys.join(", "))
+                write!(
+                    f,
+                    "the stack has no output {wanted}, only {}: check that it is the connector's stack",
+                    keys.join(", ")
+                )
             }
             Self::Several(wanted) => {
                 write!(f, "several stacks have an output {wanted}: name one with `--stack-name`")
@@ -71,7 +76,7 @@ pub(crate) fn find(json: &[u8], wanted: &'static str) -> Result<String, StackOut
     if found.any(|other| other != value) { Err(StackOutputsError::Several(wanted)) } else { Ok(value) }
 }
 
-/// A parameter of a described stack.
+/// A parameter of a stack.
 pub(crate) fn parameter(stack: &Value, key: &str) -> Option<String> {
     let parameters = stack.pointer("/Stacks/0/Parameters").or_else(|| stack.get("Parameters"))?.as_array()?;
     let text = |parameter: &Value, field: &str| parameter.get(field).and_then(Value::as_str).map(str::to_owned);
@@ -79,7 +84,7 @@ pub(crate) fn parameter(stack: &Value, key: &str) -> Option<String> {
     text(found, "ParameterValue")
 }
 
-/// A parameter that lists what the stack is for.
+/// A parameter that lists accounts or lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IdList {
     /// The LiveEngage accounts.
@@ -89,7 +94,7 @@ pub(crate) enum IdList {
 }
 
 impl IdList {
-    /// The parameter's name.
+    /// The name of the parameter.
     pub(crate) const fn parameter(self) -> &'static str {
         match self {
             Self::Accounts => "LiveEngageAccounts",
@@ -97,7 +102,7 @@ impl IdList {
         }
     }
 
-    /// What one of its ids is of.
+    /// The kind of the listed ids, for messages.
     pub(crate) const fn kind(self) -> &'static str {
         match self {
             Self::Accounts => "account",
@@ -105,7 +110,7 @@ impl IdList {
         }
     }
 
-    /// The ids in the list, if `id` is none of them; `None` if it is, or if the stack's description doesn't tell.
+    /// The listed ids, if `id` is not among them; `None` if it is, or if the description has no such parameter.
     pub(crate) fn without(self, stack: &Value, id: &str) -> Option<Vec<String>> {
         let list = parameter(stack, self.parameter())?;
         let known: Vec<_> = list.split(',').map(str::trim).filter(|known| !known.is_empty()).collect();
@@ -116,7 +121,7 @@ impl IdList {
 /// Reads a file, or standard input for `-`.
 ///
 /// # Errors
-/// A sentence that names the file: it can't be read, or there is nothing in it.
+/// A message that names the file: it can't be read, or it is empty.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let json = if path == Path::new("-") {
         let mut json = Vec::new();
@@ -130,8 +135,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 fn empty(path: &Path) -> String {
     if path == Path::new("-") {
-        // A shell starts both ends of a pipe, and tells this one nothing of the other's end.
-        "standard input is empty: the command before it has failed".to_owned()
+        // A shell starts both commands of a pipe, so this one doesn't see that the other failed.
+        "standard input is empty: check whether the command before the pipe failed".to_owned()
     } else {
         format!("{} is empty", path.display())
     }
@@ -157,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_is_found_in_the_output_of_either_command() {
+    fn outputs_of_both_commands_are_read() {
         let stack = json!({"StackName": "connector", "Outputs": outputs(URL)});
         for printed in [outputs(URL), json!({"Stacks": [stack]}), stack.clone()] {
             assert_eq!(webhook(&printed).as_deref(), Ok(URL));
@@ -166,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn another_stacks_outputs_are_named() {
+    fn a_missing_output_lists_the_existing_outputs() {
         let other = json!({"Stacks": [{"Outputs": [{"OutputKey": "BucketName", "OutputValue": "b"}]}]});
         let error = webhook(&other).unwrap_err();
         assert_eq!(error, StackOutputsError::Missing(WEBHOOK_OUTPUT, vec!["BucketName".to_owned()]));
@@ -179,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_outputs_is_refused() {
+    fn input_without_outputs_is_refused() {
         assert_eq!(find(b"LiveEngageWebhookUrl: https://x", WEBHOOK_OUTPUT), Err(StackOutputsError::NotJson));
         assert_eq!(find(b"", WEBHOOK_OUTPUT), Err(StackOutputsError::NotJson));
         for wrong in [json!({}), json!("text"), json!({"Stacks": 7})] {
@@ -188,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all_is_said_to_be_that() {
+    fn empty_input_is_reported_as_empty() {
         let file = std::env::temp_dir().join(format!("connector-stack-{}.json", std::process::id()));
         for nothing in ["", " \n"] {
             std::fs::write(&file, nothing).unwrap();
@@ -197,7 +202,7 @@ mod tests {
         std::fs::write(&file, "[]").unwrap();
         assert_eq!(read(&file).as_deref(), Ok(&b"[]"[..]));
         std::fs::remove_file(&file).unwrap();
-        assert_eq!(empty(Path::new("-")), "standard input is empty: the command before it has failed");
+        assert_eq!(empty(Path::new("-")), "standard input is empty: check whether the command before the pipe failed");
     }
 
     #[test]
@@ -218,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_a_stack_does_not_list_is_found() {
+    fn an_id_missing_from_the_stack_parameters_is_detected() {
         let stack = |lines: &str| json!({"Parameters": [{"ParameterKey": "Lines", "ParameterValue": lines}]});
         let without = |lines: &str, id: &str| IdList::Lines.without(&stack(lines), id);
         assert_eq!(without("sms-main, whatsapp-main", "whatsapp-main"), None);
@@ -229,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn two_deployments_are_not_mixed_up() {
+    fn conflicting_outputs_of_two_stacks_are_refused() {
         let stacks = |second: &str| json!({"Stacks": [{"Outputs": outputs(URL)}, {"Outputs": outputs(second)}]});
         assert_eq!(
             webhook(&stacks("https://other.example/webhooks/liveengage")),

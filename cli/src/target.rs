@@ -1,4 +1,4 @@
-//! Which deployment an operator's command is for: a stack, or the lab.
+//! The deployment that a command targets: a stack or a lab.
 
 use std::path::PathBuf;
 
@@ -6,45 +6,44 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use clap::Args;
 use connector::app::redrive::QueueKind;
-use connector_lab::aws as lab;
 
 use crate::{
     aws_failure::{AwsError, Service},
+    lab_names,
     stack_outputs::{self, IdList},
 };
-
-/// The lab's table.
-const LAB_TABLE: &str = "connector-lab";
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which deployment")]
 pub(crate) struct TargetArguments {
-    /// A file with the stack's outputs, or `-` for standard input: what `aws cloudformation describe-stacks --stack-name NAME` or
-    /// `sam list stack-outputs --stack-name NAME --output json` prints. It names the table and the queues.
+    /// A file with the stack outputs, or `-` for standard input: the output of
+    /// `aws cloudformation describe-stacks --stack-name NAME` or
+    /// `sam list stack-outputs --stack-name NAME --output json`. It names the table and the queues.
     #[arg(long, value_name = "FILE")]
     stack_outputs: Option<PathBuf>,
-    /// The table, instead of the output TableName.
+    /// The table, instead of the stack output TableName.
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
-    /// The queue, instead of the output ToLiveEngageQueueUrl.
+    /// The queue, instead of the stack output ToLiveEngageQueueUrl.
     #[arg(long, value_name = "URL")]
     to_liveengage_queue_url: Option<String>,
-    /// The queue, instead of the output ToChannelQueueUrl.
+    /// The queue, instead of the stack output ToChannelQueueUrl.
     #[arg(long, value_name = "URL")]
     to_channel_queue_url: Option<String>,
-    /// The queue, instead of the output ToLiveEngageDeadLetterQueueUrl.
+    /// The queue, instead of the stack output ToLiveEngageDeadLetterQueueUrl.
     #[arg(long, value_name = "URL")]
     to_liveengage_dead_letter_queue_url: Option<String>,
-    /// The queue, instead of the output ToChannelDeadLetterQueueUrl.
+    /// The queue, instead of the stack output ToChannelDeadLetterQueueUrl.
     #[arg(long, value_name = "URL")]
     to_channel_dead_letter_queue_url: Option<String>,
-    /// The AWS region, instead of the one that the environment or the profile names.
+    /// The AWS region. Default: the region of the environment or the profile.
     #[arg(long)]
     region: Option<String>,
-    /// DynamoDB of a running lab, for example http://127.0.0.1:8000. The lab's own names need no other option.
+    /// The DynamoDB address of a running lab, for example http://127.0.0.1:8000. The lab's table and queues need no
+    /// other option.
     #[arg(long, value_name = "URL")]
     dynamodb_endpoint: Option<String>,
-    /// SQS of a running lab.
+    /// The SQS address of a running lab.
     #[arg(long, value_name = "URL")]
     sqs_endpoint: Option<String>,
 }
@@ -58,10 +57,10 @@ pub(crate) struct Target<'a> {
 }
 
 impl TargetArguments {
-    /// Reads the stack's outputs and finds the credentials' source; AWS is not called yet.
+    /// Reads the stack outputs and sets up credentials. Makes no AWS call.
     ///
     /// # Errors
-    /// A sentence, for a file that can't be read.
+    /// A message for the operator if a file can't be read.
     pub(crate) async fn target(&self) -> Result<Target<'_>, String> {
         let outputs = self.stack_outputs.as_deref().map(stack_outputs::read).transpose()?;
         Ok(Target { arguments: self, outputs, sdk: load_sdk(self.region.as_ref()).await })
@@ -77,17 +76,17 @@ pub(crate) async fn load_sdk(region: Option<&String>) -> SdkConfig {
     loader.load().await
 }
 
-/// The configuration for a service, which may be a lab's: that looks at no signature, but the SDK wants to make one.
+/// The configuration for a service. A lab ignores signatures, but the SDK needs credentials to make one.
 ///
 /// # Errors
-/// A sentence, if no region is set.
+/// A message for the operator if no region is set.
 pub(crate) fn sdk_for(sdk: &SdkConfig, endpoint: Option<&String>) -> Result<SdkConfig, String> {
     match endpoint {
         Some(endpoint) => {
             let credentials = Credentials::new("AKIALABLABLABLABLAB0", "not-a-secret", None, None, "lab");
             Ok(SdkConfig::builder()
                 .behavior_version(BehaviorVersion::v2026_01_12())
-                .region(Region::from_static(lab::REGION))
+                .region(Region::from_static(lab_names::REGION))
                 .credentials_provider(SharedCredentialsProvider::new(credentials))
                 .endpoint_url(endpoint)
                 .build())
@@ -108,12 +107,12 @@ impl Target<'_> {
         Ok(aws_sdk_sqs::Client::new(&sdk_for(&self.sdk, self.arguments.sqs_endpoint.as_ref())?))
     }
 
-    /// What to say when DynamoDB doesn't do what takes these rights.
+    /// The message for a failed call to DynamoDB that needs these rights.
     pub(crate) fn dynamodb_failure(&self, error: &impl AwsError, rights: &str) -> String {
         self.failure("DynamoDB", self.arguments.dynamodb_endpoint.as_ref(), error, rights)
     }
 
-    /// What to say when SQS doesn't do what takes these rights.
+    /// The message for a failed call to SQS that needs these rights.
     pub(crate) fn sqs_failure(&self, error: &impl AwsError, rights: &str) -> String {
         self.failure("SQS", self.arguments.sqs_endpoint.as_ref(), error, rights)
     }
@@ -121,12 +120,13 @@ impl Target<'_> {
     fn failure(&self, service: &'static str, endpoint: Option<&String>, error: &impl AwsError, rights: &str) -> String {
         match sdk_for(&self.sdk, endpoint) {
             Ok(sdk) => Service::new(service, &sdk).failure(error, rights),
-            // Without a region nothing was asked.
+            // Without a region, no call was made.
             Err(_) => error.to_string(),
         }
     }
 
-    /// What to say of an id that is not in this list of the stack's parameters; nothing if it is, or if they are not given.
+    /// A warning if an id is not in this list of the stack's parameters; `None` if it is, or if the parameters are
+    /// unknown.
     pub(crate) fn unlisted(&self, list: IdList, id: &str) -> Option<String> {
         let stack = serde_json::from_slice(self.outputs.as_ref()?).ok()?;
         let known = list.without(&stack, id)?;
@@ -135,7 +135,7 @@ impl Target<'_> {
     }
 
     pub(crate) fn table(&self) -> Result<String, String> {
-        let lab = self.arguments.dynamodb_endpoint.as_ref().map(|_| LAB_TABLE.to_owned());
+        let lab = self.arguments.dynamodb_endpoint.as_ref().map(|_| lab_names::TABLE.to_owned());
         self.name(self.arguments.table.as_ref(), lab, "--table", "TableName")
     }
 
@@ -143,13 +143,16 @@ impl Target<'_> {
         let (given, name, option, output) = match queue {
             QueueKind::ToLiveEngage => (
                 &self.arguments.to_liveengage_queue_url,
-                lab::TO_LIVEENGAGE,
+                lab_names::TO_LIVEENGAGE,
                 "--to-liveengage-queue-url",
                 "ToLiveEngageQueueUrl",
             ),
-            QueueKind::ToChannel => {
-                (&self.arguments.to_channel_queue_url, lab::TO_CHANNEL, "--to-channel-queue-url", "ToChannelQueueUrl")
-            }
+            QueueKind::ToChannel => (
+                &self.arguments.to_channel_queue_url,
+                lab_names::TO_CHANNEL,
+                "--to-channel-queue-url",
+                "ToChannelQueueUrl",
+            ),
         };
         self.name(given.as_ref(), self.lab_queue(name), option, output)
     }
@@ -158,13 +161,13 @@ impl Target<'_> {
         let (given, name, option, output) = match queue {
             QueueKind::ToLiveEngage => (
                 &self.arguments.to_liveengage_dead_letter_queue_url,
-                lab::TO_LIVEENGAGE_DEAD_LETTERS,
+                lab_names::TO_LIVEENGAGE_DEAD_LETTERS,
                 "--to-liveengage-dead-letter-queue-url",
                 "ToLiveEngageDeadLetterQueueUrl",
             ),
             QueueKind::ToChannel => (
                 &self.arguments.to_channel_dead_letter_queue_url,
-                lab::TO_CHANNEL_DEAD_LETTERS,
+                lab_names::TO_CHANNEL_DEAD_LETTERS,
                 "--to-channel-dead-letter-queue-url",
                 "ToChannelDeadLetterQueueUrl",
             ),
@@ -174,7 +177,7 @@ impl Target<'_> {
 
     fn lab_queue(&self, name: &str) -> Option<String> {
         let endpoint = self.arguments.sqs_endpoint.as_ref()?;
-        Some(format!("{}/{}/{name}", endpoint.trim_end_matches('/'), lab::ACCOUNT))
+        Some(format!("{}/{}/{name}", endpoint.trim_end_matches('/'), lab_names::ACCOUNT))
     }
 
     fn name(
@@ -201,13 +204,13 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Parser)]
-    struct Command {
+    struct TestCommand {
         #[command(flatten)]
         target: TargetArguments,
     }
 
     fn arguments(arguments: &[&str]) -> TargetArguments {
-        Command::try_parse_from([&["x"], arguments].concat()).unwrap().target
+        TestCommand::try_parse_from([&["x"], arguments].concat()).unwrap().target
     }
 
     fn names(target: &Target<'_>) -> Vec<Result<String, String>> {
@@ -219,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stacks_outputs_name_everything() {
+    fn the_stack_outputs_name_the_table_and_the_queues() {
         let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
         let outputs = template.split("\nOutputs:\n").nth(1).unwrap();
         let keys = outputs.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
@@ -238,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_named_is_asked_for() {
+    fn a_missing_name_asks_for_its_option() {
         let arguments = arguments(&[]);
         let target = Target { arguments: &arguments, outputs: None, sdk: SdkConfig::builder().build() };
         for name in names(&target) {

@@ -1,5 +1,5 @@
-//! What API Gateway's HTTP API does with the two routes of the template: a request becomes an event (payload format 2.0), the
-//! function's answer becomes the response.
+//! API Gateway's HTTP API for the two routes of the template: converts a request to an event (payload format 2.0), and
+//! the function's answer to a response.
 
 use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -10,24 +10,23 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use connector::{
-    lambda::gateway_event,
-    port::{Clock, SystemClock},
-};
+use connector::port::Clock;
+use connector_aws::{SystemClock, lambda::gateway_event};
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::loopback::LoopbackServer;
 
-/// The largest request that Lambda takes through API Gateway, 6 MB.
+/// The largest request that Lambda accepts through API Gateway, 6 MB.
 const LARGEST_EVENT: usize = 6 * 1024 * 1024;
-/// The most bytes of the request line and the headers' values (API Gateway's quotas for HTTP APIs).
+/// The size limit of the request line and the header values in bytes (API Gateway's quotas for HTTP APIs).
 const LARGEST_HEAD: usize = 10_240;
-/// How long a sender may take for its body. API Gateway reads it whole before it calls a function, and gives up after half a minute.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The timeout for a request body. API Gateway reads the whole body before it calls a function, and gives up after half
+/// a minute.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A function behind a route: a request in, a response out; an error is what Lambda calls a function error.
+/// A function behind a route. It takes a request and returns a response; an error is a function error.
 pub type HttpFunction = Arc<
     dyn Fn(
             lambda_http::Request,
@@ -43,19 +42,19 @@ struct Routes {
     timeouts: Duration,
 }
 
-/// The running gateway. It stops when it is dropped.
+/// The running gateway. It stops when dropped.
 #[derive(Debug)]
 pub struct ApiGateway {
     server: LoopbackServer,
 }
 
 impl ApiGateway {
-    /// Starts it on a loopback port (0 for a free one) in front of the functions `webhook` and `inbound`.
+    /// Starts it on a loopback port (0 for a free port) in front of the functions `webhook` and `inbound`.
     ///
     /// # Errors
     /// The I/O error when the port can't be opened.
     pub async fn start(port: u16, webhook: HttpFunction, inbound: HttpFunction) -> Result<Self, std::io::Error> {
-        Self::start_with(port, webhook, inbound, PATIENCE).await
+        Self::start_with(port, webhook, inbound, BODY_TIMEOUT).await
     }
 
     async fn start_with(
@@ -95,7 +94,8 @@ async fn serve(State(routes): State<Routes>, request: Request) -> Response {
         Err(_) => return message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
     };
     let query = parts.uri.query().unwrap_or_default();
-    let event = event(&parts.method, &path, query, route, line.as_deref(), &parts.headers, &body);
+    let target = RequestTarget { method: &parts.method, path: &path, query, route, line: line.as_deref() };
+    let event = event(target, &parts.headers, &body);
     let Ok(request) = gateway_event::request(&event.to_string()) else {
         return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
     };
@@ -120,17 +120,21 @@ fn message(status: StatusCode, text: &str) -> Response {
     (status, axum::Json(json!({"message": text}))).into_response()
 }
 
-/// The event of payload format 2.0: header names in lower case, repeated headers and parameters joined by commas, and the body in
-/// Base64 unless its type says that it is text.
-fn event(
-    method: &Method,
-    path: &str,
-    query: &str,
-    route: &str,
-    line: Option<&str>,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Value {
+/// The target of a request.
+struct RequestTarget<'a> {
+    method: &'a Method,
+    path: &'a str,
+    query: &'a str,
+    /// The route in the template.
+    route: &'a str,
+    /// The path parameter.
+    line: Option<&'a str>,
+}
+
+/// Builds the event of payload format 2.0: header names in lower case, repeated headers and parameters joined by
+/// commas, and the body in Base64 unless its content type is text.
+fn event(target: RequestTarget<'_>, headers: &HeaderMap, body: &[u8]) -> Value {
+    let RequestTarget { method, path, query, route, line } = target;
     let mut joined: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in headers {
         join(&mut joined, name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
@@ -203,12 +207,14 @@ mod tests {
         headers.append("x-twice", "a".parse().unwrap());
         headers.append("x-twice", "b".parse().unwrap());
         headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
-        let event = event(&method, "/channels/sms-lab", query, "ANY /channels/{line}", Some("sms-lab"), &headers, body);
+        let (path, route) = ("/channels/sms-lab", "ANY /channels/{line}");
+        let target = RequestTarget { method: &method, path, query, route, line: Some("sms-lab") };
+        let event = event(target, &headers, body);
         (event.clone(), gateway_event::request(&event.to_string()).unwrap())
     }
 
     #[test]
-    fn json_travels_as_text_and_anything_else_in_base64() {
+    fn json_bodies_are_passed_as_text_and_others_as_base64() {
         let body = r#"{"text":"Grüße 😀"}"#;
         for (content_type, encoded) in [("application/json", false), ("application/x-protobuf", true)] {
             let (event, request) = read(Method::POST, "", content_type, body.as_bytes());
@@ -235,8 +241,8 @@ mod tests {
         })
     }
 
-    /// A sender that announces a body and sends only its first byte. Returns the connection.
-    async fn trickle(gateway: &ApiGateway) -> TcpStream {
+    /// Announces a body and sends only its first byte. Returns the connection.
+    async fn send_incomplete_body(gateway: &ApiGateway) -> TcpStream {
         let mut sender = TcpStream::connect(gateway.url().strip_prefix("http://").unwrap()).await.unwrap();
         let begun = b"POST /webhooks/liveengage HTTP/1.1\r\nhost: lab\r\ncontent-length: 1000\r\n\r\n{";
         sender.write_all(begun).await.unwrap();
@@ -250,15 +256,15 @@ mod tests {
         let gateway = ApiGateway::start_with(0, Arc::clone(&never), named("inbound"), patient).await.unwrap();
         let mut slow = Vec::new();
         for _ in 0..50 {
-            slow.push(trickle(&gateway).await);
+            slow.push(send_incomplete_body(&gateway).await);
         }
-        let client = connector::outgoing_http::client().unwrap();
+        let client = connector_aws::outgoing_http::client().unwrap();
         let quick = client.post(format!("{}/channels/sms-lab", gateway.url())).send().await.unwrap();
         assert_eq!(quick.text().await.unwrap(), "inbound", "while all the others are waited for");
 
         let gateway = ApiGateway::start_with(0, never, named("inbound"), Duration::from_millis(100)).await.unwrap();
         let mut answer = [0; 12];
-        let mut sender = trickle(&gateway).await;
+        let mut sender = send_incomplete_body(&gateway).await;
         let read = tokio::time::timeout(Duration::from_secs(60), sender.read_exact(&mut answer)).await;
         read.unwrap().unwrap();
         assert_eq!(&answer, b"HTTP/1.1 408");
@@ -268,21 +274,21 @@ mod tests {
     async fn a_body_and_headers_beyond_the_quotas_reach_no_function() {
         let never: HttpFunction = Arc::new(|_| Box::pin(async { Err("beyond a quota".to_owned()) }));
         let gateway = ApiGateway::start(0, Arc::clone(&never), never).await.unwrap();
-        let client = connector::outgoing_http::client().unwrap();
+        let client = connector_aws::outgoing_http::client().unwrap();
         let url = format!("{}/channels/sms-lab", gateway.url());
         let long = client.post(&url).header("x-hub-signature-256", "0".repeat(11_000)).send().await.unwrap();
         assert_eq!(long.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
         let many = client.post(format!("{url}?{}", "hub.mode=x&".repeat(1000))).send().await.unwrap();
         assert_eq!(many.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-        // The server may close before all of it is sent: then there is no answer at all.
+        // The server may close the connection before the whole body is sent. Then there is no answer.
         let large = client.post(&url).body(vec![b'x'; LARGEST_EVENT + 1]).send().await;
         assert!(large.is_err() || large.is_ok_and(|answer| answer.status() == StatusCode::PAYLOAD_TOO_LARGE));
     }
 
     #[tokio::test]
-    async fn only_the_templates_routes_reach_a_function() {
+    async fn only_routes_of_the_template_reach_a_function() {
         let gateway = ApiGateway::start(0, named("webhook"), named("inbound")).await.unwrap();
-        let client = connector::outgoing_http::client().unwrap();
+        let client = connector_aws::outgoing_http::client().unwrap();
         for (method, path, status, body) in [
             (Method::POST, "/webhooks/liveengage", 200, "webhook"),
             (Method::GET, "/webhooks/liveengage", 404, r#"{"message":"Not Found"}"#),

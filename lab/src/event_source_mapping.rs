@@ -1,14 +1,14 @@
-//! What Lambda's event source mapping does with a FIFO queue.
+//! Lambda's event source mapping of a FIFO queue.
 //!
-//! It takes batches of up to ten messages, invokes the function with them as an `SqsEvent`, and reads the answer as Lambda does with
-//! `ReportBatchItemFailures`: what is not reported failed is deleted, what is reported failed is left to its visibility
-//! timeout, and a function error (an error, a panic, a timeout, an answer that names an unknown message) leaves the whole batch.
+//! It receives batches of up to ten messages, invokes the function with an `SqsEvent`, and reads the answer as Lambda
+//! does with `ReportBatchItemFailures`. Messages that are not reported as failed are deleted. Failed messages return
+//! after their visibility timeout. After a function error (an error, a panic, a timeout, an answer that names an
+//! unknown message), the whole batch returns.
 //!
-//! A group is in one invocation at a time: its next messages come when that invocation has ended, even if the function made them
-//! visible before. A group's messages are otherwise held back by the queue itself.
+//! A group is in one invocation at a time: its next messages are received after that invocation has ended, even if the
+//! function made them visible earlier. Apart from that, the queue itself holds back the messages of a group.
 
 mod event;
-mod failure;
 #[cfg(test)]
 mod tests;
 
@@ -17,27 +17,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use connector_testing::fifo::{MAX_BATCH, ReceiveOptions, ReceivedMessage};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout;
 
-use crate::aws::fifo::{MAX_BATCH, ReceiveOptions, ReceivedMessage};
 use crate::aws::queue_service::QueueHandle;
 
-pub use failure::{Death, Failures, Invocation};
+use crate::faults::FailureInjector;
 
-/// The function: an event in, the failures out. An `Err` is what Lambda calls a function error; its text is logged.
+/// The function: it receives an event and returns the failures. An `Err` is a function error; its text is logged.
 pub type Handler = Arc<dyn Fn(SqsEvent) -> BoxFuture<'static, Result<SqsBatchResponse, String>> + Send + Sync>;
 
-/// How an event source mapping and its function are set up.
+/// The options of an event source mapping and its function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MappingOptions {
-    /// The most messages of one invocation, 1 to 10.
+    /// The maximum number of messages of an invocation, 1 to 10.
     pub batch_size: usize,
-    /// The most invocations at once (Lambda's `MaximumConcurrency`), at least 1.
+    /// The maximum number of concurrent invocations (Lambda's `MaximumConcurrency`), at least 1.
     pub concurrency: usize,
-    /// After how long an invocation is ended. At most the queue's visibility timeout, as Lambda demands.
+    /// The timeout of the function. As in Lambda, it can't exceed the queue's visibility timeout.
     pub function_timeout: Duration,
 }
 
@@ -47,13 +47,13 @@ impl Default for MappingOptions {
     }
 }
 
-/// Why Lambda would not set up such an event source mapping.
+/// Why Lambda would refuse such an event source mapping.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MappingError {
     /// The batch size is not 1 to 10; holds it.
     #[error("a FIFO queue's batch size is 1 to {MAX_BATCH}, not {0}")]
     BatchSize(usize),
-    /// No invocation at all was allowed.
+    /// The concurrency is 0.
     #[error("the concurrency must be at least 1")]
     Concurrency,
     /// A message would be visible again while its first invocation may still run.
@@ -66,8 +66,8 @@ pub enum MappingError {
     },
 }
 
-/// A running event source mapping. Dropping it ends the invocations under way, and their messages come back when their
-/// visibility timeout is over.
+/// A running event source mapping. Dropping it ends the running invocations. Their messages return after their
+/// visibility timeout.
 #[derive(Debug)]
 pub struct EventSourceMapping {
     queue: QueueHandle,
@@ -80,12 +80,12 @@ impl EventSourceMapping {
     /// Starts to feed `handler` from `queue`. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`MappingError`] for options that Lambda would not take.
+    /// [`MappingError`] for options that Lambda would refuse.
     pub fn start(queue: QueueHandle, options: MappingOptions, handler: Handler) -> Result<Self, MappingError> {
         Self::start_with(queue, options, handler, None)
     }
 
-    /// The same, and `failures` befall the invocations.
+    /// Starts a mapping whose invocations fail as `failures` decides.
     ///
     /// # Errors
     /// As [`EventSourceMapping::start`].
@@ -93,7 +93,7 @@ impl EventSourceMapping {
         queue: QueueHandle,
         options: MappingOptions,
         handler: Handler,
-        failures: Option<Arc<dyn Failures>>,
+        failures: Option<Arc<dyn FailureInjector>>,
     ) -> Result<Self, MappingError> {
         if options.batch_size == 0 || options.batch_size > MAX_BATCH {
             return Err(MappingError::BatchSize(options.batch_size));
@@ -132,8 +132,8 @@ impl EventSourceMapping {
         &self.queue
     }
 
-    /// Returns when the queue is empty and no invocation is running: everything sent so far was delivered, or given up as a
-    /// dead letter. Waits for retries too, however long their visibility timeout is.
+    /// Returns when the queue is empty and no invocation is running: every message was delivered or became a dead
+    /// letter. Waits for retries too, regardless of their visibility timeout.
     pub async fn idle(&self) {
         let mut in_flight = self.in_flight.clone();
         let mut changes = self.queue.changes();
@@ -150,7 +150,7 @@ impl EventSourceMapping {
     }
 }
 
-type Ended = Result<SqsBatchResponse, String>;
+type InvocationResult = Result<SqsBatchResponse, String>;
 
 struct Mapping {
     queue: QueueHandle,
@@ -158,8 +158,8 @@ struct Mapping {
     region: String,
     options: MappingOptions,
     handler: Handler,
-    failures: Option<Arc<dyn Failures>>,
-    running: JoinSet<Ended>,
+    failures: Option<Arc<dyn FailureInjector>>,
+    running: JoinSet<InvocationResult>,
     batches: HashMap<Id, Vec<ReceivedMessage>>,
     published: watch::Sender<usize>,
 }
@@ -170,7 +170,7 @@ impl Mapping {
         loop {
             changes.mark_unchanged();
             while self.batches.len() < self.options.concurrency && self.invoke() {}
-            // With every place taken there is nothing to look for in the queue.
+            // At full concurrency there is no reason to watch the queue.
             let has_room = self.batches.len() < self.options.concurrency;
             tokio::select! {
                 Some(ended) = self.running.join_next_with_id() => self.settle(ended),
@@ -179,7 +179,7 @@ impl Mapping {
         }
     }
 
-    /// Starts one invocation; false if there is nothing for it.
+    /// Starts one invocation; returns false if no message is available.
     fn invoke(&mut self) -> bool {
         let busy_groups: BTreeSet<String> =
             self.batches.values().flatten().map(|message| message.group.clone()).collect();
@@ -188,26 +188,26 @@ impl Mapping {
             Ok(batch) if batch.is_empty() => return false,
             Ok(batch) => batch,
             Err(error) => {
-                tracing::error!(queue = self.queue.name(), %error, "the queue cannot be received from");
+                tracing::error!(queue = self.queue.name(), %error, "failed to receive from the queue");
                 return false;
             }
         };
         let event = event::event(&batch, &self.arn, &self.region);
         let (handler, limit) = (Arc::clone(&self.handler), self.options.function_timeout);
-        // The handler is called inside of the task, so that even a panic before its future exists is the function's own.
+        // The handler is called inside the task, so that a panic before its future exists is a function error too.
         let task = match &self.failures {
             None => self.running.spawn(async move { invoke(&handler, event, limit).await.unwrap_or_else(timed_out) }),
             Some(failures) => {
                 let (failures, invocation) = (Arc::clone(failures), failures.begin(&batch));
                 self.running.spawn(async move {
-                    let life = async {
+                    let work = async {
                         let first = invoke(&handler, event.clone(), limit).await;
                         match first {
                             Some(_) if invocation.repeat => invoke(&handler, event, limit).await,
                             first => first,
                         }
                     };
-                    let outcome = invocation.death.befall(life).await;
+                    let outcome = invocation.kill_point.run(work).await;
                     failures.ended(invocation.number, !matches!(outcome, Some(Some(_))));
                     outcome.unwrap_or_else(|| Some(Err("the function was killed".to_owned()))).unwrap_or_else(timed_out)
                 })
@@ -218,10 +218,10 @@ impl Mapping {
         true
     }
 
-    fn settle(&mut self, ended: Result<(Id, Ended), JoinError>) {
+    fn settle(&mut self, ended: Result<(Id, InvocationResult), JoinError>) {
         let (id, outcome) = match ended {
             Ok(ended) => ended,
-            // What a panic says may quote a message, so it is not logged.
+            // The panic's message may contain a text, so it is not logged.
             Err(error) => (error.id(), Err("the function panicked".to_owned())),
         };
         let batch = self.batches.remove(&id).unwrap_or_default();
@@ -229,7 +229,7 @@ impl Mapping {
             Ok(done) => {
                 for message in done {
                     if let Err(error) = self.queue.delete(&message.receipt_handle) {
-                        tracing::warn!(message_id = message.message_id, %error, "a message done with was not deleted");
+                        tracing::warn!(message_id = message.message_id, %error, "failed to delete a processed message");
                     }
                 }
             }
@@ -239,21 +239,21 @@ impl Mapping {
     }
 }
 
-/// One run of the function; `None` if it took too long.
-async fn invoke(handler: &Handler, event: SqsEvent, limit: Duration) -> Option<Ended> {
+/// Runs the function once; `None` if it timed out.
+async fn invoke(handler: &Handler, event: SqsEvent, limit: Duration) -> Option<InvocationResult> {
     timeout(limit, async { handler(event).await }).await.ok()
 }
 
-fn timed_out() -> Ended {
+fn timed_out() -> InvocationResult {
     Err("the function timed out".to_owned())
 }
 
-/// The messages of a batch that were not reported failed.
+/// The messages of a batch that were not reported as failed.
 fn done<'a>(batch: &'a [ReceivedMessage], response: &SqsBatchResponse) -> Result<Vec<&'a ReceivedMessage>, String> {
     let failed: BTreeSet<&str> =
         response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
     if let Some(unknown) = failed.iter().find(|id| !batch.iter().any(|message| message.message_id == **id)) {
-        return Err(format!("the function reported a message that is not of its batch: {unknown:?}"));
+        return Err(format!("the function reported a message that is not in its batch: {unknown:?}"));
     }
     Ok(batch.iter().filter(|message| !failed.contains(message.message_id.as_str())).collect())
 }

@@ -1,39 +1,34 @@
-//! Recorded HTTP events, made fresh: their times moved to now, and signed for that.
+//! Copies of recorded HTTP events with times moved to now and new signatures.
 //!
-//! A signature is good for minutes and a message for days, so that a recording is refused when it is replayed later. What was signed wrongly
-//! stays so, and what was not signed stays unsigned: these are recordings, too.
+//! A signature is valid for minutes and a message for days, so a recording is refused when it is replayed later. A
+//! wrong signature stays wrong, and an unsigned event stays unsigned, because such events are recorded on purpose.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use crate::{liveengage::SignatureForm, sms_gateway, whatsapp};
+use crate::{channel::Channel, channels, liveengage::SignatureForm};
 
-/// How far a time may be from that of the event, to be one that moves with it.
-const NEAR: SignedDuration = SignedDuration::from_hours(24);
+/// The distance from the event's time within which other times are moved with it.
+const MAX_TIME_DISTANCE: SignedDuration = SignedDuration::from_hours(24);
 
 const LIVEENGAGE: &str = "x-liveperson-signature";
-const WHATSAPP: &str = "x-hub-signature-256";
-const GATEWAY: &str = "x-sinch-webhook-signature";
-const GATEWAY_NONCE: &str = "x-sinch-webhook-signature-nonce";
-const GATEWAY_TIME: &str = "x-sinch-webhook-signature-timestamp";
-
-/// Why an event can't be made fresh. Nothing of a secret is told.
+/// Why an event can't be copied. Contains nothing of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// It is another function's, or not of payload format 2.0.
-    #[error("it is no event of an HTTP API with a time")]
+    /// An event of another function, or not of payload format 2.0.
+    #[error("it is not an event of an HTTP API with a time")]
     NotHttp,
-    /// The body is not the JSON that a channel or LiveEngage sends.
+    /// The body is not JSON.
     #[error("its body is not JSON")]
     Body,
-    /// There is no key to sign with.
-    #[error("there is no secret whose name ends in {0}, with a text in {1}")]
+    /// No key to sign with.
+    #[error("no secret with a name that ends in {0} has a text in {1}")]
     Secret(String, &'static str),
 }
 
-/// The event as it would come at `now`. `secrets` holds those of the account and the lines by their names.
+/// The event as it would arrive at `now`. `secrets` holds the secrets of the account and the lines by name.
 ///
 /// # Errors
 /// [`EventError`].
@@ -53,7 +48,9 @@ pub fn fresh(event: &Value, secrets: &Value, now: Timestamp) -> Result<Value, Ev
     if let Some(signer) = Signer::of(event, secrets)?
         && signer.sign(event, &old_body).as_deref() == header(event, signer.header())
     {
-        put(&mut fresh, &format!("/headers/{GATEWAY_TIME}"), now.as_second().to_string().into());
+        if let Some(time) = signer.time_header() {
+            put(&mut fresh, &format!("/headers/{time}"), now.as_second().to_string().into());
+        }
         let signature = signer.sign(&fresh, &new_body);
         put(&mut fresh, &format!("/headers/{}", signer.header()), json!(signature));
     }
@@ -63,11 +60,10 @@ pub fn fresh(event: &Value, secrets: &Value, now: Timestamp) -> Result<Value, Ev
     Ok(fresh)
 }
 
-/// Whose signature an event has, and the key of it.
+/// Whose signature an event has, and its key.
 enum Signer {
     LiveEngage(SecretString),
-    WhatsApp(String),
-    Gateway(String),
+    Channel(&'static dyn Channel, SecretString),
 }
 
 impl Signer {
@@ -76,38 +72,40 @@ impl Signer {
             let name = format!("/{kind}/{id}");
             let secret = secrets.as_object().into_iter().flatten().find(|(known, _)| known.ends_with(&name));
             let key = secret.and_then(|(_, secret)| secret.pointer(field)).and_then(Value::as_str);
-            key.map(str::to_owned).ok_or(EventError::Secret(name, field))
+            key.map(SecretString::from).ok_or(EventError::Secret(name, field))
         };
-        let line = event.pointer("/pathParameters/line").and_then(Value::as_str).unwrap_or_default();
         if header(event, LIVEENGAGE).is_some() {
             let account = header(event, "x-liveperson-account-id").unwrap_or_default();
-            return key("account", account, "/client_secret").map(|key| Some(Self::LiveEngage(key.into())));
+            return key("account", account, "/client_secret").map(|key| Some(Self::LiveEngage(key)));
         }
-        if header(event, WHATSAPP).is_some() {
-            return key("line", line, "/whatsapp/app_secret").map(|key| Some(Self::WhatsApp(key)));
-        }
-        if header(event, GATEWAY).is_some() {
-            return key("line", line, "/sms/webhook_secret").map(|key| Some(Self::Gateway(key)));
-        }
-        Ok(None)
+        let signed = |channel: &&'static dyn Channel| header(event, channel.profile().signature_header).is_some();
+        let Some(channel) = channels::ALL.into_iter().find(signed) else { return Ok(None) };
+        let line = event.pointer("/pathParameters/line").and_then(Value::as_str).unwrap_or_default();
+        key("line", line, channel.profile().signature_key).map(|key| Some(Self::Channel(channel, key)))
     }
 
-    const fn header(&self) -> &'static str {
+    fn header(&self) -> &'static str {
         match self {
             Self::LiveEngage(_) => LIVEENGAGE,
-            Self::WhatsApp(_) => WHATSAPP,
-            Self::Gateway(_) => GATEWAY,
+            Self::Channel(channel, _) => channel.profile().signature_header,
         }
     }
 
-    /// The signature of this body, with the nonce and the time that are in the event.
+    /// The header with the signed time.
+    fn time_header(&self) -> Option<&'static str> {
+        match self {
+            Self::LiveEngage(_) => None,
+            Self::Channel(channel, _) => channel.profile().signed_time_header,
+        }
+    }
+
+    /// The signature of this body, with the nonce and the time of the event.
     fn sign(&self, event: &Value, body: &[u8]) -> Option<String> {
         match self {
             Self::LiveEngage(key) => SignatureForm::default().sign(key, body),
-            Self::WhatsApp(key) => Some(whatsapp::sign(key.as_bytes(), body)),
-            Self::Gateway(key) => {
-                let time = header(event, GATEWAY_TIME)?.parse().ok()?;
-                Some(sms_gateway::sign(key.as_bytes(), body, header(event, GATEWAY_NONCE)?, time))
+            Self::Channel(channel, key) => {
+                let header = |name: &str| header(event, name).map(str::to_owned);
+                channel.sign(key.expose_secret().as_bytes(), body, &header)
             }
         }
     }
@@ -117,7 +115,7 @@ fn header<'a>(event: &'a Value, name: &str) -> Option<&'a str> {
     event.get("headers")?.get(name)?.as_str()
 }
 
-/// Sets a member that is there.
+/// Sets a member if it exists.
 fn put(event: &mut Value, pointer: &str, value: Value) {
     if let Some(member) = event.pointer_mut(pointer) {
         *member = value;
@@ -132,10 +130,10 @@ fn body(event: &Value) -> Result<Option<Vec<u8>>, EventError> {
     Ok(Some(body.as_bytes().to_vec()))
 }
 
-/// Moves every time that is near `from`, in whatever form: milliseconds, seconds, their digits as a text, RFC 3339.
+/// Moves every time that is near `from`, in every format: milliseconds, seconds, these numbers as strings, RFC 3339.
 fn shift(value: &mut Value, from: Timestamp, to: Timestamp) {
     let by = to.duration_since(from);
-    let moved = |at: Timestamp| at.checked_add(by).ok().filter(|_| at.duration_since(from).abs() <= NEAR);
+    let moved = |at: Timestamp| at.checked_add(by).ok().filter(|_| at.duration_since(from).abs() <= MAX_TIME_DISTANCE);
     let number = |number: i64| {
         let in_ms = Timestamp::from_millisecond(number).ok().and_then(moved).map(Timestamp::as_millisecond);
         in_ms.or_else(|| Timestamp::from_second(number).ok().and_then(moved).map(Timestamp::as_second))
@@ -166,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_move_in_every_form_and_nothing_else_does() {
+    fn timestamps_of_every_format_are_shifted_and_nothing_else_changes() {
         let (from, to) =
             (Timestamp::from_second(1_781_515_800).unwrap(), Timestamp::from_second(1_800_000_000).unwrap());
         let mut value = json!({
@@ -182,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn without_its_key_an_event_is_not_signed_and_no_secret_is_told() {
+    fn an_event_without_its_key_is_not_signed_and_no_secret_is_printed() {
         let event = json!({
             "requestContext": {"timeEpoch": 1}, "headers": {"x-hub-signature-256": "sha256=0"}, "body": "{}",
             "pathParameters": {"line": "whatsapp-main"},

@@ -1,20 +1,16 @@
-//! The five functions, wired as the template wires them, with their own handlers and real AWS and HTTP clients.
+//! The five functions, wired as in the template, with their own handlers and real AWS and HTTP clients.
 
-use std::{
-    num::NonZeroU16,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
-
 use aws_lambda_events::event::sqs::SqsEvent;
-use connector::{
-    app::delivery::TimeScale,
+use connector::{app::delivery::TimeScale, port::Clock};
+use connector_aws::{
+    SystemClock,
     lambda::{self, InboundFunction, QueueFunction, TokenRefreshFunction, WebhookFunction, config},
-    port::{Clock, SystemClock},
 };
 use lambda_runtime::{Context, LambdaEvent, layers::trace::request_span};
+use parking_lot::RwLock;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -23,45 +19,47 @@ use uuid::Uuid;
 use crate::{
     api_gateway::{ApiGateway, HttpFunction},
     aws::{AwsStandIns, Endpoints, TO_CHANNEL, TO_LIVEENGAGE},
-    drill::{Destination, FaultPlan},
-    event_source_mapping::{Death, EventSourceMapping, Failures, Handler, MappingError, MappingOptions},
+    event_source_mapping::{EventSourceMapping, Handler, MappingError, MappingOptions},
+    faults::{Destination, FailureInjector, FaultPlan, KillPoint},
     journal::Journal,
 };
 
-/// The template's timeout of the two HTTP functions.
+pub use crate::function::Function;
+
+/// The timeout of the two HTTP functions in the template.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
-/// The template's timeout of the workers.
+/// The timeout of the workers in the template.
 pub(crate) const WORKER_TIMEOUT: Duration = Duration::from_secs(60);
-/// The template's schedule of `token-refresh`, and its timeout.
+/// The schedule and the timeout of `token-refresh` in the template.
 const REFRESH_EVERY: Duration = Duration::from_secs(600);
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How the functions are started.
+/// The options of the functions.
 #[derive(Debug, Clone)]
 pub struct FunctionsOptions {
-    /// The API's port, 0 for a free one.
+    /// The API's port; 0 for a free port.
     pub api_port: u16,
-    /// How many times shorter than the template's the workers' timeout is.
+    /// The factor by which the workers' timeout is shorter than in the template.
     pub time_scale: NonZeroU16,
-    /// Where the functions reach AWS: the stand-ins, or what stands in front of them.
+    /// The addresses of AWS for the functions: the stand-ins, or proxies in front of them.
     pub aws: Endpoints,
-    /// What befalls the functions.
+    /// The faults of the functions.
     pub fault_plan: Option<FaultPlan>,
 }
 
-/// Why the functions don't run.
+/// Why the functions failed to start.
 #[derive(Debug, thiserror::Error)]
 pub enum FunctionsError {
-    /// A function doesn't start: as it would be on Lambda.
+    /// A function failed to start, as it would on Lambda.
     #[error(transparent)]
     Start(#[from] lambda::StartError),
-    /// A variable is missing or wrong.
+    /// A variable is missing or invalid.
     #[error(transparent)]
     Config(#[from] config::ConfigError),
     /// A queue is missing.
     #[error("there is no queue {0}")]
     Queue(&'static str),
-    /// An event source mapping can't be set up.
+    /// An event source mapping is invalid.
     #[error(transparent)]
     EventSourceMapping(#[from] MappingError),
     /// The API's port can't be opened.
@@ -69,43 +67,12 @@ pub enum FunctionsError {
     Listen {
         /// The port.
         port: u16,
-        /// What the operating system says.
+        /// The error of the operating system.
         cause: std::io::Error,
     },
 }
 
-/// One of the five functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Function {
-    /// `webhook`.
-    Webhook,
-    /// `inbound`.
-    Inbound,
-    /// `to-liveengage`.
-    ToLiveEngage,
-    /// `to-channel`.
-    ToChannel,
-    /// `token-refresh`.
-    TokenRefresh,
-}
-
-impl Function {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Webhook, Self::Inbound, Self::ToLiveEngage, Self::ToChannel, Self::TokenRefresh];
-
-    /// Its name in the template.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Webhook => "webhook",
-            Self::Inbound => "inbound",
-            Self::ToLiveEngage => "to-liveengage",
-            Self::ToChannel => "to-channel",
-            Self::TokenRefresh => "token-refresh",
-        }
-    }
-}
-
-/// The environment that a function's next invocation gets. An invocation keeps the one that it began in.
+/// The environment for a function's next invocation. A running invocation keeps the one in which it started.
 #[derive(Clone)]
 struct Environment<F>(Arc<RwLock<F>>);
 
@@ -115,15 +82,17 @@ impl<F: Clone> Environment<F> {
     }
 
     fn get(&self) -> F {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().clone()
     }
 
     fn replace(&self, function: F) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = function;
+        *self.0.write() = function;
     }
 }
 
-/// What the functions are started from, and where they run.
+/// The configurations and environments of the functions.
+#[derive(derive_more::Debug)]
+#[debug("Deployed")]
 struct Deployed {
     webhook: (config::WebhookConfig, SdkConfig, Environment<WebhookFunction>),
     inbound: (config::InboundConfig, SdkConfig, Environment<InboundFunction>),
@@ -131,12 +100,6 @@ struct Deployed {
     to_channel: (config::ToChannelConfig, SdkConfig, Environment<QueueFunction>),
     refresh: (config::TokenRefreshConfig, SdkConfig, Environment<TokenRefreshFunction>),
     time_scale: TimeScale,
-}
-
-impl std::fmt::Debug for Deployed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Deployed")
-    }
 }
 
 impl Deployed {
@@ -194,7 +157,7 @@ impl Deployed {
     }
 }
 
-/// The running functions. They stop when this is dropped.
+/// The running functions. They stop when dropped.
 #[derive(Debug)]
 pub struct Functions {
     api: ApiGateway,
@@ -205,8 +168,8 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// Starts the API, the two queue functions and the schedule, on the stand-ins. `environment` is the functions' environment. To
-    /// AWS each function is a caller of its own, by its name in the template.
+    /// Starts the API, the two queue functions and the schedule with the stand-ins. `environment` is the functions'
+    /// environment. Each function calls AWS under its name in the template.
     ///
     /// # Errors
     /// [`FunctionsError`].
@@ -222,21 +185,22 @@ impl Functions {
 
         let (killer, webhook) = (fault_plan.clone(), deployed.webhook.2.clone());
         let webhook: HttpFunction = Arc::new(move |request| {
-            let (function, death) = (webhook.get(), death(killer.as_ref(), Function::Webhook));
+            let (function, kill_point) = (webhook.get(), kill_point(killer.as_ref(), Function::Webhook));
             let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
             let call = call.instrument(request_span(&context(HTTP_TIMEOUT)));
-            Box::pin(async move { limited(&death, call).await })
+            Box::pin(async move { limited(&kill_point, call).await })
         });
         let (killer, inbound) = (fault_plan.clone(), deployed.inbound.2.clone());
         let inbound: HttpFunction = Arc::new(move |request| {
-            let (function, death) = (inbound.get(), death(killer.as_ref(), Function::Inbound));
+            let (function, kill_point) = (inbound.get(), kill_point(killer.as_ref(), Function::Inbound));
             let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
             let call = call.instrument(request_span(&context(HTTP_TIMEOUT)));
-            Box::pin(async move { limited(&death, call).await })
+            Box::pin(async move { limited(&kill_point, call).await })
         });
-        let start = |queue, name, destination, function: &Environment<QueueFunction>| {
+        let mappings = Mappings { aws, journal, function_timeout: WORKER_TIMEOUT / u32::from(time_scale.get()) };
+        let start = |queue, function, destination, environment: &Environment<QueueFunction>| {
             let failures = fault_plan.as_ref().map(|fault_plan| fault_plan.failures(destination));
-            mapping(aws, queue, name, function.clone(), WORKER_TIMEOUT / u32::from(time_scale.get()), failures, journal)
+            mappings.start(queue, function, environment.clone(), failures)
         };
         let mut schedule = JoinSet::new();
         schedule.spawn(run_schedule(deployed.refresh.2.clone()));
@@ -244,90 +208,105 @@ impl Functions {
             api: ApiGateway::start(api_port, webhook, inbound)
                 .await
                 .map_err(|cause| FunctionsError::Listen { port: api_port, cause })?,
-            to_liveengage: start(TO_LIVEENGAGE, "to-liveengage", Destination::ToDesk, &deployed.to_liveengage.2)?,
-            to_channel: start(TO_CHANNEL, "to-channel", Destination::ToPhone, &deployed.to_channel.2)?,
+            to_liveengage: start(
+                TO_LIVEENGAGE,
+                Function::ToLiveEngage,
+                Destination::ToDesk,
+                &deployed.to_liveengage.2,
+            )?,
+            to_channel: start(TO_CHANNEL, Function::ToChannel, Destination::ToPhone, &deployed.to_channel.2)?,
             deployed,
             _schedule: schedule,
         })
     }
 
-    /// Where LiveEngage and the channels post to, without a trailing slash.
+    /// The address that LiveEngage and the channels post to, without a trailing slash.
     pub fn api_url(&self) -> String {
         self.api.url()
     }
 
-    /// Replaces a function, as a deployment does: what begins from now on runs in an environment without any memory, and what has
-    /// begun ends in the old one.
+    /// Replaces a function, as a deployment does. New invocations run in an environment with empty memory. Running
+    /// invocations end in the old one.
     ///
     /// # Errors
-    /// The new one doesn't start; the old one stays.
+    /// The new function failed to start. The old one stays.
     pub async fn replace(&self, function: Function) -> Result<(), lambda::StartError> {
         self.deployed.replace(function).await
     }
 
-    /// Waits until both queues are empty and no worker is at work. Waits for retries too.
+    /// Waits until both queues are empty and no worker is running. Waits for retries too.
     pub async fn idle(&self) {
         self.to_liveengage.idle().await;
         self.to_channel.idle().await;
     }
 }
 
-/// When this invocation of an entry point dies.
-fn death(fault_plan: Option<&FaultPlan>, function: Function) -> Death {
-    fault_plan.map(|fault_plan| fault_plan.death_of_an_entry_point(function)).unwrap_or_default()
+/// When this invocation of an entry point is killed.
+fn kill_point(fault_plan: Option<&FaultPlan>, function: Function) -> KillPoint {
+    fault_plan.map(|fault_plan| fault_plan.entry_point_kill_point(function)).unwrap_or_default()
 }
 
-async fn limited<T>(death: &Death, call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+async fn limited<T>(kill_point: &KillPoint, call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let life = tokio::time::timeout(HTTP_TIMEOUT, call);
-    let outcome = death.befall(life).await.ok_or_else(|| "the function was killed".to_owned())?;
+    let outcome = kill_point.run(life).await.ok_or_else(|| "the function was killed".to_owned())?;
     outcome.map_err(|_| "the function timed out".to_owned())?
 }
 
-fn mapping(
-    aws: &AwsStandIns,
-    queue: &'static str,
-    name: &'static str,
-    function: Environment<QueueFunction>,
+/// The common parameters of the event source mappings.
+struct Mappings<'a> {
+    aws: &'a AwsStandIns,
+    journal: &'a Journal,
     function_timeout: Duration,
-    failures: Option<Arc<dyn Failures>>,
-    journal: &Journal,
-) -> Result<EventSourceMapping, FunctionsError> {
-    let options = MappingOptions { function_timeout, ..MappingOptions::default() };
-    let journal = journal.clone();
-    let handler: Handler = Arc::new(move |event: SqsEvent| {
-        let (function, journal) = (function.get(), journal.clone());
-        Box::pin(async move {
-            let tasks: Vec<_> = event
-                .records
-                .iter()
-                .map(|record| serde_json::from_str(record.body.as_deref().unwrap_or_default()).unwrap_or(json!(null)))
-                .collect();
-            let messages = tasks.len();
-            let context = context(options.function_timeout);
-            let span = request_span(&context);
-            let result = function.handle(LambdaEvent::new(event, context)).instrument(span).await;
-            let failed = result.as_ref().map_or(messages, |response| response.batch_item_failures.len());
-            let outcome = if failed == 0 { "all done".to_owned() } else { format!("{failed} to come again") };
-            journal.record("queue", name, format!("batch of {messages}: {outcome}"), Some(json!(tasks)));
-            result.map_err(|error| error.to_string())
-        })
-    });
-    let queue = aws.queue(queue).ok_or(FunctionsError::Queue(queue))?;
-    Ok(EventSourceMapping::start_with(queue, options, handler, failures)?)
+}
+
+impl Mappings<'_> {
+    /// Starts the event source mapping of one worker.
+    fn start(
+        &self,
+        queue: &'static str,
+        function: Function,
+        environment: Environment<QueueFunction>,
+        failures: Option<Arc<dyn FailureInjector>>,
+    ) -> Result<EventSourceMapping, FunctionsError> {
+        let options = MappingOptions { function_timeout: self.function_timeout, ..MappingOptions::default() };
+        let (journal, name) = (self.journal.clone(), function.name());
+        let handler: Handler = Arc::new(move |event: SqsEvent| {
+            let (function, journal) = (environment.get(), journal.clone());
+            Box::pin(async move {
+                let tasks: Vec<_> = event
+                    .records
+                    .iter()
+                    .map(|record| {
+                        serde_json::from_str(record.body.as_deref().unwrap_or_default()).unwrap_or(json!(null))
+                    })
+                    .collect();
+                let messages = tasks.len();
+                let context = context(options.function_timeout);
+                let span = request_span(&context);
+                let result = function.handle(LambdaEvent::new(event, context)).instrument(span).await;
+                let failed = result.as_ref().map_or(messages, |response| response.batch_item_failures.len());
+                let outcome = if failed == 0 { "all done".to_owned() } else { format!("{failed} to come again") };
+                journal.record("queue", name, format!("batch of {messages}: {outcome}"), Some(json!(tasks)));
+                result.map_err(|error| error.to_string())
+            })
+        });
+        let queue = self.aws.queue(queue).ok_or(FunctionsError::Queue(queue))?;
+        Ok(EventSourceMapping::start_with(queue, options, handler, failures)?)
+    }
 }
 
 async fn run_schedule(function: Environment<TokenRefreshFunction>) {
     let mut ticks = tokio::time::interval(REFRESH_EVERY);
     loop {
         ticks.tick().await;
-        // The function logs its own failure; the next run is the next try.
+        // The function logs its own failure. The next run tries again.
         let context = context(REFRESH_TIMEOUT);
         let span = request_span(&context);
         let _ = function.get().handle(LambdaEvent::new(json!({}), context)).instrument(span).await;
     }
 }
 
-/// The context that Lambda gives an invocation.
+/// The context that Lambda passes to an invocation.
 fn context(timeout: Duration) -> Context {
     let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     let mut context = Context::default();

@@ -1,8 +1,9 @@
-//! A scripted conversation over the whole road, checked on both sides.
+//! A scripted end-to-end conversation that is checked on both sides.
 
 use std::{fmt::Write as _, time::Duration};
 
 use crate::{
+    channel::ChannelSimulator,
     lab::Lab,
     liveengage::{ConversationView, Role},
     sms_gateway::Direction,
@@ -10,13 +11,13 @@ use crate::{
 
 const PHONE: &str = "+4915155501";
 
-/// The longest that one message may take on its way: a retry or two are within it.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest time for the delivery of one message, including one or two retries.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A step of the script.
 #[derive(Debug, Clone, Copy)]
-enum Step {
-    /// The person writes.
+enum ScriptStep {
+    /// The consumer writes.
     Phone(&'static str),
     /// The agent writes.
     Desk(&'static str),
@@ -24,49 +25,48 @@ enum Step {
     Close,
 }
 
-const SCRIPT: [Step; 8] = [
-    Step::Phone("Hi, is my parcel on its way? 📦"),
-    Step::Desk("Good morning! Let me look. 👀"),
-    Step::Phone("The number is 4711/B"),
-    Step::Desk("It arrives today between 2 and 4 pm."),
-    Step::Phone("Danke schön, Grüße aus Köln"),
-    Step::Close,
-    Step::Phone("One more thing: can I change the address?"),
-    Step::Desk("Yes, until noon."),
+const SCRIPT: [ScriptStep; 8] = [
+    ScriptStep::Phone("Hi, is my parcel on its way? 📦"),
+    ScriptStep::Desk("Good morning! Let me look. 👀"),
+    ScriptStep::Phone("The number is 4711/B"),
+    ScriptStep::Desk("It arrives today between 2 and 4 pm."),
+    ScriptStep::Phone("Danke schön, Grüße aus Köln"),
+    ScriptStep::Close,
+    ScriptStep::Phone("One more thing: can I change the address?"),
+    ScriptStep::Desk("Yes, until noon."),
 ];
 
-/// What the run showed.
+/// The result of the run.
 #[derive(Debug)]
-pub struct Report {
-    /// Both transcripts, side by side in time, for printing.
+pub struct HeadlessReport {
+    /// Both transcripts in time order, for printing.
     pub transcript: String,
-    /// What was not as the script wants it; empty for a good run.
+    /// Deviations from the script; empty for a good run.
     pub problems: Vec<String>,
 }
 
-/// Plays the script on a fresh lab and compares what both sides have seen.
-pub async fn run(lab: &Lab) -> Report {
+/// Runs the script on a fresh lab and compares what both sides show.
+pub async fn run(lab: &Lab) -> HeadlessReport {
     let mut problems = Vec::new();
     let mut phone: Vec<(bool, &str)> = Vec::new();
     let mut desk: Vec<Vec<(bool, &str)>> = vec![vec![]];
     for step in SCRIPT {
         let result = match step {
-            Step::Phone(text) => {
+            ScriptStep::Phone(text) => {
                 phone.push((true, text));
                 if let Some(conversation) = desk.last_mut() {
                     conversation.push((true, text));
                 }
-                let sent = lab.gateway().consumer_sends(PHONE, text).map_err(|error| error.to_string());
-                sent.map(drop)
+                phone_of(lab).send_text(PHONE, text).map(drop).map_err(|error| error.to_string())
             }
-            Step::Desk(text) => {
+            ScriptStep::Desk(text) => {
                 phone.push((false, text));
                 if let Some(conversation) = desk.last_mut() {
                     conversation.push((false, text));
                 }
                 current(lab).and_then(|id| lab.liveengage().say(&id, text).map(drop).map_err(|error| error.to_string()))
             }
-            Step::Close => {
+            ScriptStep::Close => {
                 desk.push(vec![]);
                 current(lab).and_then(|id| lab.liveengage().close(&id).map_err(|error| error.to_string()))
             }
@@ -75,19 +75,24 @@ pub async fn run(lab: &Lab) -> Report {
             problems.push(format!("{step:?}: {problem}"));
             break;
         }
-        if let Err(problem) = arrive(lab, &phone, &desk).await {
+        if let Err(problem) = wait_for_transcripts(lab, &phone, &desk).await {
             problems.push(format!("after {step:?}: {problem}"));
             break;
         }
     }
-    // What arrives twice arrives a little later than what arrives once.
-    if tokio::time::timeout(PATIENCE, lab.settled()).await.is_err() {
-        problems.push("something is still on its way".to_owned());
+    // A duplicate arrives a little later than the message itself.
+    if tokio::time::timeout(MESSAGE_TIMEOUT, lab.settled()).await.is_err() {
+        problems.push("messages are still in transit".to_owned());
     }
     if let Some(problem) = difference(lab, &phone, &desk) {
         problems.push(format!("at the end: {problem}"));
     }
-    Report { transcript: transcript(lab), problems }
+    HeadlessReport { transcript: transcript(lab), problems }
+}
+
+/// The channel on which the consumer writes.
+fn phone_of(lab: &Lab) -> &dyn ChannelSimulator {
+    lab.gateway()
 }
 
 fn current(lab: &Lab) -> Result<String, String> {
@@ -95,9 +100,9 @@ fn current(lab: &Lab) -> Result<String, String> {
     open.map(|conversation| conversation.id).ok_or_else(|| "no conversation is open at the desk".to_owned())
 }
 
-/// Waits until both sides show what they should.
-async fn arrive(lab: &Lab, phone: &[(bool, &str)], desk: &[Vec<(bool, &str)>]) -> Result<(), String> {
-    let (mut phones, mut desks) = (lab.gateway().subscribe(), lab.liveengage().subscribe());
+/// Waits until both sides show the expected messages.
+async fn wait_for_transcripts(lab: &Lab, phone: &[(bool, &str)], desk: &[Vec<(bool, &str)>]) -> Result<(), String> {
+    let (mut phones, mut desks) = (phone_of(lab).subscribe(), lab.liveengage().subscribe());
     let waiting = async {
         while difference(lab, phone, desk).is_some() {
             tokio::select! {
@@ -106,23 +111,22 @@ async fn arrive(lab: &Lab, phone: &[(bool, &str)], desk: &[Vec<(bool, &str)>]) -
             }
         }
     };
-    match tokio::time::timeout(PATIENCE, waiting).await {
+    match tokio::time::timeout(MESSAGE_TIMEOUT, waiting).await {
         Ok(()) => Ok(()),
         Err(_) => Err(difference(lab, phone, desk).unwrap_or_default()),
     }
 }
 
 fn difference(lab: &Lab, phone: &[(bool, &str)], desk: &[Vec<(bool, &str)>]) -> Option<String> {
-    let seen: Vec<(bool, String)> = lab
-        .gateway()
+    let seen: Vec<(bool, String)> = phone_of(lab)
         .transcript(PHONE)
         .into_iter()
-        .map(|message| (message.direction == Direction::FromPhone, message.text))
+        .map(|message| (message.direction == Direction::FromPhone, message.text().to_owned()))
         .collect();
     if !same(&seen, phone) {
-        return Some(format!("the phone shows {} messages of {}, or others", seen.len(), phone.len()));
+        return Some(format!("the phone shows {} messages instead of {}, or other ones", seen.len(), phone.len()));
     }
-    // An empty conversation of the script is one that the next text opens.
+    // An empty conversation in the script will be opened by the next text.
     let wanted: Vec<_> = desk.iter().filter(|conversation| !conversation.is_empty()).collect();
     let conversations = lab.liveengage().conversations();
     if conversations.len() != wanted.len() {
@@ -132,7 +136,11 @@ fn difference(lab: &Lab, phone: &[(bool, &str)], desk: &[Vec<(bool, &str)>]) -> 
         let seen = texts(conversation);
         if !same(&seen, wanted) {
             let number = number + 1;
-            return Some(format!("conversation {number} shows {} texts of {}, or others", seen.len(), wanted.len()));
+            return Some(format!(
+                "conversation {number} shows {} texts instead of {}, or other ones",
+                seen.len(),
+                wanted.len()
+            ));
         }
     }
     None
@@ -148,9 +156,9 @@ fn same(seen: &[(bool, String)], wanted: &[(bool, &str)]) -> bool {
 
 fn transcript(lab: &Lab) -> String {
     let mut out = format!("Phone {PHONE}\n");
-    for message in lab.gateway().transcript(PHONE) {
+    for message in phone_of(lab).transcript(PHONE) {
         let side = if message.direction == Direction::FromPhone { "me   " } else { "brand" };
-        let _ = writeln!(out, "  {side}  {}", message.text);
+        let _ = writeln!(out, "  {side}  {}", message.text());
     }
     for (number, conversation) in lab.liveengage().conversations().iter().enumerate() {
         let state = if conversation.open { "open" } else { "closed" };

@@ -1,67 +1,88 @@
-//! Who the lab plays: the app install of a LiveEngage account and a line on each channel, as their secrets say it.
+//! The installation that the lab simulates: an app install of a LiveEngage account and a line on each channel,
+//! described by their secrets.
 
 use std::fmt;
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::lab::{ACCOUNT, LINE, NUMBER, WHATSAPP_LINE};
+use crate::{channel::Channel, channels};
 
+/// The lab's LiveEngage account.
+pub const ACCOUNT: &str = "47110815";
 /// The first part of the secrets' names.
 pub(crate) const PREFIX: &str = "connector";
-/// Meta's id of the lab's own number on WhatsApp.
-const PHONE_NUMBER_ID: &str = "118240097715334";
+const ACCOUNT_FIELDS: [&str; 3] = ["/account_id", "/client_id", "/client_secret"];
 
-const OF_AN_ACCOUNT: [&str; 3] = ["/account_id", "/client_id", "/client_secret"];
-const OF_AN_SMS_LINE: [&str; 6] =
-    ["/line_id", "/account_id", "/consumer_id_key", "/sms/from", "/sms/bearer_token", "/sms/webhook_secret"];
-const OF_A_WHATSAPP_LINE: [&str; 7] = [
-    "/line_id",
-    "/account_id",
-    "/consumer_id_key",
-    "/whatsapp/phone_number_id",
-    "/whatsapp/access_token",
-    "/whatsapp/app_secret",
-    "/whatsapp/verify_token",
-];
-
-/// An account, an SMS line and a WhatsApp line.
+/// An account, and a line on each channel.
 #[derive(Clone)]
 pub struct Installation {
     account: Value,
-    sms: Value,
-    whatsapp: Value,
+    lines: Vec<InstalledLine>,
 }
 
-/// Why secrets can't be played.
+/// A line and its secret.
+#[derive(Clone)]
+pub(crate) struct InstalledLine {
+    pub(crate) channel: &'static dyn Channel,
+    secret: Value,
+}
+
+impl InstalledLine {
+    /// The line's id.
+    pub(crate) fn id(&self) -> &str {
+        text(&self.secret, "/line_id")
+    }
+
+    /// The channel's own settings.
+    pub(crate) fn settings(&self) -> &Value {
+        self.secret.get(self.channel.profile().name).unwrap_or(&Value::Null)
+    }
+
+    /// The line's secret and its name, with the vendor at this address. The fields of `more` replace its own.
+    pub(crate) fn secret(&self, vendor: &str, more: &Value) -> (String, Value) {
+        let profile = self.channel.profile();
+        let (field, path) = profile.address;
+        let mut secret = self.secret.clone();
+        if let Some(settings) = secret.get_mut(profile.name) {
+            set(settings, field, format!("{vendor}{path}").into());
+        }
+        if let (Some(secret), Some(more)) = (secret.as_object_mut(), more.as_object()) {
+            secret.extend(more.clone());
+        }
+        (format!("{PREFIX}/line/{}", self.id()), secret)
+    }
+}
+
+/// Why secrets can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InstallationError {
-    /// They are not a JSON object. What is there is not told: it may be a secret.
-    #[error("the secrets are not a JSON object of secrets by their names (line {line}, column {column})")]
+    /// The input is not a JSON object. Its content is not included, because it may be a secret.
+    #[error("the secrets are not a JSON object of secrets by name (line {line}, column {column})")]
     NotJson {
-        /// Where reading stopped, from 1.
+        /// The line of the error, from 1.
         line: usize,
-        /// Where in the line, from 1.
+        /// The column of the error, from 1.
         column: usize,
     },
-    /// The name belongs to no account and no line, or to another one than the value says.
+    /// The name is not that of an account or line, or doesn't match the ids in the value.
     #[error("the secret {0}: its name must be {PREFIX}/account/<account_id> or {PREFIX}/line/<line_id>")]
     Name(String),
-    /// A field is missing, empty or no text.
-    #[error("the secret {name}: {field} must be a text")]
+    /// A field is missing, empty or not a text.
+    #[error("the secret {name}: {field} must be a string")]
     Field {
         /// The secret's name.
         name: String,
         /// The field, as a JSON pointer.
         field: &'static str,
     },
-    /// The lab has a simulator for SMS and one for WhatsApp.
-    #[error("the secret {0}: the lab has no such channel")]
+    /// The lab has no simulator for this channel.
+    #[error("the secret {0}: the lab doesn't simulate its channel")]
     Channel(String),
-    /// The lab plays one account and one line on each channel.
-    #[error("the secret {0}: there is another one of its kind")]
+    /// More than one account, or more than one line on a channel.
+    #[error("the secret {0}: the lab supports one account, and one line per channel")]
     Second(String),
-    /// A line of another account than the one that is played.
+    /// A line of another account.
     #[error("the line {0} belongs to another account")]
     Account(String),
 }
@@ -70,69 +91,70 @@ impl Installation {
     /// The lab's own account and lines, with new secrets.
     pub fn fresh() -> Self {
         let secret = || Uuid::new_v4().to_string();
-        let key = || format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let line = |channel: &'static dyn Channel| {
+            let profile = channel.profile();
+            let key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+            let secret = json!({
+                "line_id": profile.line, "account_id": ACCOUNT, "channel": profile.name, "consumer_id_key": key,
+                profile.name: channel.new_settings(),
+            });
+            InstalledLine { channel, secret }
+        };
         Self {
             account: json!({"account_id": ACCOUNT, "client_id": secret(), "client_secret": secret()}),
-            sms: json!({
-                "line_id": LINE, "account_id": ACCOUNT, "channel": "sms", "consumer_id_key": key(),
-                "sms": {
-                    "from": NUMBER, "delivery_reports": true, "bearer_token": secret(), "webhook_secret": secret(),
-                },
-            }),
-            whatsapp: json!({
-                "line_id": WHATSAPP_LINE, "account_id": ACCOUNT, "channel": "whatsapp", "consumer_id_key": key(),
-                "whatsapp": {
-                    "phone_number_id": PHONE_NUMBER_ID, "access_token": secret(), "app_secret": secret(),
-                    "verify_token": secret(),
-                },
-            }),
+            lines: channels::ALL.into_iter().map(line).collect(),
         }
     }
 
-    /// Reads an object of secrets by their names, as Secrets Manager holds them. What isn't there is the lab's own.
+    /// Reads an object of secrets by name, as in Secrets Manager. Missing ones are the lab's own.
     ///
     /// # Errors
     /// [`InstallationError`], without any value.
     pub fn read(json: &str) -> Result<Self, InstallationError> {
         let secrets: Map<String, Value> = serde_json::from_str(json)
             .map_err(|error| InstallationError::NotJson { line: error.line(), column: error.column() })?;
-        let (mut account, mut sms, mut whatsapp) = (None, None, None);
+        let mut account = None;
+        let mut lines: Vec<Option<Value>> = channels::ALL.iter().map(|_| None).collect();
         for (name, secret) in secrets {
-            let channel = secret.get("channel").map(|channel| channel.as_str().unwrap_or_default().to_owned());
-            let (place, fields, id): (_, &[&'static str], _) = match channel.as_deref() {
-                None => (&mut account, &OF_AN_ACCOUNT, "account"),
-                Some("sms") => (&mut sms, &OF_AN_SMS_LINE, "line"),
-                Some("whatsapp") => (&mut whatsapp, &OF_A_WHATSAPP_LINE, "line"),
-                Some(_) => return Err(InstallationError::Channel(name)),
-            };
-            for &field in fields {
-                if text(&secret, field).is_empty() {
-                    return Err(InstallationError::Field { name, field });
+            let (slot, fields, kind) = match secret.get("channel") {
+                None => (Some(&mut account), &ACCOUNT_FIELDS[..], "account"),
+                Some(channel) => {
+                    let known = |known: &&'static dyn Channel| channel.as_str() == Some(known.profile().name);
+                    let found = channels::ALL.iter().zip(&mut lines).find(|(channel, _)| known(channel));
+                    match found {
+                        Some((channel, slot)) => (Some(slot), channel.profile().required, "line"),
+                        None => (None, &[][..], "line"),
+                    }
                 }
-            }
-            if name != format!("{PREFIX}/{id}/{}", text(&secret, &format!("/{id}_id"))) {
-                return Err(InstallationError::Name(name));
-            }
-            if place.replace(secret).is_some() {
+            };
+            let Some(slot) = slot else { return Err(InstallationError::Channel(name)) };
+            check(&name, &secret, kind, fields)?;
+            if slot.replace(secret).is_some() {
                 return Err(InstallationError::Second(name));
             }
         }
-        let mut installation = Self::fresh();
+        Self::fresh().with(account, lines)
+    }
+
+    /// Replaces the lab's own account and lines by these.
+    fn with(mut self, account: Option<Value>, lines: Vec<Option<Value>>) -> Result<Self, InstallationError> {
         if let Some(account) = account {
             let id = account.get("account_id").cloned().unwrap_or_default();
-            for own in [&mut installation.sms, &mut installation.whatsapp] {
-                set(own, "account_id", id.clone());
+            for own in &mut self.lines {
+                set(&mut own.secret, "account_id", id.clone());
             }
-            installation.account = account;
+            self.account = account;
         }
-        installation.sms = sms.unwrap_or(installation.sms);
-        installation.whatsapp = whatsapp.unwrap_or(installation.whatsapp);
-        for line in [&installation.sms, &installation.whatsapp] {
-            if text(line, "/account_id") != installation.account_id() {
-                return Err(InstallationError::Account(text(line, "/line_id").to_owned()));
+        for (line, given) in self.lines.iter_mut().zip(lines) {
+            if let Some(secret) = given {
+                line.secret = secret;
             }
         }
-        Ok(installation)
+        let other_account = self.lines.iter().find(|line| text(&line.secret, "/account_id") != self.account_id());
+        match other_account {
+            Some(line) => Err(InstallationError::Account(line.id().to_owned())),
+            None => Ok(self),
+        }
     }
 
     /// The account's id.
@@ -140,14 +162,9 @@ impl Installation {
         text(&self.account, "/account_id")
     }
 
-    /// The SMS line's id.
-    pub fn sms_line(&self) -> &str {
-        text(&self.sms, "/line_id")
-    }
-
-    /// The WhatsApp line's id.
-    pub fn whatsapp_line(&self) -> &str {
-        text(&self.whatsapp, "/line_id")
+    /// The lines, one on each channel.
+    pub(crate) fn lines(&self) -> &[InstalledLine] {
+        &self.lines
     }
 
     /// A text of the account's secret, by its JSON pointer.
@@ -155,39 +172,11 @@ impl Installation {
         text(&self.account, field).to_owned()
     }
 
-    /// A text in the SMS line's `sms`.
-    pub(crate) fn sms(&self, field: &str) -> String {
-        text(&self.sms, &format!("/sms/{field}")).to_owned()
-    }
-
-    /// A text in the WhatsApp line's `whatsapp`.
-    pub(crate) fn whatsapp(&self, field: &str) -> String {
-        text(&self.whatsapp, &format!("/whatsapp/{field}")).to_owned()
-    }
-
-    /// The account's secret and its name, for a LiveEngage at this address.
+    /// The account's secret and its name, with LiveEngage at this address.
     pub(crate) fn account_secret(&self, domain_api: &str) -> (String, Value) {
         let mut secret = self.account.clone();
         set(&mut secret, "domain_api", domain_api.into());
         (format!("{PREFIX}/account/{}", self.account_id()), secret)
-    }
-
-    /// The SMS line's secret and its name, for a gateway that takes messages at this address. `more` takes the place of its fields.
-    pub(crate) fn sms_secret(&self, send_url: &str, more: &Value) -> (String, Value) {
-        let mut secret = self.sms.clone();
-        if let Some(sms) = secret.get_mut("sms") {
-            set(sms, "send_url", send_url.into());
-        }
-        (format!("{PREFIX}/line/{}", self.sms_line()), with(secret, more))
-    }
-
-    /// The WhatsApp line's secret and its name, for a Graph API at this address. `more` takes the place of its fields.
-    pub(crate) fn whatsapp_secret(&self, api_base: &str, more: &Value) -> (String, Value) {
-        let mut secret = self.whatsapp.clone();
-        if let Some(whatsapp) = secret.get_mut("whatsapp") {
-            set(whatsapp, "api_base", api_base.into());
-        }
-        (format!("{PREFIX}/line/{}", self.whatsapp_line()), with(secret, more))
     }
 }
 
@@ -195,8 +184,7 @@ impl fmt::Debug for Installation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Installation")
             .field("account", &self.account_id())
-            .field("sms", &self.sms_line())
-            .field("whatsapp", &self.whatsapp_line())
+            .field("lines", &self.lines.iter().map(InstalledLine::id).collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }
@@ -211,11 +199,16 @@ fn set(secret: &mut Value, field: &str, value: Value) {
     }
 }
 
-fn with(mut secret: Value, more: &Value) -> Value {
-    if let (Some(secret), Some(more)) = (secret.as_object_mut(), more.as_object()) {
-        secret.extend(more.clone());
+/// Checks the fields and the name of a secret.
+fn check(name: &str, secret: &Value, kind: &str, fields: &[&'static str]) -> Result<(), InstallationError> {
+    if let Some(&field) = fields.iter().find(|field| text(secret, field).is_empty()) {
+        return Err(InstallationError::Field { name: name.to_owned(), field });
     }
-    secret
+    if name == format!("{PREFIX}/{kind}/{}", text(secret, &format!("/{kind}_id"))) {
+        Ok(())
+    } else {
+        Err(InstallationError::Name(name.to_owned()))
+    }
 }
 
 #[cfg(test)]
@@ -231,11 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn what_the_secrets_dont_say_is_the_labs_own() {
+    fn missing_secrets_default_to_those_of_the_lab() {
         let installation = read(&json!({"connector/account/55512": account()})).unwrap();
         assert_eq!(installation.account_id(), "55512");
-        assert_eq!((installation.sms_line(), installation.whatsapp_line()), (LINE, WHATSAPP_LINE));
-        let (name, secret) = installation.sms_secret("http://127.0.0.1:1/v1/messages", &json!({"documents": true}));
+        let ids: Vec<&str> = installation.lines().iter().map(InstalledLine::id).collect();
+        assert_eq!(ids, ["sms-lab", "whatsapp-lab"]);
+        let (name, secret) = installation.lines()[0].secret("http://127.0.0.1:1", &json!({"documents": true}));
         assert_eq!(name, "connector/line/sms-lab");
         assert_eq!(secret["account_id"], "55512", "the lab's line is one of the account");
         assert_eq!(secret["sms"]["send_url"], "http://127.0.0.1:1/v1/messages");
@@ -245,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cant_be_played_is_named_and_no_value_is_told() {
+    fn an_unsupported_secret_is_named_without_its_value() {
         let sms = json!({
             "line_id": "a", "account_id": "55513", "channel": "sms", "consumer_id_key": "canary",
             "sms": {"from": "+1", "bearer_token": "canary", "webhook_secret": "canary"},
@@ -256,13 +250,13 @@ mod tests {
         fax["channel"] = json!("fax");
         for (secrets, error) in [
             (json!({"connector/account/1": account()}), "the secret connector/account/1: its name must be "),
-            (json!({"connector/line/a": keyless}), "the secret connector/line/a: /sms/webhook_secret must be a text"),
-            (json!({"connector/line/a": fax}), "the secret connector/line/a: the lab has no such channel"),
+            (json!({"connector/line/a": keyless}), "the secret connector/line/a: /sms/webhook_secret must be a string"),
+            (json!({"connector/line/a": fax}), "the secret connector/line/a: the lab doesn't simulate its channel"),
             (
                 json!({"connector/account/55512": account(), "connector/line/a": sms}),
                 "the line a belongs to another account",
             ),
-            (json!(["canary"]), "the secrets are not a JSON object of secrets by their names (line 1, column 0)"),
+            (json!(["canary"]), "the secrets are not a JSON object of secrets by name (line 1, column 0)"),
         ] {
             let shown = read(&secrets).unwrap_err().to_string();
             assert!(shown.starts_with(error), "{shown}");

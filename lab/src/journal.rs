@@ -1,34 +1,35 @@
-//! The wire log: what travelled between the parts of the lab, in order, for the page and the tests.
+//! The wire log: the traffic between the parts of the lab in order, for the page and the tests.
 //!
-//! The lab is a simulator on loopback: its journal shows message texts on purpose. Secrets and tokens are never put in.
+//! The lab is a simulator on loopback, so its journal shows message texts on purpose. It never contains secrets or
+//! tokens.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use connector::port::{Clock, SystemClock};
+use connector::port::Clock;
+use connector_aws::SystemClock;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-/// One line of the wire log.
+/// An entry of the wire log.
 #[derive(Debug, Clone, Serialize)]
-pub struct Entry {
+pub struct JournalEntry {
     /// Position in the journal, from 0, without gaps.
     pub number: u64,
     /// When it happened, milliseconds since the epoch.
     pub at_ms: i64,
-    /// Who sent it: `phone`, `gateway`, `inbound`, `queue`, `to-liveengage`, `liveengage`, `webhook`, `to-channel`, `desk` ...
+    /// The sender: `phone`, `gateway`, `inbound`, `queue`, `to-liveengage`, `liveengage`, `webhook`, `to-channel`,
+    /// `desk` ...
     pub from: String,
-    /// Who received it, in the same names.
+    /// The receiver, with the same names.
     pub to: String,
-    /// What it was, in one line, for example `POST /webhooks/liveengage ContentEvent -> 200`.
+    /// A summary in one line, for example `POST /webhooks/liveengage ContentEvent -> 200`.
     pub what: String,
-    /// The payload as it travelled, where there is one (without secrets and tokens).
+    /// The payload, if there is one, without secrets and tokens.
     pub detail: Option<serde_json::Value>,
 }
 
-/// What is shown of a webhook that nobody answered: the error's own text holds the URL.
+/// The summary of a webhook without an answer. The error's own text contains the URL.
 pub(crate) fn unanswered(error: &reqwest::Error, timeout: Duration) -> String {
     if error.is_timeout() {
         format!("no answer within {timeout:?}")
@@ -39,11 +40,11 @@ pub(crate) fn unanswered(error: &reqwest::Error, timeout: Duration) -> String {
     }
 }
 
-/// The journal of one lab: append, read back, follow. Clones share it.
+/// The journal of one lab. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    entries: Arc<Mutex<Vec<Entry>>>,
-    live: broadcast::Sender<Entry>,
+    entries: Arc<Mutex<Vec<JournalEntry>>>,
+    live: broadcast::Sender<JournalEntry>,
 }
 
 impl Default for Journal {
@@ -53,10 +54,10 @@ impl Default for Journal {
 }
 
 impl Journal {
-    /// Appends one line and shows it to everyone who follows.
+    /// Appends an entry and sends it to all followers.
     pub fn record(&self, from: &str, to: &str, what: impl Into<String>, detail: Option<serde_json::Value>) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = Entry {
+        let mut entries = self.entries.lock();
+        let entry = JournalEntry {
             number: entries.len() as u64,
             at_ms: SystemClock.now().as_millisecond(),
             from: from.to_owned(),
@@ -65,17 +66,17 @@ impl Journal {
             detail,
         };
         entries.push(entry.clone());
-        // Sent under the lock, so that followers see the journal's own order. No follower is not an error.
+        // Sent under the lock, so that followers see the order of the journal. Having no follower is not an error.
         let _ = self.live.send(entry);
     }
 
-    /// All lines so far.
-    pub fn entries(&self) -> Vec<Entry> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// All entries so far.
+    pub fn entries(&self) -> Vec<JournalEntry> {
+        self.entries.lock().clone()
     }
 
-    /// Follows the journal from now on. A follower that falls 1024 lines behind is told so and can read back.
-    pub fn follow(&self) -> broadcast::Receiver<Entry> {
+    /// Follows the journal from now on. A follower that falls 1024 entries behind is notified and can read the entries.
+    pub fn follow(&self) -> broadcast::Receiver<JournalEntry> {
         self.live.subscribe()
     }
 }

@@ -1,14 +1,19 @@
-//! The lab: everything around the connector, on loopback, in one process, with no account anywhere.
+//! The lab runs the connector and everything around it in one process, on loopback, without any account.
 //!
-//! The LiveEngage simulator and the SMS gateway simulator stand at the two ends; DynamoDB, SQS and Secrets Manager are stand-ins that
-//! the real AWS SDK talks to; an event source mapping and an API front turn their traffic into Lambda's events; and the five functions in between
-//! are the connector's own handlers.
+//! The LiveEngage simulator and the channels' simulators are at the two ends. DynamoDB, SQS and Secrets Manager are
+//! stand-ins that the real AWS SDK calls. An event source mapping and an API gateway turn the traffic into Lambda's
+//! events. The five functions in between are the connector's own handlers.
 
+pub mod action;
 pub mod api_gateway;
 pub mod aws;
+pub mod channel;
+pub mod channels;
 pub mod drill;
 pub mod event_source_mapping;
 pub mod events;
+pub mod faults;
+pub mod function;
 pub mod functions;
 pub mod headless;
 mod installation;
@@ -17,8 +22,11 @@ mod lab;
 pub mod liveengage;
 mod loopback;
 pub mod page;
+pub mod phone;
 pub mod sms_gateway;
 pub mod whatsapp;
 
-pub use installation::{Installation, InstallationError};
-pub use lab::{ACCOUNT, LINE, Lab, LabError, LabOptions, NUMBER, WHATSAPP_LINE};
+pub use installation::{ACCOUNT, Installation, InstallationError};
+pub use lab::{Lab, LabError, LabOptions, RunningChannel};
+pub use sms_gateway::{LINE, NUMBER};
+pub use whatsapp::LINE as WHATSAPP_LINE;

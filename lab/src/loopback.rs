@@ -1,4 +1,4 @@
-//! An HTTP server on loopback that ends with its handle.
+//! An HTTP server on loopback that stops with its handle.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -6,7 +6,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// A server on 127.0.0.1. When it is dropped it takes no more connections, and those that are open end with their request.
+/// A server on 127.0.0.1. When it is dropped, it accepts no more connections, and open ones end after their request.
 #[derive(Debug)]
 pub(crate) struct LoopbackServer {
     address: SocketAddr,
@@ -14,8 +14,8 @@ pub(crate) struct LoopbackServer {
 }
 
 impl LoopbackServer {
-    /// Serves the router on the port (0: a free one). The router gets the signal that ends responses which have no end of
-    /// their own: it becomes true, or its sender is gone.
+    /// Serves the router on the port (0 for a free port). The router gets a signal for responses that would not end by
+    /// themselves: it becomes true, or its sender is dropped.
     pub(crate) async fn start(
         port: u16,
         router: impl FnOnce(watch::Receiver<bool>) -> Router,
@@ -27,7 +27,7 @@ impl LoopbackServer {
         let server = axum::serve(listener, router(stopped)).with_graceful_shutdown(async move {
             let _ = signal.wait_for(|stopped| *stopped).await;
         });
-        // Detached on purpose: it ends itself once the signal comes and the open requests are answered.
+        // Detached on purpose: it ends by itself after the signal, when open requests are answered.
         tokio::spawn(server.into_future());
         Ok(Self { address, stop })
     }

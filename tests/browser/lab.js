@@ -1,19 +1,19 @@
-// Starts the lab and finds its page, or takes a lab that runs already.
+// Starts the lab and finds its page, or uses a lab that already runs.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-// The first start may have to compile everything.
+// The first start may compile everything.
 const START_LIMIT_MS = 15 * 60 * 1000;
 const STOP_LIMIT_MS = 10 * 1000;
 
-/** Answers the page's address and how to stop what was started for it. */
+/** Returns the page's address, and a function that stops the lab if this function started it. */
 export async function openLab(givenUrl) {
   if (givenUrl) return { url: givenUrl, stop: async () => {} };
   const binary = process.env.LAB_BINARY;
   const [command, args] = binary ? [binary, ["lab"]] : ["cargo", ["run", "--quiet", "--", "lab"]];
-  // Its own process group: a signal then reaches the lab whether or not cargo stands between.
+  // Use a separate process group, so that a signal reaches the lab even if cargo started it.
   const child = spawn(command, args, { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => {
     child.once("exit", (code, signal) => resolve(`ended with ${signal ?? code}`));
@@ -31,7 +31,7 @@ function pageUrl(child, ended) {
   return new Promise((resolve, reject) => {
     const limit = setTimeout(() => reject(new Error("the lab has not printed its address in time")), START_LIMIT_MS);
     ended.then((how) => reject(new Error(`the lab ${how} before it printed its address`))).finally(() => clearTimeout(limit));
-    // Read to the end, also after the line was found: a lab whose output nobody reads would stand still.
+    // Read the output to its end, even after the line was found. Otherwise the lab would block when the pipe is full.
     createInterface({ input: child.stdout }).on("line", (line) => {
       const found = /Open (http:\/\/127\.0\.0\.1:\d+\/)/.exec(line);
       if (!found) return;

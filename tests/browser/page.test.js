@@ -1,15 +1,16 @@
-// Consumers and an agent talk on the lab's page, by SMS and on WhatsApp, in a real browser.
+// Plays conversations between consumers and an agent on the lab's page, by SMS and on WhatsApp, in a real browser.
 //
 //   npm ci && npm test                          starts the lab with cargo
-//   LAB_BINARY=path npm test                    starts a lab that is built already
-//   node page.test.js http://127.0.0.1:40123/   (or LAB_URL=...) takes a lab that runs already
+//   LAB_BINARY=path npm test                    starts a lab that is already built
+//   node page.test.js http://127.0.0.1:40123/   (or LAB_URL=...) uses a lab that already runs
 //
-// CHROMIUM names the browser; /usr/bin/chromium is the default.
+// CHROMIUM names the browser. The default is /usr/bin/chromium. With CONNECTOR_WRITE_DOCS the test writes the pictures in docs/images.
 import assert from "node:assert/strict";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { chromium } from "playwright-core";
 
@@ -60,7 +61,7 @@ const bubble = (list, text) => part(list).getByRole("listitem").filter({ has: pa
 const from = (list, side, text) => bubble(list, text).and(page.locator(`[data-side=${side}]`));
 const conversations = () => part("conversations").getByRole("listitem");
 
-/** Waits until as many are there; names what was there instead when the time is over. */
+/** Waits until the locator finds the expected number of elements. After the time limit, fails with the number that it found. */
 async function count(locator, expected, what) {
   const end = Date.now() + STEP_MS;
   let found = await locator.count();
@@ -71,14 +72,14 @@ async function count(locator, expected, what) {
   assert.equal(found, expected, what);
 }
 
-/** Waits until a message has come as far as this, for the eye and in words. */
+/** Waits until a message has this state, and checks the state's text and the ticks. */
 async function reached(message, state) {
   await count(message.and(page.locator(`[data-state=${state}]`)), 1, `it is ${state}`);
   assert.equal(await message.locator(".state").textContent(), state);
   assert.equal(await message.locator(".ticks").textContent(), "✓✓");
 }
 
-/** Waits until a list shows as many pictures, all of them drawn. */
+/** Waits until a list shows the expected number of pictures, all of them loaded. */
 function pictures(list, expected) {
   const drawn = ([id, expected]) => {
     const images = [...document.querySelectorAll(`#${id} img`)];
@@ -130,7 +131,7 @@ test("a conversation from the first text to the next conversation", async (t) =>
     const template = await part("card-json").inputValue();
     await part("card-json").fill(template.slice(1));
     await part("card-send").click();
-    assert.match(await part("card-error").innerText(), /no JSON/);
+    assert.match(await part("card-error").innerText(), /not JSON/);
     assert.equal(await part("card-json").getAttribute("aria-invalid"), "true");
     await part("card-json").fill(template.replace("Has your parcel arrived?", cardText));
     await shot("5-card");
@@ -352,4 +353,48 @@ test("a chat with pictures, buttons, receipts and a survey", async (t) => {
   await t.test("the browser had nothing to complain about", () => {
     assert.deepEqual(complaints, []);
   });
+});
+
+test("the documentation's pictures are made anew", { skip: !process.env.CONNECTOR_WRITE_DOCS }, async () => {
+  // Use a new lab, so that the pictures show one conversation and no texts of the tests above.
+  const fresh = await openLab();
+  try {
+    await page.setViewportSize({ width: 1180, height: 860 });
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.goto(fresh.url);
+    const images = fileURLToPath(new URL("../../docs/images/", import.meta.url));
+    const clip = { x: 0, y: 0, width: 1180, height: 700 };
+    const picture = (name) => page.screenshot({ path: path.join(images, `${name}.png`), clip });
+
+    await part("phone-input").fill("Hello, where is my parcel?");
+    await part("phone-send").click();
+    await count(from("desk-messages", "consumer", "Hello, where is my parcel?"), 1, "the question is at the desk");
+    await part("desk-input").fill("It arrives today before 17:00.");
+    await part("desk-send").click();
+    await count(bubble("phone-messages", "It arrives today before 17:00."), 1, "the answer is on the phone");
+    await part("phone-input").fill("Great, thank you!");
+    await part("phone-send").click();
+    await count(from("desk-messages", "consumer", "Great, thank you!"), 1, "the thanks are at the desk");
+    await picture("lab-sms");
+
+    await part("phone-channel").selectOption("WhatsApp");
+    await part("phone-new").click();
+    await part("phone-input").fill("Is the green tent still there?");
+    await part("phone-send").click();
+    await count(conversations(), 2, "another conversation");
+    await conversations().first().getByRole("button").click();
+    await count(from("desk-messages", "consumer", "Is the green tent still there?"), 1, "the question is at the desk");
+    await part("desk-replies").click();
+    await part("replies-text").fill("It is. Shall I reserve it for you?");
+    await part("replies-titles").fill("Yes please, No");
+    await part("replies-send").click();
+    await part("replies-dialog").waitFor({ state: "hidden" });
+    const choices = from("phone-messages", "agent", "It is. Shall I reserve it for you?").getByRole("button");
+    await count(choices, 2, "the choices are buttons");
+    await choices.first().click();
+    await count(from("desk-messages", "consumer", "Yes please"), 1, "the choice is at the desk");
+    await picture("lab-whatsapp");
+  } finally {
+    await fresh.stop();
+  }
 });

@@ -1,7 +1,10 @@
-//! Who gets in, end to end: requests that were captured on their way and are sent again, and messages that are too large.
+//! End-to-end tests of captured requests that are sent again, and of messages that are too large.
 
-use connector::port::{Clock, SystemClock};
-use connector_lab::{ACCOUNT, LINE, WHATSAPP_LINE, liveengage::WebhookSettings, sms_gateway::WebhookAnswer, whatsapp};
+use connector::port::Clock;
+use connector_aws::SystemClock;
+use connector_lab::{
+    ACCOUNT, LINE, WHATSAPP_LINE, channel::WebhookAnswer, liveengage::WebhookSettings, phone::PhoneMessage,
+};
 use http::StatusCode;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -12,7 +15,7 @@ use crate::{
     steps::{HELLO, PHONE, consumer_texts, desk, lab, line, opened, opened_on_whatsapp, received, settled, soon},
 };
 
-/// Somebody on the way between a sender and the connector, who keeps what goes by and passes nothing on.
+/// Starts a server between a sender and the connector. It keeps every request and forwards none.
 async fn listener() -> MockServer {
     let listener = MockServer::start().await;
     let challenge = |request: &Request| {
@@ -25,7 +28,7 @@ async fn listener() -> MockServer {
     listener
 }
 
-/// The first webhook that came by and has `text` in it.
+/// Returns the first captured webhook that contains `text`.
 async fn captured(listener: &MockServer, text: &str) -> Request {
     let mut looks = tokio::time::interval(std::time::Duration::from_millis(20));
     soon("a webhook comes by", async {
@@ -41,13 +44,13 @@ async fn captured(listener: &MockServer, text: &str) -> Request {
     .await
 }
 
-/// Sends a captured request to this path of the connector: all its headers, and these bytes.
+/// Sends a captured request to this path of the connector, with all its headers and these bytes.
 async fn send(lab: &WatchedLab, path: &str, request: &Request, body: &[u8]) -> StatusCode {
     let mut headers = request.headers.clone();
     for own in [http::header::HOST, http::header::CONTENT_LENGTH] {
         headers.remove(own);
     }
-    let client = connector::outgoing_http::client().unwrap();
+    let client = connector_aws::outgoing_http::client().unwrap();
     let call = client.post(format!("{}{path}", lab.api_url())).headers(headers).body(body.to_vec());
     call.send().await.unwrap().status()
 }
@@ -113,9 +116,9 @@ async fn a_captured_whatsapp_webhook_arrives_once_however_often() {
     assert_eq!((all.len(), consumer_texts(&all[0])), (1, vec!["only once, please"]));
 }
 
-/// A webhook of Meta's form with these messages, as id, text and age, and one report of this age.
+/// Builds a webhook in Meta's form with these messages (id, text and age) and one report of this age.
 fn webhook(lab: &WatchedLab, messages: &[(&str, &str, SignedDuration)], report: Option<SignedDuration>) -> Value {
-    // Nothing of it is on a phone, where the watch would find it by itself.
+    // The watch can't find these texts by itself, because they are on no phone.
     lab.watch().plant(Kind::Number, PHONE);
     lab.watch().plant_all(Kind::Text, messages.iter().map(|(_, text, _)| *text));
     let number = PHONE.trim_start_matches('+');
@@ -149,21 +152,21 @@ async fn a_whatsapp_message_that_is_older_than_the_memory_of_it_is_refused() {
         .await
         .remove(0)
     {
-        whatsapp::WebhookAnswer::Status(status) => status.as_u16(),
+        WebhookAnswer::Status(status) => status.as_u16(),
         other => panic!("{other:?}"),
     };
     let days = |days: i64| SignedDuration::from_hours(24 * days);
-    // The connector has never heard of them, as after fourteen days it would not have.
+    // The connector doesn't know these messages. After fourteen days it would have forgotten them, too.
     assert_eq!(post(&[("wamid.A", "from a month ago", days(30))], None).await, 401);
     assert_eq!(post(&[("wamid.B", "from a fortnight ago", days(14))], Some(days(14))).await, 401);
     assert_eq!(post(&[], Some(days(30))).await, 200, "an old report alone is no news, and nobody misses it");
     settled(&lab).await;
     assert!(lab.liveengage().conversations().is_empty());
 
-    // Meta gives up after seven days.
+    // Meta repeats a webhook for seven days.
     assert_eq!(post(&[("wamid.C", "from a week ago", days(7))], None).await, 200);
     line(&lab, "the text of a week ago", |line| line.text == "from a week ago").await;
-    // Beside an old one, a new one is no repetition.
+    // A new message beside an old one is no repetition.
     let both = [("wamid.D", "also from a month ago", days(30)), ("wamid.E", "from just now", days(0))];
     assert_eq!(post(&both, None).await, 401);
     line(&lab, "the new text", |line| line.text == "from just now").await;
@@ -180,7 +183,7 @@ async fn hundreds_of_messages_in_one_webhook_arrive_in_order() {
     let messages: Vec<_> = texts.iter().map(|(id, text)| (id.as_str(), text.as_str(), SignedDuration::ZERO)).collect();
     let body = webhook(&lab, &messages, None);
     let answer = lab.whatsapp().post_raw(&body, 1).await.remove(0);
-    assert_eq!(answer, whatsapp::WebhookAnswer::Status(StatusCode::OK));
+    assert_eq!(answer, WebhookAnswer::Status(StatusCode::OK));
     settled(&lab).await;
     let all = lab.liveengage().conversations();
     assert_eq!(all.len(), 1);
@@ -210,6 +213,6 @@ async fn of_an_answer_that_is_too_large_the_agent_is_told_and_the_next_one_arriv
     let told = line(&lab, "the agent is told", |line| line.text.contains("Not delivered")).await;
     assert_eq!(told.text, "[Not delivered: content of more than 256 KB can't be carried to this channel]");
     let shown = crate::steps::received_on_whatsapp(&lab, PHONE, 1).await;
-    assert_eq!(shown.iter().map(whatsapp::PhoneMessage::text).collect::<Vec<_>>(), ["and a short one"]);
+    assert_eq!(shown.iter().map(PhoneMessage::text).collect::<Vec<_>>(), ["and a short one"]);
     assert_eq!(consumer_texts(&lab.liveengage().conversations()[0])[0], HELLO);
 }

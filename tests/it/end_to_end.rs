@@ -1,4 +1,4 @@
-//! The whole road in the lab, from phone to desk and back, each test named after what a person sees.
+//! End-to-end tests in the lab, from phone to desk and back. Each test is named after what a person sees.
 
 use connector_lab::{
     LINE, LabOptions, headless,
@@ -214,7 +214,7 @@ async fn a_long_answer_arrives_whole_in_several_messages() {
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_get_the_documented_refusals_and_nothing_is_queued() {
     let lab = lab().await;
-    let client = connector::outgoing_http::client().unwrap();
+    let client = connector_aws::outgoing_http::client().unwrap();
     let channel = format!("{}/channels/{LINE}", lab.api_url());
     let webhook = format!("{}/webhooks/liveengage", lab.api_url());
     let body = r#"{"id":"x","from":"+4915155999","text":"let me in"}"#;

@@ -1,12 +1,9 @@
-//! The invocation fixtures in `events/`, and the guard that keeps them valid: a body that is changed needs a new signature.
+//! The recorded events in `events/`, and the checks that keep them valid: if a body changes, it needs a new signature.
 
 use std::path::PathBuf;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use connector::{
-    app::{inbound, task::digest},
-    domain::id::{ChannelUserId, LineId},
-};
+use connector::queue_message::decode;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -25,16 +22,16 @@ pub(crate) const BEARER_TOKEN: &str = "events-bearer-token-t5x8";
 pub(crate) const CONSUMER_ID_KEY: &str = "9d4e1a7730c25b86f1e0a94c6d27385bb05e8f14c2697a3d80f5e61b29d7c4a3";
 pub(crate) const WHATSAPP_LINE: &str = "whatsapp-main";
 pub(crate) const APP_SECRET: &str = "events-app-secret-j8d2";
-/// The two people of the fixtures.
+/// The two consumers of the events.
 pub(crate) const ANNA: &str = "+491713920017";
 pub(crate) const BEN: &str = "+491713920034";
-/// Anna's conversation, and one that no fixture opens.
+/// Anna's conversation, and one that no event opens.
 pub(crate) const CONVERSATION: &str = "3d6f0b8e-52c1-4a97-b1e4-90c7a2f81d55";
 pub(crate) const UNKNOWN_CONVERSATION: &str = "c04a7712-6e9b-4f3d-8d20-5b1f7e6a9c38";
-/// What LivePerson calls Anna.
+/// LivePerson's id of Anna.
 pub(crate) const LP_CONSUMER: &str = "04bc63ce9764882ad2fc4ae7bc700171c963da6923a2796aa454c16da9595870";
 
-/// When the fixtures happen.
+/// The time of the events.
 pub(crate) fn now() -> Timestamp {
     "2026-06-15T09:30:00Z".parse().unwrap()
 }
@@ -69,7 +66,7 @@ pub(crate) fn whatsapp_secret() -> Value {
     })
 }
 
-/// Begins to watch the log, with all that the fixtures hold planted.
+/// Starts to watch the log for everything that the events contain.
 pub(crate) fn watch() -> Watch {
     let watch = Watch::begin();
     watch.plant_all(Kind::Number, [ANNA, BEN, NUMBER]);
@@ -90,7 +87,7 @@ pub(crate) fn event(name: &str) -> Value {
     serde_json::from_str(&text(name)).unwrap_or_else(|error| panic!("events/{name}: {error}"))
 }
 
-/// The raw body of an HTTP event.
+/// Returns the raw body of an HTTP event.
 pub(crate) fn body(event: &Value) -> Vec<u8> {
     let body = event["body"].as_str().unwrap();
     if event["isBase64Encoded"] == json!(true) { STANDARD.decode(body).unwrap() } else { body.as_bytes().to_vec() }
@@ -101,7 +98,7 @@ pub(crate) fn set_body(event: &mut Value, body: &[u8]) {
     event["isBase64Encoded"] = json!(true);
 }
 
-/// LivePerson's default signature.
+/// Computes LivePerson's default signature.
 pub(crate) fn liveperson_signature(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
@@ -116,7 +113,7 @@ pub(crate) fn gateway_signature(secret: &str, body: &[u8], nonce: &str, timestam
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// Meta's signature.
+/// Computes Meta's signature.
 fn meta_signature(body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(APP_SECRET.as_bytes()).unwrap();
     mac.update(body);
@@ -124,7 +121,7 @@ fn meta_signature(body: &[u8]) -> String {
     format!("sha256={digits}")
 }
 
-/// `inbound-whatsapp-text.json` with another body.
+/// Returns `inbound-whatsapp-text.json` with another body.
 pub(crate) fn whatsapp_with(body: &[u8]) -> Value {
     let mut event = event("inbound-whatsapp-text.json");
     set_body(&mut event, body);
@@ -132,7 +129,7 @@ pub(crate) fn whatsapp_with(body: &[u8]) -> Value {
     event
 }
 
-/// `webhook-text.json` with another body, signed with `secret`.
+/// Returns `webhook-text.json` with another body, signed with `secret`.
 pub(crate) fn webhook_with(body: &[u8], secret: &str) -> Value {
     let mut event = event("webhook-text.json");
     set_body(&mut event, body);
@@ -140,7 +137,7 @@ pub(crate) fn webhook_with(body: &[u8], secret: &str) -> Value {
     event
 }
 
-/// `inbound-text.json` with another body, signed with `secret` at `signed_at`.
+/// Returns `inbound-text.json` with another body, signed with `secret` at `signed_at`.
 pub(crate) fn inbound_with(body: &[u8], secret: &str, signed_at: Timestamp) -> Value {
     let mut event = event("inbound-text.json");
     set_body(&mut event, body);
@@ -210,40 +207,15 @@ fn every_http_fixture_tells_its_true_length() {
     }
 }
 
-/// The groups and deduplication ids are those that the entry points would have given.
+/// Checks that the groups and deduplication ids are those that the entry points produce.
 #[test]
 fn the_queue_fixtures_are_grouped_as_the_entry_points_do_it() {
-    let line = LineId::new(LINE).unwrap();
-    for record in event("to-liveengage-batch.json")["Records"].as_array().unwrap() {
-        let task: Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
-        let user = ChannelUserId::new(task["event"]["user"].as_str().unwrap()).unwrap();
-        let id = task["event"]["id"].as_str().unwrap();
-        let part = [0; 4];
-        assert_eq!(task["event"]["part"], 0);
-        let name = digest([LINE.as_bytes(), user.as_str().as_bytes(), id.as_bytes(), &part]);
-        assert_eq!(record["attributes"]["MessageGroupId"], inbound::group(&line, &user));
-        assert_eq!(
-            record["attributes"]["MessageDeduplicationId"],
-            digest([LINE.as_bytes(), name.as_bytes()]),
-            "{}",
-            record["messageId"]
-        );
-    }
-    for record in event("to-channel-batch.json")["Records"].as_array().unwrap() {
-        let task: Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
-        let change = &task["change"];
-        let sequence = change["sequence"].as_u64();
-        let conversation = change["conversationId"].as_str().or(change["result"]["convId"].as_str()).unwrap();
-        let mut parts = vec![ACCOUNT.as_bytes(), conversation.as_bytes()];
-        match (sequence, change["originatorMetadata"]["role"].as_str()) {
-            (None, _) => parts.push(b"state"),
-            (_, Some("CONSUMER")) => parts.push(b"echo"),
-            _ => {}
-        }
-        assert_eq!(record["attributes"]["MessageGroupId"], digest(parts), "{}", record["messageId"]);
-        if let Some(sequence) = sequence {
-            let name = [ACCOUNT.as_bytes(), conversation.as_bytes(), b"content", &sequence.to_be_bytes()];
-            assert_eq!(record["attributes"]["MessageDeduplicationId"], digest(name), "{}", record["messageId"]);
+    for name in ["to-liveengage-batch.json", "to-channel-batch.json"] {
+        for record in event(name)["Records"].as_array().unwrap() {
+            let message = decode(record["body"].as_str().unwrap()).unwrap();
+            let (identity, attributes) = (message.identity(), &record["attributes"]);
+            assert_eq!(attributes["MessageGroupId"], identity.group(), "{}", record["messageId"]);
+            assert_eq!(attributes["MessageDeduplicationId"], identity.deduplication_id(), "{}", record["messageId"]);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every test that the documentation names exists, and so does what breaks it.
+//! Checks that every test and every mutant that the documentation names exists.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ fn sources(folder: &Path, names: &mut BTreeSet<String>) {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let source = fs::read_to_string(&path).unwrap();
             names.extend(source.split("fn ").skip(1).filter_map(|rest| rest.split('(').next()).map(str::to_owned));
-            // Those that a macro makes, by `name: body, cases;`.
+            // Tests that a macro generates from `name: body, cases;`.
             names.extend(
                 source.lines().filter_map(|line| line.trim().split_once(": ")).map(|(name, _)| name.to_owned()),
             );
@@ -22,7 +22,7 @@ fn sources(folder: &Path, names: &mut BTreeSet<String>) {
     }
 }
 
-/// The names in backquotes that are tests: three words at least, joined by underscores. An ellipsis stands for the rest of one.
+/// Returns the names in backquotes that are tests: at least three words, joined by underscores. An ellipsis replaces a part of a name.
 fn named(document: &str) -> Vec<String> {
     let quoted = document.split('`').skip(1).step_by(2);
     let is_test = |name: &&str| {
@@ -32,7 +32,7 @@ fn named(document: &str) -> Vec<String> {
     quoted.filter(is_test).map(str::to_owned).collect()
 }
 
-/// The rows of the tables of attackers.
+/// Returns the rows of the tables of attackers.
 fn threats(document: &str) -> Vec<&str> {
     let model =
         document.split("### What each attacker could try").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
@@ -62,11 +62,10 @@ fn every_test_that_is_named_exists() {
     for folder in ["shared", "lab", "cli", "tests", "functions"] {
         sources(&root.join(folder), &mut names);
     }
-    let guarantees = fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let guarantees = fs::read_to_string(root.join("docs/explanation/guarantee-tests.md")).unwrap();
+    let features = fs::read_to_string(root.join("docs/reference/features.md")).unwrap();
     let security = fs::read_to_string(root.join("SECURITY.md")).unwrap();
-    let features = readme.split("## What it carries").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
-    let (of_guarantees, of_features, of_threats) = (named(&guarantees), named(features), named(&security));
+    let (of_guarantees, of_features, of_threats) = (named(&guarantees), named(&features), named(&security));
     assert!(of_guarantees.len() > 40 && of_features.len() > 15, "{} {}", of_guarantees.len(), of_features.len());
     assert!(of_threats.len() > 40, "{}", of_threats.len());
     for test in of_guarantees.iter().chain(&of_features).chain(&of_threats) {
@@ -80,7 +79,7 @@ fn every_test_that_is_named_exists() {
     }
 }
 
-/// The fields of each mutant in `tests/mutants.toml`, which has them on lines of their own and without escapes.
+/// Returns the fields of each mutant in a list such as `tests/mutants.toml`. The file has each field on its own line and without escapes.
 fn mutants(list: &str) -> Vec<BTreeMap<&str, &str>> {
     let field = |line: &'_ str| !line.starts_with('#') && line.contains(" = ");
     list.split("[[mutant]]\n")
@@ -99,7 +98,7 @@ fn unquoted(value: &str) -> &str {
     inner
 }
 
-/// The cells of the rows of a section's table.
+/// Returns the cells of the rows of a section's table.
 fn rows<'a>(document: &'a str, section: &str) -> Vec<Vec<&'a str>> {
     let begin = format!("\n## {section}\n");
     let section = document.split(&begin).nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
@@ -107,10 +106,11 @@ fn rows<'a>(document: &'a str, section: &str) -> Vec<Vec<&'a str>> {
     table.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
 }
 
-/// The second cells of these rows by their first ones.
+/// Returns the second cell of each row by its first one.
 ///
 /// # Panics
-/// If two rows begin alike: whoever adds a test to one of them may read the other one.
+///
+/// If two rows have the same first cell. Whoever adds a test to one of them could overlook the other.
 fn by_guarantee<'a>(rows: impl IntoIterator<Item = Vec<&'a str>>) -> BTreeMap<&'a str, &'a str> {
     let mut by_guarantee = BTreeMap::new();
     for row in rows {
@@ -134,7 +134,7 @@ fn a_guarantee_has_one_row() {
 fn every_mutant_breaks_a_guarantee_and_is_noticed_by_a_test_of_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
-    let (list, document) = (read("tests/mutants.toml"), read("docs/guarantees.md"));
+    let (list, document) = (read("tests/mutants.toml"), read("docs/explanation/guarantee-tests.md"));
     let promises = ["Nothing is lost", "Nothing is doubled or reordered", "Nobody gets in, and nothing gets out"];
     let guarantees = by_guarantee(promises.iter().flat_map(|promise| rows(&document, promise)));
     let mut broken: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
@@ -155,5 +155,33 @@ fn every_mutant_breaks_a_guarantee_and_is_noticed_by_a_test_of_it() {
         .into_iter()
         .map(|(guarantee, mutants)| (guarantee, mutants.split(", ").map(str::to_owned).collect()))
         .collect();
-    assert_eq!(said, broken, "docs/guarantees.md and tests/mutants.toml differ");
+    assert_eq!(said, broken, "docs/explanation/guarantee-tests.md and tests/mutants.toml differ");
+}
+
+#[test]
+fn every_mutant_of_the_simulation_is_one_change_and_is_in_the_document() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    let (list, document) = (read("tests/simulation-mutants.toml"), read("docs/explanation/simulation-mutations.md"));
+    let mutants = mutants(&list);
+    let is_found = |mutant: &&BTreeMap<&str, &str>| !mutant.contains_key("survives");
+    assert!(mutants.iter().filter(is_found).count() >= 25, "{}", mutants.len());
+    for mutant in &mutants {
+        let (name, file) = (mutant["name"], mutant["file"]);
+        // A mutant of the simulation itself would show nothing about the product.
+        assert!(
+            file.starts_with("shared/connector/src/") || file == "shared/aws/src/lambda/batch.rs",
+            "{name}: {file}"
+        );
+        assert_eq!(read(file).matches(mutant["from"]).count(), 1, "{name}: `from` in {file}");
+        assert_ne!(mutant["from"], mutant["to"], "{name}");
+    }
+    let quoted = |mutant: &BTreeMap<&str, &str>| format!("`{}`", mutant["name"]);
+    let found = mutants.iter().filter(is_found).map(|mutant| (quoted(mutant), mutant["what"].to_owned()));
+    let said = rows(&document, "Found").into_iter().map(|row| (row[0].to_owned(), row[1].to_owned()));
+    assert_eq!(said.collect::<Vec<_>>(), found.collect::<Vec<_>>(), "what is found");
+    let survivors = mutants.iter().filter(|mutant| !is_found(mutant));
+    let survivors = survivors.map(|mutant| [quoted(mutant), mutant["what"].to_owned(), mutant["survives"].to_owned()]);
+    let said = rows(&document, "Not found").into_iter().map(|row| [0, 1, 2].map(|cell| row[cell].to_owned()));
+    assert_eq!(said.collect::<Vec<_>>(), survivors.collect::<Vec<_>>(), "what is not found");
 }

@@ -1,4 +1,4 @@
-//! The hosts that the connector calls, when they are slow, endless or not what they should be: on real sockets.
+//! Tests of hosts that are slow, endless or answer something unexpected, on real sockets.
 
 use std::{
     net::SocketAddr,
@@ -10,14 +10,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use connector::{
-    channel::{self, FileEnvelope, MediaCall},
-    domain::{
-        http::{HttpCall, HttpFailure, HttpReply},
-        message::{InboundMedia, MediaKind, MessageText},
-    },
-    outgoing_http::{self, ReqwestHttp},
-    port::{Http, StreamedFile},
+use connector::port::{Http, StreamedFile};
+use connector_aws::outgoing_http::{self, ReqwestHttp};
+use connector_channels::{
+    self as channel, FileEnvelope, MediaCall,
+    message::{InboundMedia, MediaKind},
+};
+use connector_message::{
+    MessageText,
+    http::{HttpCall, HttpFailure, HttpReply},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use http::StatusCode;
@@ -31,8 +32,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/// A host that answers every request with `head`, and then sends `piece` again and again, with this pause between them, as long as
-/// anybody reads. Returns its address, and how much it has sent.
+/// Starts a host that answers every request with `head` and then sends `piece` again and again, with this pause, as long as the client
+/// reads. Returns its address, and a counter of the bytes that it has sent.
 async fn endless(head: &'static [u8], piece: &'static [u8], pause: Duration) -> (SocketAddr, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -66,7 +67,7 @@ fn call(url: impl std::fmt::Display) -> HttpCall {
     HttpCall::new("test", http::Method::POST, url.to_string().parse().unwrap())
 }
 
-/// What came, and after how long.
+/// Returns the result of a call, and how long the call took.
 async fn timed<T>(answer: impl Future<Output = T>) -> (T, Duration) {
     let began = Instant::now();
     let answer = tokio::time::timeout(Duration::from_secs(60), answer).await.expect("it ends by itself");
@@ -78,7 +79,7 @@ async fn a_host_that_trickles_is_cut_off_after_eight_seconds_whatever_it_trickle
     let pause = Duration::from_millis(100);
     let (body, _) = endless(CHUNKED, b"1\r\n{\r\n", pause).await;
     let (head, _) = endless(b"HTTP/1.1 200 OK\r\nx-filling: ", b"x", pause).await;
-    // As much as is read before a file is judged, and then hardly anything.
+    // The host sends as many bytes as are read before a file is judged, and then hardly any more.
     let begun: &'static [u8] = Box::leak(
         [b"HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n".as_slice(), &[b'x'; 10_000]].concat().into_boxed_slice(),
     );
@@ -98,7 +99,7 @@ async fn a_host_that_trickles_is_cut_off_after_eight_seconds_whatever_it_trickle
         timed(client.call(call(format!("http://{head}/")))),
         timed(async {
             let download = client.download(call(format!("http://{file}/"))).await?;
-            // Perhaps with the first drops behind it.
+            // The head may include the first bytes of the slow part.
             assert!((10_000..10_100).contains(&download.head.len()), "{}", download.head.len());
             download.rest.try_fold(0, |sum, chunk| std::future::ready(Ok(sum + chunk.len()))).await
         }),
@@ -106,10 +107,10 @@ async fn a_host_that_trickles_is_cut_off_after_eight_seconds_whatever_it_trickle
         timed(client.call(call(format!("http://{nothing}/")))),
     );
     for took in [body.1, head.1, file.1, upload.1, nothing.1] {
-        // Not sooner; that it ends at all, although the host goes on, is what `timed` has seen.
+        // The call must not end sooner. `timed` has checked that it ends at all although the host keeps sending.
         assert!(took >= Duration::from_millis(7500), "{took:?}");
     }
-    // The status is an answer: what was taken must not be sent again for want of the rest.
+    // The status is an answer: an accepted message must not be sent again because the rest of the answer is missing.
     assert_eq!(body.0.unwrap().status, StatusCode::OK);
     assert_eq!(head.0.unwrap_err(), HttpFailure::Unanswered);
     assert_eq!(file.0.unwrap_err(), HttpFailure::Unanswered);
@@ -124,7 +125,8 @@ async fn an_endless_answer_is_read_to_one_mebibyte() {
     let (address, sent) = endless(CHUNKED, piece, Duration::from_micros(10)).await;
     let answer = timed(http().call(call(format!("http://{address}/")))).await.0.unwrap();
     assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
-    // It was cut for its size and not for its time, in which far more would have come. The rest is in the buffers of two sockets.
+    // The size limit ended it and not the time limit, within which far more bytes would have come. The buffers of two sockets hold the
+    // rest.
     assert!(sent.load(Ordering::Relaxed) < 32 * 1024 * 1024, "{} bytes", sent.load(Ordering::Relaxed));
 }
 
@@ -158,7 +160,7 @@ async fn a_redirect_of_a_file_is_not_followed() {
     assert!(inner.received_requests().await.unwrap().is_empty());
 }
 
-/// Addresses that a message could name for a file, to make the connector call something inside.
+/// Addresses that a message could name for a file to make the connector call hosts in an internal network.
 const INNER: [&str; 17] = [
     "http://169.254.169.254/latest/meta-data/iam/security-credentials/",
     "https://169.254.169.254/latest/meta-data/",

@@ -1,8 +1,10 @@
-//! The tests that need more than one part: the road end to end, the functions with their fixtures, LiveEngage's client on real
-//! sockets, the store on DynamoDB.
+//! Tests that need more than one part: end to end, the functions with recorded events, LiveEngage's client on real sockets, the store on
+//! DynamoDB.
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod docs;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
@@ -26,8 +28,11 @@ mod permissions;
 #[cfg(test)]
 mod redrive;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod rotation;
 mod silence;
+#[cfg(test)]
 mod steps;
 mod store;
 #[cfg(test)]

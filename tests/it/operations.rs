@@ -1,5 +1,5 @@
-//! docs/operations.md is right: every query of it is run over what a lab's functions have logged, and finds what it asks for. And one
-//! correlation id follows a message from webhook to delivery, and every metric is written.
+//! Checks docs/reference/queries.md. Every query runs over the log of a lab's functions and finds what it asks for. Also checks that one
+//! correlation id follows a message from webhook to delivery, and that every metric is written.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use connector::log_event;
 use connector_lab::{ACCOUNT, LINE, WHATSAPP_LINE};
 use serde_json::{Value, json};
 
@@ -23,18 +24,18 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
 }
 
-/// The blocks of the page between fences of this kind.
+/// Returns the page's code blocks of this language.
 fn blocks(page: &str, kind: &str) -> Vec<String> {
     let fence = format!("```{kind}\n");
     page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
-/// A result's column.
+/// Returns a column of a result.
 fn column<'a>(rows: &'a [Row], name: &str) -> Vec<&'a str> {
     rows.iter().filter_map(|row| row.get(name)?.as_str()).collect()
 }
 
-/// The row in which these columns have these values.
+/// Returns the row in which these columns have these values.
 fn row<'a>(rows: &'a [Row], wanted: &[(&str, &str)]) -> &'a Row {
     let fits = |row: &&Row| wanted.iter().all(|(name, value)| row.get(*name).and_then(Value::as_str) == Some(*value));
     rows.iter().find(fits).unwrap_or_else(|| panic!("no row with {wanted:?} in {rows:#?}"))
@@ -44,29 +45,28 @@ fn amount(row: &Row, name: &str) -> f64 {
     row.get(name).and_then(Value::as_f64).unwrap_or_else(|| panic!("no {name} in {row:?}"))
 }
 
-/// What a query must find.
+/// The check of each query's result.
 type Check = fn(&[Row], &Played);
 
 const CHECKS: &[(&str, Check)] = &[
     ("Where is this message?", |rows, _| {
-        let road = ["LiveEngage webhook accepted", "PARKED: the message was not delivered and is kept in the table"];
-        let told = ["NACK: the agent was told that a message did not arrive", "delivered"];
-        assert_eq!(column(rows, "fields.message"), [road, told].concat());
+        let events = ["webhook.accepted", "message.parked", "nack.sent", "message.delivered"];
+        assert_eq!(column(rows, "fields.event"), events);
         let error = "the channel can't reach this person (HTTP 422, code opted_out)";
         assert_eq!(column(rows, "fields.error"), [error]);
     }),
     ("What came over this line?", |rows, played| {
-        let accepted = played.of("channel request accepted", "correlation");
+        let accepted = played.of("channel_request.accepted", "correlation");
         assert!(rows.len() >= 3 && accepted.len() > rows.len(), "not the other line's: {rows:#?}");
-        let delivered = played.of("delivered", "correlation");
+        let delivered = played.of("message.delivered", "correlation");
         assert!(column(rows, "fields.correlation").iter().any(|id| delivered.iter().any(|known| known == id)));
-        row(rows, &[("fields.message", "channel request refused"), ("fields.reason", "unsigned")]);
+        row(rows, &[("fields.event", "channel_request.refused"), ("fields.reason", "unsigned")]);
     }),
     ("Which messages belong to this conversation?", |rows, played| {
-        let delivered: BTreeSet<String> = played.of("delivered", "correlation").into_iter().collect();
+        let delivered: BTreeSet<String> = played.of("message.delivered", "correlation").into_iter().collect();
         assert!(rows.len() >= 4, "{rows:#?}");
         assert!(column(rows, "fields.correlation").iter().any(|id| delivered.contains(*id)));
-        assert!(column(rows, "state").contains(&"not delivered yet"), "the last text waits: {rows:#?}");
+        assert!(column(rows, "state").contains(&"message.retry_scheduled"), "the last text waits: {rows:#?}");
         assert_eq!(column(rows, "begun").len(), rows.len());
     }),
     ("Why was it not delivered?", |rows, _| {
@@ -90,8 +90,8 @@ const CHECKS: &[(&str, Check)] = &[
         assert!(rows.iter().all(|row| row["bin(5m)"].as_str().unwrap().ends_with(":00Z")), "{rows:#?}");
     }),
     ("Which line or account is down?", |rows, _| {
-        let down = row(rows, &[("fields.what", "SMS gateway send"), ("fields.key", LINE)]);
-        assert_eq!(down["state"], "held back: the other side is down");
+        let down = row(rows, &[("fields.call", "SMS gateway send"), ("fields.key", LINE)]);
+        assert_eq!(down["state"], "breaker.opened");
     }),
     ("Which calls to LiveEngage fail, and how?", |rows, _| {
         assert!(amount(row(rows, &[("call", "LiveEngage SEND"), ("why", "unavailable (HTTP 503)")]), "times") >= 1.0);
@@ -103,13 +103,13 @@ const CHECKS: &[(&str, Check)] = &[
         assert_eq!(column(rows, "fields.line"), [LINE, LINE]);
     }),
     ("Who is refused, and why?", |rows, _| {
-        let times = |message: &str, reason: &str| {
-            amount(row(rows, &[("fields.message", message), ("fields.reason", reason)]), "times")
+        let times = |event: &str, reason: &str| {
+            amount(row(rows, &[("fields.event", event), ("fields.reason", reason)]), "times")
         };
-        assert!((times("LiveEngage webhook refused", "unsigned") - 2.0).abs() < 0.1);
-        assert!((times("channel request refused", "unsigned") - 1.0).abs() < 0.1);
-        assert!((times("channel request refused", "unknown line") - 1.0).abs() < 0.1);
-        assert!((times("channel request refused", "address of no line") - 1.0).abs() < 0.1);
+        assert!((times("webhook.refused", "unsigned") - 2.0).abs() < 0.1);
+        assert!((times("channel_request.refused", "unsigned") - 1.0).abs() < 0.1);
+        assert!((times("channel_request.refused", "unknown line") - 1.0).abs() < 0.1);
+        assert!((times("channel_request.refused", "address of no line") - 1.0).abs() < 0.1);
     }),
     ("What came for an address that no line has?", |rows, _| {
         assert_eq!(rows.len(), 1, "{rows:#?}");
@@ -161,17 +161,16 @@ const CHECKS: &[(&str, Check)] = &[
     }),
 ];
 
-/// The correlation id of the agent's text that the gateway refused.
+/// Returns the correlation id of the agent's text that the gateway refused.
 fn parked(played: &Played) -> String {
     let of_the_agent = |event: &&Value| {
         let fields = &event["fields"];
-        fields["message"].as_str().unwrap_or_default().starts_with("PARKED")
-            && fields["error"].as_str().unwrap_or_default().contains("opted_out")
+        fields["event"] == "message.parked" && fields["error"].as_str().unwrap_or_default().contains("opted_out")
     };
     played.records().find(of_the_agent).unwrap()["fields"]["correlation"].as_str().unwrap().to_owned()
 }
 
-/// The values that a metric was written with, by its name and dimensions.
+/// Returns the values of each metric, by its name and dimensions.
 fn by_metric(played: &Played) -> BTreeMap<(String, Vec<String>), Vec<i64>> {
     let mut found: BTreeMap<_, Vec<i64>> = BTreeMap::new();
     for line in played.metrics() {
@@ -188,7 +187,7 @@ fn by_metric(played: &Played) -> BTreeMap<(String, Vec<String>), Vec<i64>> {
 }
 
 fn check_the_queries(played: &Played) {
-    let page = read("docs/operations.md");
+    let page = read("docs/reference/queries.md");
     let events: Vec<Value> = played.events.iter().cloned().chain(of_aws()).collect();
     let mut asked = Vec::new();
     for query in blocks(&page, "insights") {
@@ -212,14 +211,14 @@ fn check_the_queries(played: &Played) {
     assert_eq!(asked, CHECKS.iter().map(|(title, _)| *title).collect::<Vec<_>>(), "every query is on the page");
 }
 
-/// The page shows what the lab gives: the same records, in the same order.
+/// Checks that the page's example shows what the lab gives: the same records in the same order.
 fn check_the_example(page: &str, rows: &[Row]) {
     let example = blocks(page, "example");
     let shown: Vec<&str> =
         example[0].lines().filter(|line| line.contains(" INFO ") || line.contains("ERROR")).collect();
     assert_eq!(shown.len(), rows.len(), "{shown:#?}");
     for (line, row) in shown.iter().zip(rows) {
-        for column in ["level", "fields.message", "fields.line", "fields.error"] {
+        for column in ["level", "fields.event", "fields.line", "fields.error"] {
             let value = row.get(column).and_then(Value::as_str).unwrap_or_default();
             assert!(line.contains(value), "{value} is not in {line}");
         }
@@ -235,22 +234,22 @@ fn check_the_correlation(played: &Played) {
     }
     let road = |correlation: &str| -> Vec<&str> {
         let its = played.records().filter(|event| event["fields"]["correlation"] == correlation);
-        its.filter_map(|event| event["fields"]["message"].as_str()).collect()
+        its.filter_map(|event| event["fields"]["event"].as_str()).collect()
     };
-    // An agent's text, and back: the channel's report of it is a webhook with an id of its own.
-    const REPORTED: &str = "the channel has reported on this message";
+    // An agent's text, and the channel's report about it. The report is a webhook with its own id.
+    const REPORTED: &str = "message.reported";
     let (text, report) = (&played.of(REPORTED, "correlation")[0], &played.of(REPORTED, "report")[0]);
     let there = road(text);
-    assert_eq!(there[0], "LiveEngage webhook accepted", "{there:?}");
-    assert!(there.contains(&"delivered") && there.contains(&REPORTED), "{there:?}");
+    assert_eq!(there[0], "webhook.accepted", "{there:?}");
+    assert!(there.contains(&"message.delivered") && there.contains(&REPORTED), "{there:?}");
     let back = road(report);
-    assert!(back[0] == "channel request accepted" && back.last() == Some(&"delivered"), "{back:?}");
+    assert!(back[0] == "channel_request.accepted" && back.last() == Some(&"message.delivered"), "{back:?}");
     assert_eq!(played.of(REPORTED, "status")[0], "delivered");
-    // The person's text that LiveEngage refused: parked, and the word about it on the phone.
-    let refused = played.of("PARKED", "correlation").into_iter().find(|id| *id != parked(played)).unwrap();
+    // The consumer's text that LiveEngage refused is parked, and the phone shows the notice.
+    let refused = played.of("message.parked", "correlation").into_iter().find(|id| *id != parked(played)).unwrap();
     let road = road(&refused);
-    assert_eq!(road.first(), Some(&"channel request accepted"), "{road:?}");
-    assert!(road.iter().any(|message| message.starts_with("PARKED")) && road.last() == Some(&"delivered"), "{road:?}");
+    assert_eq!(road.first(), Some(&"channel_request.accepted"), "{road:?}");
+    assert!(road.contains(&"message.parked") && road.last() == Some(&"message.delivered"), "{road:?}");
 }
 
 fn check_the_metrics(played: &Played) {
@@ -261,8 +260,8 @@ fn check_the_metrics(played: &Played) {
     };
     let ones =
         |name: &str, second: &str, count: usize| assert_eq!(values(name, Some(second)), &vec![1; count], "{name}");
-    ones("Accepted", "webhook", played.of("LiveEngage webhook accepted", "correlation").len());
-    ones("Delivered", LINE, played.of("delivered", "line").iter().filter(|line| *line == LINE).count());
+    ones("Accepted", "webhook", played.of("webhook.accepted", "correlation").len());
+    ones("Delivered", LINE, played.of("message.delivered", "line").iter().filter(|line| *line == LINE).count());
     assert_eq!(values("AgeAtDelivery", Some(LINE)).len(), values("Delivered", Some(LINE)).len());
     assert!(values("AgeAtDelivery", Some(WHATSAPP_LINE)).iter().all(|age| (0..60_000).contains(age)));
     ones("Refused", "unsigned", 3);
@@ -278,7 +277,7 @@ fn check_the_metrics(played: &Played) {
     assert_eq!(values("BreakerOpen", None), &[1]);
     assert!(values("TokenAge", None).iter().all(|age| (0..60).contains(age)));
 
-    // What an alarm watches is written, and what is written is in the README.
+    // Every metric that an alarm watches is written.
     let template = read("template.yaml");
     let watched = template.split("Namespace: LiveEngageConnector\n").skip(1);
     let watched: Vec<&str> =
@@ -287,11 +286,9 @@ fn check_the_metrics(played: &Played) {
     for name in watched {
         assert!(!values(name, None).is_empty());
     }
-    let readme = read("README.md");
-    let names: BTreeSet<&str> = found.keys().map(|(name, _)| name.as_str()).collect();
-    for name in names {
-        assert!(readme.contains(&format!("| `{name}` |")), "{name} is not in the README's table of metrics");
-    }
+    let written: BTreeSet<&str> = found.keys().map(|(name, _)| name.as_str()).collect();
+    let declared: BTreeSet<&str> = log_event::all().flat_map(|event| event.metrics).map(|metric| metric.name).collect();
+    assert_eq!(written, declared, "the lab shows every metric");
 }
 
 #[tokio::test]

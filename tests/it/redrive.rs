@@ -1,4 +1,4 @@
-//! Sending again what was parked or given up: the table's part on DynamoDB's wire, and the whole road in the lab.
+//! Tests of sending parked messages and dead letters again: the table's part on DynamoDB's protocol, and end to end in the lab.
 
 use std::time::Duration;
 
@@ -8,21 +8,23 @@ use connector::{
         RedriveOutcome, Redriven, Selection, WorkerQueues, look, plan_parked, redrive_dead_letters, redrive_parked,
         regroup,
     },
-    aws::{DeadLetterQueue, DynamoDbStore, ParkedTable, SqsQueue},
     domain::{
-        delivery::{Acquired, Lease, MessageKey, Parked, Step, UncertainOutcome},
+        delivery::{Acquired, Lease, Parked},
         id::{LineId, Owner},
+        message_key::MessageKey,
+        progress::Step,
+        uncertain::UncertainOutcome,
     },
-    port::{Clock, DeadLetters, Messages, ParkedMessage, ParkedMessages, Queue, QueueMessage, Reopened, SystemClock},
+    port::{Clock, DeadLetters, Messages, ParkedMessage, ParkedMessages, Queue, QueueMessage, Reopened},
 };
+use connector_aws::{DeadLetterQueue, DynamoDbStore, ParkedTable, SqsQueue, SystemClock};
 use connector_lab::{
     Lab,
-    aws::{
-        AwsStandInOptions, AwsStandIns, TO_CHANNEL, TO_LIVEENGAGE, TO_LIVEENGAGE_DEAD_LETTERS, fifo::ReceiveOptions,
-    },
+    aws::{AwsStandInOptions, AwsStandIns, TO_CHANNEL, TO_LIVEENGAGE, TO_LIVEENGAGE_DEAD_LETTERS},
     liveengage::Service,
     sms_gateway::{MessageState, PhoneMessage},
 };
+use connector_testing::fifo::ReceiveOptions;
 use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -69,10 +71,10 @@ impl Table {
     async fn park(&self, id: &str, line: Option<LineId>, second: i64) {
         self.watch.plant(Kind::Text, &format!("task of {id}"));
         self.acquire(id, "worker", second).await;
-        self.store.step_done(&lease(id, "worker"), 0, &Step::done(Some("part-1".to_owned())), None).await.unwrap();
+        self.store.step_done(&lease(id, "worker"), 0, &Step::ReasonSent, None).await.unwrap();
         let reason = "refused".to_owned();
         let parked =
-            Parked { at: at(second), reason, permanent: true, line, conversation: None, task: format!("task of {id}") };
+            Parked { at: at(second), reason, permanent: true, line, conversation: None, body: format!("task of {id}") };
         self.store.park(&lease(id, "worker"), &parked, &UncertainOutcome::default()).await.unwrap();
     }
 
@@ -91,7 +93,7 @@ async fn what_is_parked_is_listed_whatever_its_line() {
     table.park("mo-3", Some(LineId::new("sms-other").unwrap()), 2).await;
     table.park("mo-4", None, 3).await;
     let all = table.all().await;
-    let mut found: Vec<_> = all.iter().map(|one| (one.parked.task.as_str(), one.parked.line.clone())).collect();
+    let mut found: Vec<_> = all.iter().map(|one| (one.parked.body.as_str(), one.parked.line.clone())).collect();
     found.sort();
     let other = LineId::new("sms-other").unwrap();
     assert_eq!(
@@ -109,14 +111,14 @@ async fn what_is_parked_is_listed_whatever_its_line() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_list_is_read_to_its_end() {
     let table = Table::new().await;
-    // Over the megabyte of one answer.
+    // More than the megabyte of one answer.
     let task = "x".repeat(200_000);
     for n in 0..7 {
         let lease = lease(&format!("mo-{n}"), "worker");
         table.store.acquire(&lease, at(n), at(n + 60)).await.unwrap();
         let reason = "refused".to_owned();
         let parked =
-            Parked { at: at(n), reason, permanent: true, line: Some(line()), conversation: None, task: task.clone() };
+            Parked { at: at(n), reason, permanent: true, line: Some(line()), conversation: None, body: task.clone() };
         table.store.park(&lease, &parked, &UncertainOutcome::default()).await.unwrap();
     }
     assert_eq!(table.all().await.len(), 7);
@@ -129,7 +131,7 @@ async fn a_reopened_message_goes_on_after_its_last_step() {
     assert_eq!(table.acquire("mo-1", "early", 1).await, Acquired::Done);
     let parked = table.all().await.remove(0);
     assert_eq!(table.parked.reopen(&parked, at(100)).await.unwrap(), Reopened::Reopened);
-    let steps = vec![Step::done(Some("part-1".to_owned()))];
+    let steps = vec![Step::ReasonSent];
     assert_eq!(
         table.acquire("mo-1", "again", 101).await,
         Acquired::Started { steps, attempts: 1, uncertain: UncertainOutcome::default() }
@@ -149,7 +151,7 @@ async fn a_parked_message_is_reopened_once() {
     assert_eq!(table.parked.reopen(&parked, at(100)).await.unwrap(), Reopened::Reopened);
     table.acquire("mo-1", "again", 101).await;
     table.store.complete(&lease("mo-1", "again"), None).await.unwrap();
-    // Another operator, with a list of before.
+    // Another operator uses an outdated list.
     assert_eq!(table.parked.reopen(&parked, at(102)).await.unwrap(), Reopened::Taken);
     assert_eq!(table.acquire("mo-1", "third", 103).await, Acquired::Done, "delivered stays delivered");
     table.parked.forget(&parked.id).await.unwrap();
@@ -161,7 +163,7 @@ async fn a_message_that_is_being_worked_on_is_left_alone() {
     let table = Table::new().await;
     table.park("mo-1", Some(line()), 0).await;
     let parked = table.all().await.remove(0);
-    // TTL has taken the settled message away, and the channel has sent it once more.
+    // TTL has deleted the settled message, and the channel has sent it once more.
     let client = Client::new(table._aws.sdk_config());
     let key = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
     let delete = client.delete_item().table_name(table._aws.table_name()).key("pk", key("MSG#in#sms-main#mo-1"));
@@ -198,7 +200,7 @@ fn the_queue_fixtures_are_regrouped_as_they_were() {
     }
 }
 
-/// The library's way, over the lab's stand-ins.
+/// Uses the library's code over the lab's stand-ins.
 struct Operator {
     store: ParkedTable,
     to_liveengage: SqsQueue,
@@ -254,7 +256,7 @@ async fn parked_answers_arrive_once_and_in_order_when_the_gateway_is_mended() {
     let wanted = ["meanwhile", "one", "two", "three", "later"];
     assert_eq!(received(&lab, PHONE, 5).await, wanted);
 
-    // Somebody who still has the list of before.
+    // Somebody still uses the outdated list.
     let queues = WorkerQueues { to_liveengage: &operator.to_liveengage, to_channel: &operator.to_channel };
     let plan = plan_parked(before, &Selection::default());
     let again = redrive_parked(&plan, &operator.store, queues, false, SystemClock.now()).await;
@@ -275,7 +277,7 @@ async fn a_parked_text_of_a_person_arrives_before_those_written_later() {
     for text in ["one", "two"] {
         lab.gateway().consumer_sends(PHONE, text).unwrap();
         let accepted =
-            |all: &[PhoneMessage]| all.iter().any(|one| one.text == text && one.state == MessageState::Accepted);
+            |all: &[PhoneMessage]| all.iter().any(|one| one.text() == text && one.state == MessageState::Accepted);
         soon("the connector has taken it over", lab.gateway().wait_for(PHONE, accepted)).await;
     }
     settled(&lab).await;
@@ -290,7 +292,7 @@ fn text(id: &str, user: &str, text: &str) -> Value {
     let now = SystemClock.now();
     json!({
         "task": "channel_event_v1", "line": connector_lab::LINE, "correlation": format!("r-{id}"), "accepted_at": now,
-        "event": {"id": id, "user": user, "at": now, "content": {"kind": "text", "text": text}},
+        "event": {"id": id, "part": 0, "user": user, "at": now, "content": {"kind": "text", "text": text}},
     })
 }
 
@@ -300,7 +302,7 @@ async fn dead_letters_arrive_once_and_in_order() {
     let client = aws_sdk_sqs::Client::new(lab.aws().sdk_config());
     let queue = |name| SqsQueue::new(client.clone(), lab.aws().queue_url(name));
     let (dead, source) = (queue(TO_LIVEENGAGE_DEAD_LETTERS), queue(TO_LIVEENGAGE));
-    // More than SQS shows of a group at a time.
+    // More messages than SQS shows of a group at a time.
     let texts: Vec<String> = (0..23).map(|n| format!("text {n:02}")).collect();
     for (n, said) in texts.iter().enumerate() {
         let body = text(&format!("mo-{n}"), PHONE, said).to_string();

@@ -1,11 +1,11 @@
-//! No phone number, text, name, secret or token in a line that the functions log, whatever test runs.
+//! Checks in every test that no phone number, text, name, secret or token is in a log line of the functions.
 //!
-//! One subscriber for the whole process keeps every line as a deployment writes it: JSON, with the spans. The connector's own crate is
-//! heard at TRACE. Of the libraries INFO is heard, the lowest level that the template offers. The lab's simulators are no part of a
-//! deployment and are not heard.
+//! One subscriber for the whole process keeps every line as a deployment writes it: JSON, with the spans. It captures the
+//! connector's own crates at TRACE, and the other crates of the functions at INFO, the lowest level that the template offers. It does not capture the lab's
+//! simulators, because they are not part of a deployment.
 //!
-//! A [`Watch`] belongs to one test. What must not be logged is planted in it, and when it is dropped every line since its beginning is
-//! searched, those of tests that run beside it too. A [`WatchedLab`] plants by itself: all that was said in it, by whom, and its secrets.
+//! A [`Watch`] belongs to one test. The test plants what must not be logged. When the watch is dropped, it searches every line since its
+//! beginning, also lines of tests that run at the same time. A [`WatchedLab`] plants all texts, people and secrets of the lab by itself.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what the tests share may fail as loudly as a test")]
 
@@ -18,7 +18,8 @@ use std::{
     thread::ThreadId,
 };
 
-use connector::{aws::SecretsManager, lambda::logs, port::Secrets};
+use connector::port::Secrets;
+use connector_aws::{SecretsManager, lambda::logs};
 use connector_lab::{ACCOUNT, LINE, Lab, LabOptions, WHATSAPP_LINE, liveengage::Role, sms_gateway, whatsapp};
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -47,23 +48,23 @@ struct LogLine {
     text: Arc<str>,
 }
 
-/// All lines of this process. They stay: a test that runs beside others may still want them.
+/// All lines of this process. They are kept, because a test that runs at the same time may still need them.
 static LINES: Mutex<Vec<LogLine>> = Mutex::new(Vec::new());
 
 thread_local! {
-    /// Whether all crates are heard at TRACE on this thread.
+    /// Whether all crates are captured at TRACE on this thread.
     static ALL_EARS: Cell<bool> = const { Cell::new(false) };
 }
 
 thread_local! {
-    /// Whether what this thread logs is kept as a deployment would write it, too.
+    /// Whether the lines of this thread are also recorded as a deployment writes them.
     static RECORDING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What was recorded.
+/// The recorded lines.
 static RECORDED: Mutex<Vec<LogLine>> = Mutex::new(Vec::new());
 
-/// In the lines that the tests of the search itself write, while other tests run beside them.
+/// Marks the lines that the tests of the search itself write while other tests run.
 const REHEARSAL: &str = "\"target\":\"connector::planted\"";
 
 /// Keeps every line in one of the two lists.
@@ -80,28 +81,32 @@ impl Write for Keep {
     }
 }
 
-/// What the lab and the tests are made of, beside the connector.
+/// The crates of the lab and the tests.
 const SIMULATORS: [&str; 7] = ["connector_lab", "it", "axum", "dynoxide", "rustack", "wiremock", "proptest"];
+
+/// The connector's own crates that a function links.
+const OWN: [&str; 5] =
+    ["connector", "connector_aws", "connector_channels", "connector_liveengage", "connector_message"];
 
 fn is_heard(metadata: &Metadata<'_>) -> bool {
     let name = metadata.target().split("::").next().unwrap_or_default();
     match name {
         _ if ALL_EARS.get() => true,
-        "connector" => true,
+        _ if OWN.contains(&name) => true,
         _ if SIMULATORS.iter().any(|simulator| name.starts_with(simulator)) => false,
         _ => *metadata.level() <= Level::INFO,
     }
 }
 
-/// One subscriber for the process: with one for each test, a log line's "nobody wants this" could be remembered from another test.
+/// Use one subscriber for the process. With one for each test, `tracing` could remember from another test that a log line is not wanted.
 fn listen() {
     static SUBSCRIBER: Once = Once::new();
     SUBSCRIBER.call_once(|| {
-        // Without the time: its digits could be a planted number's.
+        // Leave out the time: its digits could match a planted number.
         let lines = tracing_subscriber::fmt::layer().json().without_time().with_file(true).with_line_number(true);
         let heard = dynamic_filter_fn(|metadata, _| is_heard(metadata));
         let lines = lines.with_writer(|| Keep(&LINES)).with_filter(heard);
-        // The very layer of a deployment, with the time and the metrics.
+        // This is the layer of a deployment, with the time and the metrics.
         let deployed = logs::layer(LevelFilter::INFO, Some(STACK), || Keep(&RECORDED));
         let recorded =
             dynamic_filter_fn(|metadata, _| RECORDING.get() && *metadata.level() <= Level::INFO && is_heard(metadata));
@@ -109,7 +114,7 @@ fn listen() {
     });
 }
 
-/// Searches the log of one test. Dropped, it fails the test if something planted was logged.
+/// Searches the log of one test. When this is dropped, it fails the test if a planted value was logged.
 pub(crate) struct Watch {
     begin: usize,
     is_rehearsal: bool,
@@ -117,14 +122,14 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Listens from now on.
+    /// Starts to watch the log.
     pub(crate) fn begin() -> Self {
         listen();
         let begin = LINES.lock().unwrap_or_else(PoisonError::into_inner).len();
         Self { begin, is_rehearsal: false, planted: Mutex::default() }
     }
 
-    /// Plants what must not be logged. See [`Kind`] for how short it may be.
+    /// Plants a value that must not be logged. [`Kind`] says how short it may be.
     pub(crate) fn plant(&self, kind: Kind, value: &str) {
         let value = value.trim();
         if !value.is_empty() {
@@ -133,14 +138,14 @@ impl Watch {
         }
     }
 
-    /// The same for several of one kind.
+    /// Plants several values of one kind.
     pub(crate) fn plant_all<'a>(&self, kind: Kind, values: impl IntoIterator<Item = &'a str>) {
         for value in values {
             self.plant(kind, value);
         }
     }
 
-    /// Plants the sentences of a JSON value, the phone numbers in them, and whatever stands under the name of a secret.
+    /// Plants the sentences of a JSON value, the phone numbers in them, and every value under the name of a secret.
     pub(crate) fn plant_json(&self, value: &Value) {
         match value {
             Value::String(text) => {
@@ -156,7 +161,7 @@ impl Watch {
                 for (name, value) in fields {
                     match value.as_str() {
                         Some(secret) if search::is_secrets_name(name) => self.plant(Kind::Secret, secret),
-                        // Why something was not delivered, in the connector's own words.
+                        // Such a field holds the connector's own words about a failed delivery.
                         Some(_) if matches!(name.as_str(), "reason" | "contentType") => {}
                         _ => self.plant_json(value),
                     }
@@ -175,12 +180,12 @@ impl Watch {
         }
     }
 
-    /// The lines since the beginning, of every thread.
+    /// Returns the lines of every thread since the beginning.
     fn lines(&self) -> Vec<LogLine> {
         LINES.lock().unwrap_or_else(PoisonError::into_inner).get(self.begin..).unwrap_or_default().to_vec()
     }
 
-    /// What was found of all that was planted.
+    /// Returns the planted values that were found.
     fn findings(&self) -> Vec<Finding> {
         let planted: Vec<Canary> =
             self.planted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
@@ -207,12 +212,12 @@ impl Drop for Watch {
     }
 }
 
-/// All that every crate logs on this thread, until it is dropped.
+/// Captures what every crate logs on this thread, until this is dropped.
 pub(crate) struct Captured {
     begin: usize,
 }
 
-/// Listens to this thread, at TRACE to every crate. For tests whose functions all run on their own thread.
+/// Captures this thread's log, every crate at TRACE. For tests whose functions all run on their own thread.
 pub(crate) fn capture() -> Captured {
     listen();
     ALL_EARS.set(true);
@@ -234,7 +239,7 @@ impl Drop for Captured {
     }
 }
 
-/// All that a deployment would have written on this thread, until it is dropped.
+/// Records what a deployment would have written on this thread, until this is dropped.
 pub(crate) struct Recording {
     begin: usize,
 }
@@ -247,7 +252,7 @@ pub(crate) fn record() -> Recording {
 }
 
 impl Recording {
-    /// The lines so far.
+    /// Returns the lines so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         let own = std::thread::current().id();
         let lines = RECORDED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -262,14 +267,14 @@ impl Drop for Recording {
     }
 }
 
-/// A lab whose log is searched when it ends.
+/// A lab whose log is searched when the lab ends.
 pub(crate) struct WatchedLab {
     lab: Option<Lab>,
     watch: Watch,
 }
 
 impl WatchedLab {
-    /// Starts a lab. Its secrets are planted.
+    /// Starts a lab and plants its secrets.
     pub(crate) async fn start(options: LabOptions) -> Self {
         let watch = Watch::begin();
         let lab = Lab::start(options).await.unwrap_or_else(|error| panic!("the lab doesn't start: {error}"));
@@ -285,7 +290,7 @@ impl WatchedLab {
         Self { lab: Some(lab), watch }
     }
 
-    /// What else must not be logged.
+    /// Returns the watch, to plant further values.
     pub(crate) fn watch(&self) -> &Watch {
         &self.watch
     }
@@ -307,14 +312,14 @@ impl Drop for WatchedLab {
     }
 }
 
-/// Plants the people's numbers and names, and everything that they, agents and bots have said.
+/// Plants the consumers' numbers and names, and all texts of consumers, agents and bots.
 pub(crate) fn plant_what_was_said(lab: &Lab, watch: &Watch) {
     for phone in lab.gateway().phones() {
         watch.plant(Kind::Number, &phone);
         let transcript = lab.gateway().transcript(&phone);
         for message in transcript.iter().filter(|message| message.direction == sms_gateway::Direction::FromPhone) {
-            watch.plant(Kind::Text, &message.text);
-            watch.plant_all(Kind::Text, message.media.iter().filter_map(|media| media.name.as_deref()));
+            watch.plant(Kind::Text, message.text());
+            watch.plant_all(Kind::Text, message.files().iter().filter_map(|media| media.name.as_deref()));
         }
     }
     for phone in lab.whatsapp().phones() {

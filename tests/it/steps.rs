@@ -1,4 +1,4 @@
-//! Steps that the tests of the whole road share.
+//! Steps that the end-to-end tests share.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a step that the tests share may fail as loudly as a test")]
 
@@ -7,18 +7,17 @@ use std::{future::Future, time::Duration};
 use connector_lab::{
     Lab, LabOptions,
     liveengage::{ConversationView, Role, TranscriptLine},
-    sms_gateway::{Direction, PhoneMessage},
-    whatsapp,
+    phone::{Direction, PhoneMessage},
 };
 
 use crate::silence::WatchedLab;
 
-/// The longest that one step may take: a retry or two are within it.
+/// The time limit of one step. It allows for one or two retries.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The person of most tests.
+/// The consumer of most tests.
 pub(crate) const PHONE: &str = "+4915155001";
 
-/// What they say first.
+/// The consumer's first text.
 pub(crate) const HELLO: &str = "hello, is anybody there?";
 
 pub(crate) async fn lab() -> WatchedLab {
@@ -29,7 +28,7 @@ pub(crate) async fn soon<T>(what: &str, wait: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("it didn't happen: {what}"))
 }
 
-/// Waits until the desk shows what `done` wants.
+/// Waits until `done` accepts what the desk shows.
 pub(crate) async fn desk(lab: &Lab, what: &str, done: impl Fn(&[ConversationView]) -> bool) -> Vec<ConversationView> {
     let mut changes = lab.liveengage().subscribe();
     soon(what, async {
@@ -53,10 +52,14 @@ pub(crate) async fn received(lab: &Lab, phone: &str, count: usize) -> Vec<String
         messages.iter().filter(|message| message.direction == Direction::ToPhone).count() >= count
     };
     let messages = soon("the phone shows the answers", lab.gateway().wait_for(phone, received)).await;
-    messages.into_iter().filter(|message| message.direction == Direction::ToPhone).map(|message| message.text).collect()
+    messages
+        .into_iter()
+        .filter(|message| message.direction == Direction::ToPhone)
+        .map(|message| message.text().to_owned())
+        .collect()
 }
 
-/// A conversation with one text at the desk.
+/// Starts a lab with a conversation that has one text at the desk.
 pub(crate) async fn opened(lab: &Lab, phone: &str) -> String {
     lab.gateway().consumer_sends(phone, HELLO).unwrap();
     let conversations = desk(lab, "the first text is at the desk", |all| {
@@ -66,12 +69,12 @@ pub(crate) async fn opened(lab: &Lab, phone: &str) -> String {
     conversations.last().unwrap().id.clone()
 }
 
-/// The lab with more fields in the secrets of its lines.
+/// Starts a lab with more fields in the secrets of its lines.
 pub(crate) async fn lab_with(line_settings: serde_json::Value) -> WatchedLab {
     WatchedLab::start(LabOptions { line_settings, ..LabOptions::default() }).await
 }
 
-/// A conversation on WhatsApp with one text at the desk.
+/// Starts a WhatsApp conversation with one text at the desk.
 pub(crate) async fn opened_on_whatsapp(lab: &Lab, phone: &str) -> String {
     lab.whatsapp().consumer_sends(phone, HELLO).unwrap();
     let conversations = desk(lab, "the first text is at the desk", |all| {
@@ -81,22 +84,22 @@ pub(crate) async fn opened_on_whatsapp(lab: &Lab, phone: &str) -> String {
     conversations.last().unwrap().id.clone()
 }
 
-/// Waits until the desk shows one line of the consumer that `wanted` likes.
+/// Waits until the desk shows a message of the consumer that `wanted` accepts.
 pub(crate) async fn line(lab: &Lab, what: &str, wanted: impl Fn(&TranscriptLine) -> bool) -> TranscriptLine {
     let is_wanted = |line: &&TranscriptLine| line.who == Role::Consumer && wanted(line);
     let all = desk(lab, what, |all| all.iter().flat_map(|one| &one.transcript).any(|line| is_wanted(&line))).await;
     all.iter().flat_map(|one| &one.transcript).find(is_wanted).unwrap().clone()
 }
 
-/// Waits until a phone on WhatsApp has been sent this many messages.
-pub(crate) async fn received_on_whatsapp(lab: &Lab, phone: &str, count: usize) -> Vec<whatsapp::PhoneMessage> {
-    let to_phone = |message: &&whatsapp::PhoneMessage| message.direction == whatsapp::Direction::ToPhone;
-    let wanted = |messages: &[whatsapp::PhoneMessage]| messages.iter().filter(to_phone).count() >= count;
+/// Waits until a WhatsApp phone has received this many messages.
+pub(crate) async fn received_on_whatsapp(lab: &Lab, phone: &str, count: usize) -> Vec<PhoneMessage> {
+    let to_phone = |message: &&PhoneMessage| message.direction == Direction::ToPhone;
+    let wanted = |messages: &[PhoneMessage]| messages.iter().filter(to_phone).count() >= count;
     let messages = soon("the phone shows the answers", lab.whatsapp().wait_for(phone, wanted)).await;
     messages.iter().filter(to_phone).cloned().collect()
 }
 
-/// Waits until nothing is on its way.
+/// Waits until nothing is under way.
 pub(crate) async fn settled(lab: &Lab) {
     soon("everything is delivered", lab.settled()).await;
 }

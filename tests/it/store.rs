@@ -1,15 +1,13 @@
-//! The store contract on DynamoDB's wire: the SDK against the embedded DynamoDB.
+//! Runs the store contract on DynamoDB's protocol: the SDK with the embedded DynamoDB.
 
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::{Client, config::Builder};
-use connector::{
-    aws::DynamoDbStore,
-    domain::id::{AccountId, ConversationId},
-    port::Consumers,
-    testing::store_contract,
-};
+use connector::port::Consumers;
+use connector_aws::DynamoDbStore;
 use connector_lab::aws::{AwsStandInOptions, AwsStandIns};
+use connector_liveengage::id::{AccountId, ConversationId};
+use connector_testing::store_contract;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
@@ -21,7 +19,7 @@ async fn the_dynamodb_store_keeps_the_contract() {
     store_contract::check(Arc::new(store)).await;
 }
 
-/// A table returns what an update asks for: of the updated attributes those that have changed, or all.
+/// Checks that a table returns what an update asks for: only the changed ones of the updated attributes, or all attributes.
 #[tokio::test]
 async fn the_time_since_a_conversation_is_unknown_is_read_although_it_did_not_change() {
     let server = MockServer::start().await;

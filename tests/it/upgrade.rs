@@ -1,32 +1,29 @@
-//! What an older version has left is worked on by this one: nothing is lost, done twice, or parked for being unreadable.
+//! Checks that this version processes the messages and items of an older version. Nothing is lost, done twice, or parked as unreadable.
 //!
-//! The recordings are in `upgrade/recorded/`, one folder for each version; how they are made says its README.
+//! The recordings are in `upgrade/recorded/`, one folder for each version. The README there says how they were made.
 
 use std::{num::NonZeroU16, time::Duration};
 
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::Client;
 use connector::{
-    app::{
-        redrive::{RedriveOutcome, Selection, WorkerQueues, plan_parked, redrive_parked},
-        task::{ToChannel, ToLiveEngage},
-    },
-    aws::{DynamoDbStore, ParkedTable, SqsQueue, key::Key},
-    domain::{
-        delivery::{Acquired, Lease},
-        id::{AccountId, ConversationId, Owner},
-    },
-    lambda::config,
-    port::{Clock, Consumers, Ledger, Messages, ParkedMessages, StoreError, SystemClock, Tokens},
+    app::redrive::{RedriveOutcome, Selection, WorkerQueues, plan_parked, redrive_parked},
+    domain::id::Owner,
+    port::{Clock, ParkedMessages, Tokens},
+    queue_message::wire::{decode, encode},
 };
+use connector_aws::{DynamoDbStore, ParkedTable, SqsQueue, SystemClock, lambda::config};
 use connector_lab::{
     aws::{AwsStandInOptions, AwsStandIns, TO_CHANNEL, TO_LIVEENGAGE},
     functions::{Functions, FunctionsOptions},
     journal::Journal,
 };
+use connector_liveengage::id::AccountId;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+mod items;
 mod outside;
+mod record;
 mod recorded;
 
 use crate::silence::{Kind, Watch};
@@ -37,7 +34,7 @@ const ACCOUNT: &str = "47110815";
 const SMS: &str = "sms-lab";
 const WHATSAPP: &str = "whatsapp-lab";
 
-/// This version on a recording. Everything stops when it is dropped.
+/// This version, running on a recording. Everything stops when this is dropped.
 struct Upgraded {
     outside: Outside,
     aws: AwsStandIns,
@@ -46,7 +43,7 @@ struct Upgraded {
 }
 
 impl Upgraded {
-    /// Starts this version's functions on what was recorded, made a moment ago, and lets them work until nothing is left.
+    /// Starts this version's functions on a recording, shifted to the current time, and lets them work until nothing is left.
     async fn from(recording: &Recording) -> Self {
         Self::after(recording, MOMENTS).await
     }
@@ -92,14 +89,14 @@ impl Upgraded {
         ParkedTable::new(Client::new(self.aws.sdk_config()), self.aws.table_name())
     }
 
-    /// Why messages are parked.
+    /// Returns the reasons of the parked messages.
     async fn reasons(&self) -> Vec<String> {
         let list = self.parked().parked().await.unwrap();
         assert_eq!(list.unreadable, 0);
         list.messages.into_iter().map(|message| message.parked.reason).collect()
     }
 
-    /// Sends again what is parked, as an operator does.
+    /// Sends parked messages again, as an operator does.
     async fn redrive(&self) {
         let queue = |name| SqsQueue::new(aws_sdk_sqs::Client::new(self.aws.sdk_config()), self.aws.queue_url(name));
         let (to_liveengage, to_channel) = (queue(TO_LIVEENGAGE), queue(TO_CHANNEL));
@@ -143,12 +140,12 @@ async fn secrets(aws: &AwsStandIns, outside: &Outside, watch: &Watch) {
     }
 }
 
-/// A text without the spaces at which it may be cut.
+/// Returns a text without the spaces at which it may be split.
 fn letters(texts: &[String]) -> String {
     texts.concat().split_whitespace().collect()
 }
 
-/// The words in the only message of a queue.
+/// Returns the text of the only message in a queue.
 fn words(recording: &Recording, queue: &str, pointer: &str) -> String {
     recording.bodies(queue)[0].pointer(pointer).unwrap().as_str().unwrap().to_owned()
 }
@@ -182,7 +179,7 @@ async fn a_long_text_goes_on_after_the_piece_that_was_published() {
     for recording in recorded::all("half-sent-text") {
         let upgraded = Upgraded::from(&recording).await;
         let whole = words(&recording, "to_liveengage", "/event/content/text");
-        // Before it, the person had said hello.
+        // The consumer had said hello before.
         let (before, after) = (recording.desk()[1..].to_vec(), upgraded.outside.desk().await);
         assert!(!before.is_empty() && !after.is_empty());
         assert_eq!([before, after].concat().concat(), whole);
@@ -249,6 +246,29 @@ async fn an_answer_reaches_the_survey_of_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_reported_as_delivered_is_not_sent_again() {
+    for recording in recorded::all("answer-reported") {
+        // A report doesn't wait for minutes.
+        let upgraded = Upgraded::after(&recording, SignedDuration::from_secs(5)).await;
+        assert_eq!(recording.phone(), ["an answer without an answer"]);
+        assert!(upgraded.outside.phone().await.is_empty());
+        let published = upgraded.outside.published().await;
+        let statuses: Vec<_> = published.iter().map(|body| &body["event"]["status"]).collect();
+        assert_eq!(statuses, ["ACCEPT"], "the agent sees that it has arrived");
+        assert!(upgraded.reasons().await.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_answers_of_one_queue_message_arrive_in_order() {
+    for recording in recorded::all("answers-bundled") {
+        let upgraded = Upgraded::from(&recording).await;
+        assert_eq!(upgraded.outside.phone().await, ["answer 1 of many", "answer 2 of many"]);
+        assert!(upgraded.reasons().await.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_of_the_line_is_asked_once() {
     for recording in recorded::all("satisfaction-asked") {
         let upgraded = Upgraded::from(&recording).await;
@@ -305,7 +325,7 @@ async fn what_dead_workers_held_is_taken_over() {
     }
 }
 
-/// Whether all that is in the first is in the second.
+/// Whether the second value contains everything of the first one.
 fn is_within(part: &Value, whole: &Value) -> bool {
     match (part, whole) {
         (Value::Object(part), Value::Object(whole)) => {
@@ -321,19 +341,17 @@ fn is_within(part: &Value, whole: &Value) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_queue_message_is_read_whole_and_worked_on() {
     for recording in recorded::all("tasks") {
-        for body in recording.bodies("to_liveengage") {
-            let task: ToLiveEngage = serde_json::from_value(body.clone()).unwrap();
-            assert!(is_within(&body, &serde_json::to_value(task).unwrap()), "{}", body["task"]);
+        for body in recording.bodies("to_liveengage").into_iter().chain(recording.bodies("to_channel")) {
+            let written = encode(&decode(&body.to_string()).unwrap()).unwrap();
+            assert!(is_within(&body, &serde_json::from_str(&written).unwrap()), "{}", body["task"]);
         }
-        for body in recording.bodies("to_channel") {
-            let task: ToChannel = serde_json::from_value(body.clone()).unwrap();
-            assert!(is_within(&body, &serde_json::to_value(task).unwrap()), "{}", body["task"]);
-        }
-        // After everything that may wait for news has waited long enough.
+        // By then, everything that waits for a notification has waited long enough.
         let upgraded = Upgraded::after(&recording.as_queued(), SignedDuration::from_mins(10)).await;
         let mut reasons = upgraded.reasons().await;
         reasons.sort();
-        assert_eq!(reasons, ["a notification of LiveEngage can't be read"], "which was recorded as unreadable");
+        let unreadable = ["a message of the channel can't be read", "a notification of LiveEngage can't be read"];
+        let of_sms = "a file can't be carried to this channel";
+        assert_eq!(reasons, [of_sms, unreadable[0], unreadable[1]], "those that were recorded so");
         let desk = upgraded.outside.desk().await;
         let said = recording.bodies("to_liveengage");
         let texts = said.iter().filter_map(|task| task.pointer("/event/content/text")?.as_str());
@@ -355,115 +373,4 @@ async fn every_kind_of_queue_message_is_read_whole_and_worked_on() {
 
 fn store(aws: &AwsStandIns) -> DynamoDbStore {
     DynamoDbStore::new(Client::new(aws.sdk_config()), aws.table_name())
-}
-
-/// Reads one item through the port that is for it.
-async fn read(store: &DynamoDbStore, key: Key) -> Result<bool, StoreError> {
-    let (now, owner) = (SystemClock.now(), Owner::new("a reader").unwrap());
-    Ok(match key {
-        Key::Consumer(consumer) => store.consumer(&consumer).await?.is_some(),
-        Key::Conversation(account, id) => store.conversation_owner(&account, &id).await?.is_some(),
-        Key::LpConsumer(account, id) => store.consumer_by_lp_id(&account, &id).await?.is_some(),
-        Key::Token(account) => store.token(&account).await?.is_some(),
-        Key::Unattached(account) => store.unattached_at(&account).await?.is_some(),
-        Key::OutboundReceipt(line, id) => store.outbound_receipt(&line, &id).await?.is_some(),
-        Key::InboundReceipt(account, dialog, sequence) => {
-            store.inbound_receipt(&account, &dialog, sequence).await?.is_some()
-        }
-        Key::LastHeard(consumer) => store.last_inbound(&consumer).await?.is_some(),
-        Key::AcceptedCall(line, reference) => store.accepted_call(&line, &reference).await?.is_some(),
-        Key::Message(message) => {
-            let acquire = store.acquire(&Lease { message, owner }, now, now + MOMENTS).await?;
-            !matches!(acquire, Acquired::Started { attempts: 1, .. })
-        }
-    })
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_item_is_read_by_its_port() {
-    let mut kinds = std::collections::BTreeSet::new();
-    for recording in recorded::situations().iter().flat_map(|name| recorded::all(name)) {
-        let watch = Watch::begin();
-        let aws = AwsStandIns::start(AwsStandInOptions::default()).await.unwrap();
-        let recording = recording.aged(MOMENTS);
-        recording.load(&aws, &watch).await;
-        let store = store(&aws);
-        let mut parked = 0;
-        for item in recording.items() {
-            let pk = item["pk"].as_s().unwrap();
-            kinds.insert(pk.split('#').next().unwrap().to_owned());
-            match Key::parse(pk) {
-                Some(key) => assert_eq!(read(&store, key).await, Ok(true), "{}", item["sk"].as_s().unwrap()),
-                None => parked += usize::from(pk.starts_with("PARKED#")),
-            }
-        }
-        let list = ParkedTable::new(Client::new(aws.sdk_config()), aws.table_name()).parked().await.unwrap();
-        assert_eq!((list.messages.len(), list.unreadable), (parked, 0));
-    }
-    let all = ["CONS", "HEARD", "LAST", "LECONS", "LECONV", "MSG", "PARKED", "SHOWN", "TOKEN"];
-    assert!(all.iter().all(|kind| kinds.contains(*kind)), "{kinds:?}");
-}
-
-/// The same items as a version wrote them that is newer than this one.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_item_of_a_newer_version_is_left_alone_until_a_worker_comes_that_reads_it() {
-    for recording in recorded::all("all-sorts").iter().chain(&recorded::all("texts-in-flight")) {
-        let watch = Watch::begin();
-        let aws = AwsStandIns::start(AwsStandInOptions::default()).await.unwrap();
-        let recording = recording.aged(MOMENTS);
-        recording.load(&aws, &watch).await;
-        let client = Client::new(aws.sdk_config());
-        let (store, now) = (store(&aws), SystemClock.now());
-        for item in recording.items() {
-            let mut newer = item.clone();
-            newer.insert("v".to_owned(), AttributeValue::N("2".to_owned()));
-            client.put_item().table_name(aws.table_name()).set_item(Some(newer.clone())).send().await.unwrap();
-            let key = Key::parse(item["pk"].as_s().unwrap()).unwrap();
-            let is_done = item.get("status").is_some_and(|status| status.as_s().unwrap() == "done");
-            // Done is done, whoever has done it.
-            let wanted =
-                if is_done { Ok(true) } else { Err(StoreError::Unreadable { what: "it is of a newer version" }) };
-            assert_eq!(read(&store, key.clone()).await, wanted, "{}", item["sk"].as_s().unwrap());
-            if let Key::Conversation(account, id) = key {
-                store.presume_foreign(&account, &id, now).await.unwrap();
-                store.mark_foreign(&account, &id, now).await.unwrap();
-                store.unknown_since(&account, &id, now).await.unwrap();
-            }
-            let get = client
-                .get_item()
-                .table_name(aws.table_name())
-                .key("pk", item["pk"].clone())
-                .key("sk", item["sk"].clone());
-            assert_eq!(
-                get.consistent_read(true).send().await.unwrap().item,
-                Some(newer),
-                "nothing was written over it"
-            );
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn items_say_which_form_they_have() {
-    for recording in recorded::all("texts-in-flight").iter().chain(&recorded::all("dead-workers")) {
-        let upgraded = Upgraded::from(recording).await;
-        let (account, id) = (AccountId::new(ACCOUNT).unwrap(), ConversationId::new("nobodys").unwrap());
-        store(&upgraded.aws).unknown_since(&account, &id, SystemClock.now()).await.unwrap();
-        let scan =
-            Client::new(upgraded.aws.sdk_config()).scan().table_name(upgraded.aws.table_name()).send().await.unwrap();
-        let old = recording.items();
-        for item in scan.items() {
-            let is_old = old.iter().any(|old| old["pk"] == item["pk"]);
-            let form = item.get("v");
-            assert!(
-                is_old && form.is_none() || form == Some(&AttributeValue::N("1".to_owned())),
-                "{}",
-                item["sk"].as_s().unwrap()
-            );
-        }
-        let of = |kind: &str| {
-            scan.items().iter().filter(|item| item["sk"].as_s().unwrap() == kind).any(|item| item.contains_key("v"))
-        };
-        assert!(["MSG", "SHOWN", "LECONV"].into_iter().all(&of), "{:?}", ["MSG", "SHOWN", "LECONV"].map(of));
-    }
 }

@@ -1,4 +1,4 @@
-"""The lab's SQS and DynamoDB, spoken to as the SDKs do it, and what Lambda makes of a queue: events of its messages."""
+"""Calls the lab's SQS, DynamoDB and Secrets Manager as the SDKs do, and builds Lambda's events from a queue's messages."""
 
 import json
 import urllib.request
@@ -15,7 +15,7 @@ class Aws:
             headers={
                 "content-type": f"application/x-amz-json-{version}",
                 "x-amz-target": target,
-                # The stand-ins look at no signature, only for one.
+                # The stand-ins require a signature, but do not verify it.
                 "x-amz-date": "20260101T000000Z",
                 "authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/x/aws4_request, SignedHeaders=host, Signature=x",
             },
@@ -27,7 +27,7 @@ class Aws:
         return self.call("AWS_ENDPOINT_URL_SQS", f"AmazonSQS.{action}", body, "1.0")
 
     def table(self):
-        """Every item of the table, by partition key and sort key."""
+        """Returns every item of the table, by partition key and sort key."""
         name = self.environment["CONNECTOR_TABLE"]
         items = self.call("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB_20120810.Scan", {"TableName": name}, "1.0")["Items"]
         return {(item["pk"]["S"], item["sk"]["S"]): item for item in items}
@@ -37,7 +37,7 @@ class Aws:
         self.call("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB_20120810.PutItem", body, "1.0")
 
     def secrets(self):
-        """The secrets that the functions read: of the account and of the lines."""
+        """Returns the secrets that the functions read: those of the account and of the lines."""
         names = [f"account/{self.environment['CONNECTOR_ACCOUNTS']}"]
         names += [f"line/{line}" for line in self.environment["CONNECTOR_LINES"].split(",")]
         found = []
@@ -48,7 +48,7 @@ class Aws:
         return found
 
     def kinds(self):
-        """How many items of each kind the table has: the first part of a partition key is the kind."""
+        """Returns the number of items of each kind in the table. The first part of a partition key is the kind."""
         counts = {}
         for key, _ in self.table():
             kind = key.split("#")[0]
@@ -57,7 +57,7 @@ class Aws:
 
 
 class Queue:
-    """One of the two queues, named by the direction it leads to."""
+    """One of the two queues, named after its direction."""
 
     def __init__(self, aws, direction):
         self.aws = aws
@@ -65,7 +65,7 @@ class Queue:
         self.url = aws.environment[f"CONNECTOR_{direction.replace('-', '_').upper()}_QUEUE_URL"]
 
     def receive(self):
-        """Up to ten messages that are visible now."""
+        """Receives up to ten visible messages."""
         answer = self.aws.sqs("ReceiveMessage", QueueUrl=self.url, MaxNumberOfMessages=10, AttributeNames=["All"])
         return answer.get("Messages", [])
 
@@ -73,7 +73,7 @@ class Queue:
         self.aws.sqs("DeleteMessage", QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
 
     def drain(self):
-        """Takes everything out that is visible."""
+        """Receives and deletes every visible message."""
         taken = []
         while messages := self.receive():
             taken += messages
@@ -82,7 +82,7 @@ class Queue:
         return taken
 
     def waiting(self, url=None):
-        """How many messages it holds, visible or not."""
+        """Returns the number of messages in the queue, visible or not."""
         attributes = self.aws.sqs("GetQueueAttributes", QueueUrl=url or self.url, AttributeNames=["All"])["Attributes"]
         return sum(int(attributes.get(f"ApproximateNumberOfMessages{kind}", 0)) for kind in ("", "NotVisible", "Delayed"))
 
@@ -91,7 +91,7 @@ class Queue:
 
 
 def sqs_event(messages, queue):
-    """The event of a batch, in the form in which Lambda's event source mapping hands it over."""
+    """Builds the event of a batch in the form of Lambda's event source mapping."""
     return {
         "Records": [
             {

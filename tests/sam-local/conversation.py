@@ -1,5 +1,5 @@
-"""Conversations both ways: the entry points behind `sam local start-api`, the workers in `sam local invoke`, and this script in the
-place of Lambda's event source mapping, which takes messages from a queue, invokes the worker and deletes what it has done."""
+"""Plays conversations in both directions. `sam local start-api` runs the entry points, and `sam local invoke` runs the workers. This script
+replaces Lambda's event source mapping: it receives messages from a queue, invokes the worker and deletes the messages that are done."""
 
 import base64
 import time
@@ -14,7 +14,7 @@ NUMBERS = ("4915155577", "4915155588")
 HELLO, ANSWER, THANKS = "Hi, is my parcel on its way? 📦", "Good morning! It arrives today. 👀", "Danke schön, Grüße aus Köln"
 AGAIN, HANDS = "One more thing: the address?", "Can you see the damage?"
 TEXTS = (HELLO, ANSWER, THANKS, AGAIN, HANDS)
-# The smallest PNG: one pixel.
+# The smallest PNG, with one pixel.
 PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 PATIENCE = 180
 
@@ -35,7 +35,7 @@ class Road:
         self.expect, self.sam, self.lab, self.api = expect, sam, lab, api
 
     def pump(self, queue, function):
-        """One batch of a queue through its worker, if there is one. Says whether there was."""
+        """Runs one batch of a queue through its worker. Returns whether there was a message."""
         messages = queue.receive()
         if not messages:
             return False
@@ -43,14 +43,14 @@ class Road:
         if not isinstance(answer, dict) or "batchItemFailures" not in answer:
             raise RuntimeError(f"{function} failed as a whole: {answer}")
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-        # What failed stays: the function has said when it comes again.
+        # Keep failed messages in the queue. The function has set when they become visible again.
         for message in messages:
             if message["MessageId"] not in failed:
                 queue.delete(message)
         return True
 
     def until(self, what, read, wanted):
-        """Pumps until something is as wanted."""
+        """Runs batches until `read` returns the wanted value."""
         end = time.monotonic() + PATIENCE
         while read() != wanted and time.monotonic() < end:
             self.turn()
@@ -63,7 +63,7 @@ class Road:
             time.sleep(0.3)
 
     def strangers(self):
-        """What is not signed gets past neither entry point, and is told nothing."""
+        """Checks that both entry points refuse unsigned requests, with an empty answer."""
         lab, api = self.lab, self.api
         for path in ("/webhooks/liveengage", "/channels/sms-lab", "/channels/whatsapp-lab"):
             status, _, body = api.request("POST", path, {"content-type": "application/json"}, b'{"text":"forged"}')
@@ -96,7 +96,7 @@ class Road:
     def by_whatsapp(self):
         lab = self.lab
         lab.do("phones/send", channel="WhatsApp", phone=WHATSAPP_PHONE, text=HANDS)
-        # The simulator posts nothing before the function has answered its handshake.
+        # The simulator posts nothing until the function has answered its handshake.
         wait_for(lambda: lab.states("WhatsApp", WHATSAPP_PHONE), lambda states: states != ["pending"])
         self.until("a WhatsApp message reaches the desk", lambda: [self.transcript(2)], [[["consumer", HANDS]]])
         picture = {"name": "damage.png", "content_type": "image/png", "data": PICTURE, "caption": None}
@@ -123,9 +123,9 @@ class Road:
         return self.lab.to_liveengage.waiting() + self.lab.to_channel.waiting()
 
     def nothing_is_left(self):
-        """When all is done, nothing has come twice, and nothing is parked or given up."""
+        """Checks at the end that every text arrived once, and that no message is parked or a dead letter."""
         lab = self.lab
-        # What LiveEngage and the channels have to tell of the last messages comes in meanwhile.
+        # Wait until the echoes and reports of the last messages have arrived, too.
         quiet = 0
         end = time.monotonic() + PATIENCE
         while quiet < 6 and time.monotonic() < end:

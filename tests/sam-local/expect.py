@@ -1,4 +1,4 @@
-"""Comparisons that are all made, told one by one, and counted."""
+"""Makes comparisons, prints each, and counts them. A wrong comparison does not stop the test."""
 
 import json
 import time
@@ -18,12 +18,12 @@ class Expectations:
         print(f"  WRONG {what}\n        seen   {shown(seen)}\n        wanted {shown(wanted)}", flush=True)
 
     def comes(self, what, read, wanted, seconds=30):
-        """As `equal`, for something that takes its time: reads until it is as wanted."""
+        """Like `equal`, but reads again until the value is the wanted one or the time is over."""
         self.equal(what, wait_for(read, lambda seen: seen == wanted, seconds), wanted)
 
 
 def wait_for(read, good, seconds=30):
-    """What `read` gives when it is good, or at the end of the time."""
+    """Reads until the value is good or the time is over. Returns the last value."""
     end = time.monotonic() + seconds
     while not good(seen := read()) and time.monotonic() < end:
         time.sleep(0.2)

@@ -1,6 +1,6 @@
-"""`sam local invoke` of every function with every event in `events/`: the answer, and what it leaves in queues, table and simulators.
+"""Runs `sam local invoke` for every function with every event in `events/`. Checks the answers, queues, table and simulators.
 
-Events that were signed for one moment are refused by now, which is right. They are invoked a second time, signed anew.
+Some events are signed for one moment, and the functions now correctly refuse them. The test signs these again and invokes them a second time.
 """
 
 import base64
@@ -16,17 +16,17 @@ from lab import Lab
 
 ACCOUNT = "72419083"
 ANNA, BEN = "+491713920017", "+491713920034"
-# Status, headers and body: neither friend nor stranger is told anything else.
+# The status, headers and body of every answer. The answers hold nothing else.
 TAKEN, REFUSED = [200, {}, ""], [401, {}, ""]
-# The conversation that no event opens.
+# A conversation that no event opens.
 UNKNOWN = "c04a7712-6e9b-4f3d-8d20-5b1f7e6a9c38"
-# How long the connector believes a message whose signature has no time in it.
+# How old a message may be if its signature has no timestamp.
 BELIEVED = datetime.timedelta(days=13)
 
 
 def run(expect, sam, connector, events):
     secrets = events / "secrets.json"
-    # Nobody calls the entry points by HTTP here.
+    # No test here calls the entry points over HTTP, so the address does not matter.
     with Lab(connector, sam.folder, "http://127.0.0.1:9", secrets) as lab:
         tests = Fixtures(expect, sam, lab, events, json.loads(secrets.read_text()))
         tests.webhook()
@@ -89,7 +89,7 @@ class Fixtures:
         self.http("InboundFunction", "inbound-whatsapp-handshake.json", [200, {"content-type": "text/plain"}, "5819203746"], queue, 0)
 
     def is_old(self):
-        """Whether the messages of 2026-06-15 are too old by now for webhooks whose signature knows no time."""
+        """Returns whether the messages of 2026-06-15 are now too old for webhooks whose signature has no timestamp."""
         written = datetime.datetime(2026, 6, 15, 9, 30, 2, tzinfo=datetime.UTC)
         return datetime.datetime.now(datetime.UTC) - written > BELIEVED
 
@@ -108,7 +108,7 @@ class Fixtures:
         return messages
 
     def webhook_now(self, name, later=0, unknown=UNKNOWN):
-        """Of this moment, `later` in its dialogs, and with another conversation that nobody knows."""
+        """Returns the event with the current time, sequences that are `later` higher, and another id of the unknown conversation."""
         event = self.read(name)
         notification = json.loads(base64.b64decode(event["body"]).decode().replace(UNKNOWN, unknown))
         for change in notification["body"]["changes"]:
@@ -162,7 +162,7 @@ class Fixtures:
             self.expect.equal("  nothing is parked", kinds.get("PARKED", 0), 0)
 
     def to_channel(self):
-        """Anna is known by now, and this batch's conversation is one of hers."""
+        """Runs the batch of agents' messages. Anna is known by then, and the batch's conversation is hers."""
         self.know_anna()
         texts = [["agent", "Good morning! Your parcel is on its way 📦🚚"], ["agent", "Anything else?"]]
         batch = self.read("to-channel-batch.json")
@@ -170,13 +170,13 @@ class Fixtures:
         for again in ("", ", brought again by SQS"):
             answer = self.sam.invoke(self.lab, "ToChannelFunction", batch)
             failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-            # Whether the text of the conversation that nobody knows has waited long enough is the function's to say.
+            # The text in the unknown conversation may fail or not: it depends on how long it has waited.
             self.expect.equal(f"ToChannelFunction to-channel-batch.json{again}: no failed items", failed - unclaimed, set())
             self.expect.comes("  Anna has two SMS, in order, each once", lambda: self.lab.phone("SMS", ANNA), texts)
             self.expect.equal("  Ben has none", self.lab.phone("SMS", BEN), [])
 
     def know_anna(self):
-        """The events call Anna by an id that LivePerson gave her, and the simulator gave her another one: both shall be hers."""
+        """Makes both of Anna's ids point to her: the one that the events use, and the one that the simulator gave her."""
         batch = self.read("to-channel-batch.json")
         task = json.loads(batch["Records"][0]["body"])
         participants = task["change"]["result"]["conversationDetails"]["participants"]
@@ -186,9 +186,9 @@ class Fixtures:
         self.lab.aws.put_item(pointer | {"pk": {"S": f"LECONS#{ACCOUNT}#{name}"}})
 
     def one_message_of_a_batch(self):
-        """A batch that came through the webhook function, of which one message must come again."""
+        """Sends a batch through the webhook function and checks that the worker returns one of its messages to the queue."""
         unknown = str(uuid.uuid4())
-        # SQS would take the same messages for repetitions of those before.
+        # Change the sequences, because SQS would discard the same messages as duplicates of the earlier ones.
         event = self.webhook_now("webhook-batch.json", later=100, unknown=unknown)
         self.sam.invoke(self.lab, "WebhookFunction", event)
         queue = self.lab.to_channel
@@ -205,7 +205,7 @@ class Fixtures:
         for message in messages:
             if message["MessageId"] not in failed:
                 queue.delete(message)
-        # The queue's own timeout is six minutes: the function asked for a second.
+        # The queue's own visibility timeout is six minutes. The function sets one second.
         end = time.monotonic() + 15
         while not (back := queue.receive()) and time.monotonic() < end:
             time.sleep(0.5)
@@ -221,7 +221,7 @@ def bodies(messages):
 
 
 def body_of(event, value):
-    """Puts another body into an HTTP event and gives its bytes."""
+    """Replaces the body of an HTTP event and returns the bytes of the new body."""
     body = json.dumps(value).encode()
     event["body"] = base64.b64encode(body).decode()
     event["headers"]["content-length"] = str(len(body))

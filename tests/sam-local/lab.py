@@ -1,4 +1,4 @@
-"""The lab without its functions: the simulators and stand-ins, and what people do on their phones and at the desk."""
+"""Starts the lab without its functions (the simulators and stand-ins), and acts for the consumers and the agent."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from expect import wait_for
 
 
 class Lab:
-    """A lab of its own, from nothing. The functions shall answer at `api`. It plays whom the file `secrets` names."""
+    """A new, empty lab. It posts webhooks to the functions at `api`. The file `secrets` names its account and lines."""
 
     def __init__(self, binary, folder, api, secrets=None):
         self.log = folder / "lab.log"
@@ -23,7 +23,7 @@ class Lab:
         if not parameters:
             raise RuntimeError(f"the lab does not start: {self.log.read_text()}")
         self.environment = json.loads(parameters)["Parameters"]
-        # The form that `sam local --env-vars` reads, as the lab prints it.
+        # The lab prints the parameters in the form that `sam local --env-vars` reads.
         self.env_vars = folder / "env.json"
         self.env_vars.write_text(parameters)
         self.aws = Aws(self.environment)
@@ -40,7 +40,7 @@ class Lab:
         self.process.wait(timeout=10)
 
     def do(self, action, **body):
-        """Something that a person does, by the page's API: `phones/send`, `desk/say` and so on."""
+        """Acts for a consumer or an agent through the page's API: `phones/send`, `desk/say` and so on."""
         request = urllib.request.Request(
             f"{self.page}/api/{action}", data=json.dumps(body).encode(), headers={"content-type": "application/json"}
         )
@@ -52,30 +52,30 @@ class Lab:
             return json.load(answer)
 
     def media(self, id):
-        """The bytes of a file that the desk shows."""
+        """Returns the bytes of a file that the desk shows."""
         with urllib.request.urlopen(f"{self.page}/api/desk/media?{urllib.parse.urlencode({'id': id})}", timeout=10) as answer:
             return answer.read()
 
     def phone(self, channel, number):
-        """What a phone shows: who wrote, and what."""
+        """Returns the messages that a phone shows, each with its side and text."""
         bubbles = self.state(channel=channel, phone=number)["phone"] or []
         return [[bubble["side"], bubble["text"]] for bubble in bubbles]
 
     def states(self, channel, number):
-        """What became of the phone's own messages."""
+        """Returns the states of the messages that the consumer sent."""
         bubbles = self.state(channel=channel, phone=number)["phone"] or []
         return [bubble["state"] for bubble in bubbles if bubble["side"] == "consumer"]
 
     def conversations(self):
-        """Those at the desk, the oldest first."""
+        """Returns the conversations at the desk, the oldest first."""
         return sorted(self.state()["conversations"], key=lambda conversation: conversation["opened_at_ms"])
 
     def desk(self, conversation):
-        """What the desk shows of a conversation, without the system's own lines."""
+        """Returns the messages that the desk shows in a conversation, without the system messages."""
         bubbles = self.state(conversation=conversation)["conversation"] or []
         return [[bubble["side"], bubble["text"]] for bubble in bubbles if bubble["side"] != "system"]
 
     def ticks(self, conversation):
-        """What became of the agent's messages."""
+        """Returns the states of the agent's messages."""
         bubbles = self.state(conversation=conversation)["conversation"] or []
         return [bubble["state"] for bubble in bubbles if bubble["side"] == "agent"]

@@ -1,4 +1,4 @@
-"""`sam local` on the built functions."""
+"""Runs `sam local` on the built functions."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import urllib.request
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 HERE = pathlib.Path(__file__).resolve().parent
-# The CLI hands a container only those variables that the template has, and the template has none for stand-ins.
+# The CLI passes only the variables of the template to a container, and the template has none for the stand-ins.
 STAND_INS = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_SECRETS_MANAGER")
 PATIENCE = 120
 
@@ -24,20 +24,20 @@ class Sam:
         self.options = options
         self.folder = folder
         self.logs = []
-        # What must be in none of the logs.
+        # The secrets that no log may contain.
         self.secrets = []
         template = yaml_parse((build / "template.yaml").read_text())
         function = template["Globals"]["Function"]
         function["Architectures"] = [architecture]
         function["Environment"]["Variables"].update({name: "" for name in STAND_INS})
-        # Beside the built one, because the paths in it are relative.
+        # Write it beside the built template, because the paths in it are relative.
         self.template = build / "template-for-the-lab.yaml"
         self.template.write_text(yaml_dump(template))
-        # Nothing of whoever runs this may get into a container.
+        # Keep the AWS settings and credentials of this machine out of the containers.
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         self.environment = kept | {
             "AWS_DEFAULT_REGION": "us-east-1",
-            # Without credentials the CLI gives the containers made-up ones, and asks AWS for nothing.
+            # Without credentials, the CLI gives the containers made-up ones and makes no calls to AWS.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -49,7 +49,7 @@ class Sam:
         return [sys.executable, HERE / "sam_on_host_network.py", "local", *words, *own]
 
     def invoke(self, lab, function, event):
-        """One invocation in a new container: the function's answer."""
+        """Invokes a function in a new container and returns its answer."""
         path = self.folder / "event.json"
         path.write_text(json.dumps(event))
         run = subprocess.run(
@@ -67,7 +67,7 @@ class Sam:
 
 
 class Api:
-    """`sam local start-api`: both entry points in containers that stay."""
+    """`sam local start-api` with both entry points, in containers that keep running."""
 
     def __init__(self, sam, lab, port):
         self.sam = sam
@@ -86,7 +86,7 @@ class Api:
             time.sleep(0.5)
 
     def request(self, method, path, headers=(), body=None):
-        """Status, content type and body of the answer."""
+        """Makes a request and returns the status, content type and body of the answer."""
         request = urllib.request.Request(self.url + path, data=body, headers=dict(headers), method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -95,7 +95,7 @@ class Api:
             return [error.code, error.headers["content-type"], error.read().decode()]
 
     def stop(self):
-        # It removes its containers on SIGINT.
+        # The CLI removes its containers on SIGINT.
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:

@@ -1,8 +1,8 @@
-"""The SAM CLI, with one change: its function containers share this machine's network.
+"""Runs the SAM CLI with one change: the functions' containers share this machine's network.
 
-The lab listens on 127.0.0.1 only, and the connector speaks plain HTTP to loopback addresses only. The CLI has an option
-`--docker-network host`, but version 1.170.0 ignores it for functions (`samcli/local/docker/container.py`). So the container is
-created here with that network, and with ports for the runtime interface emulator that nobody else has.
+The lab listens on 127.0.0.1 only, and the connector uses plain HTTP for loopback addresses only. The CLI has an option
+`--docker-network host`, but version 1.170.0 ignores it for functions (`samcli/local/docker/container.py`). So this module creates the
+container with that network, and with free ports for the runtime interface emulator.
 """
 
 import socket
@@ -24,9 +24,9 @@ def create_on_host_network(self, image, command=None, **options):
     ports = options.pop("ports")
     _, port = ports["8080"]
     addresses = {
-        # Where the CLI sends invocations.
+        # The CLI sends invocations to this address.
         "--runtime-interface-emulator-address": f"127.0.0.1:{port}",
-        # Where the function asks for them.
+        # The function fetches its invocations from this address.
         "--runtime-api-address": f"127.0.0.1:{free_port()}",
     }
     options["entrypoint"] = [*options["entrypoint"], *(word for pair in addresses.items() for word in pair)]

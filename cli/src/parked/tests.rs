@@ -1,12 +1,14 @@
-//! The commands as an operator types them, against a lab.
+//! Runs the commands as an operator types them, against a lab.
 
 use clap::Parser as _;
-use connector::port::{Clock as _, SystemClock};
+use connector::port::Clock as _;
+use connector_aws::SystemClock;
 use connector_lab::{
     Lab, LabOptions,
-    aws::{TO_LIVEENGAGE, TO_LIVEENGAGE_DEAD_LETTERS, fifo::NewMessage},
+    aws::{TO_LIVEENGAGE, TO_LIVEENGAGE_DEAD_LETTERS},
     sms_gateway::Direction,
 };
+use connector_testing::fifo::NewMessage;
 use http::{HeaderMap, StatusCode};
 
 use super::*;
@@ -29,8 +31,8 @@ async fn run(lab: &Lab, arguments: &[&str]) -> Result<Report, String> {
     }
 }
 
-/// A lab with a conversation, and its id.
-async fn talking() -> (Lab, String) {
+/// Starts a lab with a conversation. Returns the conversation's id.
+async fn lab_with_conversation() -> (Lab, String) {
     let lab = Lab::start(LabOptions::default()).await.unwrap();
     lab.gateway().consumer_sends(PHONE, "hello").unwrap();
     let mut changes = lab.liveengage().subscribe();
@@ -44,13 +46,16 @@ async fn talking() -> (Lab, String) {
 
 async fn received(lab: &Lab) -> Vec<String> {
     let all = lab.gateway().wait_for(PHONE, |_| true).await;
-    all.into_iter().filter(|message| message.direction == Direction::ToPhone).map(|message| message.text).collect()
+    all.into_iter()
+        .filter(|message| message.direction == Direction::ToPhone)
+        .map(|message| message.text().to_owned())
+        .collect()
 }
 
 #[test]
-fn what_changes_something_needs_to_be_told_which() {
+fn a_change_requires_a_selection() {
     let check = |arguments: &[&str]| match parse(arguments).unwrap().command {
-        Some(Command::Parked(ParkedCommand::Redrive(redrive))) => redrive.consent.check(&redrive.list.selection),
+        Some(Command::Parked(ParkedCommand::Redrive(redrive))) => redrive.confirm.check(&redrive.messages.selection),
         other => panic!("{other:?}"),
     };
     assert!(check(&["parked", "redrive", "--yes"]).is_err());
@@ -62,7 +67,7 @@ fn what_changes_something_needs_to_be_told_which() {
 }
 
 #[tokio::test]
-async fn a_deployment_must_be_named() {
+async fn a_deployment_is_required() {
     let Some(Command::Parked(command)) = parse(&["parked", "list", "--region", "eu-central-1"]).unwrap().command else {
         panic!("another command");
     };
@@ -71,8 +76,8 @@ async fn a_deployment_must_be_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_parked_message_is_listed_without_its_text_and_sent_again_when_told_so() {
-    let (lab, conversation) = talking().await;
+async fn a_parked_message_is_listed_without_its_text_and_redriven_with_yes() {
+    let (lab, conversation) = lab_with_conversation().await;
     lab.gateway().fail_next(StatusCode::BAD_REQUEST, HeaderMap::new(), r#"{"error":{"code":"blocked_words"}}"#);
     lab.liveengage().say(&conversation, "the parcel is at the door").unwrap();
     lab.settled().await;
@@ -95,7 +100,7 @@ async fn a_parked_message_is_listed_without_its_text_and_sent_again_when_told_so
     lab.settled().await;
     assert!(!received(&lab).await.contains(&"the parcel is at the door".to_owned()));
 
-    assert!(dry.warnings.iter().any(|said| said.contains("does not pass by itself") && said.ends_with(id)), "{dry:?}");
+    assert!(dry.warnings.iter().any(|said| said.contains("a permanent reason") && said.ends_with(id)), "{dry:?}");
     lab.gateway().fail_next(StatusCode::BAD_REQUEST, HeaderMap::new(), r#"{"error":{"code":"blocked_words"}}"#);
     let again = run(&lab, &[&of_conversation[..], &["--yes", "--wait=1h"]].concat()).await.unwrap();
     assert!(
@@ -107,20 +112,20 @@ async fn a_parked_message_is_listed_without_its_text_and_sent_again_when_told_so
     let waiting = run(&lab, &["parked", "redrive", id, "--wait"]).await.unwrap();
     assert!(waiting.warnings.contains(&"--wait does nothing without --yes.".to_owned()), "{waiting:?}");
     let mistyped = run(&lab, &["parked", "redrive", id, "--yes", "--wait", "30m"]).await.unwrap_err();
-    assert_eq!(mistyped, "30m is no id: write --wait=30m, with an equals sign");
+    assert_eq!(mistyped, "30m is not an id: write --wait=30m, with an equals sign");
     let sent = run(&lab, &["parked", "redrive", id, "--yes", "--wait=1h"]).await.unwrap();
     assert!(sent.complete && sent.text.contains("delivered"), "{sent:?}");
     lab.settled().await;
     assert_eq!(received(&lab).await, ["the parcel is at the door"]);
     assert_eq!(run(&lab, &["parked", "list", "--line", "sms-lab"]).await.unwrap().text, "0 parked\n");
     let nothing = run(&lab, &["parked", "redrive", "--all"]).await.unwrap();
-    assert_eq!(nothing.warnings, ["Nothing was sent: there is nothing to be sent."]);
+    assert_eq!(nothing.warnings, ["No messages match: nothing was sent."]);
     let gone = run(&lab, &["parked", "redrive", id, "--yes"]).await.unwrap();
     assert!(!gone.complete && gone.warnings[0].contains(id), "{gone:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mistyped_line_or_account_is_told_from_one_without_messages() {
+async fn an_unknown_line_or_account_is_reported() {
     let lab = Lab::start(LabOptions::default()).await.unwrap();
     let endpoints = lab.aws().endpoints();
     let queue = |name: &str| format!("{}/000000000000/{name}", endpoints.sqs);
@@ -154,15 +159,15 @@ async fn a_mistyped_line_or_account_is_told_from_one_without_messages() {
     let of_conversation = ["parked", "list", "--conversation", "c-1", "--account", "72419038"];
     let error = run(&lab, &[&of_conversation[..], &described].concat()).await.unwrap_err();
     assert!(
-        error.ends_with("of 72419038. The stack has no account 72419038 (LiveEngageAccounts: 72419083)."),
+        error.ends_with("of account 72419038. The stack has no account 72419038 (LiveEngageAccounts: 72419083)."),
         "{error}"
     );
     std::fs::remove_file(&file).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_parked_message_is_deleted_when_told_so() {
-    let (lab, conversation) = talking().await;
+async fn a_parked_message_is_deleted_with_yes_only() {
+    let (lab, conversation) = lab_with_conversation().await;
     lab.gateway().fail_next(StatusCode::BAD_REQUEST, HeaderMap::new(), "{}");
     lab.liveengage().say(&conversation, "never mind").unwrap();
     lab.settled().await;
@@ -173,17 +178,15 @@ async fn a_parked_message_is_deleted_when_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dead_letters_are_counted_and_moved_back_when_told_so() {
-    let (lab, _) = talking().await;
+async fn dead_letters_are_counted_and_moved_back_with_yes() {
+    let (lab, _) = lab_with_conversation().await;
     let now = SystemClock.now();
     let body = json!({
         "task": "channel_event_v1", "line": "sms-lab", "correlation": "r-9", "accepted_at": now,
-        "event": {"id": "mo-900", "user": PHONE, "at": now, "content": {"kind": "text", "text": "found again"}},
+        "event": {"id": "mo-900", "part": 0, "user": PHONE, "at": now, "content": {"kind": "text", "text": "found again"}},
     });
     let letters = lab.aws().queue(TO_LIVEENGAGE_DEAD_LETTERS).unwrap();
-    let (group, deduplication_id) = ("g".to_owned(), "d".to_owned());
-    let attributes = connector_lab::aws::fifo::MessageAttributes::default();
-    letters.send(NewMessage { body: body.to_string(), group, deduplication_id, attributes }).unwrap();
+    letters.send(NewMessage::new("g", "d", body.to_string())).unwrap();
 
     for _ in 0..2 {
         let list = run(&lab, &["dead-letters", "list"]).await.unwrap();
@@ -196,7 +199,7 @@ async fn dead_letters_are_counted_and_moved_back_when_told_so() {
     assert!(dry.warnings[0].starts_with("Nothing was moved"), "{dry:?}");
     assert_eq!((letters.counts().total(), lab.aws().queue(TO_LIVEENGAGE).unwrap().counts().total()), (1, 0));
     let none = run(&lab, &["dead-letters", "redrive", "--all", "--queue", "to-channel"]).await.unwrap();
-    assert_eq!(none.warnings, ["Nothing was moved: there is nothing to be moved."]);
+    assert_eq!(none.warnings, ["No messages match: nothing was moved."]);
     let moved = run(&lab, &["dead-letters", "redrive", "--all", "--fresh", "--yes"]).await.unwrap();
     assert!(moved.complete, "{moved:?}");
     lab.settled().await;

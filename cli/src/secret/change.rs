@@ -1,4 +1,4 @@
-//! `connector secret put` and `rollback`: a new version of a secret.
+//! `connector secret put` and `rollback`: store a new version of a secret.
 
 use std::path::{Path, PathBuf};
 
@@ -17,9 +17,9 @@ use serde_json::json;
 use super::{
     OwnerArguments,
     check::{problems, report},
-    doubts::doubts,
     source,
     target::{SecretTarget, SecretTargetArguments},
+    warnings::field_warnings,
 };
 use crate::output::{Report, age, seconds};
 
@@ -29,17 +29,18 @@ pub(crate) struct PutArguments {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    what: What,
-    /// Encrypt a new secret with this key of KMS (its ARN, id or alias), and not with the account's default one: the stack's KmsKeyArn,
-    /// which a description of the stack names, too.
+    arguments: ChangeArguments,
+    /// Encrypt a new secret with this KMS key (its ARN, id or alias). Default: the stack parameter KmsKeyArn if
+    /// --stack-outputs is given, or else the account's default key.
     #[arg(long, value_name = "KEY", help_heading = "What to do")]
     kms_key_id: Option<String>,
-    /// Change `consumer_id_key`, `account_id` or `channel` of a line: everybody becomes a new consumer without a history.
+    /// Change `consumer_id_key`, `account_id` or `channel` of a line. Every consumer then becomes a new one without a
+    /// history.
     #[arg(long, help_heading = "What to do")]
     new_consumers: bool,
-    /// Store the secret although a rotation is under way. What was the previous secret until now is refused from then on. What was
-    /// current until now is not: it becomes the previous one, and is still believed for a day. Put the same secret once more with
-    /// this to end that, too.
+    /// Store the secret although a rotation is in progress. The previous secret is refused from then on. The current
+    /// secret becomes the previous one, which is accepted for another day. To end that too, put the same secret again
+    /// with this option.
     #[arg(long, help_heading = "What to do")]
     drop_previous: bool,
 }
@@ -47,16 +48,16 @@ pub(crate) struct PutArguments {
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArguments {
     #[command(flatten)]
-    what: What,
+    arguments: ChangeArguments,
 }
 
 #[derive(Debug, Args)]
-struct What {
+struct ChangeArguments {
     #[command(flatten)]
     owner: OwnerArguments,
     #[command(flatten)]
     target: SecretTargetArguments,
-    /// Do it.
+    /// Make the change. Without this option nothing is changed.
     #[arg(long, help_heading = "What to do")]
     yes: bool,
     /// Print JSON.
@@ -66,39 +67,43 @@ struct What {
 
 impl PutArguments {
     /// # Errors
-    /// A sentence.
+    /// A message for the operator.
     pub(crate) async fn run(&self, now: Timestamp) -> Result<Report, String> {
-        let owner = self.what.owner.required()?;
-        if self.file == Path::new("-") && self.what.target.reads_standard_input() {
+        let owner = self.arguments.owner.required()?;
+        if self.file == Path::new("-") && self.arguments.target.reads_standard_input() {
             return Err("the secret and the stack can't both come from standard input".to_owned());
         }
         let source = source::read(&self.file)?;
         let found = problems(&owner, &source.secret);
-        let warnings: Vec<_> = source.warnings.into_iter().chain(doubts(&source.secret, &found)).collect();
+        let warnings: Vec<_> = source.warnings.into_iter().chain(field_warnings(&source.secret, &found)).collect();
         if !found.is_empty() {
-            let mut refused = report(&owner.to_string(), &found, self.what.json);
+            let mut refused = report(&owner.to_string(), &found, self.arguments.json);
             refused.warnings = warnings;
             refused.warnings.push("Nothing was stored.".to_owned());
             return Ok(refused);
         }
-        let target = self.what.target.target(&owner).await?.with_key_of_new(self.kms_key_id.clone());
+        let target = self.arguments.target.target(&owner).await?.with_key_of_new(self.kms_key_id.clone());
         let stored = target.stored().await?;
         if let (Some(key), Some(_)) = (&self.kms_key_id, &stored) {
             let name = &target.name;
             return Err(format!(
-                "{name} exists, and only a new secret is given a key. Nothing was stored. `aws secretsmanager update-secret --secret-id \
-                 {name} --kms-key-id {key}` changes its key; then put it without --kms-key-id."
+                "{name} exists, and --kms-key-id is for new secrets only. Nothing was stored. To change its key, run `aws \
+                 secretsmanager update-secret --secret-id {name} --kms-key-id {key}`. Then put the secret without --kms-key-id."
             ));
         }
-        let mut judged = judge(&owner, &source.secret, stored.as_ref(), now).map_err(|error| error.to_string())?;
-        let believed = stored.as_ref().and_then(|stored| previous_until(stored, now));
-        if judged.kind == Kind::Nothing && self.drop_previous && believed.is_some() {
-            // Stored twice it is the previous version, too.
-            judged.kind = Kind::Replace;
+        let mut change = judge(&owner, &source.secret, stored.as_ref(), now).map_err(|error| error.to_string())?;
+        let accepted_until = stored.as_ref().and_then(|stored| previous_until(stored, now));
+        if change.kind == Kind::Nothing && self.drop_previous && accepted_until.is_some() {
+            // Storing the same value again makes it the previous version too.
+            change.kind = Kind::Replace;
         }
-        let change =
-            Change { judged, secret: &source.secret, stored: stored.as_ref(), drops_previous: self.drop_previous };
-        let mut report = change.make(&self.what, &target, |danger| self.accepts(danger), now).await?;
+        let change = SecretUpdate {
+            change,
+            secret: &source.secret,
+            stored: stored.as_ref(),
+            drops_previous: self.drop_previous,
+        };
+        let mut report = change.make(&self.arguments, &target, |danger| self.accepts(danger), now).await?;
         report.warnings.splice(0..0, warnings);
         Ok(report)
     }
@@ -113,23 +118,23 @@ impl PutArguments {
 
 impl RollbackArguments {
     /// # Errors
-    /// A sentence.
+    /// A message for the operator.
     pub(crate) async fn run(&self, now: Timestamp) -> Result<Report, String> {
-        let owner = self.what.owner.required()?;
-        let target = self.what.target.target(&owner).await?;
+        let owner = self.arguments.owner.required()?;
+        let target = self.arguments.target.target(&owner).await?;
         let name = &target.name;
         let stored = target.existing().await?;
         let previous = stored.previous.as_ref().ok_or_else(|| format!("{name} has no previous version"))?;
         let found = problems(&owner, &previous.value);
         if !found.is_empty() {
-            let mut refused = report(&owner.to_string(), &found, self.what.json);
-            refused.warnings.push("That is the previous version. Nothing was stored.".to_owned());
+            let mut refused = report(&owner.to_string(), &found, self.arguments.json);
+            refused.warnings.push("The previous version is invalid. Nothing was stored.".to_owned());
             return Ok(refused);
         }
-        let judged = judge(&owner, &previous.value, Some(&stored), now).map_err(|error| error.to_string())?;
-        let change = Change { judged, secret: &previous.value, stored: Some(&stored), drops_previous: false };
-        // It was in use before: with it people get their names back.
-        let mut report = change.make(&self.what, &target, |_| true, now).await?;
+        let change = judge(&owner, &previous.value, Some(&stored), now).map_err(|error| error.to_string())?;
+        let change = SecretUpdate { change, secret: &previous.value, stored: Some(&stored), drops_previous: false };
+        // The previous version was in use before, so it restores the consumers' names at LivePerson.
+        let mut report = change.make(&self.arguments, &target, |_| true, now).await?;
         if let Some(written) = previous.created_at {
             let age = age(now.duration_since(written));
             report.warnings.insert(0, format!("The previous version was written {} ({age} ago).", seconds(written)));
@@ -138,32 +143,32 @@ impl RollbackArguments {
     }
 }
 
-/// A secret in place of what is stored.
-struct Change<'a> {
-    judged: SecretChange,
+/// A new version in place of the stored one.
+struct SecretUpdate<'a> {
+    change: SecretChange,
     secret: &'a SecretString,
     stored: Option<&'a StoredSecret>,
-    /// Whether the operator wants to be rid of an older secret.
+    /// Whether the operator wants the previous secret to be refused.
     drops_previous: bool,
 }
 
-impl Change<'_> {
+impl SecretUpdate<'_> {
     async fn make(
         &self,
-        what: &What,
+        arguments: &ChangeArguments,
         target: &SecretTarget,
         accepts: impl Fn(&Danger) -> bool,
         now: Timestamp,
     ) -> Result<Report, String> {
-        let change = &self.judged;
+        let change = &self.change;
         let refused: Vec<_> = change.dangers.iter().filter(|danger| !accepts(danger)).map(sentence).collect();
-        let is_made = what.yes && refused.is_empty();
+        let is_made = arguments.yes && refused.is_empty();
         if is_made {
             let outcome = carry_out(change, &target.store, &target.name, self.secret).await;
             outcome.map_err(|error| target.not_written(&error, change.kind))?;
         }
         let complete = refused.is_empty();
-        let report = if what.json {
+        let report = if arguments.json {
             let kind = match change.kind {
                 Kind::Create => "create",
                 Kind::Replace => "replace",
@@ -173,7 +178,7 @@ impl Change<'_> {
                 "secret": target.name, "dry_run": !is_made, "change": kind, "fields": change.fields, "refused": refused,
             }))
         } else {
-            Report::done(self.told(target))
+            Report::done(self.summary(target))
         };
         let mut warnings = target.warnings.clone();
         warnings.extend(refused);
@@ -181,7 +186,7 @@ impl Change<'_> {
             if is_made {
                 warnings.extend(self.next(now));
             } else if complete {
-                warnings.push("Nothing was stored. With --yes it is.".to_owned());
+                warnings.push("Nothing was stored. Add --yes to store it.".to_owned());
             } else {
                 warnings.push("Nothing was stored.".to_owned());
             }
@@ -189,8 +194,8 @@ impl Change<'_> {
         Ok(Report { warnings, complete, ..report })
     }
 
-    fn told(&self, target: &SecretTarget) -> String {
-        let (change, name) = (&self.judged, target.place());
+    fn summary(&self, target: &SecretTarget) -> String {
+        let (change, name) = (&self.change, target.location());
         let fields = change.fields.join(", ");
         match change.kind {
             Kind::Create => {
@@ -198,23 +203,21 @@ impl Change<'_> {
                 format!("{name}: a new secret with {fields}{key}\n")
             }
             Kind::Replace if fields.is_empty() => {
-                format!("{name}: the same once more, in place of the previous version\n")
+                format!("{name}: the same value again, so that it replaces the previous version too\n")
             }
             Kind::Replace => format!("{name}: a new version. Changed: {fields}\n"),
-            Kind::Nothing => format!("{name}: holds this already\n"),
+            Kind::Nothing => format!("{name}: already has this value\n"),
         }
     }
 
-    /// What follows once it is stored.
+    /// The consequences of a stored version.
     fn next(&self, now: Timestamp) -> Vec<String> {
         let Some(stored) = self.stored else { return vec!["Stored. A function reads it when it starts.".to_owned()] };
         let minutes = FRESH_FOR.as_mins();
-        if self.judged.fields.is_empty() {
-            return vec![format!(
-                "Stored. The secret before is refused by every function in {minutes} minutes at the latest."
-            )];
+        if self.change.fields.is_empty() {
+            return vec![format!("Stored. Every function refuses the previous secret within {minutes} minutes.")];
         }
-        // What was current is the previous one now.
+        // The version that was current is now the previous one.
         let after = StoredSecret {
             previous: Some(stored.current.clone()),
             current: StoredVersion { created_at: Some(now), ..stored.current.clone() },
@@ -222,13 +225,13 @@ impl Change<'_> {
         let until = previous_until(&after, now).map(seconds).unwrap_or_default();
         if self.drops_previous {
             return vec![format!(
-                "Stored. Every function uses it in {minutes} minutes at the latest. What was current until now is still believed until \
-                 {until}; put the same once more with --drop-previous to end that, too."
+                "Stored. Every function uses it within {minutes} minutes. The secret that was current until now is still accepted \
+                 until {until}. To end that, put the same secret again with --drop-previous."
             )];
         }
         vec![format!(
-            "Stored. Every function uses it in {minutes} minutes at the latest. Incoming webhooks may be signed with the secret before \
-             until {until}."
+            "Stored. Every function uses it within {minutes} minutes. Webhooks signed with the previous secret are accepted until \
+             {until}."
         )]
     }
 }
@@ -236,13 +239,14 @@ impl Change<'_> {
 fn sentence(danger: &Danger) -> String {
     match danger {
         Danger::NewConsumers { fields } => format!(
-            "{} would change. Consumers' names at LivePerson are made of it: everybody would be a new consumer without a history. With \
-             --new-consumers it is done all the same.",
+            "{} would change. LivePerson's names of the consumers are derived from it: every consumer would become a new one \
+             without a history. Add --new-consumers to store it anyway.",
             fields.join(", ")
         ),
         Danger::DropsPrevious { until } => format!(
-            "A rotation is under way: what is signed with the previous secret is believed until {}, and would be refused from now on. \
-             Wait until then, or roll back first if the current secret is wrong. With --drop-previous it is stored all the same.",
+            "A rotation is in progress: webhooks signed with the previous secret are accepted until {}, and would be refused \
+             from now on. Wait until then, or roll back first if the current secret is wrong. Add --drop-previous to store it \
+             anyway.",
             seconds(*until)
         ),
     }

@@ -1,4 +1,4 @@
-//! `connector secret check`: what of a secret is wrong.
+//! `connector secret check`: finds the wrong fields of a secret.
 
 use std::{
     collections::BTreeSet,
@@ -6,22 +6,18 @@ use std::{
 };
 
 use clap::Args;
-use connector::{
-    app::secret_change::SecretOwner,
-    channel,
-    domain::{
-        id::{AccountId, InvalidId, LineId},
-        settings::WrongField,
-    },
-};
+use connector::{app::secret_change::SecretOwner, domain::id::LineId};
+use connector_channels as channel;
+use connector_liveengage::id::AccountId;
+use connector_message::{id::InvalidId, settings::WrongField};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::{
     OwnerArguments,
-    doubts::{doubts, placeholders},
     reference::{at, channel_of, reference, remove, set},
     source,
+    warnings::{field_warnings, placeholders},
 };
 use crate::output::{Report, table};
 
@@ -39,31 +35,31 @@ pub(crate) struct CheckArguments {
 
 impl CheckArguments {
     /// # Errors
-    /// A sentence: the file can't be read.
+    /// A message for the operator if the file can't be read.
     pub(crate) fn run(&self) -> Result<Report, String> {
         let source = source::read(&self.file)?;
-        let (owner, called) = match self.owner.named() {
+        let (owner, name) = match self.owner.named() {
             Some(owner) => (owner.clone(), owner.to_string()),
             None => owner_of(&source.secret, &self.file).map_err(|error| error.to_string())?,
         };
         let problems = problems(&owner, &source.secret);
-        let warnings = source.warnings.into_iter().chain(doubts(&source.secret, &problems)).collect();
-        Ok(Report { warnings, ..report(&called, &problems, self.json) })
+        let warnings = source.warnings.into_iter().chain(field_warnings(&source.secret, &problems)).collect();
+        Ok(Report { warnings, ..report(&name, &problems, self.json) })
     }
 }
 
-/// Something that is wrong with a secret. Never holds a value of it.
+/// A problem of a secret. Never contains a value of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// The path of the field.
     pub(crate) field: String,
-    /// What is wrong with it.
+    /// What is wrong with the field.
     pub(crate) wrong: String,
-    /// What belongs there, or what to do.
+    /// The expected value, or what to do.
     pub(crate) expected: String,
 }
 
-/// What was found, for whoever is to mend it.
+/// Reports the problems of a secret.
 pub(crate) fn report(owner: &str, problems: &[Problem], as_json: bool) -> Report {
     let complete = problems.is_empty();
     if as_json {
@@ -73,7 +69,7 @@ pub(crate) fn report(owner: &str, problems: &[Problem], as_json: bool) -> Report
         return Report { complete, ..Report::json(&json!({"owner": owner, "valid": complete, "problems": rows})) };
     }
     if complete {
-        return Report::done(format!("{owner}: valid, as a function reads it.\n"));
+        return Report::done(format!("{owner}: valid.\n"));
     }
     let cells = |problem: &Problem| [problem.field.clone(), problem.wrong.clone(), problem.expected.clone()];
     let rows: Vec<_> = problems.iter().map(cells).collect();
@@ -85,11 +81,11 @@ pub(crate) fn report(owner: &str, problems: &[Problem], as_json: bool) -> Report
     Report { complete, ..Report::done(text) }
 }
 
-/// Whose secret it is, by what is in it, and what to call it: a line's has a `line_id`. Without an id that could be one, it is checked as
-/// that of any line or account. Of what can't be read only the file's name is known.
+/// The owner of a secret and its name for messages, as its content shows: the secret of a line has a `line_id`. Without
+/// a valid id it is checked like that of any line or account. An unreadable secret is named after its file.
 ///
 /// # Errors
-/// None today: the ids of the examples are ids.
+/// None in practice: the ids of the examples are valid.
 fn owner_of(secret: &SecretString, file: &Path) -> Result<(SecretOwner, String), InvalidId> {
     let Ok(value) = parse(secret) else {
         let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
@@ -113,19 +109,19 @@ fn owner_of(secret: &SecretString, file: &Path) -> Result<(SecretOwner, String),
 
 fn parse(secret: &SecretString) -> Result<Value, Problem> {
     let object = || "one JSON object, in braces".to_owned();
-    let whole = |wrong: String| Problem { field: "the secret".to_owned(), wrong, expected: object() };
+    let problem = |wrong: String| Problem { field: "the secret".to_owned(), wrong, expected: object() };
     match serde_json::from_str::<Value>(secret.expose_secret()) {
         Ok(value) if value.is_object() => Ok(value),
-        Ok(_) => Err(whole("is not a JSON object".to_owned())),
-        // The place is told, and not what stands there.
-        Err(error) => Err(whole(format!("is not JSON (line {}, column {})", error.line(), error.column()))),
+        Ok(_) => Err(problem("is not a JSON object".to_owned())),
+        // The error gives the position only, because the text may be a secret.
+        Err(error) => Err(problem(format!("is not JSON (line {}, column {})", error.line(), error.column()))),
     }
 }
 
-/// More wrong fields than this are not looked for.
-const MOST_PROBLEMS: usize = 200;
+/// The limit of reported problems.
+const MAX_PROBLEMS: usize = 200;
 
-/// Everything that is wrong: what a function would refuse, and what nobody has filled in.
+/// Everything that is wrong: fields that a function would refuse, and placeholders.
 pub(crate) fn problems(owner: &SecretOwner, secret: &SecretString) -> Vec<Problem> {
     let mut problems = refused(owner, secret);
     if let Ok(value) = parse(secret) {
@@ -137,90 +133,97 @@ pub(crate) fn problems(owner: &SecretOwner, secret: &SecretString) -> Vec<Proble
     problems
 }
 
-/// Everything that a function would refuse. The functions' own reader says what is; as it stops at the first, the field that it names is mended by a
-/// right value, and it reads again.
+/// Everything that a function would refuse. The functions' own reader decides. Because it stops at the first problem,
+/// that field is replaced by a valid value, and the secret is read again.
 fn refused(owner: &SecretOwner, secret: &SecretString) -> Vec<Problem> {
     let mut value = match parse(secret) {
         Ok(value) => value,
         Err(problem) => return vec![problem],
     };
-    let right = reference(owner, channel_of(&value));
+    let reference_secret = reference(owner, channel_of(&value));
     let mut problems = Vec::new();
-    let mut mended = BTreeSet::new();
-    for _ in 0..MOST_PROBLEMS {
+    let mut corrected = BTreeSet::new();
+    for _ in 0..MAX_PROBLEMS {
         let Err(wrong) = owner.check(&SecretString::from(value.to_string())) else { return problems };
-        let place = Place::of(&wrong);
-        // What was taken out because it was wrong may now be missing: that is no second problem.
-        if mended.insert(place.path.clone()) {
-            problems.push(place.problem(&wrong, &right, &value));
+        let invalid = InvalidField::of(&wrong);
+        // A field that was removed because it was wrong may now be missing. That is not a second problem.
+        if corrected.insert(invalid.path.clone()) {
+            problems.push(invalid.problem(&wrong, &reference_secret, &value));
         }
-        if !place.mend(&mut value, &right) {
+        if !invalid.correct(&mut value, &reference_secret) {
             return problems;
         }
     }
     problems
 }
 
-/// The place of a wrong field, and what kind of wrong it is.
-struct Place {
+/// A wrong field, and the kind of error.
+struct InvalidField {
     path: String,
-    kind: Kind,
+    kind: FieldError,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FieldError {
     Missing,
     Unknown,
     Wrong,
 }
 
-impl Place {
+impl InvalidField {
     fn of(wrong: &WrongField) -> Self {
         let missing = wrong.rule.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
         match missing {
-            Some(name) if wrong.field == "the secret" => Self { path: name.to_owned(), kind: Kind::Missing },
-            Some(name) => Self { path: format!("{}.{name}", wrong.field), kind: Kind::Missing },
-            None if wrong.rule.starts_with("unknown field") => Self { path: wrong.field.clone(), kind: Kind::Unknown },
-            None => Self { path: wrong.field.clone(), kind: Kind::Wrong },
+            Some(name) if wrong.field == "the secret" => Self { path: name.to_owned(), kind: FieldError::Missing },
+            Some(name) => Self { path: format!("{}.{name}", wrong.field), kind: FieldError::Missing },
+            None if wrong.rule.starts_with("unknown field") => {
+                Self { path: wrong.field.clone(), kind: FieldError::Unknown }
+            }
+            None => Self { path: wrong.field.clone(), kind: FieldError::Wrong },
         }
     }
 
-    fn problem(&self, wrong: &WrongField, right: &Value, value: &Value) -> Problem {
+    fn problem(&self, wrong: &WrongField, reference_secret: &Value, value: &Value) -> Problem {
         let rule = match self.kind {
-            Kind::Missing => "is missing".to_owned(),
-            Kind::Unknown => "is unknown".to_owned(),
-            Kind::Wrong => wrong.rule.clone(),
+            FieldError::Missing => "is missing".to_owned(),
+            FieldError::Unknown => "is unknown".to_owned(),
+            FieldError::Wrong => wrong.rule.clone(),
         };
         let expected = match self.kind {
-            Kind::Unknown => {
+            FieldError::Unknown => {
                 let parent = self.path.rsplit_once('.').map(|(parent, _)| parent);
                 let fields = |all: &Value| all.as_object().map(|all| all.keys().cloned().collect::<Vec<_>>());
-                let known = parent.map_or(Some(right), |parent| at(right, parent)).and_then(fields).unwrap_or_default();
+                let known = parent
+                    .map_or(Some(reference_secret), |parent| at(reference_secret, parent))
+                    .and_then(fields)
+                    .unwrap_or_default();
                 let there = parent.map_or(Some(value), |parent| at(value, parent)).and_then(fields).unwrap_or_default();
-                let free: Vec<_> = known.into_iter().filter(|name| !there.contains(name)).collect();
-                if free.is_empty() {
-                    "nothing: take it out".to_owned()
+                let unused: Vec<_> = known.into_iter().filter(|name| !there.contains(name)).collect();
+                if unused.is_empty() {
+                    "nothing: remove the field".to_owned()
                 } else {
-                    format!("nothing, or one of: {}", free.join(", "))
+                    format!("nothing, or one of: {}", unused.join(", "))
                 }
             }
-            Kind::Missing | Kind::Wrong => match at(right, &self.path) {
-                Some(right) => described(right) + requirement(&self.path, right, at(value, &self.path)),
-                None => "see the README".to_owned(),
+            FieldError::Missing | FieldError::Wrong => match at(reference_secret, &self.path) {
+                Some(reference_secret) => {
+                    described(reference_secret) + requirement(&self.path, reference_secret, at(value, &self.path))
+                }
+                None => "see docs/reference/line-secret.md".to_owned(),
             },
         };
         Problem { field: self.path.clone(), wrong: rule, expected }
     }
 
-    /// Puts something right in its place. Not, if nothing right is known.
-    fn mend(&self, value: &mut Value, right: &Value) -> bool {
-        if self.kind == Kind::Unknown {
+    /// Replaces the field by a valid value. Returns false if no valid value is known.
+    fn correct(&self, value: &mut Value, reference_secret: &Value) -> bool {
+        if self.kind == FieldError::Unknown {
             return remove(value, &self.path).is_some();
         }
-        let Some(replacement) = at(right, &self.path) else { return remove(value, &self.path).is_some() };
+        let Some(replacement) = at(reference_secret, &self.path) else { return remove(value, &self.path).is_some() };
         let before = at(value, &self.path).cloned();
         if before.as_ref() == Some(replacement) {
-            // Right by itself, and wrong beside something else.
+            // The value is valid alone but not in combination with another field.
             return remove(value, &self.path).is_some();
         }
         set(value, &self.path, replacement.clone());
@@ -228,11 +231,11 @@ impl Place {
     }
 }
 
-/// What is to be heeded where an example alone doesn't show what is wrong with the value that is there.
-fn requirement(path: &str, right: &Value, there: Option<&Value>) -> &'static str {
+/// A requirement that the example alone doesn't show for the present value.
+fn requirement(path: &str, reference_secret: &Value, there: Option<&Value>) -> &'static str {
     match there {
-        Some(Value::Number(_) | Value::Bool(_)) if right.is_string() => "; must be in quotes",
-        // Accounts' ids have the same form.
+        Some(Value::Number(_) | Value::Bool(_)) if reference_secret.is_string() => "; must be in quotes",
+        // Account ids have the same form.
         Some(Value::String(id)) if matches!(path, "account_id" | "line_id") && LineId::new(id.as_str()).is_err() => {
             "; 1 to 64 letters, digits, - and _; no spaces"
         }
@@ -240,10 +243,10 @@ fn requirement(path: &str, right: &Value, there: Option<&Value>) -> &'static str
     }
 }
 
-/// What a right value looks like.
-fn described(right: &Value) -> String {
-    match right {
-        Value::String(example) => format!("a text: {example}"),
+/// Describes a valid value.
+fn described(reference_secret: &Value) -> String {
+    match reference_secret {
+        Value::String(example) => format!("a string: {example}"),
         Value::Bool(_) => "true or false".to_owned(),
         Value::Number(_) => "a number".to_owned(),
         Value::Array(list) => match list.first() {

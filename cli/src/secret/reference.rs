@@ -1,21 +1,22 @@
-//! A right secret of each kind with every field: what a field must be is shown by it.
+//! A valid secret of each kind with every field. It shows what a field must contain.
 
-use connector::{app::secret_change::SecretOwner, channel};
+use connector::app::secret_change::SecretOwner;
+use connector_channels as channel;
 use serde_json::Value;
 
-/// How a value begins that whoever sets the connector up makes up.
-pub(crate) const CHOSEN: &str = "Yours to choose";
+/// The prefix of the value of a field that the operator makes up.
+pub(crate) const USER_CHOSEN: &str = "Yours to choose";
 
 /// The settings of each channel.
 const CHANNELS: [(&str, &str); 2] =
     [("sms", include_str!("reference/sms.json")), ("whatsapp", include_str!("reference/whatsapp.json"))];
 
-/// Whether the settings of the channel of this name are known here, field by field.
+/// Whether the fields of this channel are listed here.
 pub(crate) fn is_listed(channel: &str) -> bool {
     CHANNELS.iter().any(|(name, _)| *name == channel)
 }
 
-/// A right secret of this owner; a line's on this channel.
+/// A valid secret of this owner; for a line, on this channel.
 pub(crate) fn reference(owner: &SecretOwner, channel: &str) -> Value {
     match owner {
         SecretOwner::Account(id) => {
@@ -35,46 +36,46 @@ pub(crate) fn reference(owner: &SecretOwner, channel: &str) -> Value {
     }
 }
 
-/// The channel that a line's secret is meant for: the one it names, or else one whose settings it has.
+/// The channel of a line's secret: the one that it names, or else the one whose settings it has.
 pub(crate) fn channel_of(line: &Value) -> &'static str {
     let named = line.get("channel").and_then(Value::as_str).and_then(channel::by_name);
     let known = || channel::ALL.iter().copied().find(|channel| line.get(channel.name()).is_some());
     named.or_else(known).map_or("sms", |channel| channel.name())
 }
 
-/// The files are checked by a test.
+/// A test checks these files.
 fn parse(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()
 }
 
-/// The value at a path such as `sms.media_hosts[1]`; what is in a list counts as the list.
+/// The value at a path such as `sms.media_hosts[1]`. A path into a list returns the list.
 pub(crate) fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     names(path).try_fold(value, |value, name| value.get(name))
 }
 
-/// The names of the fields on a path, without places in lists: these end it.
+/// The names of the fields of a path. An index ends it.
 fn names(path: &str) -> impl Iterator<Item = &str> {
     path.split('[').next().unwrap_or(path).split('.')
 }
 
-/// Sets the value at a path; where something on the way to it is no object, nothing is done.
+/// Sets the value at a path. Does nothing if a parent is not an object.
 pub(crate) fn set(value: &mut Value, path: &str, new: Value) {
     let names: Vec<_> = names(path).collect();
-    let Some((last, way)) = names.split_last() else { return };
-    let place = way.iter().try_fold(value, |value, name| value.get_mut(*name));
+    let Some((last, parents)) = names.split_last() else { return };
+    let place = parents.iter().try_fold(value, |value, name| value.get_mut(*name));
     if let Some(object) = place.and_then(Value::as_object_mut) {
         object.insert((*last).to_owned(), new);
     }
 }
 
-/// Takes the value at a path away.
+/// Removes the value at a path.
 pub(crate) fn remove(value: &mut Value, path: &str) -> Option<Value> {
     let names: Vec<_> = names(path).collect();
-    let (last, way) = names.split_last()?;
-    way.iter().try_fold(value, |value, name| value.get_mut(*name))?.as_object_mut()?.remove(*last)
+    let (last, parents) = names.split_last()?;
+    parents.iter().try_fold(value, |value, name| value.get_mut(*name))?.as_object_mut()?.remove(*last)
 }
 
-/// The paths of all fields below an object, its own first: `routing`, `routing.skill_id`, ...
+/// The paths of all fields of an object, parents first: `routing`, `routing.skill_id`, ...
 pub(crate) fn paths(value: &Value) -> Vec<String> {
     let mut all = Vec::new();
     for (name, inner) in value.as_object().into_iter().flatten() {
@@ -86,7 +87,8 @@ pub(crate) fn paths(value: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use connector::domain::id::{AccountId, LineId};
+    use connector::domain::id::LineId;
+    use connector_liveengage::id::AccountId;
     use secrecy::SecretString;
 
     use super::*;
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_channel_of_this_build_has_a_reference_that_a_function_accepts() {
+    fn a_function_accepts_the_reference_of_every_channel() {
         let line = SecretOwner::Line(LineId::new("some-line").unwrap());
         for channel in channel::ALL {
             assert_eq!(check(&line, &reference(&line, channel.name())), Ok(()), "{}", channel.name());
@@ -107,7 +109,7 @@ mod tests {
 
     /// Serde lists the fields of an object when it meets an unknown one.
     #[test]
-    fn the_reference_has_every_field() {
+    fn the_reference_contains_every_field() {
         let line = SecretOwner::Line(LineId::new("some-line").unwrap());
         let account = SecretOwner::Account(AccountId::new("7").unwrap());
         let mut looked_at = 0;
@@ -120,7 +122,7 @@ mod tests {
                 let unknown = format!("{object}.no_such_field");
                 set(&mut with_more, unknown.trim_start_matches('.'), Value::Null);
                 let error = check(owner, &with_more).unwrap_err();
-                // Our own reader of a line's top says no names.
+                // The reader of a line's top-level fields lists no names.
                 let Some((_, listed)) = error.split_once(", expected ") else { continue };
                 for field in listed.split('`').skip(1).step_by(2) {
                     looked_at += 1;

@@ -1,4 +1,4 @@
-//! `connector secret show`: what is stored, without a value of it.
+//! `connector secret show`: shows what is stored, without values.
 
 use clap::Args;
 use connector::{
@@ -18,7 +18,7 @@ use super::{
 use crate::output::{Report, age, or_dash, seconds, table};
 
 #[derive(Debug, Args)]
-pub(crate) struct ShowArguments {
+pub(crate) struct ShowSecretArguments {
     #[command(flatten)]
     owner: OwnerArguments,
     #[command(flatten)]
@@ -28,9 +28,9 @@ pub(crate) struct ShowArguments {
     json: bool,
 }
 
-impl ShowArguments {
+impl ShowSecretArguments {
     /// # Errors
-    /// A sentence.
+    /// A message for the operator.
     pub(crate) async fn run(&self, now: Timestamp) -> Result<Report, String> {
         let owner = self.owner.required()?;
         let target = self.target.target(&owner).await?;
@@ -52,48 +52,48 @@ impl ShowArguments {
         let wrong = problems(&owner, &stored.current.value);
         if !wrong.is_empty() {
             shown.complete = false;
-            shown.warnings.push("No function starts with the current version:".to_owned());
+            shown.warnings.push("No function accepts the current version:".to_owned());
             shown.warnings.push(report(&owner.to_string(), &wrong, false).text);
         }
         Ok(shown)
     }
 }
 
-/// A version, without what it holds.
+/// A version, without its content.
 struct Version {
     stage: &'static str,
     id: String,
     written: Option<Timestamp>,
-    /// How long webhooks may be signed with it.
-    believed: Believed,
+    /// Whether and how long webhooks signed with it are accepted.
+    webhooks: WebhookAcceptance,
     valid: bool,
 }
 
 #[derive(Clone, Copy)]
-enum Believed {
+enum WebhookAcceptance {
     Always,
     Until(Timestamp),
     NoMore,
 }
 
 fn versions(owner: &SecretOwner, stored: &StoredSecret, now: Timestamp) -> Vec<Version> {
-    let version = |stage, version: &StoredVersion, believed| Version {
+    let version = |stage, version: &StoredVersion, webhooks| Version {
         stage,
         id: version.id.clone(),
         written: version.created_at,
-        believed,
+        webhooks,
         valid: owner.check(&version.value).is_ok(),
     };
-    let until = previous_until(stored, now).map_or(Believed::NoMore, Believed::Until);
+    let until = previous_until(stored, now).map_or(WebhookAcceptance::NoMore, WebhookAcceptance::Until);
     let previous = stored.previous.as_ref().map(|previous| version("AWSPREVIOUS", previous, until));
-    std::iter::once(version("AWSCURRENT", &stored.current, Believed::Always)).chain(previous).collect()
+    std::iter::once(version("AWSCURRENT", &stored.current, WebhookAcceptance::Always)).chain(previous).collect()
 }
 
 impl Version {
-    fn believed(&self) -> String {
-        match self.believed {
-            Believed::Always if self.valid => "believed".to_owned(),
-            Believed::Until(until) if self.valid => format!("believed until {}", seconds(until)),
+    fn webhooks(&self) -> String {
+        match self.webhooks {
+            WebhookAcceptance::Always if self.valid => "believed".to_owned(),
+            WebhookAcceptance::Until(until) if self.valid => format!("believed until {}", seconds(until)),
             _ => "not believed".to_owned(),
         }
     }
@@ -107,14 +107,14 @@ impl Version {
             self.id.clone(),
             or_dash(written.as_deref()),
             or_dash(age.as_deref()),
-            self.believed(),
+            self.webhooks(),
             valid.to_owned(),
         ]
     }
 
     fn json(&self) -> Value {
         json!({
-            "stage": self.stage, "version": self.id, "written_at": self.written, "webhooks": self.believed(),
+            "stage": self.stage, "version": self.id, "written_at": self.written, "webhooks": self.webhooks(),
             "valid": self.valid,
         })
     }
@@ -129,7 +129,7 @@ struct Field {
 }
 
 fn fields(stored: &StoredSecret) -> Vec<Field> {
-    // What is no JSON has no fields to show.
+    // Invalid JSON has no fields to show.
     let parse =
         |version: &StoredVersion| serde_json::from_str::<Value>(version.value.expose_secret()).unwrap_or_default();
     let current = parse(&stored.current);
@@ -157,7 +157,7 @@ fn fields(stored: &StoredSecret) -> Vec<Field> {
 impl Field {
     fn cells(&self) -> [String; 3] {
         let previous = or_dash(self.previous.as_deref());
-        let previous = if self.differs { format!("{previous}, another") } else { previous };
+        let previous = if self.differs { format!("{previous}, different") } else { previous };
         [self.path.clone(), or_dash(self.current.as_deref()), previous]
     }
 
@@ -166,7 +166,7 @@ impl Field {
     }
 }
 
-/// That a value is there, and how much of it.
+/// Describes that a value exists, and its size.
 fn size(value: &Value) -> String {
     match value {
         Value::String(text) => match text.chars().count() {

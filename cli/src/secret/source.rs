@@ -1,51 +1,51 @@
-//! Where a secret comes from: a file, or standard input.
+//! Reads a secret from a file or from standard input.
 
 use std::{io::Read as _, path::Path};
 
 use secrecy::SecretString;
 
-/// The longest secret that Secrets Manager takes, in bytes.
-const LONGEST: usize = 65_536;
+/// The limit of Secrets Manager in bytes.
+const MAX_BYTES: usize = 65_536;
 
-/// What was read, and what is to be said of the file.
+/// A secret that was read, and warnings about its file.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// The secret, without blanks around it.
+    /// The secret, without surrounding white space.
     pub(crate) secret: SecretString,
-    /// Sentences for standard error.
+    /// Warnings for standard error.
     pub(crate) warnings: Vec<String>,
 }
 
 /// Reads a file, or standard input for `-`.
 ///
 /// # Errors
-/// A sentence that names the file and nothing in it.
+/// A message that names the file but contains nothing of its content.
 pub(crate) fn read(path: &Path) -> Result<Source, String> {
     let name = path.display();
     let mut bytes = Vec::new();
-    // One more than is allowed, to see that it is too long, and not the whole of what somebody has mixed up.
-    let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(1);
+    // One byte more than allowed shows that the file is too long, without reading all of a wrong file.
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut warnings = Vec::new();
     let outcome = if path == Path::new("-") {
         std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
     } else {
         std::fs::File::open(path).and_then(|file| {
             warnings.extend(open_to_others(&file.metadata()?).map(|mode| {
-                format!("{name} can be read by other users (mode {mode:o}): `chmod 600 {name}`, and delete it when it is stored.")
+                format!("{name} can be read by other users (mode {mode:o}): run `chmod 600 {name}`, and delete the file after the secret is stored.")
             }));
             file.take(limit).read_to_end(&mut bytes)
         })
     };
     outcome.map_err(|error| format!("{name} can't be read: {error}"))?;
-    if bytes.len() > LONGEST {
-        return Err(format!("{name} is longer than {LONGEST} bytes, which is the most that a secret can hold"));
+    if bytes.len() > MAX_BYTES {
+        return Err(format!("{name} is longer than {MAX_BYTES} bytes, the limit of Secrets Manager"));
     }
     let text = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8 text"))?;
-    // Editors on Windows put a byte order mark in front.
+    // Windows editors put a byte order mark first.
     Ok(Source { secret: SecretString::from(text.trim_start_matches('\u{feff}').trim()), warnings })
 }
 
-/// The mode of a file that others than its owner can read.
+/// The mode of a file that other users can read.
 #[cfg(unix)]
 fn open_to_others(metadata: &std::fs::Metadata) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;

@@ -1,13 +1,13 @@
-//! Where the secrets are: Secrets Manager of an AWS account, or of a lab.
+//! The location of the secrets: Secrets Manager of an AWS account or of a lab.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use connector::{
     app::secret_change::{Kind, SecretOwner},
-    aws::SecretsManager,
     port::{SecretStore as _, SecretsError, StoredSecret},
 };
+use connector_aws::SecretsManager;
 use serde_json::Value;
 
 use crate::{
@@ -16,28 +16,29 @@ use crate::{
     target::{load_sdk, sdk_for},
 };
 
-/// The template's default of `SecretPrefix`, and the lab's.
+/// The default of the template's `SecretPrefix`. The lab uses it too.
 const PREFIX: &str = "connector";
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which deployment")]
 pub(crate) struct SecretTargetArguments {
-    /// A file with the description of the stack, or `-` for standard input: what `aws cloudformation describe-stacks --stack-name NAME`
-    /// prints. Its parameters name the prefix, the accounts, the lines and the key.
+    /// A file with the description of the stack, or `-` for standard input: the output of
+    /// `aws cloudformation describe-stacks --stack-name NAME`. Its parameters give the prefix, the accounts, the lines
+    /// and the key.
     #[arg(long, value_name = "FILE")]
     stack_outputs: Option<PathBuf>,
-    /// The first part of the secrets' names, instead of the stack's parameter SecretPrefix; `connector` if nothing says otherwise.
+    /// The first part of the secrets' names. Default: the stack parameter SecretPrefix, or else `connector`.
     #[arg(long, value_name = "PREFIX")]
     secret_prefix: Option<String>,
-    /// The AWS region, instead of the one that the environment or the profile names.
+    /// The AWS region. Default: the region of the environment or the profile.
     #[arg(long)]
     region: Option<String>,
-    /// Secrets Manager of a running lab, for example http://127.0.0.1:4100.
+    /// The Secrets Manager address of a running lab, for example http://127.0.0.1:4100.
     #[arg(long, value_name = "URL")]
     secrets_endpoint: Option<String>,
 }
 
-/// Where a secret is.
+/// The location of a secret.
 #[derive(Debug)]
 pub(crate) struct SecretTarget {
     /// The service.
@@ -45,47 +46,49 @@ pub(crate) struct SecretTarget {
     service: Service,
     /// The secret's name.
     pub(crate) name: String,
-    /// The key of KMS that a new secret is encrypted with; `None` for the account's default one.
+    /// The KMS key for a new secret; `None` for the account's default key.
     pub(crate) key: Option<String>,
-    /// Sentences for standard error.
+    /// Warnings for standard error.
     pub(crate) warnings: Vec<String>,
 }
 
 impl SecretTarget {
-    /// With this key for a new secret, if one is given: else it stays the stack's.
+    /// Sets the key for a new secret, if one is given. Otherwise it stays the stack's.
     pub(crate) fn with_key_of_new(self, key: Option<String>) -> Self {
         let key = key.or(self.key);
         Self { store: self.store.with_key_of_new(key.clone()), key, ..self }
     }
 
-    /// The secret's name and where it is: the same name in another region is another secret.
-    pub(crate) fn place(&self) -> String {
-        format!("{} {}", self.name, self.service.place())
+    /// The secret's name and its location: the same name in another region is another secret.
+    pub(crate) fn location(&self) -> String {
+        format!("{} {}", self.name, self.service.location())
     }
 
-    /// What is stored, if anything is.
+    /// The stored secret, if there is one.
     ///
     /// # Errors
-    /// A sentence.
+    /// A message for the operator.
     pub(crate) async fn stored(&self) -> Result<Option<StoredSecret>, String> {
-        let rights = "secretsmanager:GetSecretValue, and kms:Decrypt where a key of your own encrypts it";
+        let rights = "secretsmanager:GetSecretValue, and kms:Decrypt if your own key encrypts it";
         self.store.stored(&self.name).await.map_err(|error| self.service.failure(&error, rights))
     }
 
-    /// What is stored.
+    /// The stored secret.
     ///
     /// # Errors
-    /// A sentence, also if nothing is.
+    /// A message for the operator, also if nothing is stored.
     pub(crate) async fn existing(&self) -> Result<StoredSecret, String> {
         self.stored().await?.ok_or_else(|| self.store.missing(&self.name).to_string())
     }
 
-    /// What to say when a change was not made.
+    /// The message for a change that failed.
     pub(crate) fn not_written(&self, error: &SecretsError, change: Kind) -> String {
         let rights = match change {
-            Kind::Create => "secretsmanager:CreateSecret, and kms:GenerateDataKey and kms:Decrypt on a key of your own",
+            Kind::Create => {
+                "secretsmanager:CreateSecret, and kms:GenerateDataKey and kms:Decrypt if you use your own key"
+            }
             Kind::Replace | Kind::Nothing => {
-                "secretsmanager:PutSecretValue, and kms:GenerateDataKey and kms:Decrypt where a key of your own encrypts it"
+                "secretsmanager:PutSecretValue, and kms:GenerateDataKey and kms:Decrypt if your own key encrypts it"
             }
         };
         self.service.failure(error, rights)
@@ -98,10 +101,10 @@ impl SecretTargetArguments {
         self.stack_outputs.as_deref() == Some(Path::new("-"))
     }
 
-    /// Reads the stack's description; AWS is not called yet.
+    /// Reads the description of the stack. Makes no AWS call.
     ///
     /// # Errors
-    /// A sentence, for a file that can't be read, or a missing region.
+    /// A message for the operator: a file can't be read, or no region is set.
     pub(crate) async fn target(&self, owner: &SecretOwner) -> Result<SecretTarget, String> {
         let stack = match self.stack_outputs.as_deref().map(stack_outputs::read).transpose()? {
             Some(json) => Some(
@@ -119,7 +122,7 @@ impl SecretTargetArguments {
         };
         let warnings = stack.as_ref().and_then(|stack| list.without(stack, id)).map(|_| {
             let list = list.parameter();
-            format!("The stack doesn't know {owner} yet: add it to the parameter {list} and deploy, then it is used.")
+            format!("The stack doesn't list {owner} yet: add it to the parameter {list} and deploy.")
         });
         let sdk = sdk_for(&load_sdk(self.region.as_ref()).await, self.secrets_endpoint.as_ref())?;
         Ok(SecretTarget {

@@ -1,4 +1,4 @@
-//! The commands as an operator types them, against the lab's Secrets Manager.
+//! Runs the commands as an operator types them, against the lab's Secrets Manager.
 
 use std::{
     fs,
@@ -9,11 +9,11 @@ use std::{
 use clap::Parser as _;
 use connector::{
     app::registry::Accounts,
-    aws::SecretsManager,
-    domain::id::AccountId,
-    port::{Clock as _, Secrets as _, SystemClock},
+    port::{Clock as _, Secrets as _},
 };
+use connector_aws::{SecretsManager, SystemClock};
 use connector_lab::aws::{AwsStandInOptions, AwsStandIns};
+use connector_liveengage::id::AccountId;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -25,10 +25,10 @@ mod checking;
 const ACCOUNT_SECRET: &str = "connector/account/72419083";
 const LINE_SECRET: &str = "connector/line/sms-main";
 
-/// Long enough to sign with.
-const SIGNS: &str = "canary-0123456789abcdef";
+/// A key that is long enough to sign with.
+const VALID_KEY: &str = "canary-0123456789abcdef";
 
-/// A file that only its owner can read, and that is gone with this.
+/// A file that only its owner can read. Dropping this deletes it.
 struct SecretFile(PathBuf);
 
 impl SecretFile {
@@ -92,16 +92,16 @@ async fn check(secret: &Value) -> Report {
     run(&["check", file.path()]).await.unwrap()
 }
 
-/// What a report says everywhere.
+/// All output of a report.
 fn all(report: &Report) -> String {
     format!("{}{}", report.text, report.warnings.join("\n"))
 }
 
-struct Stored {
+struct TestStore {
     aws: AwsStandIns,
 }
 
-impl Stored {
+impl TestStore {
     async fn new() -> Self {
         Self { aws: AwsStandIns::start(AwsStandInOptions::default()).await.unwrap() }
     }
@@ -134,7 +134,7 @@ const ACCOUNT: [&str; 2] = ["--account", "72419083"];
 const LINE: [&str; 2] = ["--line", "sms-main"];
 
 #[test]
-fn a_secret_is_no_argument_and_its_owner_must_be_named() {
+fn a_secret_is_never_an_argument_and_its_owner_is_required() {
     assert!(parse(&["put", "-", "--account", "7", "--secret", "x"]).is_err());
     assert!(parse(&["put", "--account", "7"]).is_err(), "a file or -");
     assert!(parse(&["put", "-", "--account", "7", "--line", "l"]).is_err());
@@ -143,8 +143,8 @@ fn a_secret_is_no_argument_and_its_owner_must_be_named() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_done_is_said_before_anything_is_asked() {
-    let whose = "say whose secret it is: --account ID or --line ID";
+async fn wrong_arguments_are_reported_before_aws_is_called() {
+    let whose = "give the owner of the secret: --account ID or --line ID";
     for arguments in [&["show"][..], &["rollback"], &["put", "no/such/file"]] {
         assert_eq!(run(arguments).await.unwrap_err(), whose, "{arguments:?}");
     }
@@ -157,68 +157,67 @@ async fn what_can_not_be_done_is_said_before_anything_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_looks_unmeant_is_warned_of_and_stored_all_the_same() {
-    let doubts = [
-        "client_id begins or ends with a blank or a line break: take it out.",
-        "client_secret has fewer than 16 characters: copy it again, and all of it.",
+async fn an_implausible_value_is_stored_with_a_warning() {
+    let expected = [
+        "client_id begins or ends with white space: remove it.",
+        "client_secret has fewer than 16 characters: copy the complete value.",
     ];
     let mut secret = account("canary");
     secret["client_id"] = json!("0f6c2a9e ");
     let checked = check(&secret).await;
     assert!(checked.complete && checked.text.contains("valid"), "{checked:?}");
-    assert_eq!(checked.warnings, doubts);
+    assert_eq!(checked.warnings, expected);
 
-    let stored = Stored::new().await;
-    let put = stored.put(ACCOUNT, &secret, &["--yes"]).await;
+    let store = TestStore::new().await;
+    let put = store.put(ACCOUNT, &secret, &["--yes"]).await;
     assert!(put.complete, "{put:?}");
-    assert_eq!(put.warnings[..2], doubts);
-    assert_eq!(stored.client_secrets().await.0, "canary");
+    assert_eq!(put.warnings[..2], expected);
+    assert_eq!(store.client_secrets().await.0, "canary");
     secret["surveys"] = json!(true);
-    let refused = stored.put(ACCOUNT, &secret, &["--yes"]).await;
-    assert!(!refused.complete && refused.warnings[..2] == doubts, "{refused:?}");
+    let refused = store.put(ACCOUNT, &secret, &["--yes"]).await;
+    assert!(!refused.complete && refused.warnings[..2] == expected, "{refused:?}");
 }
 
 #[tokio::test]
-async fn what_aws_refuses_says_what_to_do() {
+async fn an_aws_error_prints_a_hint() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let endpoint = format!("http://{port}");
     let error = run(&["show", "--line", "sms-main", "--secrets-endpoint", &endpoint]).await.unwrap_err();
     assert_eq!(
         error,
         format!(
-            "the secret {LINE_SECRET} can't be read: no_connection. Tried Secrets Manager at {endpoint}: does it run, and is that its \
-             address?"
+            "the secret {LINE_SECRET} can't be read: no_connection. Secrets Manager at {endpoint} can't be reached: check that it runs, and its address."
         )
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_is_created_and_replaced_only_when_told_so_and_both_versions_stay() {
-    let stored = Stored::new().await;
-    let dry = stored.put(ACCOUNT, &account("canary-1"), &[]).await;
+async fn a_secret_is_created_and_replaced_with_yes_only_and_both_versions_stay() {
+    let store = TestStore::new().await;
+    let dry = store.put(ACCOUNT, &account("canary-1"), &[]).await;
     assert!(dry.complete && dry.text.contains("a new secret"), "{dry:?}");
-    assert!(dry.warnings.contains(&"Nothing was stored. With --yes it is.".to_owned()), "{dry:?}");
-    assert!(stored.manager().versions(ACCOUNT_SECRET).await.is_err());
+    assert!(dry.warnings.contains(&"Nothing was stored. Add --yes to store it.".to_owned()), "{dry:?}");
+    assert!(store.manager().versions(ACCOUNT_SECRET).await.is_err());
 
-    stored.put(ACCOUNT, &account("canary-1"), &["--yes"]).await;
-    assert_eq!(stored.client_secrets().await, ("canary-1".to_owned(), None));
-    let dry = stored.put(ACCOUNT, &account("canary-2"), &[]).await;
-    let place = &stored.aws.endpoints().secrets;
+    store.put(ACCOUNT, &account("canary-1"), &["--yes"]).await;
+    assert_eq!(store.client_secrets().await, ("canary-1".to_owned(), None));
+    let dry = store.put(ACCOUNT, &account("canary-2"), &[]).await;
+    let place = &store.aws.endpoints().secrets;
     assert_eq!(dry.text, format!("{ACCOUNT_SECRET} at {place}: a new version. Changed: client_secret\n"));
-    assert_eq!(stored.client_secrets().await.0, "canary-1");
+    assert_eq!(store.client_secrets().await.0, "canary-1");
 
-    let replaced = stored.put(ACCOUNT, &account("canary-2"), &["--yes"]).await;
-    assert_eq!(stored.client_secrets().await, ("canary-2".to_owned(), Some("canary-1".to_owned())));
-    let again = stored.put(ACCOUNT, &account("canary-2"), &["--yes"]).await;
-    assert!(again.text.ends_with("holds this already\n"), "{again:?}");
-    assert_eq!(stored.client_secrets().await.1.as_deref(), Some("canary-1"), "storing the same pushes nothing out");
+    let replaced = store.put(ACCOUNT, &account("canary-2"), &["--yes"]).await;
+    assert_eq!(store.client_secrets().await, ("canary-2".to_owned(), Some("canary-1".to_owned())));
+    let again = store.put(ACCOUNT, &account("canary-2"), &["--yes"]).await;
+    assert!(again.text.ends_with("already has this value\n"), "{again:?}");
+    assert_eq!(store.client_secrets().await.1.as_deref(), Some("canary-1"), "storing the same pushes nothing out");
     for report in [&dry, &replaced, &again] {
         assert!(!all(report).contains("canary"), "{report:?}");
     }
 
-    // What a function makes of it.
+    // A function reads both versions.
     let account = AccountId::new("72419083").unwrap();
-    let secrets = std::sync::Arc::new(stored.manager());
+    let secrets = std::sync::Arc::new(store.manager());
     let accounts =
         Accounts::load(secrets, "connector", std::slice::from_ref(&account), SystemClock.now()).await.unwrap();
     assert_eq!(accounts.get(&account, SystemClock.now()).await.unwrap().all().count(), 2);
@@ -226,79 +225,80 @@ async fn a_secret_is_created_and_replaced_only_when_told_so_and_both_versions_st
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_is_never_stored() {
-    let stored = Stored::new().await;
-    stored.put(LINE, &line("canary"), &["--yes"]).await;
+    let store = TestStore::new().await;
+    store.put(LINE, &line("canary"), &["--yes"]).await;
     let mut wrong = line("canary-new");
     wrong["sms"]["webhok_secret"] = json!("canary");
     wrong["surveys"] = json!(1);
-    let report = stored.put(LINE, &wrong, &["--yes"]).await;
+    let report = store.put(LINE, &wrong, &["--yes"]).await;
     assert!(!report.complete && report.text.contains("2 fields are wrong"), "{report:?}");
     assert!(report.warnings.contains(&"Nothing was stored.".to_owned()), "{report:?}");
-    assert!(stored.manager().versions(LINE_SECRET).await.unwrap().previous.is_none());
+    assert!(store.manager().versions(LINE_SECRET).await.unwrap().previous.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_under_way_is_protected_and_can_be_rolled_back() {
-    let stored = Stored::new().await;
-    stored.put(ACCOUNT, &account("one"), &["--yes"]).await;
+async fn a_rotation_in_progress_is_protected_and_can_be_rolled_back() {
+    let store = TestStore::new().await;
+    store.put(ACCOUNT, &account("one"), &["--yes"]).await;
     let rollback = ["rollback", "--account", "72419083"];
-    assert_eq!(stored.run(&rollback).await.unwrap_err(), format!("{ACCOUNT_SECRET} has no previous version"));
-    stored.put(ACCOUNT, &account("mistyped"), &["--yes"]).await;
+    assert_eq!(store.run(&rollback).await.unwrap_err(), format!("{ACCOUNT_SECRET} has no previous version"));
+    store.put(ACCOUNT, &account("mistyped"), &["--yes"]).await;
 
-    let refused = stored.put(ACCOUNT, &account("two"), &["--yes"]).await;
-    assert!(!refused.complete && all(&refused).contains("A rotation is under way"), "{refused:?}");
-    assert_eq!(stored.client_secrets().await, ("mistyped".to_owned(), Some("one".to_owned())));
+    let refused = store.put(ACCOUNT, &account("two"), &["--yes"]).await;
+    assert!(!refused.complete && all(&refused).contains("A rotation is in progress"), "{refused:?}");
+    assert_eq!(store.client_secrets().await, ("mistyped".to_owned(), Some("one".to_owned())));
 
-    let dry = stored.run(&["rollback", "--account", "72419083"]).await.unwrap();
+    let dry = store.run(&["rollback", "--account", "72419083"]).await.unwrap();
     assert!(dry.complete && dry.warnings[0].starts_with("The previous version was written"), "{dry:?}");
-    assert_eq!(stored.client_secrets().await.0, "mistyped");
-    stored.run(&["rollback", "--account", "72419083", "--yes"]).await.unwrap();
-    assert_eq!(stored.client_secrets().await, ("one".to_owned(), Some("mistyped".to_owned())));
+    assert_eq!(store.client_secrets().await.0, "mistyped");
+    store.run(&["rollback", "--account", "72419083", "--yes"]).await.unwrap();
+    assert_eq!(store.client_secrets().await, ("one".to_owned(), Some("mistyped".to_owned())));
 
-    // Nobody uses the mistyped one, and that can be said.
-    let dropped = stored.put(ACCOUNT, &account("two"), &["--yes", "--drop-previous"]).await;
+    // The mistyped version is in use nowhere, so the operator drops it.
+    let dropped = store.put(ACCOUNT, &account("two"), &["--yes", "--drop-previous"]).await;
     assert!(dropped.complete, "{dropped:?}");
     let next = dropped.warnings.last().unwrap();
-    assert!(next.contains("What was current until now is still believed until 2"), "{next}");
-    assert!(next.ends_with("; put the same once more with --drop-previous to end that, too."), "{next}");
-    assert_eq!(stored.client_secrets().await, ("two".to_owned(), Some("one".to_owned())));
-    // The old one has leaked, and the sender uses the new one.
-    let ended = stored.put(ACCOUNT, &account("two"), &["--yes", "--drop-previous"]).await;
+    assert!(next.contains("The secret that was current until now is still accepted until 2"), "{next}");
+    assert!(next.ends_with(". To end that, put the same secret again with --drop-previous."), "{next}");
+    assert_eq!(store.client_secrets().await, ("two".to_owned(), Some("one".to_owned())));
+    // The old secret has leaked, and the sender already uses the new one.
+    let ended = store.put(ACCOUNT, &account("two"), &["--yes", "--drop-previous"]).await;
     assert!(
-        ended.text.contains("the same once more") && all(&ended).contains("is refused by every function"),
+        ended.text.contains("the same value again")
+            && all(&ended).contains("Every function refuses the previous secret"),
         "{ended:?}"
     );
-    assert_eq!(stored.client_secrets().await, ("two".to_owned(), Some("two".to_owned())));
+    assert_eq!(store.client_secrets().await, ("two".to_owned(), Some("two".to_owned())));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_key_of_the_consumers_names_is_not_changed_by_mistake() {
-    let stored = Stored::new().await;
-    stored.put(LINE, &line("canary"), &["--yes"]).await;
+    let store = TestStore::new().await;
+    store.put(LINE, &line("canary"), &["--yes"]).await;
     let mut renamed = line("canary");
     renamed["consumer_id_key"] = json!("another-canary".repeat(3));
-    let refused = stored.put(LINE, &renamed, &["--yes"]).await;
+    let refused = store.put(LINE, &renamed, &["--yes"]).await;
     assert!(!refused.complete && all(&refused).contains("consumer_id_key would change"), "{refused:?}");
-    assert!(stored.manager().versions(LINE_SECRET).await.unwrap().previous.is_none());
-    let json: Value = serde_json::from_str(&stored.put(LINE, &renamed, &["--yes", "--json"]).await.text).unwrap();
+    assert!(store.manager().versions(LINE_SECRET).await.unwrap().previous.is_none());
+    let json: Value = serde_json::from_str(&store.put(LINE, &renamed, &["--yes", "--json"]).await.text).unwrap();
     assert_eq!(
         (&json["dry_run"], &json["change"], &json["fields"]),
         (&json!(true), &json!("replace"), &json!(["consumer_id_key"]))
     );
-    assert!(stored.put(LINE, &renamed, &["--yes", "--new-consumers"]).await.complete);
-    assert!(stored.manager().versions(LINE_SECRET).await.unwrap().previous.is_some());
+    assert!(store.put(LINE, &renamed, &["--yes", "--new-consumers"]).await.complete);
+    assert!(store.manager().versions(LINE_SECRET).await.unwrap().previous.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_stored_is_shown_by_field_length_and_age_and_never_by_value() {
-    let stored = Stored::new().await;
+    let store = TestStore::new().await;
     assert_eq!(
-        stored.run(&["show", "--line", "sms-main"]).await.unwrap_err(),
+        store.run(&["show", "--line", "sms-main"]).await.unwrap_err(),
         format!("there is no secret named {LINE_SECRET} in us-east-1")
     );
-    stored.put(LINE, &line("canary"), &["--yes"]).await;
-    stored.put(LINE, &line("canary-longer"), &["--yes"]).await;
-    let shown = stored.run(&["show", "--line", "sms-main"]).await.unwrap();
+    store.put(LINE, &line("canary"), &["--yes"]).await;
+    store.put(LINE, &line("canary-longer"), &["--yes"]).await;
+    let shown = store.run(&["show", "--line", "sms-main"]).await.unwrap();
     assert!(shown.complete && !all(&shown).contains("canary") && !shown.text.contains("5501"), "{}", shown.text);
     let row = |name: &str| {
         shown
@@ -311,46 +311,46 @@ async fn what_is_stored_is_shown_by_field_length_and_age_and_never_by_value() {
             .map(str::trim)
             .collect::<Vec<_>>()
     };
-    assert_eq!(row("sms.webhook_secret")[1..], ["13 characters", "6 characters, another"]);
+    assert_eq!(row("sms.webhook_secret")[1..], ["13 characters", "6 characters, different"]);
     assert_eq!(row("consumer_id_key")[1..], ["40 characters", "40 characters"]);
     assert_eq!(row("AWSCURRENT")[4..], ["believed", "yes"]);
     assert!(row("AWSPREVIOUS")[4].starts_with("believed until 2"), "{}", shown.text);
 
-    // Somebody has changed it by hand.
-    stored.aws.rotate_secret(LINE_SECRET, r#"{"line_id": "sms-main", "canary": 1}"#).await.unwrap();
-    let shown = stored.run(&["show", "--line", "sms-main"]).await.unwrap();
-    assert!(!shown.complete && all(&shown).contains("No function starts with the current version"), "{shown:?}");
+    // Simulates a change by hand.
+    store.aws.rotate_secret(LINE_SECRET, r#"{"line_id": "sms-main", "canary": 1}"#).await.unwrap();
+    let shown = store.run(&["show", "--line", "sms-main"]).await.unwrap();
+    assert!(!shown.complete && all(&shown).contains("No function accepts the current version"), "{shown:?}");
     assert!(all(&shown).contains("account_id") && all(&shown).contains("is missing"), "{shown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_stack_says_the_prefix_and_whether_it_knows_the_line() {
-    let stored = Stored::new().await;
+async fn the_stack_gives_the_prefix_and_the_known_lines() {
+    let store = TestStore::new().await;
     let stack = json!({"Stacks": [{"Parameters": [
         {"ParameterKey": "SecretPrefix", "ParameterValue": "prod/eu"},
         {"ParameterKey": "Lines", "ParameterValue": "sms-main,sms-two"},
     ]}]});
     let stack = SecretFile::new(&stack.to_string());
     let described = ["--stack-outputs", stack.path()];
-    let put = stored.put(LINE, &line(SIGNS), &[&described[..], &["--yes"]].concat()).await;
+    let put = store.put(LINE, &line(VALID_KEY), &[&described[..], &["--yes"]].concat()).await;
     assert!(put.text.starts_with("prod/eu/line/sms-main at ") && put.text.contains(": a new secret"), "{put:?}");
-    assert!(!all(&put).contains("doesn't know"), "{put:?}");
-    let mut third = line(SIGNS);
+    assert!(!all(&put).contains("doesn't list"), "{put:?}");
+    let mut third = line(VALID_KEY);
     third["line_id"] = json!("sms-three");
-    let put = stored.put(["--line", "sms-three"], &third, &described).await;
-    assert!(put.warnings[0].contains("doesn't know line sms-three yet"), "{put:?}");
-    let named = stored.put(LINE, &line(SIGNS), &[&described[..], &["--secret-prefix", "other"]].concat()).await;
+    let put = store.put(["--line", "sms-three"], &third, &described).await;
+    assert!(put.warnings[0].contains("doesn't list line sms-three yet"), "{put:?}");
+    let named = store.put(LINE, &line(VALID_KEY), &[&described[..], &["--secret-prefix", "other"]].concat()).await;
     assert!(named.text.starts_with("other/line/sms-main"), "{named:?}");
 }
 
 /// The key that the stored account secret is encrypted with.
-async fn key(stored: &Stored) -> Option<String> {
-    let client = aws_sdk_secretsmanager::Client::new(stored.aws.sdk_config());
+async fn key(store: &TestStore) -> Option<String> {
+    let client = aws_sdk_secretsmanager::Client::new(store.aws.sdk_config());
     client.describe_secret().secret_id(ACCOUNT_SECRET).send().await.unwrap().kms_key_id
 }
 
 #[tokio::test]
-async fn a_new_secret_is_encrypted_with_the_key_that_is_named_or_the_stacks() {
+async fn a_new_secret_uses_the_given_key_or_the_key_of_the_stack() {
     const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/0a6d";
     let parameters = |key: &str| {
         let parameter = |name: &str, value: &str| json!({"ParameterKey": name, "ParameterValue": value});
@@ -365,26 +365,26 @@ async fn a_new_secret_is_encrypted_with_the_key_that_is_named_or_the_stacks() {
         (vec!["--stack-outputs", none.path()], None),
         (vec![], None),
     ] {
-        let stored = Stored::new().await;
-        let report = stored.put(ACCOUNT, &account("one"), &[&options[..], &["--yes"]].concat()).await;
-        assert_eq!(key(&stored).await.as_deref(), expected, "{options:?}");
-        let told = report.text.split_once(", encrypted with ").map(|(_, key)| key.trim_end());
-        assert_eq!(told, expected, "{}", report.text);
+        let store = TestStore::new().await;
+        let report = store.put(ACCOUNT, &account("one"), &[&options[..], &["--yes"]].concat()).await;
+        assert_eq!(key(&store).await.as_deref(), expected, "{options:?}");
+        let printed = report.text.split_once(", encrypted with ").map(|(_, key)| key.trim_end());
+        assert_eq!(printed, expected, "{}", report.text);
     }
 }
 
 #[tokio::test]
-async fn a_secret_that_exists_keeps_its_key_and_another_one_is_refused() {
-    let stored = Stored::new().await;
-    stored.put(ACCOUNT, &account("one"), &["--kms-key-id", "alias/brand", "--yes"]).await;
-    stored.put(ACCOUNT, &account("two"), &["--yes"]).await;
+async fn an_existing_secret_keeps_its_key() {
+    let store = TestStore::new().await;
+    store.put(ACCOUNT, &account("one"), &["--kms-key-id", "alias/brand", "--yes"]).await;
+    store.put(ACCOUNT, &account("two"), &["--yes"]).await;
     let file = SecretFile::new(&account("three").to_string());
     let options = ["--kms-key-id", "alias/other", "--yes"];
-    let refused = stored.run(&[&["put", file.path()], &ACCOUNT[..], &options].concat()).await.unwrap_err();
+    let refused = store.run(&[&["put", file.path()], &ACCOUNT[..], &options].concat()).await.unwrap_err();
     assert!(
         refused.contains("update-secret --secret-id connector/account/72419083 --kms-key-id alias/other"),
         "{refused}"
     );
-    assert_eq!(key(&stored).await.as_deref(), Some("alias/brand"));
-    assert_eq!(stored.client_secrets().await.0, "two");
+    assert_eq!(key(&store).await.as_deref(), Some("alias/brand"));
+    assert_eq!(store.client_secrets().await.0, "two");
 }

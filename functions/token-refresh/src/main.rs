@@ -1,7 +1,7 @@
-//! The Lambda function `token-refresh`: configuration, clients, run. The work is in `connector::lambda`.
+//! The Lambda function `token-refresh`. It reads the configuration, creates the clients and runs the handler of `connector_aws::lambda`.
 
-use connector::{
-    aws,
+use connector_aws::{
+    self as aws,
     lambda::{self, config},
 };
 use lambda_runtime::{Error, run, service_fn};

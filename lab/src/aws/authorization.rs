@@ -1,7 +1,7 @@
-//! What IAM does on AWS: stands in front of the stand-ins, and lets a call through only when its caller may make it.
+//! A stand-in for IAM. It runs in front of the AWS stand-ins, and passes only calls that the caller may make.
 //!
-//! The caller is the access key id of the request's signature, which nobody verifies here; what a call asks for is read from its
-//! body. Who may do what is for an [`Authorizer`] to say.
+//! The caller is the access key id in the request's signature, which is not verified. The required permissions are read
+//! from the body. An [`Authorizer`] decides.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -20,12 +20,12 @@ use tokio::task::JoinSet;
 
 use super::{ACCOUNT, Endpoints, REGION, listener};
 
-/// The condition key under which IAM knows the partition keys that a DynamoDB call names.
+/// The IAM condition key for the partition keys of a DynamoDB call.
 pub const LEADING_KEYS: &str = "dynamodb:LeadingKeys";
-/// What Secrets Manager adds to a secret's name in its ARN: a hyphen and six characters that it draws.
+/// The suffix that Secrets Manager adds to a secret's name in its ARN: a hyphen and six random characters.
 const SECRET_SUFFIX: &str = "-Q7r3Zp";
 
-/// One permission that a call asks for.
+/// A permission that a call requires.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Access {
     /// The access key id of the caller's credentials.
@@ -38,13 +38,13 @@ pub struct Access {
     pub context: BTreeMap<String, Vec<String>>,
 }
 
-/// Says who may do what.
+/// Decides who may do what.
 pub trait Authorizer: fmt::Debug + Send + Sync {
-    /// Whether a call that asks for this permission goes on.
+    /// Whether a call that requires this permission is allowed.
     fn allows(&self, access: &Access) -> bool;
 }
 
-/// A guarded way to the three services. Dropping it closes its ports.
+/// Guarded endpoints of the three services. Dropping it closes its ports.
 #[derive(Debug)]
 pub struct Guard {
     endpoints: Endpoints,
@@ -56,64 +56,66 @@ impl Guard {
     /// Opens a port in front of each service of `upstream`.
     ///
     /// # Errors
-    /// The I/O error when no port can be opened, or there is no HTTP client for what goes on.
+    /// The I/O error when no port can be opened, or when the HTTP client can't be created.
     pub async fn in_front_of(upstream: &Endpoints, authorizer: Arc<dyn Authorizer>) -> io::Result<Self> {
         let mut servers = JoinSet::new();
         let mut open = async |service, upstream: &str| {
             let listener = listener::bind(0).await?;
             let address = format!("http://{}", listener.local_addr()?);
-            let client = connector::outgoing_http::client().map_err(io::Error::other)?;
+            let client = connector_aws::outgoing_http::client().map_err(io::Error::other)?;
             let authorizer = Arc::clone(&authorizer);
-            let door = Arc::new(Door { service, upstream: upstream.to_owned(), client, authorizer });
+            let proxy = Arc::new(GuardProxy { service, upstream: upstream.to_owned(), client, authorizer });
             servers.spawn(listener::serve(
                 listener,
                 service_fn(move |request| {
-                    let door = Arc::clone(&door);
-                    async move { Ok::<_, Infallible>(door.handle(request).await) }
+                    let proxy = Arc::clone(&proxy);
+                    async move { Ok::<_, Infallible>(proxy.handle(request).await) }
                 }),
             ));
             Ok::<_, io::Error>(address)
         };
         let endpoints = Endpoints {
-            dynamodb: open(Service::DynamoDb, &upstream.dynamodb).await?,
-            sqs: open(Service::Sqs, &upstream.sqs).await?,
-            secrets: open(Service::SecretsManager, &upstream.secrets).await?,
+            dynamodb: open(GuardedService::DynamoDb, &upstream.dynamodb).await?,
+            sqs: open(GuardedService::Sqs, &upstream.sqs).await?,
+            secrets: open(GuardedService::SecretsManager, &upstream.secrets).await?,
         };
         Ok(Self { endpoints, _servers: servers })
     }
 
-    /// Where the guarded services listen.
+    /// The addresses of the guarded services.
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Service {
+enum GuardedService {
     DynamoDb,
     Sqs,
     SecretsManager,
 }
 
-struct Door {
-    service: Service,
+struct GuardProxy {
+    service: GuardedService,
     upstream: String,
     client: reqwest::Client,
     authorizer: Arc<dyn Authorizer>,
 }
 
-impl Door {
+impl GuardProxy {
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
         let Ok(body) = body.collect().await else {
             return answer(StatusCode::BAD_REQUEST, Bytes::new());
         };
         let body = body.to_bytes();
-        let Some(wanted) = wanted(self.service, &parts, &body).filter(|wanted| !wanted.is_empty()) else {
-            return denied("what it asks for can't be told");
+        let Some(required_access) =
+            required_access(self.service, &parts, &body).filter(|required_access| !required_access.is_empty())
+        else {
+            return denied("the required permissions can't be determined");
         };
-        // Each is asked for, also after a refusal: whoever keeps a record wants them all.
-        let refused = wanted.iter().fold(None, |refused, access| match self.authorizer.allows(access) {
+        // Every permission is checked, even after a refusal, because an authorizer may record them all.
+        let refused = required_access.iter().fold(None, |refused, access| match self.authorizer.allows(access) {
             true => refused,
             false => refused.or(Some(access)),
         });
@@ -154,14 +156,14 @@ fn answer(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     response
 }
 
-/// The same for the three services: their JSON protocols take the error's name from the body.
+/// The access-denied answer. The JSON protocols of all three services read the error's name from the body.
 fn denied(why: &str) -> Response<Full<Bytes>> {
     let body = json!({"__type": "com.amazon.coral.service#AccessDeniedException", "message": format!("User: {why}")});
     answer(StatusCode::BAD_REQUEST, body.to_string().into())
 }
 
-/// The permissions that a call asks for; `None` for a request that is no call of an SDK.
-fn wanted(service: Service, parts: &Parts, body: &[u8]) -> Option<Vec<Access>> {
+/// The permissions that a call requires; `None` if the request is not a call of an SDK.
+fn required_access(service: GuardedService, parts: &Parts, body: &[u8]) -> Option<Vec<Access>> {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let (_, credential) = header("authorization")?.split_once("Credential=")?;
     let caller = credential.split('/').next()?;
@@ -174,11 +176,11 @@ fn wanted(service: Service, parts: &Parts, body: &[u8]) -> Option<Vec<Access>> {
         context,
     };
     match service {
-        Service::DynamoDb => match operation {
-            // A transaction has no action of its own: each part asks for what it would ask for alone.
+        GuardedService::DynamoDb => match operation {
+            // A transaction has no action of its own: it requires the actions of its parts.
             "TransactWriteItems" => {
                 let parts = body.get("TransactItems")?.as_array()?.iter().flat_map(Value::as_object).flatten();
-                let wanted = parts.map(|(kind, part)| {
+                let required_access = parts.map(|(kind, part)| {
                     let action = match kind.as_str() {
                         "Put" => "PutItem",
                         "Update" => "UpdateItem",
@@ -188,17 +190,17 @@ fn wanted(service: Service, parts: &Parts, body: &[u8]) -> Option<Vec<Access>> {
                     };
                     Some(access("dynamodb", action, table(part)?, leading_keys(part)))
                 });
-                wanted.collect()
+                required_access.collect()
             }
             _ => Some(vec![access("dynamodb", operation, table(&body)?, leading_keys(&body))]),
         },
-        Service::Sqs => {
+        GuardedService::Sqs => {
             let (_, queue) = body.get("QueueUrl")?.as_str()?.rsplit_once('/')?;
-            // A batch asks for the action of its entries.
+            // A batch requires the action of its entries.
             let action = operation.strip_suffix("Batch").unwrap_or(operation);
             Some(vec![access("sqs", action, format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"), BTreeMap::new())])
         }
-        Service::SecretsManager => {
+        GuardedService::SecretsManager => {
             let secret = body.get("SecretId")?.as_str()?;
             let arn = match secret.starts_with("arn:") {
                 true => secret.to_owned(),
@@ -223,18 +225,23 @@ fn leading_keys(call: &Value) -> BTreeMap<String, Vec<String>> {
 mod tests {
     use super::*;
 
-    fn asked(service: Service, target: &str, body: &Value) -> Option<Vec<(String, String, Vec<String>)>> {
+    fn asked(service: GuardedService, target: &str, body: &Value) -> Option<Vec<(String, String, Vec<String>)>> {
         let authorization = "AWS4-HMAC-SHA256 Credential=inbound/20260102/us-east-1/x/aws4_request, Signature=0";
         let request = Request::builder().header("authorization", authorization).header("x-amz-target", target);
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let wanted = wanted(service, &parts, body.to_string().as_bytes())?;
-        assert!(wanted.iter().all(|access| access.caller == "inbound"));
+        let required_access = required_access(service, &parts, body.to_string().as_bytes())?;
+        assert!(required_access.iter().all(|access| access.caller == "inbound"));
         let keys = |access: &Access| access.context.values().flatten().cloned().collect();
-        Some(wanted.into_iter().map(|access| (access.action.clone(), access.resource.clone(), keys(&access))).collect())
+        Some(
+            required_access
+                .into_iter()
+                .map(|access| (access.action.clone(), access.resource.clone(), keys(&access)))
+                .collect(),
+        )
     }
 
     #[test]
-    fn a_transaction_asks_for_what_its_parts_would() {
+    fn a_transaction_requires_the_actions_of_its_parts() {
         let key = |key: &str| json!({"pk": {"S": key}, "sk": {"S": "x"}});
         let body = json!({"TransactItems": [
             {"Put": {"TableName": "t", "Item": key("a")}},
@@ -244,36 +251,40 @@ mod tests {
         ]});
         let arn = |table: &str| format!("arn:aws:dynamodb:us-east-1:000000000000:table/{table}");
         let one = |action: &str, table, key: &str| (action.to_owned(), arn(table), vec![key.to_owned()]);
-        let wanted = vec![
+        let required_access = vec![
             one("dynamodb:PutItem", "t", "a"),
             one("dynamodb:UpdateItem", "t", "b"),
             one("dynamodb:ConditionCheckItem", "u", "c"),
             one("dynamodb:DeleteItem", "t", "d"),
         ];
-        assert_eq!(asked(Service::DynamoDb, "DynamoDB_20120810.TransactWriteItems", &body), Some(wanted));
+        assert_eq!(
+            asked(GuardedService::DynamoDb, "DynamoDB_20120810.TransactWriteItems", &body),
+            Some(required_access)
+        );
     }
 
     #[test]
-    fn a_batch_to_a_queue_asks_for_the_action_of_its_entries() {
+    fn a_queue_batch_requires_the_action_of_its_entries() {
         let body = json!({"QueueUrl": "http://127.0.0.1:1/000000000000/q.fifo", "Entries": []});
-        let wanted = ("sqs:SendMessage".to_owned(), "arn:aws:sqs:us-east-1:000000000000:q.fifo".to_owned(), vec![]);
-        assert_eq!(asked(Service::Sqs, "AmazonSQS.SendMessageBatch", &body), Some(vec![wanted]));
+        let required_access =
+            ("sqs:SendMessage".to_owned(), "arn:aws:sqs:us-east-1:000000000000:q.fifo".to_owned(), vec![]);
+        assert_eq!(asked(GuardedService::Sqs, "AmazonSQS.SendMessageBatch", &body), Some(vec![required_access]));
     }
 
     #[test]
-    fn a_secret_is_asked_for_with_the_end_of_its_arn() {
-        let asked =
-            asked(Service::SecretsManager, "secretsmanager.GetSecretValue", &json!({"SecretId": "a/b"})).unwrap();
+    fn a_secret_is_authorized_by_its_arn_with_suffix() {
+        let asked = asked(GuardedService::SecretsManager, "secretsmanager.GetSecretValue", &json!({"SecretId": "a/b"}))
+            .unwrap();
         assert_eq!(asked[0].0, "secretsmanager:GetSecretValue");
         assert_eq!(asked[0].1, format!("arn:aws:secretsmanager:us-east-1:000000000000:secret:a/b{SECRET_SUFFIX}"));
     }
 
     #[test]
-    fn what_can_not_be_read_asks_for_nothing() {
+    fn an_unreadable_request_is_denied() {
         for body in [json!({}), json!({"TransactItems": [{"Burn": {"TableName": "t"}}]}), json!({"TableName": 7})] {
-            assert_eq!(asked(Service::DynamoDb, "DynamoDB_20120810.TransactWriteItems", &body), None);
-            assert_eq!(asked(Service::Sqs, "AmazonSQS.SendMessage", &body), None);
+            assert_eq!(asked(GuardedService::DynamoDb, "DynamoDB_20120810.TransactWriteItems", &body), None);
+            assert_eq!(asked(GuardedService::Sqs, "AmazonSQS.SendMessage", &body), None);
         }
-        assert_eq!(asked(Service::DynamoDb, "GetItem", &json!({"TableName": "t"})), None);
+        assert_eq!(asked(GuardedService::DynamoDb, "GetItem", &json!({"TableName": "t"})), None);
     }
 }

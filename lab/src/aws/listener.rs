@@ -13,12 +13,12 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// Opens a port of 127.0.0.1; 0 takes a free one.
+/// Opens a port of 127.0.0.1; 0 chooses a free port.
 pub(crate) async fn bind(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }
 
-/// Answers requests until the task is aborted; open connections end with it.
+/// Answers requests until the task is aborted. Open connections end with it.
 pub(crate) async fn serve<S, B>(listener: TcpListener, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -34,14 +34,14 @@ where
                 Ok((stream, _)) => {
                     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service.clone());
                     connections.spawn(async move {
-                        // A client may go away at any time: that is its business.
+                        // A client may close its connection at any time.
                         if let Err(error) = connection.await {
                             tracing::debug!(%error, "a connection ended early");
                         }
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "no connection accepted");
+                    tracing::warn!(%error, "failed to accept a connection");
                     pause().await;
                 }
             },

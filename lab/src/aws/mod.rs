@@ -1,11 +1,10 @@
-//! Stand-ins for the AWS services, in process: DynamoDB, SQS FIFO queues, Secrets Manager.
+//! In-process stand-ins for the AWS services: DynamoDB, SQS FIFO queues, Secrets Manager.
 //!
-//! Each listens on a loopback port of its own and is spoken to by the real AWS SDKs, so that the connector's code runs unchanged.
-//! Nothing needs an account, and nothing checks signatures. What a caller may do is asked only where [`authorization`] stands in
-//! front.
+//! Each listens on its own loopback port and is called by the real AWS SDKs, so that the connector's code runs
+//! unchanged. No account is needed and no signature is checked. Permissions are checked only if [`authorization`] runs
+//! in front.
 
 pub mod authorization;
-pub mod fifo;
 pub(crate) mod listener;
 pub mod queue_service;
 pub mod queues;
@@ -17,7 +16,6 @@ pub(crate) mod test_clock;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -27,49 +25,52 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
-use connector::port::{Clock, SystemClock};
+use connector::port::Clock;
+use connector_aws::SystemClock;
+use connector_testing::fifo::FifoError;
 use rustack_sqs_http::service::{SqsHttpConfig, SqsHttpService};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use fifo::FifoError;
 use queue_service::{QueueHandle, QueueService};
 use queues::{QueueSettings, Queues, Redrive};
 use sqs::SqsEndpoint;
 
-/// The region that everything pretends to be in.
+/// The region of all stand-ins.
 pub const REGION: &str = "us-east-1";
 /// The account id in every ARN and queue URL.
 pub const ACCOUNT: &str = "000000000000";
-/// The queue of what comes from channels.
+/// The queue for messages from channels.
 pub const TO_LIVEENGAGE: &str = "to-liveengage.fifo";
-/// Where messages of [`TO_LIVEENGAGE`] go that were received too often.
+/// The dead-letter queue of [`TO_LIVEENGAGE`].
 pub const TO_LIVEENGAGE_DEAD_LETTERS: &str = "to-liveengage-dead-letters.fifo";
-/// The queue of what comes from LiveEngage.
+/// The queue for messages from LiveEngage.
 pub const TO_CHANNEL: &str = "to-channel.fifo";
-/// Where messages of [`TO_CHANNEL`] go that were received too often.
+/// The dead-letter queue of [`TO_CHANNEL`].
 pub const TO_CHANNEL_DEAD_LETTERS: &str = "to-channel-dead-letters.fifo";
 
-/// What to start. The defaults are those of the stack's template, on free ports.
-#[derive(Clone)]
+/// The options of the stand-ins. The defaults are those of the stack's template, on free ports.
+#[derive(Clone, derive_more::Debug)]
 pub struct AwsStandInOptions {
     /// The name of the connector's table.
     pub table_name: String,
-    /// How long a received message stays in flight, in every queue; 180 seconds unless said otherwise.
+    /// The visibility timeout of every queue; 180 seconds by default.
     pub visibility_timeout: Duration,
-    /// How often a message is received before it moves to its dead-letter queue, 1 to 1000; 200 unless said otherwise.
+    /// How often a message is received before it moves to its dead-letter queue, 1 to 1000; 200 by default.
     pub max_receive_count: u32,
-    /// DynamoDB's port; 0 for a free one.
+    /// DynamoDB's port; 0 for a free port.
     pub dynamodb_port: u16,
-    /// SQS's port; 0 for a free one.
+    /// SQS's port; 0 for a free port.
     pub sqs_port: u16,
-    /// Secrets Manager's port; 0 for a free one.
+    /// Secrets Manager's port; 0 for a free port.
     pub secrets_port: u16,
-    /// By how much the waits are shortened that a function asks of SQS (`ChangeMessageVisibility`); 1 leaves them as they are.
+    /// The factor by which delays that a function requests from SQS (`ChangeMessageVisibility`) are shortened; 1 leaves
+    /// them unchanged.
     pub shorten_waits_by: NonZeroU16,
-    /// The time the queues live by. DynamoDB and Secrets Manager always go by the machine's.
+    /// The clock of the queues. DynamoDB and Secrets Manager always use the system clock.
+    #[debug(skip)]
     pub clock: Arc<dyn Clock>,
 }
 
@@ -88,63 +89,49 @@ impl Default for AwsStandInOptions {
     }
 }
 
-impl fmt::Debug for AwsStandInOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AwsStandInOptions")
-            .field("table_name", &self.table_name)
-            .field("visibility_timeout", &self.visibility_timeout)
-            .field("max_receive_count", &self.max_receive_count)
-            .field("dynamodb_port", &self.dynamodb_port)
-            .field("sqs_port", &self.sqs_port)
-            .field("secrets_port", &self.secrets_port)
-            .field("shorten_waits_by", &self.shorten_waits_by)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why the stand-ins did not start or did not do as told.
+/// Why a stand-in failed to start, or why an operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsStandInError {
     /// A port could not be opened.
     #[error("the {service} stand-in cannot listen on 127.0.0.1:{port}: {source}")]
     Port {
-        /// The service the port was for.
+        /// The service of the port.
         service: &'static str,
-        /// The port asked for.
+        /// The requested port.
         port: u16,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The database in memory did not open.
+    /// The in-memory database could not be opened.
     #[error("the DynamoDB stand-in cannot open its database: {0}")]
     Database(String),
-    /// The table was not created.
+    /// The table could not be created.
     #[error("the table {name} cannot be created: {reason}")]
     Table {
         /// The table's name.
         name: String,
-        /// What DynamoDB says.
+        /// The error of DynamoDB.
         reason: String,
     },
-    /// A queue was not created.
+    /// A queue could not be created.
     #[error("the queue {name} cannot be created: {source}")]
     Queue {
         /// The queue's name.
         name: &'static str,
-        /// What SQS says.
+        /// The error of SQS.
         source: FifoError,
     },
-    /// A secret was not stored.
+    /// A secret could not be stored.
     #[error("the secret {name} cannot be stored: {reason}")]
     Secret {
         /// The secret's name.
         name: String,
-        /// What is wrong, without the value.
+        /// The reason, without the value.
         reason: String,
     },
 }
 
-/// Where the stand-ins listen.
+/// The addresses of the stand-ins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
     /// DynamoDB's URL, `http://127.0.0.1:port`.
@@ -179,7 +166,7 @@ pub struct AwsStandIns {
     sdk_config: SdkConfig,
     /// Aborted on drop.
     _servers: JoinSet<()>,
-    /// dynoxide keeps a task per connection that an abort would not reach: it ends them itself when this is dropped.
+    /// dynoxide keeps a task per connection that an abort would not end. It ends them itself when this is dropped.
     _stop_dynamodb: oneshot::Sender<()>,
 }
 
@@ -187,7 +174,7 @@ impl AwsStandIns {
     /// Starts the three services with the connector's table and its four queues.
     ///
     /// # Errors
-    /// [`AwsStandInError`] if a port is taken, or an option is one that AWS would not take.
+    /// [`AwsStandInError`] if a port is in use, or if AWS would refuse an option.
     pub async fn start(options: AwsStandInOptions) -> Result<Self, AwsStandInError> {
         let (dynamodb_listener, dynamodb) = open("DynamoDB", options.dynamodb_port).await?;
         let (sqs_listener, sqs) = open("SQS", options.sqs_port).await?;
@@ -221,18 +208,18 @@ impl AwsStandIns {
         Ok(stand_ins)
     }
 
-    /// Where the three services listen.
+    /// The addresses of the three services.
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
     }
 
-    /// A configuration with which every client of the three services, made by `Client::new`, speaks to these stand-ins.
+    /// A configuration for SDK clients that call these stand-ins.
     pub fn sdk_config(&self) -> &SdkConfig {
         &self.sdk_config
     }
 
-    /// The same for a caller, whose name is the access key id, and for other addresses: those of something that stands in front of
-    /// the stand-ins.
+    /// The same for a caller, whose name is the access key id, and for other addresses, such as those of a guard or a
+    /// proxy.
     pub fn sdk_config_for(&self, caller: &str, endpoints: &Endpoints) -> SdkConfig {
         sdk_config(endpoints, caller)
     }
@@ -247,12 +234,12 @@ impl AwsStandIns {
         self.sqs.queue_url(name)
     }
 
-    /// The queues themselves, for the event source mapping and for looking into them.
+    /// The queues, for the event source mapping and for tests.
     pub fn queues(&self) -> &QueueService {
         &self.queues
     }
 
-    /// One of the queues; `None` if there is none of this name.
+    /// A queue; `None` if no queue has this name.
     pub fn queue(&self, name: &str) -> Option<QueueHandle> {
         self.queues.queue(name)
     }
@@ -260,15 +247,15 @@ impl AwsStandIns {
     /// Creates a secret whose value is a JSON text.
     ///
     /// # Errors
-    /// [`AwsStandInError::Secret`] if the value is not JSON, or the name is taken or none that AWS takes.
+    /// [`AwsStandInError::Secret`] if the value is not JSON, or if the name is in use or invalid.
     pub async fn put_secret(&self, name: &str, json: &str) -> Result<(), AwsStandInError> {
         secrets::put(&aws_sdk_secretsmanager::Client::new(&self.sdk_config), name, json).await
     }
 
-    /// Gives a secret a new value: AWSCURRENT is the new one then, AWSPREVIOUS the one before.
+    /// Stores a new value of a secret. It becomes AWSCURRENT, and the previous value becomes AWSPREVIOUS.
     ///
     /// # Errors
-    /// [`AwsStandInError::Secret`] if the value is not JSON or there is no such secret.
+    /// [`AwsStandInError::Secret`] if the value is not JSON or the secret doesn't exist.
     pub async fn rotate_secret(&self, name: &str, json: &str) -> Result<(), AwsStandInError> {
         secrets::rotate(&aws_sdk_secretsmanager::Client::new(&self.sdk_config), name, json).await
     }
@@ -302,7 +289,7 @@ fn create_queues(
 }
 
 fn sdk_config(endpoints: &Endpoints, caller: &str) -> SdkConfig {
-    // The SDK signs whatever it sends, so it needs a key, though nobody here verifies the signature.
+    // The SDK signs every request and needs a key, although no signature is verified here.
     let credentials = Credentials::new(caller, "not-a-secret", None, None, "lab");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())

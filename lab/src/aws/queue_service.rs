@@ -1,67 +1,63 @@
-//! The queues shared between the wire, the event source mapping and the tests: one lock, one clock, and a signal when something changes.
+//! The queues, shared by the SQS endpoint, the event source mapping and tests, with one lock, one clock and a change
+//! signal.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use connector::port::Clock;
+use connector_testing::fifo::{FifoError, NewMessage, QueueCounts, ReceiveOptions, ReceivedMessage, SendReceipt};
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::fifo::{FifoError, NewMessage, QueueCounts, ReceiveOptions, ReceivedMessage, SendReceipt};
 use super::queues::{QueueSettings, Queues};
 
-struct Shared {
+struct QueueServiceState {
     clock: Arc<dyn Clock>,
     queues: Mutex<Queues>,
     changes: watch::Sender<u64>,
 }
 
 /// All queues of the stand-in. Clones share them.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("QueueService {{ revision: {} }}", *shared.changes.borrow())]
 pub struct QueueService {
-    shared: Arc<Shared>,
-}
-
-impl fmt::Debug for QueueService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("QueueService").field("revision", &*self.shared.changes.borrow()).finish_non_exhaustive()
-    }
+    shared: Arc<QueueServiceState>,
 }
 
 impl QueueService {
-    /// Shares `queues`, which from now on live by `clock`.
+    /// Shares `queues`, which use `clock` from now on.
     pub fn new(queues: Queues, clock: Arc<dyn Clock>) -> Self {
         let changes = watch::Sender::new(queues.revision());
-        Self { shared: Arc::new(Shared { clock, queues: Mutex::new(queues), changes }) }
+        Self { shared: Arc::new(QueueServiceState { clock, queues: Mutex::new(queues), changes }) }
     }
 
-    /// Creates a queue and gives access to it.
+    /// Creates a queue and returns a handle.
     ///
     /// # Errors
-    /// [`Queues::create`]'s.
+    /// Those of [`Queues::create`].
     pub fn create(&self, name: &str, settings: QueueSettings) -> Result<QueueHandle, FifoError> {
         self.with(|queues, now| queues.create(now, name, settings))?;
         Ok(QueueHandle { service: self.clone(), name: name.to_owned() })
     }
 
-    /// Direct access to one queue; `None` if there is none of this name.
+    /// A handle of a queue; `None` if no queue has this name.
     pub fn queue(&self, name: &str) -> Option<QueueHandle> {
         self.lock().contains(name).then(|| QueueHandle { service: self.clone(), name: name.to_owned() })
     }
 
-    /// Every queue's name, in alphabetical order.
+    /// The names of all queues, in alphabetical order.
     pub fn names(&self) -> Vec<String> {
         self.lock().names().map(str::to_owned).collect()
     }
 
-    /// Wakes everyone who waits for a queue, so that they read the clock again. Who moves a clock by hand calls this.
+    /// Wakes everyone who waits for a queue, so that they read the clock again. Call it after moving a clock by hand.
     pub fn clock_moved(&self) {
         self.shared.changes.send_modify(|_| {});
     }
 
-    /// What happens under the lock, at one instant; whoever waits for a change is woken if there was one.
+    /// Runs `act` under the lock with the current time, and wakes waiting callers if something changed.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Queues, Timestamp) -> T) -> T {
         let mut queues = self.lock();
         let now = self.shared.clock.now();
@@ -81,12 +77,11 @@ impl QueueService {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queues> {
-        // A panic under the lock cannot leave a queue half changed in a way that the next call would trip over.
-        self.shared.queues.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.queues.lock()
     }
 }
 
-/// One queue, spoken to directly instead of over HTTP. Clones are the same queue.
+/// Direct access to one queue without HTTP. Clones refer to the same queue.
 #[derive(Debug, Clone)]
 pub struct QueueHandle {
     service: QueueService,
@@ -94,7 +89,7 @@ pub struct QueueHandle {
 }
 
 impl QueueHandle {
-    /// The queue's name, `.fifo` included.
+    /// The queue's name, including `.fifo`.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -109,20 +104,20 @@ impl QueueHandle {
         self.service.lock().region().to_owned()
     }
 
-    /// How long a received message stays in flight if the receive says nothing else.
+    /// The visibility timeout if a receive sets none.
     pub fn visibility_timeout(&self) -> Duration {
         self.service.lock().settings(&self.name).map_or(Duration::ZERO, |settings| settings.visibility_timeout)
     }
 
-    /// As [`super::fifo::FifoQueue::send`], now.
+    /// Like [`Queues::send`], at the current time.
     ///
     /// # Errors
-    /// The message breaks a limit of SQS.
+    /// The message exceeds a limit of SQS.
     pub fn send(&self, message: NewMessage) -> Result<SendReceipt, FifoError> {
         self.service.with(|queues, now| queues.send(now, &self.name, message))
     }
 
-    /// As [`Queues::receive`], now; never waits.
+    /// Like [`Queues::receive`], at the current time. Never waits.
     ///
     /// # Errors
     /// An option is out of range.
@@ -130,18 +125,18 @@ impl QueueHandle {
         self.service.with(|queues, now| queues.receive(now, &self.name, options))
     }
 
-    /// As [`super::fifo::FifoQueue::delete`], now.
+    /// Like [`Queues::delete`], at the current time.
     ///
     /// # Errors
-    /// The receipt handle has expired or is not this queue's.
+    /// The receipt handle has expired or is of another queue.
     pub fn delete(&self, receipt_handle: &str) -> Result<(), FifoError> {
         self.service.with(|queues, now| queues.delete(now, &self.name, receipt_handle))
     }
 
-    /// As [`super::fifo::FifoQueue::change_visibility`], now.
+    /// Like [`Queues::change_visibility`], at the current time.
     ///
     /// # Errors
-    /// The receipt handle has expired or is not this queue's, the message is gone, or the timeout is too long.
+    /// The receipt handle has expired or is of another queue, the message is deleted, or the timeout is too long.
     pub fn change_visibility(&self, receipt_handle: &str, timeout: Duration) -> Result<(), FifoError> {
         self.service.with(|queues, now| queues.change_visibility(now, &self.name, receipt_handle, timeout))
     }
@@ -154,22 +149,22 @@ impl QueueHandle {
         self.service.with(|queues, now| queues.purge(now, &self.name))
     }
 
-    /// How many messages there are now.
+    /// The current number of messages.
     pub fn counts(&self) -> QueueCounts {
         self.service.with(|queues, now| queues.counts(now, &self.name)).unwrap_or_default()
     }
 
-    /// Every message, without receiving it; as [`super::fifo::FifoQueue::peek`].
+    /// Every message, without receiving it; like [`Queues::peek`].
     pub fn peek(&self) -> Vec<ReceivedMessage> {
         self.service.lock().peek(&self.name).unwrap_or_default()
     }
 
-    /// Tells of changes to any queue of the service, this one included.
+    /// Signals changes to any queue of the service, including this one.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.service.changes()
     }
 
-    /// Waits until something changes, or a message of this queue becomes visible by itself, or `at_most` is over.
+    /// Waits until something changes, a message of this queue becomes visible by itself, or `at_most` has passed.
     pub(crate) async fn wait(&self, changes: &mut watch::Receiver<u64>, at_most: Option<Duration>) {
         let due = self.service.with(|queues, now| {
             queues
@@ -177,7 +172,7 @@ impl QueueHandle {
                 .map(|visible_at| Duration::try_from(visible_at.duration_since(now)).unwrap_or_default())
         });
         match due.into_iter().chain(at_most).min() {
-            // The sender lives in the service that this handle holds, so waiting cannot fail.
+            // This handle holds the service with the sender, so waiting can't fail.
             None => drop(changes.changed().await),
             Some(limit) => drop(timeout(limit, changes.changed()).await),
         }

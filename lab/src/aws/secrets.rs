@@ -1,4 +1,4 @@
-//! Secrets Manager: rustack's service on a loopback port, filled through the real SDK.
+//! Secrets Manager: rustack's service on a loopback port, filled with the real SDK.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(super) async fn put(client: &Client, name: &str, json: &str) -> Result<(), A
     Ok(())
 }
 
-/// Gives a secret a new version: it becomes AWSCURRENT, and the one before becomes AWSPREVIOUS.
+/// Stores a new version of a secret. It becomes AWSCURRENT, and the previous version becomes AWSPREVIOUS.
 pub(super) async fn rotate(client: &Client, name: &str, json: &str) -> Result<(), AwsStandInError> {
     check_json(name, json)?;
     client
@@ -49,7 +49,7 @@ pub(super) async fn rotate(client: &Client, name: &str, json: &str) -> Result<()
 }
 
 fn check_json(name: &str, json: &str) -> Result<(), AwsStandInError> {
-    // The position is told, but not the text there: it is a secret.
+    // The error gives the position but not the text, because the text is a secret.
     serde_json::from_str::<serde::de::IgnoredAny>(json).map(drop).map_err(|error| AwsStandInError::Secret {
         name: name.to_owned(),
         reason: format!("its value is not JSON (line {}, column {})", error.line(), error.column()),

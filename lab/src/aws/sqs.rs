@@ -1,7 +1,7 @@
-//! SQS on the wire: the JSON protocol that the AWS SDKs speak, in front of the lab's own queues.
+//! SQS on the wire: the JSON protocol of the AWS SDKs, for the lab's own queues.
 //!
-//! Offered are the operations that a connector and its operator use. Any other answers `UnsupportedOperation`, and a parameter
-//! or attribute that the queues have nothing for is refused instead of ignored.
+//! It supports the operations that a connector and its operator use. Other operations are answered with
+//! `UnsupportedOperation`. Parameters and attributes that the queues don't support are refused, not ignored.
 
 mod batch;
 mod error;
@@ -16,6 +16,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use connector_testing::fifo::{FifoError, ReceiveOptions, md5_of_attributes, md5_of_body};
 use http::Response;
 use rustack_sqs_http::body::SqsResponseBody;
 use rustack_sqs_http::dispatch::SqsHandler;
@@ -34,7 +35,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::fifo::{FifoError, ReceiveOptions, md5_of_attributes, md5_of_body};
 use super::queue_service::{QueueHandle, QueueService};
 use super::queues::{DEFAULT_VISIBILITY_TIMEOUT, QueueSettings, Redrive};
 
@@ -50,12 +50,12 @@ pub struct SqsEndpoint {
 }
 
 impl SqsEndpoint {
-    /// An endpoint whose queue URLs begin with `base_url` (`http://127.0.0.1:4100`, without a slash at the end).
+    /// An endpoint whose queue URLs start with `base_url` (`http://127.0.0.1:4100`, without a trailing slash).
     pub fn new(service: QueueService, base_url: impl Into<String>) -> Self {
         Self { service, base_url: base_url.into(), shorten_waits_by: NonZeroU16::MIN }
     }
 
-    /// The same, and `ChangeMessageVisibility` waits so many times shorter than it was asked to.
+    /// Shortens the delays of `ChangeMessageVisibility` by this factor.
     #[must_use]
     pub fn shorten_waits_by(self, times: NonZeroU16) -> Self {
         Self { shorten_waits_by: times, ..self }
@@ -103,7 +103,7 @@ impl SqsEndpoint {
 
     fn send(&self, input: SendMessageInput) -> Result<SendMessageOutput, FifoError> {
         let queue = self.queue(&input.queue_url)?;
-        let message = wire::new_message(wire::Sent::from(input))?;
+        let message = wire::new_message(wire::SendParameters::from(input))?;
         let (body, attributes) = (md5_of_body(&message.body), md5_of_attributes(&message.attributes));
         let receipt = queue.send(message)?;
         Ok(SendMessageOutput {
@@ -226,7 +226,7 @@ impl SqsEndpoint {
             .collect();
         let more = names.len() > max;
         names.truncate(max);
-        // AWS gives a token only to who asked for pages.
+        // AWS returns a token only if the caller requested pages.
         let next_token = names.last().filter(|_| more && input.max_results.is_some()).cloned();
         Ok(ListQueuesOutput { queue_urls: names.iter().map(|name| self.queue_url(name)).collect(), next_token })
     }
@@ -297,7 +297,7 @@ fn redrive(policy: &str, arn_prefix: &str) -> Option<Redrive> {
     let policy: serde_json::Value = serde_json::from_str(policy).ok()?;
     let dead_letter_queue = policy.get("deadLetterTargetArn")?.as_str()?.strip_prefix(arn_prefix)?.to_owned();
     let count = policy.get("maxReceiveCount")?;
-    // AWS takes the number as text too: its console and many tools write it so.
+    // AWS accepts the number as a string too: its console and many tools write it so.
     let count = count.as_u64().or_else(|| count.as_str()?.parse().ok())?;
     Some(Redrive { dead_letter_queue, max_receive_count: u32::try_from(count).ok()? })
 }

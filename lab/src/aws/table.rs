@@ -1,4 +1,4 @@
-//! DynamoDB: dynoxide on a loopback port, and the connector's table in it.
+//! DynamoDB: dynoxide on a loopback port, and the connector's table.
 
 use std::time::Duration;
 
@@ -17,26 +17,26 @@ use super::AwsStandInError;
 pub const PARTITION_KEY: &str = "pk";
 /// The sort key's attribute, a string.
 pub const SORT_KEY: &str = "sk";
-/// The attribute that says when an item may be deleted, in seconds since the epoch. dynoxide does not delete by itself, and AWS
-/// may take days: whoever reads an item compares.
+/// The attribute with the time after which an item may be deleted, in seconds since the epoch. dynoxide never deletes
+/// items, and AWS may take days, so readers compare the time.
 pub const TTL_ATTRIBUTE: &str = "expires_at";
 
 const ACTIVE_CHECKS: u32 = 100;
 const ACTIVE_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Answers DynamoDB requests until the other end of `stop` is dropped.
+/// Answers DynamoDB requests until the sender of `stop` is dropped.
 pub(super) async fn serve(listener: TcpListener, database: dynoxide::Database, stop: oneshot::Receiver<()>) {
     let stopped = async move { drop(stop.await) };
     if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, stopped).await {
-        tracing::error!(%error, "the DynamoDB stand-in ended");
+        tracing::error!(%error, "the DynamoDB stand-in stopped");
     }
 }
 
-/// Creates the connector's table as the stack's template does: keys `pk` and `sk`, paid per request, TTL on `expires_at`.
-/// Works on the stand-in and on AWS alike, and returns when the table can be used.
+/// Creates the connector's table as in the stack's template: keys `pk` and `sk`, on-demand billing, TTL on
+/// `expires_at`. Works with the stand-in and with AWS. Returns when the table is active.
 ///
 /// # Errors
-/// [`AwsStandInError::Table`] if DynamoDB refuses it, for instance because the table exists.
+/// [`AwsStandInError::Table`] if DynamoDB refuses it, for example because the table exists.
 pub async fn create_table(client: &Client, name: &str) -> Result<(), AwsStandInError> {
     let failed = |reason: String| AwsStandInError::Table { name: name.to_owned(), reason };
     let attribute = |name: &str| {
@@ -80,7 +80,7 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), AwsStandInE
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "DynamoDB tells nobody when a table is ready: it has to be asked again")]
+#[expect(clippy::disallowed_methods, reason = "DynamoDB has no notification for an active table, so it is polled")]
 async fn wait_until_active(client: &Client, name: &str) -> Result<(), AwsStandInError> {
     let failed = |reason: String| AwsStandInError::Table { name: name.to_owned(), reason };
     for _ in 0..ACTIVE_CHECKS {

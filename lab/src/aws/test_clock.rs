@@ -4,7 +4,7 @@ use connector::port::Clock;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// Follows tokio's clock, so that a paused runtime moves the queues' time along with its timers.
+/// Follows tokio's clock, so that a paused runtime moves the queues' time together with its timers.
 #[derive(Debug)]
 pub(crate) struct RuntimeClock {
     started: Instant,

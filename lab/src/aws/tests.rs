@@ -9,7 +9,7 @@ async fn stand_ins() -> AwsStandIns {
 }
 
 #[tokio::test]
-async fn the_table_has_its_keys_its_ttl_and_conditional_writes() {
+async fn the_table_has_keys_a_ttl_and_conditional_writes() {
     let aws = AwsStandIns::start(AwsStandInOptions { table_name: "lab-table".to_owned(), ..Default::default() })
         .await
         .unwrap();
@@ -77,7 +77,7 @@ async fn secrets_that_cannot_be_stored_are_refused_without_their_value() {
 }
 
 #[tokio::test]
-async fn the_four_queues_are_there_with_their_dead_letter_queues() {
+async fn both_queues_and_their_dead_letter_queues_exist() {
     let aws = stand_ins().await;
     assert_eq!(aws.queues().names(), [TO_CHANNEL_DEAD_LETTERS, TO_CHANNEL, TO_LIVEENGAGE_DEAD_LETTERS, TO_LIVEENGAGE]);
     let client = aws_sdk_sqs::Client::new(aws.sdk_config());
@@ -122,7 +122,7 @@ async fn dropping_the_stand_ins_closes_every_port() {
 }
 
 #[tokio::test]
-async fn a_taken_port_and_a_policy_out_of_range_are_told() {
+async fn a_used_port_and_an_out_of_range_policy_are_reported() {
     let taken = listener::bind(0).await.unwrap();
     let port = taken.local_addr().unwrap().port();
     let error = AwsStandIns::start(AwsStandInOptions { sqs_port: port, ..Default::default() }).await.unwrap_err();

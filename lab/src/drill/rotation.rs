@@ -1,4 +1,5 @@
-//! LiveEngage's client secret is rotated while everybody writes: it is stored first, and LiveEngage goes over to it later.
+//! Rotates LiveEngage's client secret during the drill: the new secret is stored first, and LiveEngage switches to it
+//! later.
 
 use std::time::Duration;
 
@@ -6,22 +7,23 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::lab::{ACCOUNT, Lab};
+use crate::installation::ACCOUNT;
+use crate::lab::Lab;
 
-/// A function that meets a signature it doesn't know reads the secret again once a minute at the most, and has read it at its start.
-const READ_AGAIN: Duration = Duration::from_secs(61);
+/// A function reads the secret at its start, and again at most once a minute when a signature is unknown.
+const REREAD_INTERVAL: Duration = Duration::from_secs(61);
 
-/// Stores a new client secret after a third of the time; from its half on LiveEngage signs with it, and its Sentinel takes no other. A
-/// drill that is over before anybody would read the secret again has no rotation.
+/// Stores a new client secret after a third of the time. From the half on, LiveEngage signs with it, and Sentinel
+/// accepts no other. A drill that ends before a function would read the secret again has no rotation.
 ///
 /// # Errors
-/// What of AWS's stand-in failed.
-pub(super) async fn rotate(lab: &Lab, begun: Instant, time: Duration) -> Result<(), String> {
-    let switch = (time / 2).max(READ_AGAIN);
+/// The failed operation on the AWS stand-in.
+pub(super) async fn rotate(lab: &Lab, started: Instant, time: Duration) -> Result<(), String> {
+    let switch = (time / 2).max(REREAD_INTERVAL);
     if switch >= time {
         return Ok(());
     }
-    tokio::time::sleep_until(begun + time / 3).await;
+    tokio::time::sleep_until(started + time / 3).await;
     let client = aws_sdk_secretsmanager::Client::new(lab.aws().sdk_config());
     let name = format!("connector/account/{ACCOUNT}");
     let failed = |what: &str| format!("the secret can't be {what}");
@@ -35,7 +37,7 @@ pub(super) async fn rotate(lab: &Lab, begun: Instant, time: Duration) -> Result<
     let new = SecretString::from(new);
     lab.liveengage().set_client_secrets_at_sentinel(ACCOUNT, vec![old, new.clone()]);
     lab.aws().rotate_secret(&name, &secret.to_string()).await.map_err(|_| failed("stored"))?;
-    tokio::time::sleep_until(begun + switch).await;
+    tokio::time::sleep_until(started + switch).await;
     lab.liveengage().set_client_secret(ACCOUNT, new.clone());
     lab.liveengage().set_client_secrets_at_sentinel(ACCOUNT, vec![new]);
     Ok(())

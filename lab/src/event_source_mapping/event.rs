@@ -1,9 +1,8 @@
-//! The event Lambda hands to a function for a batch of messages.
+//! The event that Lambda passes to a function for a batch of messages.
 
 use aws_lambda_events::encodings::Base64Data;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
-
-use crate::aws::fifo::{AttributeContent, MessageAttribute, ReceivedMessage, md5_of_attributes, md5_of_body};
+use connector_testing::fifo::{AttributeContent, MessageAttribute, ReceivedMessage, md5_of_attributes, md5_of_body};
 
 pub(super) fn event(batch: &[ReceivedMessage], arn: &str, region: &str) -> SqsEvent {
     let mut event = SqsEvent::default();

@@ -1,13 +1,14 @@
 mod failures;
+mod groups;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use connector_testing::fifo::{AttributeContent, MessageAttribute, NewMessage};
+use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::*;
-use crate::aws::fifo::{AttributeContent, MessageAttribute, NewMessage};
 use crate::aws::queue_service::QueueService;
 use crate::aws::queues::{QueueSettings, Queues, Redrive};
 use crate::aws::test_clock::RuntimeClock;
@@ -51,26 +52,35 @@ fn failing(event: &SqsEvent, body: &str) -> SqsBatchResponse {
     response
 }
 
-type Invocation = (Vec<String>, Instant);
+/// A function that records its batches and succeeds.
+fn succeeding(recorded: &RecordedBatches) -> Handler {
+    let recorder = recorded.clone();
+    handler(move |event| {
+        recorder.record(&event);
+        async { Ok(SqsBatchResponse::default()) }
+    })
+}
 
-/// What the function was invoked with, in order, and when.
+type RecordedBatch = (Vec<String>, Instant);
+
+/// The batches that the function received, in order, with their times.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<Invocation>>>);
+struct RecordedBatches(Arc<Mutex<Vec<RecordedBatch>>>);
 
-impl Seen {
-    fn note(&self, event: &SqsEvent) -> usize {
-        let mut seen = self.0.lock().unwrap();
-        seen.push((bodies(event), Instant::now()));
-        seen.len()
+impl RecordedBatches {
+    fn record(&self, event: &SqsEvent) -> usize {
+        let mut recorded = self.0.lock();
+        recorded.push((bodies(event), Instant::now()));
+        recorded.len()
     }
 
     fn bodies(&self) -> Vec<Vec<String>> {
-        self.0.lock().unwrap().iter().map(|(bodies, _)| bodies.clone()).collect()
+        self.0.lock().iter().map(|(bodies, _)| bodies.clone()).collect()
     }
 
     fn gap(&self, from: usize, to: usize) -> Duration {
-        let seen = self.0.lock().unwrap();
-        seen[to].1 - seen[from].1
+        let recorded = self.0.lock();
+        recorded[to].1 - recorded[from].1
     }
 }
 
@@ -84,27 +94,18 @@ async fn pause(duration: Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_without_failures_is_deleted() {
-    let (queue, seen) = (queue(), Seen::default());
+    let (queue, recorded) = (queue(), RecordedBatches::default());
     for body in ["1", "2", "3"] {
         send(&queue, "g", body);
     }
-    let noted = seen.clone();
-    let mapping = EventSourceMapping::start(
-        queue.clone(),
-        MappingOptions::default(),
-        handler(move |event| {
-            noted.note(&event);
-            async { Ok(SqsBatchResponse::default()) }
-        }),
-    )
-    .unwrap();
+    let mapping = EventSourceMapping::start(queue.clone(), MappingOptions::default(), succeeding(&recorded)).unwrap();
     idle(&mapping).await;
-    assert_eq!(seen.bodies(), [["1", "2", "3"]]);
+    assert_eq!(recorded.bodies(), [["1", "2", "3"]]);
     assert_eq!((queue.counts().total(), mapping.in_flight()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_event_is_lambdas() {
+async fn the_event_matches_the_event_of_lambda() {
     let queue = queue();
     let mut message = NewMessage::new("g", "d-1", "hello").with_text_attribute("correlation", "c-1");
     let binary = MessageAttribute { data_type: "Binary".to_owned(), content: AttributeContent::Binary(vec![1, 2]) };
@@ -142,37 +143,37 @@ async fn the_event_is_lambdas() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_was_reported_failed_comes_again_after_its_visibility_timeout() {
-    let (queue, seen) = (queue(), Seen::default());
+async fn only_reported_failures_return_after_their_visibility_timeout() {
+    let (queue, recorded) = (queue(), RecordedBatches::default());
     for (group, body) in [("a", "a1"), ("b", "b1"), ("a", "a2")] {
         send(&queue, group, body);
     }
-    let noted = seen.clone();
+    let recorder = recorded.clone();
     let mapping = EventSourceMapping::start(
         queue,
         MappingOptions::default(),
         handler(move |event| {
-            let first = noted.note(&event) == 1;
+            let first = recorder.record(&event) == 1;
             async move { Ok(if first { failing(&event, "b1") } else { SqsBatchResponse::default() }) }
         }),
     )
     .unwrap();
     idle(&mapping).await;
-    assert_eq!(seen.bodies(), [vec!["a1", "a2", "b1"], vec!["b1"]]);
-    assert!(seen.gap(0, 1) >= VISIBILITY);
-    assert!(seen.gap(0, 1) < VISIBILITY + Duration::from_secs(1), "{:?}", seen.gap(0, 1));
+    assert_eq!(recorded.bodies(), [vec!["a1", "a2", "b1"], vec!["b1"]]);
+    assert!(recorded.gap(0, 1) >= VISIBILITY);
+    assert!(recorded.gap(0, 1) < VISIBILITY + Duration::from_secs(1), "{:?}", recorded.gap(0, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_visibility_that_the_function_sets_decides_when_a_message_comes_again() {
-    let (queue, seen) = (queue(), Seen::default());
+async fn a_message_returns_after_the_visibility_timeout_set_by_the_function() {
+    let (queue, recorded) = (queue(), RecordedBatches::default());
     send(&queue, "g", "1");
-    let (noted, own) = (seen.clone(), queue.clone());
+    let (recorder, own) = (recorded.clone(), queue.clone());
     let mapping = EventSourceMapping::start(
         queue,
         MappingOptions::default(),
         handler(move |event| {
-            let number = noted.note(&event);
+            let number = recorder.record(&event);
             let own = own.clone();
             async move {
                 if number > 2 {
@@ -186,8 +187,8 @@ async fn the_visibility_that_the_function_sets_decides_when_a_message_comes_agai
     )
     .unwrap();
     idle(&mapping).await;
-    assert_eq!(seen.bodies().len(), 3);
-    for (gap, expected) in [(seen.gap(0, 1), 5), (seen.gap(1, 2), 600)] {
+    assert_eq!(recorded.bodies().len(), 3);
+    for (gap, expected) in [(recorded.gap(0, 1), 5), (recorded.gap(1, 2), 600)] {
         let expected = Duration::from_secs(expected);
         assert!(gap >= expected && gap < expected + Duration::from_secs(1), "{gap:?} instead of {expected:?}");
     }
@@ -210,30 +211,30 @@ async fn a_failed_function_leaves_the_whole_batch() {
         ),
     ];
     for (kind, fail) in failures {
-        let (queue, seen) = (queue(), Seen::default());
+        let (queue, recorded) = (queue(), RecordedBatches::default());
         send(&queue, "g", "1");
         send(&queue, "g", "2");
-        let noted = seen.clone();
+        let recorder = recorded.clone();
         let mapping = EventSourceMapping::start(
             queue,
             MappingOptions::default(),
             handler(move |event| {
-                let first = noted.note(&event) == 1;
+                let first = recorder.record(&event) == 1;
                 let fail = Arc::clone(&fail);
                 async move { if first { fail(event).await } else { Ok(SqsBatchResponse::default()) } }
             }),
         )
         .unwrap();
         idle(&mapping).await;
-        assert_eq!(seen.bodies(), [["1", "2"], ["1", "2"]], "{kind}");
-        assert!(seen.gap(0, 1) >= VISIBILITY, "{kind}");
+        assert_eq!(recorded.bodies(), [["1", "2"], ["1", "2"]], "{kind}");
+        assert!(recorded.gap(0, 1) >= VISIBILITY, "{kind}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_timed_out_function_is_ended_at_its_timeout() {
-    struct Ended(tokio::sync::mpsc::UnboundedSender<Instant>);
-    impl Drop for Ended {
+    struct DropNotifier(tokio::sync::mpsc::UnboundedSender<Instant>);
+    impl Drop for DropNotifier {
         fn drop(&mut self) {
             self.0.send(Instant::now()).unwrap();
         }
@@ -246,7 +247,7 @@ async fn a_timed_out_function_is_ended_at_its_timeout() {
         queue,
         options,
         handler(move |_| {
-            let ended = Ended(sender.clone());
+            let ended = DropNotifier(sender.clone());
             async move {
                 let _ended = ended;
                 std::future::pending().await
@@ -259,129 +260,20 @@ async fn a_timed_out_function_is_ended_at_its_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn groups_run_side_by_side_but_never_twice_at_once() {
-    let queue = queue();
-    for number in 0..12 {
-        for group in ["a", "b", "c", "d", "e", "f"] {
-            queue.send(NewMessage::new(group, format!("{number}"), format!("{number}"))).unwrap();
-        }
-    }
-    let running = Arc::new(Mutex::new(BTreeSet::new()));
-    let overlaps = Arc::new(Mutex::new(Vec::new()));
-    let most = Arc::new(AtomicUsize::new(0));
-    let order = Arc::new(Mutex::new(HashMap::<String, Vec<u32>>::new()));
-    let (busy, twice, peak, noted) =
-        (Arc::clone(&running), Arc::clone(&overlaps), Arc::clone(&most), Arc::clone(&order));
-    let mapping = EventSourceMapping::start(
-        queue,
-        MappingOptions { batch_size: 2, concurrency: 4, ..MappingOptions::default() },
-        handler(move |event| {
-            let (busy, twice, peak, noted) =
-                (Arc::clone(&busy), Arc::clone(&twice), Arc::clone(&peak), Arc::clone(&noted));
-            async move {
-                let group = event.records[0].attributes["MessageGroupId"].clone();
-                // An assertion here would be a function error, which the event source mapping survives.
-                if !busy.lock().unwrap().insert(group.clone()) {
-                    twice.lock().unwrap().push(group.clone());
-                }
-                peak.fetch_max(busy.lock().unwrap().len(), Ordering::SeqCst);
-                pause(Duration::from_secs(1)).await;
-                busy.lock().unwrap().remove(&group);
-                let numbers =
-                    event.records.iter().map(|record| record.body.as_deref().unwrap().parse::<u32>().unwrap());
-                noted.lock().unwrap().entry(group).or_default().extend(numbers);
-                Ok(SqsBatchResponse::default())
-            }
-        }),
-    )
-    .unwrap();
-    idle(&mapping).await;
-    assert_eq!(*overlaps.lock().unwrap(), Vec::<String>::new(), "groups in two invocations at once");
-    assert_eq!(most.load(Ordering::SeqCst), 4);
-    let order = order.lock().unwrap();
-    assert_eq!(order.len(), 6);
-    for (group, numbers) in order.iter() {
-        assert_eq!(*numbers, (0..12).collect::<Vec<_>>(), "{group}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_message_given_back_early_waits_for_its_invocation_to_end() {
-    let (queue, seen) = (queue(), Seen::default());
-    send(&queue, "g", "1");
-    let (noted, own) = (seen.clone(), queue.clone());
-    let mapping = EventSourceMapping::start(
-        queue.clone(),
-        MappingOptions::default(),
-        handler(move |event| {
-            let first = noted.note(&event) == 1;
-            let own = own.clone();
-            async move {
-                if !first {
-                    return Ok(SqsBatchResponse::default());
-                }
-                own.change_visibility(event.records[0].receipt_handle.as_deref().unwrap(), Duration::ZERO).unwrap();
-                pause(Duration::from_secs(10)).await;
-                Ok(failing(&event, "1"))
-            }
-        }),
-    )
-    .unwrap();
-    pause(Duration::from_secs(1)).await;
-    send(&queue, "other", "2");
-    idle(&mapping).await;
-    assert_eq!(seen.bodies(), [["1"], ["2"], ["1"]], "another group does not wait");
-    assert!(seen.gap(0, 2) >= Duration::from_secs(10), "{:?}", seen.gap(0, 2));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_message_that_always_fails_ends_as_a_dead_letter_and_frees_its_group() {
-    let (queue, dead) = queue_with(3);
-    let seen = Seen::default();
-    send(&queue, "g", "poison");
-    send(&queue, "g", "fine");
-    let noted = seen.clone();
-    let options = MappingOptions { batch_size: 1, ..MappingOptions::default() };
-    let mapping = EventSourceMapping::start(
-        queue,
-        options,
-        handler(move |event| {
-            noted.note(&event);
-            async move { Ok(failing(&event, "poison")) }
-        }),
-    )
-    .unwrap();
-    idle(&mapping).await;
-    assert_eq!(seen.bodies(), [["poison"], ["poison"], ["poison"], ["fine"]]);
-    let letters = dead.peek();
-    assert_eq!(letters.len(), 1);
-    assert_eq!((letters[0].body.as_str(), letters[0].group.as_str()), ("poison", "g"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_message_sent_later_is_taken_at_once() {
-    let (queue, seen) = (queue(), Seen::default());
-    let noted = seen.clone();
-    let mapping = EventSourceMapping::start(
-        queue.clone(),
-        MappingOptions::default(),
-        handler(move |event| {
-            noted.note(&event);
-            async { Ok(SqsBatchResponse::default()) }
-        }),
-    )
-    .unwrap();
+async fn a_message_sent_to_an_idle_queue_is_processed_at_once() {
+    let (queue, recorded) = (queue(), RecordedBatches::default());
+    let mapping = EventSourceMapping::start(queue.clone(), MappingOptions::default(), succeeding(&recorded)).unwrap();
     idle(&mapping).await;
     pause(Duration::from_secs(60)).await;
     let sent = Instant::now();
     send(&queue, "g", "1");
     idle(&mapping).await;
-    assert_eq!(seen.bodies(), [["1"]]);
-    assert_eq!(seen.0.lock().unwrap()[0].1, sent, "no timer has to run out first");
+    assert_eq!(recorded.bodies(), [["1"]]);
+    assert_eq!(recorded.0.lock()[0].1, sent, "no timer has to run out first");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_mapping_ends_its_invocations_and_takes_nothing_more() {
+async fn a_dropped_mapping_ends_its_invocations_and_receives_nothing_more() {
     let queue = queue();
     send(&queue, "g", "1");
     let (started, mut starts) = tokio::sync::mpsc::unbounded_channel();

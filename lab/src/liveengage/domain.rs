@@ -1,13 +1,13 @@
-//! The Domain API: where the services of an account live.
+//! The Domain API: the base URIs of an account's services.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::endpoint::{Answer, Call, Endpoint};
+use super::backend::Backend;
+use super::endpoint::{Endpoint, ServiceAnswer, ServiceCall};
 use super::fault::Service;
-use super::world::World;
 
-/// The services that the simulator plays, by their names in the Domain API.
+/// The services that the simulator provides, by their names in the Domain API.
 const SERVICES: [&str; 4] = ["asyncMessagingEnt", "sentinel", "idp", "swift"];
 
 /// `GET /api/account/{account}/service/baseURI.json`
@@ -22,41 +22,42 @@ pub(super) const ONE: Endpoint = Endpoint {
     answer: one,
 };
 
-fn all(world: &World, call: &Call) -> Answer {
-    refusal(world, call).unwrap_or_else(|| {
-        let entries: Vec<Value> = SERVICES.iter().map(|service| entry(world, call, service)).collect();
-        Answer::new(StatusCode::OK, json!({ "baseURIs": entries }))
+fn all(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
+    refusal(backend, call).unwrap_or_else(|| {
+        let entries: Vec<Value> = SERVICES.iter().map(|service| entry(backend, call, service)).collect();
+        ServiceAnswer::new(StatusCode::OK, json!({ "baseURIs": entries }))
     })
 }
 
-fn one(world: &World, call: &Call) -> Answer {
-    refusal(world, call).unwrap_or_else(|| {
+fn one(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
+    refusal(backend, call).unwrap_or_else(|| {
         let service = service_name(call);
         if SERVICES.contains(&service) {
-            Answer::new(StatusCode::OK, entry(world, call, service))
+            ServiceAnswer::new(StatusCode::OK, entry(backend, call, service))
         } else {
-            Answer::empty(StatusCode::NOT_FOUND)
+            ServiceAnswer::empty(StatusCode::NOT_FOUND)
         }
     })
 }
 
-/// The documented refusals have a status and no documented body.
-fn refusal(world: &World, call: &Call) -> Option<Answer> {
+/// The documented error answers have a status and no documented body.
+fn refusal(backend: &Backend, call: &ServiceCall) -> Option<ServiceAnswer> {
     if !call.has_query("version", "1.0") {
-        return Some(Answer::empty(StatusCode::BAD_REQUEST));
+        return Some(ServiceAnswer::empty(StatusCode::BAD_REQUEST));
     }
-    (!world.accounts.contains_key(call.account_id())).then(|| Answer::empty(StatusCode::UNAUTHORIZED))
+    (!backend.accounts.contains_key(call.account_id())).then(|| ServiceAnswer::empty(StatusCode::UNAUTHORIZED))
 }
 
-/// LivePerson's base URIs are bare hosts, reached by HTTPS. A loopback simulator has no certificate, so it names its scheme.
-fn entry(world: &World, call: &Call, service: &str) -> Value {
-    json!({ "service": service, "account": call.account_id(), "baseURI": world.base_url })
+/// LivePerson's base URIs are bare hosts that are reached by HTTPS. A loopback simulator has no certificate, so its
+/// base URIs include the scheme.
+fn entry(backend: &Backend, call: &ServiceCall, service: &str) -> Value {
+    json!({ "service": service, "account": call.account_id(), "baseURI": backend.base_url })
 }
 
-fn service_name(call: &Call) -> &str {
+fn service_name(call: &ServiceCall) -> &str {
     call.path.get("service").map_or("", String::as_str)
 }
 
-fn show_answer(_call: &Call, answer: Option<&Value>) -> Option<Value> {
+fn show_answer(_call: &ServiceCall, answer: Option<&Value>) -> Option<Value> {
     answer.cloned()
 }

@@ -1,11 +1,10 @@
-//! How a service hangs in the HTTP server: counted, scripted to fail if a drill wants it, answered, recorded.
+//! Connects a service to the HTTP server: counts calls, applies scripted answers, and records calls.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
@@ -13,25 +12,24 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
+use super::backend::Backend;
 use super::fault::Service;
-use super::webhooks::FirstTry;
-use super::world::World;
-use super::{domain, idp, messaging, sentinel, swift};
+use super::webhooks::FirstAttempt;
 
-/// How long an answer waits, at most, for the webhooks that are to overtake it.
-const LONGEST_HEAD_START: Duration = Duration::from_secs(5);
+/// The longest time for which an answer waits for webhooks that must overtake it.
+const MAX_ANSWER_DELAY: Duration = Duration::from_secs(5);
 
-/// A call as it came in.
+/// A call to a service.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct ServiceCall {
     pub(super) path: HashMap<String, String>,
     pub(super) query: HashMap<String, String>,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-impl Call {
-    /// The account in the path.
+impl ServiceCall {
+    /// The account id in the path.
     pub(super) fn account_id(&self) -> &str {
         self.path.get("account").map_or("", String::as_str)
     }
@@ -57,18 +55,18 @@ impl Call {
 
 /// The answer of a service.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ServiceAnswer {
     pub(super) status: StatusCode,
     pub(super) body: AnswerBody,
-    pub(super) first_tries: Vec<FirstTry>,
+    pub(super) first_attempts: Vec<FirstAttempt>,
 }
 
 #[derive(Debug)]
 pub(super) enum AnswerBody {
-    /// What LivePerson says there is not documented, and nobody should read it.
+    /// LivePerson documents no body here, and a client should not read one.
     Empty,
     Json(Value),
-    /// A file of the storage.
+    /// A stored file.
     File {
         content_type: String,
         bytes: Bytes,
@@ -76,7 +74,7 @@ pub(super) enum AnswerBody {
 }
 
 impl AnswerBody {
-    /// Changes JSON, and leaves the rest alone.
+    /// Changes a JSON body, and no other.
     fn map(self, change: impl FnOnce(Value) -> Value) -> Self {
         match self {
             Self::Json(value) => Self::Json(change(value)),
@@ -92,89 +90,66 @@ impl AnswerBody {
     }
 }
 
-impl Answer {
+impl ServiceAnswer {
     pub(super) fn new(status: StatusCode, body: Value) -> Self {
-        Self { status, body: AnswerBody::Json(body), first_tries: Vec::new() }
+        Self { status, body: AnswerBody::Json(body), first_attempts: Vec::new() }
     }
 
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self { status, body: AnswerBody::Empty, first_tries: Vec::new() }
+        Self { status, body: AnswerBody::Empty, first_attempts: Vec::new() }
     }
 
     pub(super) fn file(content_type: String, bytes: Bytes) -> Self {
-        Self { status: StatusCode::OK, body: AnswerBody::File { content_type, bytes }, first_tries: Vec::new() }
+        Self { status: StatusCode::OK, body: AnswerBody::File { content_type, bytes }, first_attempts: Vec::new() }
     }
 }
 
-/// One endpoint of a service.
+/// An endpoint of a service.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Endpoint {
     pub(super) service: Service,
-    /// What the journal calls this call.
-    pub(super) label: fn(&Call) -> String,
-    /// What the journal may show of the call and its answer: never a token, a secret or an `Authorization` header.
-    pub(super) shown: fn(&Call, Option<&Value>) -> Option<Value>,
-    pub(super) answer: fn(&World, &Call) -> Answer,
+    /// The label of a call in the journal.
+    pub(super) label: fn(&ServiceCall) -> String,
+    /// The content of the call and its answer for the journal: never a token, a secret or an `Authorization` header.
+    pub(super) shown: fn(&ServiceCall, Option<&Value>) -> Option<Value>,
+    pub(super) answer: fn(&Backend, &ServiceCall) -> ServiceAnswer,
 }
 
-/// Shows request and answer bodies whole.
-pub(super) fn show_both(call: &Call, answer: Option<&Value>) -> Option<Value> {
+/// Shows the complete request and answer bodies.
+pub(super) fn show_both(call: &ServiceCall, answer: Option<&Value>) -> Option<Value> {
     Some(json!({ "request": call.json(), "answer": answer }))
 }
 
-/// All services under one roof, as one host may be the base URI of several.
-pub(super) fn router(world: Arc<World>) -> Router {
-    Router::new()
-        .route("/api/account/{account}/service/baseURI.json", serve(MethodFilter::GET, domain::ALL))
-        .route("/api/account/{account}/service/{service}/baseURI.json", serve(MethodFilter::GET, domain::ONE))
-        .route("/sentinel/api/account/{account}/app/token", serve(MethodFilter::POST, sentinel::TOKEN))
-        .route("/api/account/{account}/consumer", serve(MethodFilter::POST, idp::CONSUMER))
-        .route(
-            "/api/account/{account}/messaging/consumer/conversation",
-            serve(MethodFilter::POST, messaging::CONVERSATION),
-        )
-        .route(
-            "/api/account/{account}/messaging/consumer/conversation/send",
-            serve(MethodFilter::POST, messaging::SEND),
-        )
-        .route(
-            swift::PATH,
-            serve(MethodFilter::PUT, swift::UPLOAD)
-                .merge(serve(MethodFilter::GET, swift::DOWNLOAD))
-                .layer(DefaultBodyLimit::max(swift::LONGEST_BODY)),
-        )
-        .fallback(unknown)
-        .with_state(world)
-}
-
-fn serve(method: MethodFilter, endpoint: Endpoint) -> MethodRouter<Arc<World>> {
+pub(super) fn serve(method: MethodFilter, endpoint: Endpoint) -> MethodRouter<Arc<Backend>> {
     on(
         method,
-        async move |State(world): State<Arc<World>>,
+        async move |State(backend): State<Arc<Backend>>,
                     Path(path): Path<HashMap<String, String>>,
                     Query(query): Query<HashMap<String, String>>,
                     headers: HeaderMap,
-                    body: Bytes| { respond(&world, endpoint, &Call { path, query, headers, body }).await },
+                    body: Bytes| {
+            respond(&backend, endpoint, &ServiceCall { path, query, headers, body }).await
+        },
     )
 }
 
-async fn respond(world: &World, endpoint: Endpoint, call: &Call) -> Response {
-    world.calls.lock().unwrap_or_else(PoisonError::into_inner).add(endpoint.service);
-    let scripted = world.faults.lock().unwrap_or_else(PoisonError::into_inner).take(endpoint.service);
+async fn respond(backend: &Backend, endpoint: Endpoint, call: &ServiceCall) -> Response {
+    backend.calls.lock().add(endpoint.service);
+    let scripted = backend.faults.lock().take(endpoint.service);
     if let Some(scripted) = scripted {
-        record(world, endpoint, call, scripted.status, None, " (scripted)");
+        record(backend, endpoint, call, &format!("{} (scripted)", scripted.status.as_u16()), None);
         let content_type =
             if serde_json::from_str::<Value>(&scripted.body).is_ok() { "application/json" } else { "text/plain" };
         return (scripted.status, [(CONTENT_TYPE, content_type)], scripted.body).into_response();
     }
-    let mut answer = (endpoint.answer)(world, call);
-    answer.body = answer.body.map(|body| world.webhooks.forms().answer(endpoint.service, body));
-    if world.webhooks_before_response {
-        // A webhook behind a failing one may not be tried for long: the answer does not wait for it forever.
-        let tries = futures::future::join_all(answer.first_tries);
-        let _ = tokio::time::timeout(LONGEST_HEAD_START, tries).await;
+    let mut answer = (endpoint.answer)(backend, call);
+    answer.body = answer.body.map(|body| backend.webhooks.forms().answer(endpoint.service, body));
+    if backend.webhooks_before_response {
+        // A webhook behind a failing one may not be sent for a long time, so the answer waits for a limited time.
+        let tries = futures::future::join_all(answer.first_attempts);
+        let _ = tokio::time::timeout(MAX_ANSWER_DELAY, tries).await;
     }
-    record(world, endpoint, call, answer.status, answer.body.json(), "");
+    record(backend, endpoint, call, answer.status.as_str(), answer.body.json());
     match answer.body {
         AnswerBody::Json(body) => {
             (answer.status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
@@ -186,13 +161,7 @@ async fn respond(world: &World, endpoint: Endpoint, call: &Call) -> Response {
     }
 }
 
-fn record(world: &World, endpoint: Endpoint, call: &Call, status: StatusCode, answer: Option<&Value>, note: &str) {
-    let what = format!("{} -> {}{note}", (endpoint.label)(call), status.as_u16());
-    world.journal.record("to-liveengage", "liveengage", what, (endpoint.shown)(call, answer));
-}
-
-async fn unknown(State(world): State<Arc<World>>, request: Request) -> StatusCode {
-    let what = format!("{} {} -> 404", request.method(), request.uri().path());
-    world.journal.record("to-liveengage", "liveengage", what, None);
-    StatusCode::NOT_FOUND
+fn record(backend: &Backend, endpoint: Endpoint, call: &ServiceCall, outcome: &str, answer: Option<&Value>) {
+    let what = format!("{} -> {outcome}", (endpoint.label)(call));
+    backend.journal.record("to-liveengage", "liveengage", what, (endpoint.shown)(call, answer));
 }

@@ -1,29 +1,29 @@
-//! The events of a conversation, in the form that the Send API takes and the webhooks carry.
+//! The events of a conversation, in the format of the Send API and the webhooks.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::options::WebhookEvent;
+use super::terms::WebhookEvent;
 
-/// Who acts in a conversation.
+/// The role of a participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Role {
-    /// The person who writes in.
+    /// The consumer.
     Consumer,
     /// The agent who accepted the conversation.
     AssignedAgent,
-    /// A further agent, or the bot that asks a survey.
+    /// Another agent, or the bot of a survey.
     Agent,
     /// A manager who joined.
     Manager,
-    /// A manager who took the conversation over.
+    /// A manager who took over the conversation.
     AssignedManager,
-    /// A manager who joined, in the name of some versions.
+    /// A manager who joined, as some versions name it.
     AgentManager,
-    /// Automatic messages and the controller bot.
+    /// The controller bot, which sends automatic messages.
     Controller,
-    /// Somebody who only looks on.
+    /// Someone who only reads.
     Reader,
 }
 
@@ -31,13 +31,13 @@ pub enum Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Audience {
-    /// Everyone, the consumer too.
+    /// Everyone, including the consumer.
     All,
-    /// The private messages of the desk: a connector must not pass them on.
+    /// Private messages of the desk: a connector must not pass them on.
     AgentsAndManagers,
 }
 
-/// What a participant says about messages of the other side.
+/// A participant's receipt for messages of the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum AcceptStatus {
@@ -59,19 +59,19 @@ pub enum AcceptStatus {
 pub enum ChatState {
     /// Present, and not typing.
     Active,
-    /// Present, and doing nothing.
+    /// Present and inactive.
     Inactive,
     /// Left.
     Gone,
-    /// Typing: it counts until another state comes, also past the text that was typed.
+    /// Typing. The state lasts until another one arrives, even after the text was sent.
     Composing,
-    /// Stopped typing for the moment.
+    /// Paused typing.
     Pause,
-    /// The app is in the background. Seen in notifications, and not documented.
+    /// The app is in the background. Seen in notifications, but not documented.
     Background,
 }
 
-/// What a `ContentEvent` holds, by its content type.
+/// The content of a `ContentEvent`, by its content type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "contentType", rename_all_fields = "camelCase")]
 pub(super) enum Content {
@@ -89,7 +89,7 @@ pub(super) enum Content {
     FormSubmission { message: FormSubmission },
 }
 
-/// A file that lies in the file storage.
+/// A file in the file storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HostedFile {
@@ -97,12 +97,12 @@ pub(super) struct HostedFile {
     pub(super) caption: Option<String>,
     pub(super) relative_path: String,
     pub(super) file_type: String,
-    /// A small picture as a data URI.
+    /// A small preview picture as a data URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) preview: Option<String>,
 }
 
-/// The agent asks the consumer to fill a secure form in.
+/// The agent asks the consumer to fill in a secure form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FormInvitation {
@@ -110,14 +110,14 @@ pub(super) struct FormInvitation {
     pub(super) title: String,
 }
 
-/// The consumer has filled a secure form in.
+/// The consumer has filled in a secure form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FormSubmission {
     pub(super) invitation_id: String,
 }
 
-/// One event. Anything that does not parse as one of these is a malformed request.
+/// An event. Anything that doesn't parse as one of these is a malformed request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub(super) enum Event {
@@ -140,7 +140,7 @@ impl Event {
         Self::text_with(message, None)
     }
 
-    /// A text, with choices below it if there are any.
+    /// A text, optionally with choices.
     pub(super) fn text_with(message: &str, quick_replies: Option<Value>) -> Self {
         Self::Content(Content::Text { message: message.to_owned(), quick_replies })
     }
@@ -149,7 +149,7 @@ impl Event {
         Self::ChatState { chat_state }
     }
 
-    /// Whether it is something that agents and bots send, and consumers do not.
+    /// Whether only agents and bots may send it.
     pub(super) fn is_from_agents_only(&self) -> bool {
         matches!(
             self,
@@ -158,7 +158,7 @@ impl Event {
         )
     }
 
-    /// Content and accept events share the sequence of their dialog; chat states take no number.
+    /// Content and accept events share the sequence of their dialog. Chat states have no number.
     pub(super) fn takes_sequence(&self) -> bool {
         !matches!(self, Self::ChatState { .. })
     }

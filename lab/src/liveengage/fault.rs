@@ -1,11 +1,11 @@
-//! Call counts per service, and scripted answers instead of real ones.
+//! Call counts by service, and scripted answers.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use http::StatusCode;
 use serde::Serialize;
 
-/// The services, as far as calls are counted and can be made to fail.
+/// The services whose calls are counted and can be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Service {
@@ -19,13 +19,13 @@ pub enum Service {
     Conversation,
     /// The Send API's SEND call.
     Send,
-    /// The file storage, when a file is put there.
+    /// Uploads to the file storage.
     FileUpload,
-    /// The file storage, when a file is fetched.
+    /// Downloads from the file storage.
     FileDownload,
 }
 
-/// How often each service was called, whatever it answered.
+/// How often each service was called, regardless of the answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CallCounts(BTreeMap<Service, u64>);
 
@@ -40,14 +40,14 @@ impl CallCounts {
     }
 }
 
-/// An answer that is given instead of the service's own.
+/// An answer in place of the service's own.
 #[derive(Debug, Clone)]
 pub(super) struct ScriptedAnswer {
     pub(super) status: StatusCode,
     pub(super) body: String,
 }
 
-/// The scripted answers that wait, per service, first in first out.
+/// The waiting scripted answers by service, first in, first out.
 #[derive(Debug, Default)]
 pub(super) struct Faults(BTreeMap<Service, VecDeque<ScriptedAnswer>>);
 

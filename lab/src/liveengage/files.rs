@@ -1,4 +1,4 @@
-//! The file storage (service `swift`): what lies in it, and the URLs that open it for a minute.
+//! The file storage (service `swift`): its files, and the signed URLs that are valid for a minute.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use uuid::Uuid;
 
-/// The types that a connector can always send, by the names that LivePerson gives them.
+/// The types that a connector can always send, by LivePerson's names.
 const IMAGES: [&str; 4] = ["JPG", "JPEG", "PNG", "GIF"];
-/// The types that an account with file sharing takes besides.
+/// The additional types for an account with file sharing.
 const DOCUMENTS: [&str; 5] = ["PDF", "DOCX", "PPTX", "XLSX", "TXT"];
-/// The longest image, in bytes. "3 MB" is documented; this is the stricter reading.
-const LONGEST_IMAGE: u64 = 3_000_000;
-/// The longest file of an account with file sharing, in bytes. "5 MB" is documented.
-const LONGEST_DOCUMENT: u64 = 5_000_000;
-/// The beginnings by which a file tells its type, whatever it was declared to be.
-const BEGINNINGS: [(&str, &[u8]); 5] = [
+/// The largest image in bytes. "3 MB" is documented; this is the stricter reading.
+const MAX_IMAGE_BYTES: u64 = 3_000_000;
+/// The largest file of an account with file sharing in bytes. "5 MB" is documented.
+const MAX_DOCUMENT_BYTES: u64 = 5_000_000;
+/// The first bytes that identify a file's type, regardless of its declared type.
+const MAGIC_BYTES: [(&str, &[u8]); 5] = [
     ("JPEG", &[0xff, 0xd8, 0xff]),
     ("PNG", b"\x89PNG\r\n\x1a\n"),
     ("GIF", b"GIF87a"),
@@ -28,12 +28,12 @@ const BEGINNINGS: [(&str, &[u8]); 5] = [
     ("PDF", b"%PDF-"),
 ];
 
-/// A file of the storage.
+/// A stored file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {
-    /// The `Content-Type` that it was put there with.
+    /// The `Content-Type` of its upload.
     pub content_type: String,
-    /// The type that was declared for it, for example `PNG`.
+    /// Its declared type, for example `PNG`.
     pub file_type: String,
     /// The content.
     pub bytes: Bytes,
@@ -42,12 +42,12 @@ pub struct StoredFile {
 /// A file that an agent sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFile {
-    /// Its type as LivePerson names it, for example `JPG` or `PDF`: 1 to 8 letters and digits. Agents may send types that
-    /// connectors cannot.
+    /// Its type by LivePerson's name, for example `JPG` or `PDF`: 1 to 8 letters and digits. Agents may send types that
+    /// connectors can't.
     pub file_type: String,
-    /// The content, which may not be empty.
+    /// The content; not empty.
     pub bytes: Bytes,
-    /// What stands below it.
+    /// The caption.
     pub caption: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl NewFile {
         Self { file_type: file_type.to_owned(), bytes: bytes.into(), caption: None }
     }
 
-    /// The same with a caption.
+    /// Adds a caption.
     #[must_use]
     pub fn captioned(self, caption: &str) -> Self {
         Self { caption: Some(caption.to_owned()), ..self }
@@ -67,8 +67,8 @@ impl NewFile {
         IMAGES.contains(&self.file_type.as_str())
     }
 
-    /// What is wrong with it, if anything.
-    pub(super) fn fault(&self) -> Option<&'static str> {
+    /// Why it is invalid, if it is.
+    pub(super) fn problem(&self) -> Option<&'static str> {
         let sound_type = (1..=8).contains(&self.file_type.len())
             && self.file_type.chars().all(|character| character.is_ascii_alphanumeric());
         if !sound_type {
@@ -81,25 +81,25 @@ impl NewFile {
 /// A file in a transcript.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileView {
-    /// Where it lies in the storage.
+    /// Its path in the storage.
     pub relative_path: String,
-    /// Its type, as the message says.
+    /// Its type in the message.
     pub file_type: String,
-    /// What stands below it.
+    /// The caption.
     pub caption: Option<String>,
 }
 
-/// Why the storage does not take or give a file.
+/// Why the storage refuses a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StorageRefusal {
-    /// The URL was not signed for this, or its minute is over.
+    /// The URL is not signed for this request, or has expired.
     NotSigned,
     Empty,
     TooLong,
     Missing,
 }
 
-/// A place for one file.
+/// A reserved slot for a file.
 #[derive(Debug)]
 struct Slot {
     account_id: String,
@@ -110,7 +110,7 @@ struct Slot {
     content: Option<(String, Bytes)>,
 }
 
-/// The storage of one simulator.
+/// The file storage of a simulator.
 #[derive(Debug)]
 pub(super) struct Files {
     key: Uuid,
@@ -118,9 +118,9 @@ pub(super) struct Files {
     slots: HashMap<String, Slot>,
 }
 
-/// Whose file it is.
+/// The owner of a file.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Owner<'a> {
+pub(super) struct FileOwner<'a> {
     pub(super) account_id: &'a str,
     pub(super) consumer_id: &'a str,
 }
@@ -130,30 +130,30 @@ impl Files {
         Self { key: Uuid::new_v4(), url_lifetime, slots: HashMap::new() }
     }
 
-    /// A place for a file of this type and length, or `None` if the account takes no such file.
+    /// Reserves a slot for a file of this type and length; `None` if the account doesn't accept such a file.
     pub(super) fn reserve(
         &mut self,
-        owner: Owner<'_>,
+        owner: FileOwner<'_>,
         file_type: &str,
         length: u64,
         documents: bool,
     ) -> Option<String> {
         let known = IMAGES.contains(&file_type) || (documents && DOCUMENTS.contains(&file_type));
-        let longest = if documents { LONGEST_DOCUMENT } else { LONGEST_IMAGE };
+        let longest = if documents { MAX_DOCUMENT_BYTES } else { MAX_IMAGE_BYTES };
         if !known || !(1..=longest).contains(&length) {
             return None;
         }
         Some(self.slot(owner, file_type, length, None))
     }
 
-    /// Puts the file of an agent into the storage. Returns where it is.
-    pub(super) fn add(&mut self, owner: Owner<'_>, file: &NewFile) -> String {
+    /// Stores a file of an agent. Returns its path.
+    pub(super) fn add(&mut self, owner: FileOwner<'_>, file: &NewFile) -> String {
         let length = u64::try_from(file.bytes.len()).unwrap_or(u64::MAX);
         let content = (content_type(&file.file_type).to_owned(), file.bytes.clone());
         self.slot(owner, &file.file_type, length, Some(content))
     }
 
-    /// What a connector is told of a URL: the path and its signature, as OpenStack's temporary URLs have them.
+    /// A URL for a connector: the path and its signature, in the format of OpenStack's temporary URLs.
     pub(super) fn url(&self, method: &Method, relative_path: &str, now_ms: i64) -> Value {
         let lifetime_ms = i64::try_from(self.url_lifetime.as_millis()).unwrap_or(i64::MAX);
         let expires = now_ms.saturating_add(lifetime_ms) / 1000;
@@ -164,8 +164,8 @@ impl Files {
         })
     }
 
-    /// Whether the query of a storage call carries an unexpired signature for the method and path.
-    pub(super) fn may(
+    /// Whether the query of a storage call has a valid signature for the method and path.
+    pub(super) fn is_authorized(
         &self,
         method: &Method,
         relative_path: &str,
@@ -203,26 +203,26 @@ impl Files {
     }
 
     /// Whether there is a file at the path that this consumer may read.
-    pub(super) fn is_readable(&self, owner: Owner<'_>, relative_path: &str) -> bool {
+    pub(super) fn is_readable(&self, owner: FileOwner<'_>, relative_path: &str) -> bool {
         self.slot_of(owner, relative_path).is_some_and(|slot| slot.content.is_some())
     }
 
-    /// Whether a consumer may publish what lies at the path as a file of this type: uploaded, as long as declared, of the
-    /// declared type, and not recognisably of another. LivePerson's own sample asks for a PNG and publishes a JPEG: one picture may go for
-    /// another.
-    pub(super) fn is_publishable(&self, owner: Owner<'_>, relative_path: &str, file_type: &str) -> bool {
+    /// Whether a consumer may publish the file at the path with this type. It must be uploaded, have the declared
+    /// length and type, and must not be recognizable as another type. LivePerson's own sample requests a PNG and
+    /// publishes a JPEG, so pictures are interchangeable.
+    pub(super) fn is_publishable(&self, owner: FileOwner<'_>, relative_path: &str, file_type: &str) -> bool {
         let Some(slot) = self.slot_of(owner, relative_path) else { return false };
         let Some((_, bytes)) = &slot.content else { return false };
-        let (declared, published) = (one_name(&slot.file_type), one_name(file_type));
+        let (declared, published) = (canonical_type(&slot.file_type), canonical_type(file_type));
         let is_image = |name: &str| IMAGES.contains(&name);
         let goes_for = |name: &str, other: &str| name == other || (is_image(name) && is_image(other));
-        let looks_like = BEGINNINGS.iter().find(|(_, beginning)| bytes.starts_with(beginning)).map(|(name, _)| *name);
+        let looks_like = MAGIC_BYTES.iter().find(|(_, beginning)| bytes.starts_with(beginning)).map(|(name, _)| *name);
         u64::try_from(bytes.len()).is_ok_and(|length| length == slot.declared_length)
             && goes_for(published, declared)
             && looks_like.is_none_or(|name| goes_for(name, declared))
     }
 
-    fn slot_of(&self, owner: Owner<'_>, relative_path: &str) -> Option<&Slot> {
+    fn slot_of(&self, owner: FileOwner<'_>, relative_path: &str) -> Option<&Slot> {
         self.slots
             .get(relative_path)
             .filter(|slot| slot.account_id == owner.account_id && slot.consumer_id == owner.consumer_id)
@@ -230,12 +230,12 @@ impl Files {
 
     fn slot(
         &mut self,
-        owner: Owner<'_>,
+        owner: FileOwner<'_>,
         file_type: &str,
         declared_length: u64,
         content: Option<(String, Bytes)>,
     ) -> String {
-        let Owner { account_id, consumer_id } = owner;
+        let FileOwner { account_id, consumer_id } = owner;
         let path = format!("/v1/AUTH_async-images/{account_id}/{consumer_id}_uuid_{}.{file_type}", Uuid::new_v4());
         let slot = Slot {
             account_id: account_id.to_owned(),
@@ -249,15 +249,15 @@ impl Files {
     }
 
     fn signed(&self, method: &Method, relative_path: &str, expires: i64) -> Hmac<Sha1> {
-        // HMAC fills a short key up with zeros, so this is the same key in the length that cannot be refused.
+        // HMAC pads a short key with zeros. So this is the same key with a length that is never refused.
         let mut key = [0; 64];
         key.iter_mut().zip(self.key.as_bytes()).for_each(|(place, byte)| *place = *byte);
         Hmac::<Sha1>::new((&key).into()).chain_update(format!("{method}\n{expires}\n{relative_path}"))
     }
 }
 
-/// JPG and JPEG are the same.
-fn one_name(file_type: &str) -> &str {
+/// JPG and JPEG are the same type.
+fn canonical_type(file_type: &str) -> &str {
     if file_type == "JPG" { "JPEG" } else { file_type }
 }
 

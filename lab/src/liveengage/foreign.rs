@@ -1,4 +1,4 @@
-//! Conversations of other channels: the webhooks of an account carry them too, and they are none of the connector's.
+//! Conversations of other channels. An account's webhooks report them too, and the connector must ignore them.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -9,27 +9,27 @@ use super::event::Event;
 use super::simulator::LiveEngageSimulator;
 use super::tokens::consumer_id;
 
-/// Who says a line of a foreign conversation.
+/// The author of a text in a foreign conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaker {
     /// A visitor of the brand's web site.
     Visitor,
-    /// The agent, at the same desk as ever.
+    /// The agent, at the same desk.
     Agent,
 }
 
 impl LiveEngageSimulator {
-    /// A web chat of another channel: a new visitor opens a conversation, and these lines are said in it. Returns its id;
-    /// the desk's methods work on it as on any other.
+    /// Opens a web chat of another channel with a new visitor and these texts. Returns its id. The desk's methods work
+    /// on it as on any other conversation.
     ///
     /// # Errors
     /// [`DeskError::UnknownAccount`].
     pub fn foreign_conversation(&self, account_id: &str, lines: &[(Speaker, &str)]) -> Result<String, DeskError> {
-        if !self.world().accounts.contains_key(account_id) {
+        if !self.backend().accounts.contains_key(account_id) {
             return Err(DeskError::UnknownAccount(account_id.to_owned()));
         }
         let visitor = Uuid::new_v4().to_string();
-        let opened = self.world().open_conversation(Opening {
+        let opened = self.backend().open_conversation(Opening {
             account_id: account_id.to_owned(),
             consumer_id: consumer_id(account_id, &visitor),
             external_id: None,
@@ -56,10 +56,10 @@ impl LiveEngageSimulator {
         Ok(id)
     }
 
-    /// The visitor of a foreign conversation writes, be it into the survey after it. Returns the sequence number of the text.
+    /// Sends a text from the visitor of a foreign conversation, also into its survey. Returns the sequence number.
     ///
     /// # Errors
-    /// The conversation is unknown, closed, or one that the connector opened.
+    /// The conversation is unknown, closed, or was opened by the connector.
     pub fn foreign_visitor_says(&self, conversation_id: &str, text: &str) -> Result<u64, DeskError> {
         if !self.conversation(conversation_id)?.foreign {
             return Err(DeskError::NotForeign(conversation_id.to_owned()));
@@ -76,7 +76,7 @@ impl LiveEngageSimulator {
     }
 }
 
-/// What a browser declares of itself.
+/// The client properties of a browser.
 fn web_client() -> Value {
     json!({
         "type": ".ClientProperties",

@@ -1,15 +1,17 @@
 //! The LiveEngage simulator, written from the documentation and not from our client.
 //!
-//! One loopback HTTP server plays the LivePerson services that a connector talks to, for one or more accounts: the Domain
-//! API, Sentinel, IDP, the Send API and the file storage. It signs and delivers the webhooks, and the handle plays the
-//! agents' desk. Each service has its file; [`LiveEngageSimulator`] is the handle.
+//! One loopback HTTP server provides the LivePerson services that a connector calls, for one or more accounts: the
+//! Domain API, Sentinel, IDP, the Send API and the file storage. It signs and delivers the webhooks. The handle
+//! simulates the agents' desk. Each service has its own file; [`LiveEngageSimulator`] is the handle.
 
+mod backend;
 mod conversation;
 mod desk;
 mod domain;
 mod endpoint;
 mod event;
 mod fault;
+mod features;
 mod files;
 mod foreign;
 mod forms;
@@ -18,33 +20,38 @@ mod messaging;
 mod notification;
 mod options;
 mod page_desk;
+mod router;
 mod sentinel;
 mod signature;
 mod simulator;
 mod staff;
+mod start_error;
 mod structured_content;
 mod survey;
 mod swift;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod view;
+mod webhook_control;
 mod webhooks;
-mod world;
 
-pub use conversation::{Closer, Csat, CsatStatus, DialogKind, SurveyAnswer};
+pub use conversation::{Receipt, SurveyAnswer};
 pub use desk::DeskError;
 pub use event::{AcceptStatus, Audience, ChatState, Role};
 pub use fault::{CallCounts, Service};
 pub use files::{FileView, NewFile, StoredFile};
 pub use foreign::Speaker;
 pub use forms::{AnswerCode, Forms, Ids, NoMetadata, Originator, Participants, RichContent, SingleService, TypePrefix};
-pub use options::{AccountOptions, LiveEngageOptions, StartError, WebhookEvent, WebhookSettings};
+pub use options::{AccountOptions, LiveEngageOptions};
 pub use signature::SignatureForm;
 pub use simulator::LiveEngageSimulator;
 pub use staff::SpeakerRole;
+pub use start_error::StartError;
 pub use survey::{SurveyOptions, SurveyQuestion, SurveyReply};
+pub use terms::{Closer, Csat, CsatStatus, DialogKind, WebhookEvent};
 pub use view::{
-    ChatStateView, ConsumerView, ConversationView, DeskChange, DialogView, ParticipantView, Receipt, TranscriptLine,
+    ChatStateView, ConsumerView, ConversationView, DeskChange, DialogView, ParticipantView, TranscriptLine,
 };
-pub use webhooks::{DeliveredWebhook, InstallState, SlowRule, UnknownDelivery, WebhookChaos};
+pub use webhooks::{DeliveredWebhook, InstallState, SlowRule, UnknownDelivery, WebhookChaos, WebhookSettings};

@@ -1,20 +1,20 @@
-//! The agent's desk as the page shows it.
+//! Shows the agent's desk on the page.
 
 use async_trait::async_trait;
 
 use crate::page::{
     ActionError, AttachmentView, BubbleState, BubbleView, CardPartKind, CardPartView, ConversationState, Desk,
-    DeskBubbleView, DeskConversationView, DialogKind, DialogView, Media, RichMessage, Side, UploadedFile,
+    DeskBubbleView, DeskConversationView, DeskDialogView, DialogKindView, Media, RichMessage, Side, UploadedFile,
 };
 
-use super::conversation;
+use super::conversation::{self, Receipt};
 use super::desk::DeskError;
 use super::event::{AcceptStatus, Audience, Role};
 use super::files::{FileView, NewFile, StoredFile};
 use super::simulator::LiveEngageSimulator;
 use super::structured_content::{self, Part, PartKind};
 use super::survey::{SurveyOptions, SurveyQuestion};
-use super::view::{self, ConversationView, Receipt, TranscriptLine};
+use super::view::{self, ConversationView, TranscriptLine};
 
 #[async_trait]
 impl Desk for LiveEngageSimulator {
@@ -51,9 +51,8 @@ impl Desk for LiveEngageSimulator {
     }
 
     async fn say_file(&self, conversation: &str, file: UploadedFile) -> Result<(), ActionError> {
-        let file_type = file_type(&file).ok_or_else(|| {
-            ActionError::Rejected(format!("{:?} needs an ending that tells what it is, for example .png", file.name))
-        })?;
+        let file_type = file_type(&file)
+            .ok_or_else(|| ActionError::Rejected(format!("{:?} needs an extension, for example .png", file.name)))?;
         let file = NewFile { file_type, bytes: file.bytes, caption: file.caption };
         LiveEngageSimulator::say_file(self, conversation, file).map(drop).map_err(ActionError::from)
     }
@@ -75,11 +74,11 @@ impl Desk for LiveEngageSimulator {
     }
 
     async fn survey(&self) -> Option<bool> {
-        Some(self.world().accounts.keys().any(|account| self.world().features(account).survey.is_some()))
+        Some(self.backend().accounts.keys().any(|account| self.backend().features(account).survey.is_some()))
     }
 
     async fn set_survey(&self, on: bool) -> Result<(), ActionError> {
-        for account in self.world().accounts.keys() {
+        for account in self.backend().accounts.keys() {
             LiveEngageSimulator::set_survey(self, account, on.then(survey));
         }
         Ok(())
@@ -87,7 +86,7 @@ impl Desk for LiveEngageSimulator {
 
     async fn media(&self, id: &str) -> Option<Media> {
         let StoredFile { content_type, file_type, bytes } = self.stored_file(id)?;
-        // Whoever put it there may not have said what it is; the page shows pictures only if it knows.
+        // The declared type may be missing. The page shows pictures only if their type is known.
         let content_type = match file_type.as_str() {
             "JPG" | "JPEG" => "image/jpeg".to_owned(),
             "PNG" => "image/png".to_owned(),
@@ -105,7 +104,7 @@ fn must_have_words(text: &str) -> Result<(), ActionError> {
     Ok(())
 }
 
-/// What the page's survey asks.
+/// The survey for the page.
 fn survey() -> SurveyOptions {
     SurveyOptions {
         greeting: None,
@@ -117,7 +116,7 @@ fn survey() -> SurveyOptions {
     }
 }
 
-/// LivePerson's name of the file's type: that of the content type, or else the ending of the name.
+/// LivePerson's name of the file's type: that of the content type, or else the extension of the name.
 fn file_type(file: &UploadedFile) -> Option<String> {
     let known = match file.content_type.as_str() {
         "image/jpeg" => "JPG",
@@ -131,8 +130,8 @@ fn file_type(file: &UploadedFile) -> Option<String> {
         return Some(known.to_owned());
     }
     let (_, ending) = file.name.rsplit_once('.')?;
-    let is_sound = (1..=8).contains(&ending.len()) && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_sound.then(|| ending.to_ascii_uppercase())
+    let is_valid = (1..=8).contains(&ending.len()) && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_valid.then(|| ending.to_ascii_uppercase())
 }
 
 impl From<&ConversationView> for DeskConversationView {
@@ -152,19 +151,19 @@ impl From<&ConversationView> for DeskConversationView {
             skill: Some(conversation.skill_id.clone()),
             agent_joined: conversation.agent_joined,
             consumer_is_typing: conversation.consumer_is_typing,
-            dialogs: conversation.dialogs.iter().map(DialogView::from).collect(),
+            dialogs: conversation.dialogs.iter().map(DeskDialogView::from).collect(),
             satisfaction: conversation.csat.and_then(|csat| csat.csat_rate),
         }
     }
 }
 
-impl From<&view::DialogView> for DialogView {
+impl From<&view::DialogView> for DeskDialogView {
     fn from(dialog: &view::DialogView) -> Self {
         Self { id: dialog.id.clone(), kind: dialog.kind.into(), open: dialog.open }
     }
 }
 
-impl From<conversation::DialogKind> for DialogKind {
+impl From<conversation::DialogKind> for DialogKindView {
     fn from(kind: conversation::DialogKind) -> Self {
         match kind {
             conversation::DialogKind::Main => Self::Main,
@@ -173,7 +172,7 @@ impl From<conversation::DialogKind> for DialogKind {
     }
 }
 
-/// All bubbles, with remarks where the main dialog and the survey end. `size` tells how large a file is, in bytes.
+/// All bubbles, with notes where the main dialog and the survey end. `size` returns the size of a file in bytes.
 fn bubbles(conversation: &ConversationView, size: impl Fn(&FileView) -> Option<usize>) -> Vec<DeskBubbleView> {
     let survey = conversation.survey_dialog();
     let mut bubbles = Vec::new();
@@ -184,8 +183,8 @@ fn bubbles(conversation: &ConversationView, size: impl Fn(&FileView) -> Option<u
     });
     for line in &conversation.transcript {
         let dialog = conversation.dialogs.iter().find(|dialog| dialog.id == line.dialog_id);
-        let kind = dialog.map_or(DialogKind::Main, |dialog| dialog.kind.into());
-        if kind == DialogKind::Survey
+        let kind = dialog.map_or(DialogKindView::Main, |dialog| dialog.kind.into());
+        if kind == DialogKindView::Survey
             && let Some(text) = closing.take()
         {
             bubbles.push(remark("closed", text, line.at_ms));
@@ -207,15 +206,15 @@ fn remark(id: &str, text: String, at_ms: i64) -> DeskBubbleView {
         bubble: BubbleView::text(id, Side::System, text, at_ms),
         card: Vec::new(),
         tags: Vec::new(),
-        dialog: DialogKind::Main,
+        dialog: DialogKindView::Main,
         speaker: None,
         private: false,
     }
 }
 
-fn bubble(line: &TranscriptLine, dialog: DialogKind, size: impl Fn(&FileView) -> Option<usize>) -> DeskBubbleView {
+fn bubble(line: &TranscriptLine, dialog: DialogKindView, size: impl Fn(&FileView) -> Option<usize>) -> DeskBubbleView {
     let is_consumers = line.who == Role::Consumer;
-    // The consumer's connector says nothing about private notes, which it must not pass on.
+    // The connector sends no receipts for private notes, because it must not pass them on.
     let is_answer = !is_consumers && line.audience == Audience::All;
     let was_read = line.statuses.contains(&AcceptStatus::Read);
     let attachments: Vec<AttachmentView> = line.file.iter().map(|file| attachment(file, size(file))).collect();
@@ -245,7 +244,7 @@ fn bubble(line: &TranscriptLine, dialog: DialogKind, size: impl Fn(&FileView) ->
     }
 }
 
-/// A file of the storage. Its name there is the consumer's id and a new one; only the second tells something.
+/// A stored file. Its name there consists of the consumer's id and a new id; only the second is useful.
 fn attachment(file: &FileView, size: Option<usize>) -> AttachmentView {
     let name = file.relative_path.rsplit('/').next().unwrap_or_default();
     let name = name.rsplit("_uuid_").next().unwrap_or_default().to_owned();
@@ -263,11 +262,11 @@ fn attachment(file: &FileView, size: Option<usize>) -> AttachmentView {
     }
 }
 
-/// Who speaks, if it is not the one whom everybody expects.
-fn speaker(role: Role, dialog: DialogKind) -> Option<String> {
+/// The speaker, unless it is the consumer or the assigned agent.
+fn speaker(role: Role, dialog: DialogKindView) -> Option<String> {
     let name = match role {
         Role::Consumer | Role::AssignedAgent => return None,
-        Role::Agent if dialog == DialogKind::Survey => "Survey bot",
+        Role::Agent if dialog == DialogKindView::Survey => "Survey bot",
         Role::Agent => "Another agent",
         Role::Manager | Role::AgentManager => "Manager",
         Role::AssignedManager => "Manager who took over",
@@ -277,7 +276,7 @@ fn speaker(role: Role, dialog: DialogKind) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// How far an answer has come. A receipt that something was not received counts until a later one says otherwise.
+/// The state of an answer. A negative receipt counts until a later one replaces it.
 fn progress(receipts: &[Receipt]) -> BubbleState {
     receipts.iter().fold(BubbleState::Accepted, |state, receipt| match receipt.status {
         AcceptStatus::Nack => BubbleState::Failed,
@@ -287,7 +286,7 @@ fn progress(receipts: &[Receipt]) -> BubbleState {
     })
 }
 
-/// What the receipts say beyond delivered and read.
+/// What the receipts report in addition to delivered and read.
 fn remarks(receipts: &[Receipt]) -> Option<String> {
     let remarks: Vec<String> = receipts
         .iter()
@@ -305,7 +304,7 @@ fn remarks(receipts: &[Receipt]) -> Option<String> {
     (!remarks.is_empty()).then(|| remarks.join(" · "))
 }
 
-/// A card with its text, if there is anything structured about the line.
+/// A card with its text, if the message is structured.
 fn card(line: &TranscriptLine) -> Vec<CardPartView> {
     let Some(rich) = &line.rich else { return Vec::new() };
     let content = rich.get("content");

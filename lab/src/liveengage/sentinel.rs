@@ -6,20 +6,20 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::json;
 
-use super::endpoint::{Answer, Call, Endpoint};
+use super::backend::{Backend, now_s};
+use super::endpoint::{Endpoint, ServiceAnswer, ServiceCall};
 use super::fault::Service;
-use super::world::{World, now_s};
 
 /// `POST /sentinel/api/account/{account}/app/token`. The journal shows neither the secret nor the token.
 pub(super) const TOKEN: Endpoint =
     Endpoint { service: Service::Sentinel, label: |_| "Sentinel token".to_owned(), shown: |_, _| None, answer: token };
 
-fn token(world: &World, call: &Call) -> Answer {
+fn token(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
     let form_typed = call
         .header(CONTENT_TYPE)
         .and_then(|value| value.split(';').next())
         .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
-    // LivePerson's older page has everything in the query, and no body.
+    // LivePerson's older page has all parameters in the query, and no body.
     if !(form_typed || call.body.is_empty()) || !call.has_query("v", "1.0") {
         return refuse(StatusCode::BAD_REQUEST, "invalid_request");
     }
@@ -33,18 +33,18 @@ fn token(world: &World, call: &Call) -> Answer {
     let (Some(client_id), Some(secret)) = (field("client_id"), field("client_secret")) else {
         return refuse(StatusCode::BAD_REQUEST, "invalid_request");
     };
-    let account = world
+    let account = backend
         .accounts
         .get(call.account_id())
-        .filter(|account| account.client_id == client_id && world.takes_client_secret(account, secret));
+        .filter(|account| account.client_id == client_id && backend.takes_client_secret(account, secret));
     let Some(account) = account else { return refuse(StatusCode::UNAUTHORIZED, "invalid_client") };
-    match world.tokens.app_token(&account.account_id, &account.client_id, now_s()) {
-        Some(token) => Answer::new(StatusCode::OK, json!({ "access_token": token, "token_type": "Bearer" })),
-        None => Answer::empty(StatusCode::INTERNAL_SERVER_ERROR),
+    match backend.tokens.app_token(&account.account_id, &account.client_id, now_s()) {
+        Some(token) => ServiceAnswer::new(StatusCode::OK, json!({ "access_token": token, "token_type": "Bearer" })),
+        None => ServiceAnswer::empty(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
-/// Sentinel's error bodies are not documented; this is the form that OAuth 2.0 prescribes.
-fn refuse(status: StatusCode, error: &str) -> Answer {
-    Answer::new(status, json!({ "error": error }))
+/// Sentinel's error bodies are not documented. This is the form of OAuth 2.0.
+fn refuse(status: StatusCode, error: &str) -> ServiceAnswer {
+    ServiceAnswer::new(status, json!({ "error": error }))
 }

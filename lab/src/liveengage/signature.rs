@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 use sha2::Sha256;
 
-/// The forms in which LivePerson signs webhooks. The account team switches an account over; the default is SHA-1 in Base64.
+/// The forms of LivePerson's webhook signature. The account team changes it; the default is SHA-1 in Base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SignatureForm {
     /// `sha1=` and Base64.
@@ -22,7 +22,7 @@ pub enum SignatureForm {
 }
 
 impl SignatureForm {
-    /// The value of `x-liveperson-signature` for this body, or `None` if the key has a length that HMAC refuses (none has).
+    /// The value of `x-liveperson-signature` for this body, or `None` if HMAC refuses the key's length (it never does).
     pub(crate) fn sign(self, secret: &SecretString, body: &[u8]) -> Option<String> {
         let key = secret.expose_secret().as_bytes();
         Some(match self {
@@ -46,7 +46,8 @@ fn hmac_sha256(key: &[u8], body: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// RFC 2202 (HMAC-SHA-1) and RFC 4231 (HMAC-SHA-256), test case 2: computed by others, so a wrong hash cannot pass.
+    /// RFC 2202 (HMAC-SHA-1) and RFC 4231 (HMAC-SHA-256), test case 2: independent values, so that a wrong hash is
+    /// detected.
     #[test]
     fn all_forms_agree_with_the_published_hmac_vectors() {
         let secret = SecretString::from("Jefe");

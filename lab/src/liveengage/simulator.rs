@@ -1,23 +1,27 @@
 //! The handle of a running simulator.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use http::StatusCode;
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
-use super::endpoint;
+use super::backend::{Backend, State};
 use super::fault::{CallCounts, Faults, ScriptedAnswer, Service};
+use super::features::Features;
 use super::files::{Files, StoredFile};
-use super::options::{Features, LiveEngageOptions, StartError, WebhookSettings};
+use super::options::{AccountOptions, LiveEngageOptions};
+use super::router;
+use super::start_error::StartError;
 use super::survey::SurveyOptions;
 use super::tokens::Tokens;
-use super::webhooks::{DeliveredWebhook, UnknownDelivery, Webhooks};
-use super::world::{State, World};
+use super::webhooks::{AppInstall, DeliveredWebhook, UnknownDelivery, WebhookSettings, Webhooks};
 
-/// A running simulator. Clones are cheap and share it; with the last one dropped, its server and its deliveries stop.
+/// A running simulator. Clones are cheap and share it. When the last one is dropped, its server and its deliveries
+/// stop.
 #[derive(Debug, Clone)]
 pub struct LiveEngageSimulator {
     running: Arc<Running>,
@@ -25,8 +29,8 @@ pub struct LiveEngageSimulator {
 
 #[derive(Debug)]
 struct Running {
-    world: Arc<World>,
-    /// Its end closes the channel that all tasks watch.
+    backend: Arc<Backend>,
+    /// Dropping it closes the channel that all tasks watch.
     _alive: watch::Sender<()>,
 }
 
@@ -34,7 +38,7 @@ impl LiveEngageSimulator {
     /// Starts a simulator on loopback, within the current tokio runtime.
     ///
     /// # Errors
-    /// The port cannot be opened, an account is given twice, or the cryptography or TLS libraries fail.
+    /// The port can't be opened, an account is given twice, or the cryptography or TLS libraries fail.
     pub async fn start(options: LiveEngageOptions) -> Result<Self, StartError> {
         let mut accounts = HashMap::new();
         for account in options.accounts {
@@ -50,10 +54,10 @@ impl LiveEngageSimulator {
 
         let (alive, end) = watch::channel(());
         let (journal, timeout) = (options.journal.clone(), options.webhook_timeout);
-        let webhooks = Webhooks::new(&accounts, options.forms, journal, timeout, end.clone())?;
+        let webhooks = Webhooks::new(accounts.values().map(app_install), options.forms, journal, timeout, end.clone())?;
         let features = accounts.iter().map(|(id, account)| (id.clone(), Features::from(account))).collect();
         let tokens = Tokens::new(options.app_token_lifetime)?;
-        let world = Arc::new_cyclic(|itself| World {
+        let backend = Arc::new_cyclic(|itself| Backend {
             base_url: format!("http://{address}"),
             accounts,
             tokens,
@@ -70,84 +74,87 @@ impl LiveEngageSimulator {
             itself: itself.clone(),
             runtime: tokio::runtime::Handle::current(),
         });
-        let router = endpoint::router(Arc::clone(&world));
+        let router = router::router(Arc::clone(&backend));
         tokio::spawn(async move {
             let mut end = end;
             let ended = async move { while end.changed().await.is_ok() {} };
-            // Serving ends with the simulator and does not fail before: axum accepts again after every error.
+            // The server ends with the simulator and doesn't fail earlier: axum accepts again after every error.
             let _ = axum::serve(listener, router).with_graceful_shutdown(ended).await;
         });
-        Ok(Self { running: Arc::new(Running { world, _alive: alive }) })
+        Ok(Self { running: Arc::new(Running { backend, _alive: alive }) })
     }
 
-    pub(super) fn world(&self) -> &World {
-        &self.running.world
+    pub(super) fn backend(&self) -> &Backend {
+        &self.running.backend
     }
 
-    /// Where all its services are, for example `http://127.0.0.1:49152`: the base of the Domain API.
+    /// The base address of all services, for example `http://127.0.0.1:49152`. It is the address of the Domain API.
     pub fn base_url(&self) -> &str {
-        &self.world().base_url
+        &self.backend().base_url
     }
 
-    /// Sets where the webhooks of an account go, from the next try of each notification on. An account that the simulator
-    /// does not play has no webhooks, so setting them does nothing.
+    /// Sets the webhook settings of an account, starting with the next attempt of each notification. Does nothing for
+    /// an unknown account.
     pub fn set_webhooks(&self, account_id: &str, settings: WebhookSettings) {
-        self.world().webhooks.set(account_id, settings);
+        self.backend().webhooks.set(account_id, settings);
     }
 
-    /// Signs every webhook of an account with another client secret from its next try on.
+    /// Signs every webhook of an account with another client secret, starting with its next attempt.
     pub fn set_client_secret(&self, account_id: &str, secret: SecretString) {
-        self.world().webhooks.set_client_secret(account_id, secret);
+        self.backend().webhooks.set_client_secret(account_id, secret);
     }
 
-    /// Sentinel takes these client secrets of an account from now on, and no other.
+    /// Makes Sentinel accept only these client secrets of an account from now on.
     pub fn set_client_secrets_at_sentinel(&self, account_id: &str, secrets: Vec<SecretString>) {
-        self.world().state().client_secrets.insert(account_id.to_owned(), secrets);
+        self.backend().state().client_secrets.insert(account_id.to_owned(), secrets);
     }
 
-    /// The notifications that were delivered so far, in order.
+    /// The delivered notifications, in order.
     pub fn delivered_webhooks(&self) -> Vec<DeliveredWebhook> {
-        self.world().webhooks.delivered()
+        self.backend().webhooks.delivered()
     }
 
-    /// Delivers a delivered notification once more, byte for byte, behind what its conversation has waiting.
+    /// Sends a delivered notification again, byte for byte, behind the waiting ones of its conversation.
     ///
     /// # Errors
     /// No notification with this number has been delivered.
     pub fn redeliver(&self, number: usize) -> Result<(), UnknownDelivery> {
-        self.world().webhooks.again(number)
+        self.backend().webhooks.redeliver(number)
     }
 
-    /// Waits until no notification is queued or under way: each is delivered or dropped.
+    /// Whether a notification is queued or in transit.
+    pub fn has_pending_webhooks(&self) -> bool {
+        *self.backend().webhooks.pending().borrow() > 0
+    }
+
+    /// Waits until no notification is queued or in transit: each is delivered or dropped.
     pub async fn webhooks_settled(&self) {
-        // The sender lives as long as this handle, so there is always an answer.
-        let _ = self.world().webhooks.pending().wait_for(|pending| *pending == 0).await;
+        // This handle holds the sender, so there is always a value.
+        let _ = self.backend().webhooks.pending().wait_for(|pending| *pending == 0).await;
     }
 
-    /// Answers the next call to a service like this instead of serving it. Several wait in line.
+    /// Answers the next call to a service like this. Several queue up.
     pub fn fail_next(&self, service: Service, status: StatusCode, body: &str) {
         let answer = ScriptedAnswer { status, body: body.to_owned() };
-        self.world().faults.lock().unwrap_or_else(PoisonError::into_inner).add(service, answer);
+        self.backend().faults.lock().add(service, answer);
     }
 
     /// Makes all AppJWTs issued so far invalid.
     pub fn expire_tokens(&self) {
-        self.world().tokens.expire_app_tokens();
+        self.backend().tokens.expire_app_tokens();
     }
 
-    /// How often each service was called so far.
+    /// How often each service was called.
     pub fn calls(&self) -> CallCounts {
-        self.world().calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.backend().calls.lock().clone()
     }
 
-    /// A file of the storage, as the storage has it: what a connector uploaded, or what the desk sent. `None` if there is
-    /// nothing at this path, or nothing yet.
+    /// A stored file, uploaded by a connector or sent from the desk; `None` if there is none at this path.
     pub fn stored_file(&self, relative_path: &str) -> Option<StoredFile> {
-        self.world().files().stored(relative_path)
+        self.backend().files().stored(relative_path)
     }
 
-    /// Sets the survey that follows conversations which open from now on. An account that the simulator does not play has
-    /// none.
+    /// Sets the survey for new conversations. Does nothing for an unknown account.
     pub fn set_survey(&self, account_id: &str, survey: Option<SurveyOptions>) {
         self.set_feature(account_id, |features| features.survey = survey.map(Arc::new));
     }
@@ -157,17 +164,28 @@ impl LiveEngageSimulator {
         self.set_feature(account_id, |features| features.legacy_csat = on);
     }
 
-    /// Sets whether documents can be sent besides images.
+    /// Sets whether documents can be sent in addition to images.
     pub fn set_file_sharing(&self, account_id: &str, on: bool) {
         self.set_feature(account_id, |features| features.file_sharing = on);
     }
 
-    /// Sets what the controller bot says in conversations which open from now on.
+    /// Sets the controller bot's message for new conversations.
     pub fn set_auto_messages(&self, account_id: &str, text: Option<&str>) {
         self.set_feature(account_id, |features| features.auto_messages = text.map(str::to_owned));
     }
 
     fn set_feature(&self, account_id: &str, set: impl FnOnce(&mut Features)) {
-        self.world().state().features.get_mut(account_id).map(set);
+        self.backend().state().features.get_mut(account_id).map(set);
+    }
+}
+
+/// The properties of an account that its webhooks need.
+fn app_install(account: &AccountOptions) -> AppInstall {
+    AppInstall {
+        account_id: account.account_id.clone(),
+        client_id: account.client_id.clone(),
+        client_secret: account.client_secret.clone(),
+        signature: account.signature,
+        settings: account.webhooks.clone(),
     }
 }

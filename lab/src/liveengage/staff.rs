@@ -1,24 +1,24 @@
-//! The desk's people: who is invited, joins, leaves and hands over, and who else speaks.
+//! The people at the desk: they are invited, join, leave and transfer, and others write too.
 
 use super::conversation::{Publication, Staff};
 use super::desk::DeskError;
 use super::event::{Event, Role};
 use super::simulator::LiveEngageSimulator;
 
-/// Who speaks besides the assigned agent.
+/// An author other than the assigned agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpeakerRole {
-    /// A further agent, or a bot.
+    /// Another agent, or a bot.
     Agent,
     /// A manager who joined.
     Manager,
-    /// A manager who took the conversation over.
+    /// A manager who took over the conversation.
     AssignedManager,
-    /// A manager who joined, in the name of some versions.
+    /// A manager who joined, as some versions name it.
     AgentManager,
     /// The controller bot, with an automatic message.
     Controller,
-    /// Somebody who looks on.
+    /// Someone who only reads.
     Reader,
 }
 
@@ -36,8 +36,8 @@ impl SpeakerRole {
 }
 
 impl LiveEngageSimulator {
-    /// Invites an agent, who is a participant in the state `SUGGESTED` until [`Self::join`]: the desk's agent, or a
-    /// colleague if the desk's agent has the conversation, who gives it up with that (a transfer to an agent).
+    /// Invites an agent, who is a participant in the state `SUGGESTED` until [`Self::join`]. It is the desk's agent, or
+    /// a colleague if the desk's agent has the conversation and gives it up (a transfer to an agent).
     ///
     /// # Errors
     /// The conversation is unknown or closed.
@@ -47,7 +47,7 @@ impl LiveEngageSimulator {
         })
     }
 
-    /// The agents give the conversation back to the queue of its skill.
+    /// Returns the conversation to the queue of its skill.
     ///
     /// # Errors
     /// The conversation is unknown or closed.
@@ -57,7 +57,7 @@ impl LiveEngageSimulator {
         })
     }
 
-    /// The agents give the conversation to another skill, where it waits for an agent.
+    /// Transfers the conversation to another skill, where it waits for an agent.
     ///
     /// # Errors
     /// The conversation is unknown or closed.
@@ -67,12 +67,12 @@ impl LiveEngageSimulator {
         })
     }
 
-    /// Another agent joins beside the assigned one, with the role `AGENT`.
+    /// Another agent joins in addition to the assigned one, with the role `AGENT`.
     ///
     /// # Errors
     /// The conversation is unknown or closed.
     pub fn second_agent_joins(&self, conversation_id: &str) -> Result<(), DeskError> {
-        self.joins(conversation_id, SpeakerRole::Agent)
+        self.add_participant(conversation_id, SpeakerRole::Agent)
     }
 
     /// A manager joins, with the role `MANAGER`.
@@ -80,18 +80,18 @@ impl LiveEngageSimulator {
     /// # Errors
     /// The conversation is unknown or closed.
     pub fn manager_joins(&self, conversation_id: &str) -> Result<(), DeskError> {
-        self.joins(conversation_id, SpeakerRole::Manager)
+        self.add_participant(conversation_id, SpeakerRole::Manager)
     }
 
-    /// Somebody else than the assigned agent writes to the consumer, and takes part from then on. Returns the sequence
-    /// number of the text.
+    /// Sends a text to the consumer from someone other than the assigned agent, who becomes a participant. Returns the
+    /// sequence number.
     ///
     /// # Errors
     /// The conversation is unknown or closed.
     pub fn say_as(&self, conversation_id: &str, speaker: SpeakerRole, text: &str) -> Result<u64, DeskError> {
         let (staff, role) = speaker.staff();
         self.in_conversation(conversation_id, |conversation, now_ms| {
-            let mut outgoing: Vec<_> = conversation.joins(staff, role, now_ms)?.into_iter().collect();
+            let mut outgoing: Vec<_> = conversation.add_participant(staff, role, now_ms)?.into_iter().collect();
             let author = conversation.staff(staff, role);
             let said = Publication::by(author, conversation.id.clone(), Event::text(text));
             let (sequence, out) = conversation.publish(said, now_ms)?;
@@ -100,10 +100,10 @@ impl LiveEngageSimulator {
         })
     }
 
-    fn joins(&self, conversation_id: &str, speaker: SpeakerRole) -> Result<(), DeskError> {
+    fn add_participant(&self, conversation_id: &str, speaker: SpeakerRole) -> Result<(), DeskError> {
         let (staff, role) = speaker.staff();
         self.in_conversation(conversation_id, |conversation, now_ms| {
-            Ok(((), conversation.joins(staff, role, now_ms)?.into_iter().collect()))
+            Ok(((), conversation.add_participant(staff, role, now_ms)?.into_iter().collect()))
         })
     }
 }

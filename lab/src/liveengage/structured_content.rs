@@ -1,18 +1,18 @@
-//! Structured content in words: the parts of a card in reading order, and the metadata that comes back from it.
+//! Structured content as text: the parts of a card in reading order, and the metadata that it returns.
 
 use serde_json::Value;
 
-/// How deep containers are followed. The schema has no limit, and a card must not decide how deep the simulator recurses.
-const DEEPEST: usize = 16;
-/// How many parts are listed, so that no card fills the page.
-const MOST_PARTS: usize = 500;
-/// How many characters of a metadata value a tag shows: an `ExternalId` has at most these.
-const LONGEST_TAG_VALUE: usize = 64;
+/// The depth to which containers are read. The schema has no limit, and a card must not control the recursion depth.
+const MAX_DEPTH: usize = 16;
+/// The maximum number of listed parts, so that no card fills the page.
+const MAX_PARTS: usize = 500;
+/// The shown characters of a metadata value: the maximum of an `ExternalId`.
+const MAX_TAG_VALUE_CHARACTERS: usize = 64;
 
-/// What a part is to the consumer.
+/// The kind of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PartKind {
-    /// The beginning of one card of several.
+    /// The start of one of several cards.
     Heading,
     Text,
     /// An image, a map, or the preview of a link.
@@ -20,24 +20,24 @@ pub(super) enum PartKind {
     Button,
     Checkbox,
     QuickReply,
-    /// Something that has no words of its own.
+    /// A part without a text.
     Other,
 }
 
-/// One part of a card or one quick reply.
+/// A part of a card, or a quick reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) kind: PartKind,
     pub(super) text: String,
-    /// Where it is or leads, or what choosing it says.
+    /// Its address or target, or the text that choosing it sends.
     pub(super) detail: Option<String>,
-    /// The metadata that choosing it sends, as [`tags`].
+    /// The metadata that choosing it sends, as in [`tags`].
     pub(super) tags: Vec<String>,
 }
 
 /// The parts of a card and of the quick replies below it.
 pub(super) fn parts(content: Option<&Value>, quick_replies: Option<&Value>) -> Vec<Part> {
-    let mut outline = Outline::default();
+    let mut outline = PartList::default();
     if let Some(content) = content {
         outline.element(content, 0);
     }
@@ -58,7 +58,7 @@ pub(super) fn summary(content: &Value, quick_replies: Option<&Value>) -> String 
     if lines.is_empty() { "(empty card)".to_owned() } else { lines.join("\n") }
 }
 
-/// Each metadata object as its type and the member that tells most, for example `ExternalId: Yes-1234`.
+/// Each metadata object as its type and most descriptive member, for example `ExternalId: Yes-1234`.
 pub(super) fn tags(metadata: &Value) -> Vec<String> {
     metadata.as_array().into_iter().flatten().map(tag).collect()
 }
@@ -68,7 +68,7 @@ fn tag(metadata: &Value) -> String {
     let others = metadata.as_object().into_iter().flatten().filter(|(member, _)| *member != "type");
     let value = metadata.get("id").and_then(scalar).or_else(|| others.map(|(_, value)| value).find_map(scalar));
     let Some(value) = value else { return kind.to_owned() };
-    let mut short: String = value.chars().take(LONGEST_TAG_VALUE).collect();
+    let mut short: String = value.chars().take(MAX_TAG_VALUE_CHARACTERS).collect();
     if short.len() < value.len() {
         short.push('…');
     }
@@ -104,15 +104,15 @@ fn line(part: &Part) -> String {
 }
 
 #[derive(Default)]
-struct Outline {
+struct PartList {
     parts: Vec<Part>,
-    /// Whether something was left out.
+    /// Whether something was omitted.
     cut: bool,
 }
 
-impl Outline {
+impl PartList {
     fn element(&mut self, element: &Value, depth: usize) {
-        if depth > DEEPEST || self.parts.len() >= MOST_PARTS {
+        if depth > MAX_DEPTH || self.parts.len() >= MAX_PARTS {
             self.cut = true;
             return;
         }
@@ -125,8 +125,8 @@ impl Outline {
             "image" => self.clickable(PartKind::Media, element, name("Image"), string(element, "url")),
             "linkPreview" => self.clickable(PartKind::Media, element, name("Link"), string(element, "url")),
             "map" => {
-                let place = place(element);
-                self.clickable(PartKind::Media, element, name("Map"), place.as_deref());
+                let coordinates = coordinates(element);
+                self.clickable(PartKind::Media, element, name("Map"), coordinates.as_deref());
             }
             "button" | "submitButton" => {
                 self.clickable(PartKind::Button, element, string(element, "title").unwrap_or("(no title)"), None);
@@ -173,12 +173,12 @@ impl Outline {
         }
     }
 
-    /// A part and what choosing it does.
-    fn clickable(&mut self, kind: PartKind, element: &Value, text: &str, place: Option<&str>) {
+    /// A part and the effect of choosing it.
+    fn clickable(&mut self, kind: PartKind, element: &Value, text: &str, coordinates: Option<&str>) {
         let click = element.get("click");
         let actions = click.and_then(|click| click.get("actions")).and_then(Value::as_array);
-        let mut details: Vec<String> = place.map(str::to_owned).into_iter().collect();
-        for detail in actions.into_iter().flatten().filter_map(|action| effect(action, text)) {
+        let mut details: Vec<String> = coordinates.map(str::to_owned).into_iter().collect();
+        for detail in actions.into_iter().flatten().filter_map(|action| action_effect(action, text)) {
             if !details.contains(&detail) {
                 details.push(detail);
             }
@@ -192,24 +192,24 @@ impl Outline {
     }
 }
 
-/// What an action does; `None` if it just says what its element reads.
-fn effect(action: &Value, text: &str) -> Option<String> {
+/// The effect of an action; `None` if it sends the text of its element.
+fn action_effect(action: &Value, text: &str) -> Option<String> {
     let says = |said: Option<&str>| said.filter(|said| *said != text).map(|said| format!("says “{said}”"));
     match string(action, "type").unwrap_or("without a type") {
         "publishText" => says(string(action, "text")),
         "checked" => says(string(action, "publishText")),
         "link" => Some(string(action, "uri").unwrap_or("a link without an address").to_owned()),
-        "navigate" => place(action),
+        "navigate" => coordinates(action),
         "datePicker" if string(action, "class") == Some("range") => Some("picks a range of dates".to_owned()),
         "datePicker" => Some("picks a date".to_owned()),
         "scheduleSlotList" => Some("picks a time slot".to_owned()),
-        "submitAsText" => Some("sends what is checked".to_owned()),
+        "submitAsText" => Some("sends the checked items".to_owned()),
         other => Some(other.to_owned()),
     }
 }
 
-/// Latitude and longitude, as maps take them.
-fn place(element: &Value) -> Option<String> {
+/// Latitude and longitude in the order of maps.
+fn coordinates(element: &Value) -> Option<String> {
     Some(format!("{}, {}", element.get("la")?, element.get("lo")?))
 }
 
@@ -217,7 +217,7 @@ fn place(element: &Value) -> Option<String> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{LONGEST_TAG_VALUE, MOST_PARTS, PartKind, parts, summary, tags};
+    use super::{MAX_PARTS, MAX_TAG_VALUE_CHARACTERS, PartKind, parts, summary, tags};
 
     #[test]
     fn a_card_reads_from_top_to_bottom() {
@@ -266,14 +266,14 @@ mod tests {
             { "type": "sectionList", "elements": [{ "type": "section", "elements": [{ "type": "checklist", "elements": [checkbox] }] }] },
             { "type": "buttonList", "elements": [{ "type": "submitButton", "title": "Done", "click": { "actions": [{ "type": "submitAsText", "submit": true }] } }] },
         ] });
-        assert_eq!(summary(&list, None), "Colours?\n☐ Blue\n[Done] (sends what is checked)");
+        assert_eq!(summary(&list, None), "Colours?\n☐ Blue\n[Done] (sends the checked items)");
         let template =
             json!({ "type": "template", "templateType": "quickReply", "title": "Again?", "resp": ["Yes", "No"] });
         assert_eq!(summary(&template, None), "Again?\n[Yes]\n[No]");
     }
 
     #[test]
-    fn what_is_unknown_broken_or_endless_is_shown_as_far_as_it_goes() {
+    fn unknown_invalid_or_deep_content_is_shown_in_part() {
         assert_eq!(summary(&json!({ "type": "hologram" }), None), "hologram");
         assert_eq!(summary(&json!({ "type": "vertical", "elements": [] }), None), "(empty card)");
         assert_eq!(
@@ -289,12 +289,12 @@ mod tests {
         assert_eq!(summary(&deep, None), "…");
         let many: Vec<Value> = (0..2000).map(|number| json!({ "type": "text", "text": number.to_string() })).collect();
         let many = parts(Some(&json!({ "type": "vertical", "elements": many })), None);
-        assert_eq!((many.len(), many.last().map(|part| part.text.as_str())), (MOST_PARTS + 1, Some("…")));
+        assert_eq!((many.len(), many.last().map(|part| part.text.as_str())), (MAX_PARTS + 1, Some("…")));
     }
 
     #[test]
-    fn a_tag_names_the_type_and_what_tells_most() {
-        let long = "x".repeat(LONGEST_TAG_VALUE + 1);
+    fn a_tag_shows_the_type_and_the_most_descriptive_field() {
+        let long = "x".repeat(MAX_TAG_VALUE_CHARACTERS + 1);
         let metadata = json!([
             { "type": "ExternalId", "id": "Yes-1234" },
             { "provider": "AC", "questionId": "q", "id": "a7", "type": "Answer" },
@@ -304,7 +304,7 @@ mod tests {
             { "type": "ExternalId", "id": long },
             "odd",
         ]);
-        let cut = format!("ExternalId: {}…", "x".repeat(LONGEST_TAG_VALUE));
+        let cut = format!("ExternalId: {}…", "x".repeat(MAX_TAG_VALUE_CHARACTERS));
         assert_eq!(
             tags(&metadata),
             [

@@ -1,45 +1,45 @@
-//! What a post conversation survey asks.
+//! The questions of a post-conversation survey.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// The survey that an account holds after its conversations.
+/// The survey of an account after its conversations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SurveyOptions {
-    /// What the survey bot says before the first question, if anything.
+    /// The bot's message before the first question, if any.
     pub greeting: Option<String>,
-    /// The questions, in the order in which they are asked, each once the one before is answered.
+    /// The questions in order. Each is asked after the previous one is answered.
     pub questions: Vec<SurveyQuestion>,
-    /// What the survey bot says after the last answer.
+    /// The bot's message after the last answer.
     pub thanks: String,
 }
 
-/// One question.
+/// A question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SurveyQuestion {
-    /// Its id, which comes back in the metadata of a chosen reply.
+    /// Its id, which is in the metadata of a chosen reply.
     pub id: String,
-    /// What is asked.
+    /// The question.
     pub text: String,
-    /// The quick replies below it; without any, the consumer answers in own words. They are left out if the consumer's
-    /// calls have not declared QUICK_REPLIES.
+    /// The quick replies; without any, the consumer writes a text. They are omitted if the consumer's calls have not
+    /// declared QUICK_REPLIES.
     pub replies: Vec<SurveyReply>,
 }
 
-/// One quick reply of a question.
+/// A quick reply of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SurveyReply {
-    /// The id of the answer, which comes back in the metadata.
+    /// The id of the answer, which is in the metadata.
     pub id: String,
-    /// What the button reads.
+    /// The label.
     pub title: String,
-    /// What choosing it says (`publishText`).
+    /// The text that choosing it sends (`publishText`).
     pub text: String,
 }
 
 impl SurveyQuestion {
-    /// A question with a quick reply for each of these answers, which say what they read. The ids are derived from the
-    /// texts, so that the same question has the same ids always.
+    /// A question with a quick reply for each of these answers, which send their label. The ids are derived from the
+    /// texts, so that the same question always has the same ids.
     pub fn with_replies(text: &str, answers: &[&str]) -> Self {
         let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("survey question {text}").as_bytes());
         let reply = |answer: &&str| SurveyReply {
@@ -50,12 +50,12 @@ impl SurveyQuestion {
         Self { id: id.to_string(), text: text.to_owned(), replies: answers.iter().map(reply).collect() }
     }
 
-    /// A question that the consumer answers in own words.
+    /// A question that the consumer answers with a text.
     pub fn open(text: &str) -> Self {
         Self::with_replies(text, &[])
     }
 
-    /// The replies as LivePerson's survey bot sends them; `None` without any.
+    /// The replies in the form of LivePerson's survey bot; `None` if there are none.
     pub(super) fn quick_replies(&self) -> Option<Value> {
         let reply = |reply: &SurveyReply| {
             let answer = json!({ "type": "Answer", "questionId": self.id, "id": reply.id, "provider": "AC" });
@@ -66,7 +66,7 @@ impl SurveyQuestion {
         (!replies.is_empty()).then(|| json!({ "type": "quickReplies", "itemsPerRow": 8, "replies": replies }))
     }
 
-    /// The metadata beside the question.
+    /// The metadata of the question.
     pub(super) fn metadata(&self) -> Value {
         let replies: Vec<&str> = self.replies.iter().map(|reply| reply.id.as_str()).collect();
         json!([{ "type": "Question", "id": self.id, "provider": "AC", "replies": replies }])

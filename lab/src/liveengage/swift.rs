@@ -1,20 +1,20 @@
-//! The file storage's own calls: a file is put to or fetched from a signed URL, with nothing else to prove who calls.
+//! The file storage's own calls: PUT and GET with signed URLs, without further authentication.
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::endpoint::{Answer, Call, Endpoint};
+use super::backend::{Backend, now_s};
+use super::endpoint::{Endpoint, ServiceAnswer, ServiceCall};
 use super::fault::Service;
 use super::files::StorageRefusal;
 use super::messaging::ON_BEHALF;
-use super::world::{World, now_s};
 
-/// Where files lie.
+/// The path of files.
 pub(super) const PATH: &str = "/v1/AUTH_async-images/{account}/{file}";
-/// The longest body that is read at all: longer than any file that may be stored, so that too long a file is told from a
-/// broken connection. In bytes.
-pub(super) const LONGEST_BODY: usize = 16_000_000;
+/// The largest body that is read, in bytes. It is larger than any file that may be stored, so that a too large file can
+/// be distinguished from a broken connection.
+pub(super) const MAX_BODY_BYTES: usize = 16_000_000;
 
 /// `PUT {relativePath}?temp_url_sig&temp_url_expires`. The journal shows neither content nor signature.
 pub(super) const UPLOAD: Endpoint =
@@ -24,29 +24,30 @@ pub(super) const UPLOAD: Endpoint =
 pub(super) const DOWNLOAD: Endpoint =
     Endpoint { service: Service::FileDownload, label: |_| "GET file".to_owned(), shown: show_place, answer: download };
 
-fn upload(world: &World, call: &Call) -> Answer {
+fn upload(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
     let path = relative_path(call);
-    let stored = allowed(world, call, &Method::PUT)
-        .and_then(|()| world.files().put(&path, call.header(CONTENT_TYPE), call.body.clone()).map_err(status));
-    Answer::empty(stored.map_or_else(|refused| refused, |()| StatusCode::CREATED))
+    let stored = allowed(backend, call, &Method::PUT)
+        .and_then(|()| backend.files().put(&path, call.header(CONTENT_TYPE), call.body.clone()).map_err(status));
+    ServiceAnswer::empty(stored.map_or_else(|refused| refused, |()| StatusCode::CREATED))
 }
 
-fn download(world: &World, call: &Call) -> Answer {
-    if let Err(refused) = allowed(world, call, &Method::GET) {
-        return Answer::empty(refused);
+fn download(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
+    if let Err(refused) = allowed(backend, call, &Method::GET) {
+        return ServiceAnswer::empty(refused);
     }
-    match world.files().stored(&relative_path(call)) {
-        Some(file) => Answer::file(file.content_type, file.bytes),
-        None => Answer::empty(status(StorageRefusal::Missing)),
+    match backend.files().stored(&relative_path(call)) {
+        Some(file) => ServiceAnswer::file(file.content_type, file.bytes),
+        None => ServiceAnswer::empty(status(StorageRefusal::Missing)),
     }
 }
 
-/// The storage is another system than the Send API: a token that is sent to it has leaked, which is to be noticed.
-fn allowed(world: &World, call: &Call, method: &Method) -> Result<(), StatusCode> {
+/// The storage is a separate system from the Send API. A token that is sent to it has leaked, and that must be
+/// reported.
+fn allowed(backend: &Backend, call: &ServiceCall, method: &Method) -> Result<(), StatusCode> {
     if call.headers.contains_key(AUTHORIZATION) || call.headers.contains_key(ON_BEHALF) {
         return Err(StatusCode::BAD_REQUEST);
     }
-    world.files().may(method, &relative_path(call), &call.query, now_s()).map_err(status)
+    backend.files().is_authorized(method, &relative_path(call), &call.query, now_s()).map_err(status)
 }
 
 fn status(refusal: StorageRefusal) -> StatusCode {
@@ -58,11 +59,11 @@ fn status(refusal: StorageRefusal) -> StatusCode {
     }
 }
 
-fn relative_path(call: &Call) -> String {
+fn relative_path(call: &ServiceCall) -> String {
     let file = call.path.get("file").map_or("", String::as_str);
     PATH.replace("{account}", call.account_id()).replace("{file}", file)
 }
 
-fn show_place(call: &Call, _answer: Option<&Value>) -> Option<Value> {
+fn show_place(call: &ServiceCall, _answer: Option<&Value>) -> Option<Value> {
     Some(json!({ "relativePath": relative_path(call), "sentBytes": call.body.len() }))
 }

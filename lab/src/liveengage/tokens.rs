@@ -12,9 +12,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::options::StartError;
+use super::start_error::StartError;
 
-/// Who a ConsumerJWS names.
+/// The consumer that a ConsumerJWS identifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ConsumerIdentity {
     /// The connector's id for the consumer.
@@ -23,17 +23,17 @@ pub(super) struct ConsumerIdentity {
     pub(super) id: String,
 }
 
-/// Issues and checks the tokens of one simulator.
+/// Issues and checks the tokens of a simulator.
 #[derive(Debug)]
 pub(super) struct Tokens {
     key: Arc<RsaKeyPair>,
-    /// Part of the key id of AppJWTs: one more, and every AppJWT issued before is refused.
+    /// Part of the key id of AppJWTs. Incrementing it invalidates every earlier AppJWT.
     generation: AtomicU64,
     lifetime_s: i64,
 }
 
 impl Tokens {
-    /// Makes the process's RSA key, on the first call, and takes it. As at LivePerson, one key signs for all accounts.
+    /// Generates the process's RSA key on the first call. As at LivePerson, one key signs for all accounts.
     pub(super) fn new(lifetime: Duration) -> Result<Self, StartError> {
         static KEY: OnceLock<Arc<RsaKeyPair>> = OnceLock::new();
         let key = match KEY.get() {
@@ -47,7 +47,7 @@ impl Tokens {
         Ok(Self { key, generation: AtomicU64::new(1), lifetime_s })
     }
 
-    /// Refuses every AppJWT issued so far.
+    /// Invalidates every AppJWT issued so far.
     pub(super) fn expire_app_tokens(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
@@ -64,7 +64,7 @@ impl Tokens {
         }))
     }
 
-    /// Whether this is an unexpired AppJWT of the account and its app install.
+    /// Whether this is a valid AppJWT of the account and its app install.
     pub(super) fn app_token_is_valid(&self, token: &str, account_id: &str, client_id: &str, now_s: i64) -> bool {
         let Some((header, claims)) = self.open(token) else { return false };
         let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
@@ -84,7 +84,7 @@ impl Tokens {
         }))
     }
 
-    /// Who the ConsumerJWS names, if it is one of this account.
+    /// The consumer of the ConsumerJWS, if it is one of this account.
     pub(super) fn consumer(&self, token: &str, account_id: &str) -> Option<ConsumerIdentity> {
         let (_, claims) = self.open(token)?;
         let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
@@ -110,7 +110,7 @@ impl Tokens {
         Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
-    /// Header and claims of a token that this simulator signed.
+    /// The header and claims of a token that this simulator signed.
     fn open(&self, token: &str) -> Option<(Value, Value)> {
         let (signed, signature) = token.rsplit_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
@@ -123,7 +123,7 @@ impl Tokens {
     }
 }
 
-/// LivePerson's id of a consumer. Derived, so that the same external id always yields it, after a restart too.
+/// LivePerson's id of a consumer. It is derived from the external id, so that it stays the same after a restart.
 pub(super) fn consumer_id(account_id: &str, external_id: &str) -> String {
     hex::encode(Sha256::digest(format!("{account_id}\n{external_id}")))
 }

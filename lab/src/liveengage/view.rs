@@ -1,22 +1,21 @@
-//! What the agent's desk shows.
+//! The agent's view of conversations.
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::conversation::{Closer, Conversation, Csat, Dialog, DialogKind, Line, SurveyAnswer};
+use super::conversation::{Closer, Conversation, Csat, Dialog, DialogKind, Receipt, SurveyAnswer, TranscriptEntry};
 use super::event::{AcceptStatus, Audience, ChatState, Role};
 use super::files::FileView;
-use super::options::WebhookEvent;
-use super::world::State;
+use super::terms::WebhookEvent;
 
-/// Something happened in a conversation: read it again.
+/// A change of a conversation, which must be read again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeskChange {
     /// The account of the conversation.
     pub account_id: String,
     /// The conversation.
     pub conversation_id: String,
-    /// What happened, by the event that the webhooks tell of it.
+    /// The event that the webhooks report.
     pub event: WebhookEvent,
 }
 
@@ -27,8 +26,8 @@ pub struct ConversationView {
     pub id: String,
     /// The account it belongs to.
     pub account_id: String,
-    /// Whether anything of it is still open, be it the survey only: LivePerson's `stage`. The consumer cannot open another
-    /// conversation before this is over.
+    /// Whether any dialog is open, even if only the survey: LivePerson's `stage`. Until then the consumer can't open
+    /// another conversation.
     pub open: bool,
     /// Whether the main dialog is open: LivePerson's `state`. While it is closed and [`Self::open`], a survey runs.
     pub main_dialog_open: bool,
@@ -40,41 +39,40 @@ pub struct ConversationView {
     pub foreign: bool,
     /// The skill it is routed to; `-1` is the default skill.
     pub skill_id: String,
-    /// The body of `cm.ConsumerRequestConversation` as it came: campaign, context, time to respond.
+    /// The body of `cm.ConsumerRequestConversation`, unchanged: campaign, context, time to respond.
     pub request: Value,
-    /// The person who writes in.
+    /// The consumer.
     pub consumer: ConsumerView,
     /// Whether an agent has accepted it.
     pub agent_joined: bool,
-    /// Everyone who takes part besides the consumer, and who was invited.
+    /// All participants except the consumer, including invited ones.
     pub agents: Vec<ParticipantView>,
-    /// The time in which an agent should answer: `NORMAL`, `URGENT`, `PRIORITIZED` or `CUSTOM`.
+    /// The target time for an agent's answer: `NORMAL`, `URGENT`, `PRIORITIZED` or `CUSTOM`.
     pub ttr_type: String,
-    /// The same in seconds.
+    /// This time in seconds.
     pub ttr_seconds: i64,
     /// Whether the consumer is typing.
     pub consumer_is_typing: bool,
     /// All chat states of the consumer, in order.
     pub consumer_chat_states: Vec<ChatStateView>,
-    /// The last `Client-Properties` that a call of the consumer declared; `None` if the last call declared none, or no JSON
-    /// object.
+    /// The last `Client-Properties` of the consumer's calls; `None` if the last call declared none, or no JSON object.
     pub client_properties: Option<Value>,
-    /// Whether a call declared other client properties than the one that opened the conversation. They must stay the same.
+    /// Whether a call declared other client properties than the one that opened the conversation. They must not change.
     pub client_properties_changed: bool,
-    /// What was answered in the survey so far, in order; empty without a survey.
+    /// The answers in the survey so far, in order; empty without a survey.
     pub survey_answers: Vec<SurveyAnswer>,
     /// The rating by `CSATRate`, which accounts without surveys use.
     pub csat: Option<Csat>,
     /// When it was opened, milliseconds since the epoch.
     pub started_at_ms: i64,
-    /// When it was closed with everything in it, milliseconds since the epoch.
+    /// When all of it was closed, milliseconds since the epoch.
     pub ended_at_ms: Option<i64>,
     /// All texts, in order.
     pub transcript: Vec<TranscriptLine>,
 }
 
 impl ConversationView {
-    /// The dialog of the survey, open or over.
+    /// The dialog of the survey, open or closed.
     pub fn survey_dialog(&self) -> Option<&DialogView> {
         self.dialogs.iter().find(|dialog| dialog.kind == DialogKind::PostSurvey)
     }
@@ -85,12 +83,12 @@ impl ConversationView {
     }
 }
 
-/// One dialog of a conversation.
+/// A dialog of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DialogView {
-    /// Its id; that of the main dialog is the conversation's.
+    /// Its id. The main dialog has the conversation's id.
     pub id: String,
-    /// What it is for.
+    /// Its kind.
     pub kind: DialogKind,
     /// Whether it is open.
     pub open: bool,
@@ -100,14 +98,14 @@ pub struct DialogView {
     pub closed_cause: Option<String>,
 }
 
-/// Somebody who takes part besides the consumer.
+/// A participant other than the consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ParticipantView {
-    /// The id that notifications have as the originator.
+    /// The originator id in notifications.
     pub id: String,
     /// The role.
     pub role: Role,
-    /// Invited, and not yet in the conversation.
+    /// Invited, but not in the conversation yet.
     pub suggested: bool,
 }
 
@@ -116,11 +114,11 @@ pub struct ParticipantView {
 pub struct ChatStateView {
     /// The state.
     pub chat_state: ChatState,
-    /// When it came, milliseconds since the epoch.
+    /// The time in milliseconds since the epoch.
     pub at_ms: i64,
 }
 
-/// The person who writes in.
+/// The consumer.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConsumerView {
     /// LivePerson's id: 64 hexadecimal digits.
@@ -133,50 +131,38 @@ pub struct ConsumerView {
     pub profile: Value,
 }
 
-/// One text of a conversation.
+/// A message of a conversation.
 #[derive(Debug, Clone, Serialize)]
 pub struct TranscriptLine {
-    /// The dialog it was said in.
+    /// Its dialog.
     pub dialog_id: String,
-    /// Its number in the dialog. Receipts take numbers too, so there are gaps.
+    /// Its sequence number in the dialog. Receipts have numbers too, so there are gaps.
     pub sequence: u64,
-    /// Who said it.
+    /// The author.
     pub who: Role,
-    /// The text; of a card, its parts in words, a line each; of a file, its caption, or else its type in brackets.
+    /// The text; for a card, the texts of its parts, one per line; for a file, its caption, or else its type in
+    /// brackets.
     pub text: String,
-    /// When it was said, milliseconds since the epoch.
+    /// The time in milliseconds since the epoch.
     pub at_ms: i64,
     /// Who may see it.
     pub audience: Audience,
-    /// What was structured about it: `content` as it was sent if it is a card, and `quickReplies` if it has any.
+    /// The structured part: `content` unchanged if it is a card, and `quickReplies` if it has any.
     pub rich: Option<Value>,
     /// The file, if it is one.
     pub file: Option<FileView>,
-    /// The metadata that came beside it, an array that is not empty.
+    /// The metadata, a nonempty array.
     pub metadata: Option<Value>,
-    /// What the other side said about it, each status once, in order.
+    /// The other side's statuses for it, each once, in order.
     pub statuses: Vec<AcceptStatus>,
-    /// The same with what came along: each receipt that names this line, in order.
+    /// The complete receipts that name this message, in order.
     pub receipts: Vec<Receipt>,
 }
 
-/// One `AcceptStatusEvent` of the other side about a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Receipt {
-    /// What it says.
-    pub status: AcceptStatus,
-    /// The receipt's own number in the dialog.
-    pub sequence: u64,
-    /// The metadata that came beside it, an array that is not empty: with `ACTION`, that of the element that was chosen.
-    pub metadata: Option<Value>,
-    /// When it came, milliseconds since the epoch.
-    pub at_ms: i64,
-}
-
 impl ConversationView {
-    pub(super) fn of(conversation: &Conversation, state: &State) -> Self {
+    /// `profile` is the last user profile of its consumer.
+    pub(super) fn of(conversation: &Conversation, profile: Option<&Value>) -> Self {
         let opening = &conversation.opening;
-        let profile = state.profiles.get(&(opening.account_id.clone(), opening.consumer_id.clone()));
         Self {
             id: conversation.id.clone(),
             account_id: opening.account_id.clone(),
@@ -237,8 +223,8 @@ fn agents(conversation: &Conversation) -> Vec<ParticipantView> {
         .collect()
 }
 
-impl From<&Line> for TranscriptLine {
-    fn from(line: &Line) -> Self {
+impl From<&TranscriptEntry> for TranscriptLine {
+    fn from(line: &TranscriptEntry) -> Self {
         let mut statuses = Vec::new();
         for receipt in &line.receipts {
             if !statuses.contains(&receipt.status) {

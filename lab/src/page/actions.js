@@ -1,4 +1,4 @@
-// What the person at the page does: requests that change something.
+// Actions of the user: requests that change something.
 import { element, scrollToEnd } from "./dom.js";
 import { refreshSoon } from "./state.js";
 
@@ -40,11 +40,11 @@ export function composer(side, path, bodyOf) {
       input.focus();
       return;
     }
-    // Emptied at once, so that Enter twice is not the same text twice; it comes back when it was not taken.
+    // Cleared at once, so that pressing Enter twice does not send the text twice. A refused text is restored.
     input.value = "";
     input.focus();
     scrollToEnd(side);
-    // One after the other, so that two quick texts arrive in the order in which they were written.
+    // One after the other, so that two quick texts arrive in order.
     const body = bodyOf(text);
     sent = sent.then(() => act(element(`${side}-error`), path, body));
     if (!(await sent) && input.value === "") input.value = text;

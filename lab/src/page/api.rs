@@ -1,4 +1,4 @@
-//! The page's JSON API: one state to read, and what can be done on the phones and at the desk.
+//! The page's JSON API: its state, and the actions on phones and at the desk.
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Query, Request, State};
@@ -11,32 +11,34 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::desk::{DeskBubbleView, DeskConversationView};
-use super::phones::{PhoneChannel, PhoneFeatures, PhoneView};
-use super::view::{ActionError, BubbleView, Link};
-use super::{Shared, desk_actions, media, phone_actions};
+use super::phones::{PhoneChannel, PhoneView};
+use super::view::{BubbleView, Link};
+use super::{HandlerState, desk_actions, media, phone_actions};
+use crate::action::ActionError;
+use crate::channel::PhoneFeatures;
 
-/// Which phone and which conversation the browser has open.
+/// The phone and the conversation that the browser has open.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Open {
+struct OpenTranscripts {
     channel: Option<String>,
     phone: Option<String>,
     conversation: Option<String>,
 }
 
-/// Everything the page draws beside the wire log.
+/// Everything that the page shows except the wire log.
 #[derive(Serialize)]
 struct PageState<'a> {
     links: &'a [Link],
     channels: Vec<ChannelState<'a>>,
     conversations: Vec<DeskConversationView>,
-    /// Whether a survey follows the conversations that open from now on; `null` when that can't be set.
+    /// Whether a survey follows new conversations; `null` if this can't be set.
     survey: Option<bool>,
-    /// The transcript of the phone that was asked for; `null` when it is unknown.
+    /// The transcript of the requested phone; `null` if it is unknown.
     phone: Option<Vec<BubbleView>>,
-    /// Until when that phone shows that the other side types.
+    /// Until when that phone shows that the other side is typing.
     brand_types_until_ms: Option<i64>,
-    /// The transcript of the conversation that was asked for; `null` when it is unknown.
+    /// The transcript of the requested conversation; `null` if it is unknown.
     conversation: Option<Vec<DeskBubbleView>>,
 }
 
@@ -47,7 +49,7 @@ struct ChannelState<'a> {
     phones: Vec<PhoneView>,
 }
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes() -> Router<HandlerState> {
     Router::new()
         .route("/api/state", get(state))
         .merge(phone_actions::routes())
@@ -55,7 +57,7 @@ pub(super) fn routes() -> Router<Shared> {
         .merge(media::routes())
 }
 
-async fn state(State(shared): State<Shared>, open: Result<Query<Open>, QueryRejection>) -> Response {
+async fn state(State(shared): State<HandlerState>, open: Result<Query<OpenTranscripts>, QueryRejection>) -> Response {
     let Query(open) = match open {
         Ok(open) => open,
         Err(rejection) => return error(rejection.status(), rejection.body_text()),
@@ -87,7 +89,7 @@ async fn state(State(shared): State<Shared>, open: Result<Query<Open>, QueryReje
     ([(header::CACHE_CONTROL, "no-store")], Json(state)).into_response()
 }
 
-impl Shared {
+impl HandlerState {
     pub(super) fn channel(&self, name: &str) -> Result<&PhoneChannel, ActionError> {
         self.channels
             .iter()
@@ -96,7 +98,7 @@ impl Shared {
     }
 }
 
-/// A JSON body; one that is none is answered in the form of all errors.
+/// A JSON body. Anything else is refused with an error in the API's form.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
@@ -114,7 +116,7 @@ pub(super) async fn not_found() -> Response {
     error(StatusCode::NOT_FOUND, "there is nothing here; the page is at /")
 }
 
-/// The answer to something that was to be done.
+/// The answer to an action.
 pub(super) fn done(outcome: Result<(), ActionError>) -> Response {
     match outcome {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),

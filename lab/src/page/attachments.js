@@ -1,4 +1,4 @@
-// What a bubble has beside its text: pictures, files, places, links, and choices to tap.
+// The attachments of a bubble: pictures, files, locations, links, and choices to tap.
 import { make, reconcile, setText } from "./dom.js";
 
 const ABOVE_THE_TEXT = new Set(["heading", "picture", "linked_picture", "file"]);
@@ -42,7 +42,7 @@ const FORMS = {
     fill: (node, { media, alt }, mediaUrl) => {
       node.alt = alt;
       const url = mediaUrl(media);
-      // Set again, it would be loaded again.
+      // Setting it again would load it again.
       if (node.getAttribute("src") !== url) node.src = url;
     },
   },

@@ -10,14 +10,14 @@ const PROGRESS = {
   failed: { sign: "✗", words: "failed" },
 };
 
-/** `subject` is the phone or the conversation whose messages these are; `mediaUrl` tells where their pictures and files are. */
+/** `subject` is the phone or conversation of the messages; `mediaUrl` returns the address of a picture or file. */
 export function drawBubbles(side, subject, bubbles, mediaUrl) {
   const list = element(`${side}-messages`);
   element(`${side}-empty`).hidden = bubbles.length > 0;
   const scroller = list.parentElement;
   const switched = list.dataset.subject !== subject;
   list.dataset.subject = subject ?? "";
-  // How far a text has come is told to the one who wrote it, and to the agent in any case.
+  // The state of a text is shown to its author, and always to the agent.
   const tells = (bubble) => bubble.side !== "system" && (side === "desk" || bubble.side === "consumer");
   const fill = (item, bubble) => fillBubble(item, bubble, tells(bubble), mediaUrl);
   keepAtEnd(scroller, () => reconcile(list, bubbles, (bubble) => bubble.id, () => buildBubble(scroller), fill));
@@ -36,7 +36,7 @@ function buildBubble(scroller) {
   card.setAttribute("role", "group");
   card.setAttribute("aria-label", "Structured message");
   const above = make("div", "attachments");
-  // A picture has its height only once it is there; until then the end of the transcript is further up.
+  // The height of a picture is unknown until it is loaded, and then the end of the transcript moves down.
   above.addEventListener("load", () => {
     const distance = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
     if (distance < above.offsetHeight + 40) scroller.scrollTop = scroller.scrollHeight;
@@ -51,7 +51,7 @@ function fillBubble(item, bubble, tellsProgress, mediaUrl) {
   const [body, meta] = item.children;
   const [above, text, card, below] = body.children;
   const [dialog, sequence, time, progress, tags, note] = meta.children;
-  // Only the desk has cards: what reaches the phone is a text with attachments.
+  // Only the desk has cards. The phone gets a text with attachments.
   const parts = bubble.card ?? [];
   item.dataset.side = bubble.side;
   item.dataset.state = bubble.state ?? "";

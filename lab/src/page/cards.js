@@ -1,4 +1,4 @@
-// Sending structured content: a menu of templates, and a dialog in which the agent edits one before it goes out.
+// Sends structured content: a menu of templates, and a dialog to edit one before it is sent.
 import { act, complain } from "./actions.js";
 import { element, make } from "./dom.js";
 import { open } from "./state.js";
@@ -44,7 +44,7 @@ function parse(text) {
   try {
     message = JSON.parse(text);
   } catch (problem) {
-    throw new Error(`This is no JSON: ${problem.message}`);
+    throw new Error(`This is not JSON: ${problem.message}`);
   }
   if (message === null || typeof message !== "object" || Array.isArray(message)) {
     throw new Error("The JSON must be an object with content, or with text and quick_replies.");
@@ -64,7 +64,7 @@ async function send(event) {
     return;
   }
   complainOfJson(null);
-  // A second press while the first is under way would be a second card.
+  // A second press during the request would send a second card.
   button.disabled = true;
   const taken = await act(element("card-error"), "/api/desk/say_rich", { ...message, conversation });
   button.disabled = false;
@@ -73,7 +73,7 @@ async function send(event) {
 
 export function startCards() {
   const menu = element("card-menu");
-  // A lab that does not answer now is asked again when the menu opens, and complained about only then.
+  // If the lab does not answer now, the request is repeated when the menu opens, and only then is an error shown.
   loadTemplates().catch(() => {});
   menu.addEventListener("toggle", () => {
     if (!menu.open) return;

@@ -119,7 +119,7 @@ function factsOf(conversation) {
   return facts;
 }
 
-// ---- Doing ----
+// ---- Actions ----
 
 function openConversation(id) {
   open.conversation = id;

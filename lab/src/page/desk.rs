@@ -4,88 +4,84 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::view::{ActionError, BubbleView, Media, UploadedFile};
+use super::view::BubbleView;
+use crate::action::{ActionError, Media, UploadedFile};
 
-/// The agents' desk. What a desk does not have, it does not implement: a request for it is rejected.
+/// The agents' desk. A desk doesn't implement what it doesn't support, and a request for it is rejected.
 #[async_trait]
 pub trait Desk: Send + Sync {
-    /// All conversations, the newest first.
+    /// All conversations, newest first.
     async fn conversations(&self) -> Vec<DeskConversationView>;
-    /// What the agent sees, oldest first; `None` for a conversation that nobody knows.
+    /// The transcript for the agent, oldest first; `None` for an unknown conversation.
     async fn transcript(&self, conversation: &str) -> Option<Vec<DeskBubbleView>>;
-    /// The agent writes a text.
+    /// Sends a text from the agent.
     ///
     /// # Errors
-    /// [`ActionError`] when the conversation is unknown or closed, or the text is not taken.
+    /// [`ActionError`] when the conversation is unknown or closed, or the text is refused.
     async fn say(&self, conversation: &str, text: &str) -> Result<(), ActionError>;
-    /// The agent sends a card, or a text with quick replies.
+    /// Sends a card from the agent, or a text with quick replies.
     ///
     /// # Errors
-    /// [`ActionError`] when the conversation is unknown or closed, or the message is not taken.
+    /// [`ActionError`] when the conversation is unknown or closed, or the message is refused.
     async fn say_rich(&self, conversation: &str, message: RichMessage) -> Result<(), ActionError>;
-    /// The agent closes the conversation. A survey may follow.
+    /// Closes the conversation. A survey may follow.
     ///
     /// # Errors
     /// [`ActionError`] when the conversation is unknown or already closed.
     async fn close(&self, conversation: &str) -> Result<(), ActionError>;
-    /// The agent sends a file.
+    /// Sends a file from the agent.
     ///
     /// # Errors
-    /// [`ActionError`] when the conversation is unknown or closed, or the file is not taken.
+    /// [`ActionError`] when the conversation is unknown or closed, or the file is refused.
     async fn say_file(&self, _conversation: &str, _file: UploadedFile) -> Result<(), ActionError> {
-        Err(lacks("files"))
+        Err(ActionError::unsupported("this desk", "files"))
     }
-    /// The agent begins to type, or stops.
+    /// Starts or stops typing.
     ///
     /// # Errors
     /// [`ActionError`] when the conversation is unknown or closed.
     async fn typing(&self, _conversation: &str, _typing: bool) -> Result<(), ActionError> {
-        Err(lacks("typing indicators"))
+        Err(ActionError::unsupported("this desk", "typing indicators"))
     }
-    /// The agent reads what the consumer wrote.
+    /// Marks the consumer's messages as read.
     ///
     /// # Errors
     /// [`ActionError`] when the conversation is unknown or closed.
     async fn read(&self, _conversation: &str) -> Result<(), ActionError> {
-        Err(lacks("read receipts"))
+        Err(ActionError::unsupported("this desk", "read receipts"))
     }
-    /// The agent hands the conversation to a skill, by its id.
+    /// Transfers the conversation to a skill, by its id.
     ///
     /// # Errors
-    /// [`ActionError`] when the conversation is unknown or closed, or the skill is not one.
+    /// [`ActionError`] when the conversation is unknown or closed, or the skill is invalid.
     async fn transfer(&self, _conversation: &str, _skill: &str) -> Result<(), ActionError> {
-        Err(lacks("skills"))
+        Err(ActionError::unsupported("this desk", "skills"))
     }
-    /// The agent puts the conversation back into the queue of its skill.
+    /// Returns the conversation to the queue of its skill.
     ///
     /// # Errors
     /// [`ActionError`] when the conversation is unknown or closed.
     async fn leave(&self, _conversation: &str) -> Result<(), ActionError> {
-        Err(lacks("queue"))
+        Err(ActionError::unsupported("this desk", "returning to the queue"))
     }
-    /// Whether a survey follows the conversations that open from now on; `None` if that can't be set here.
+    /// Whether a survey follows new conversations; `None` if this can't be set.
     async fn survey(&self) -> Option<bool> {
         None
     }
-    /// Sets whether a survey follows the conversations that open from now on.
+    /// Sets whether a survey follows new conversations.
     ///
     /// # Errors
     /// [`ActionError`] when it can't be set.
     async fn set_survey(&self, _on: bool) -> Result<(), ActionError> {
-        Err(lacks("surveys"))
+        Err(ActionError::unsupported("this desk", "surveys"))
     }
-    /// The bytes behind a [`super::AttachmentView::Picture`] or [`super::AttachmentView::File`]; `None` for an id that
-    /// nobody knows.
+    /// The file of a [`super::AttachmentView::Picture`] or [`super::AttachmentView::File`]; `None` for an unknown id.
     async fn media(&self, _id: &str) -> Option<Media> {
         None
     }
 }
 
-fn lacks(what: &str) -> ActionError {
-    ActionError::Rejected(format!("this desk has no {what}"))
-}
-
-/// A message with more than text, in the JSON of LivePerson's structured content.
+/// A message with more than a text, as JSON of LivePerson's structured content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RichMessage {
     /// Structured content, sent as a `RichContentEvent`.
@@ -95,7 +91,7 @@ pub enum RichMessage {
         /// The choices below the card, an object of type `quickReplies`.
         quick_replies: Option<Value>,
     },
-    /// A text with choices below it, sent as a `ContentEvent`.
+    /// A text with choices, sent as a `ContentEvent`.
     Text {
         /// The text.
         text: String,
@@ -104,12 +100,12 @@ pub enum RichMessage {
     },
 }
 
-/// One conversation in the agent's list.
+/// A conversation in the agent's list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeskConversationView {
-    /// The id, which is also what the conversation is asked for by.
+    /// The id that requests use.
     pub id: String,
-    /// Who the consumer is, for example a name or a phone number.
+    /// The consumer's name or phone number.
     pub title: String,
     /// Whether the agent can still write.
     pub state: ConversationState,
@@ -117,42 +113,42 @@ pub struct DeskConversationView {
     pub opened_at_ms: i64,
     /// The latest text, for the list.
     pub last_text: Option<String>,
-    /// How many messages its transcript has: the page counts the unread ones with it.
+    /// The number of messages in its transcript. The page uses it to count unread messages.
     pub messages: usize,
-    /// The skill it is routed to, by its id or name.
+    /// The skill that it is routed to, by id or name.
     pub skill: Option<String>,
     /// Whether an agent has accepted it.
     pub agent_joined: bool,
     /// Whether the consumer is typing.
     pub consumer_is_typing: bool,
-    /// Its dialogs, oldest first; the first one is the conversation with the agent.
-    pub dialogs: Vec<DialogView>,
-    /// How content the consumer was, 1 to 5, once that is known.
+    /// Its dialogs, oldest first. The first is the conversation with the agent.
+    pub dialogs: Vec<DeskDialogView>,
+    /// The consumer's rating, 1 to 5, once it is known.
     pub satisfaction: Option<u8>,
 }
 
-/// One dialog of a conversation.
+/// A dialog of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DialogView {
+pub struct DeskDialogView {
     /// Its id.
     pub id: String,
-    /// What it is for.
-    pub kind: DialogKind,
-    /// Whether it still takes messages.
+    /// Its kind.
+    pub kind: DialogKindView,
+    /// Whether it accepts messages.
     pub open: bool,
 }
 
-/// What a dialog is for.
+/// The kind of a dialog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum DialogKind {
+pub enum DialogKindView {
     /// The consumer talks with the agent.
     Main,
-    /// A bot asks the consumer how it was.
+    /// A bot asks the consumer to rate the conversation.
     Survey,
 }
 
-/// Whether a conversation goes on.
+/// The state of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConversationState {
@@ -160,46 +156,46 @@ pub enum ConversationState {
     Open,
     /// The agent is done, and the consumer's texts answer a survey.
     Survey,
-    /// It is over; the consumer's next text starts another one.
+    /// It is closed. The consumer's next text opens another one.
     Closed,
 }
 
-/// One message in the agent's transcript: a bubble, with what only the desk shows of it.
+/// A message in the agent's transcript: a bubble, with additional fields for the desk.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeskBubbleView {
-    /// The bubble; in JSON its members stand beside those below. Of a card, its text is a summary.
+    /// The bubble. In JSON its members are on the same level as those below. The text of a card is a summary.
     #[serde(flatten)]
     pub bubble: BubbleView,
     /// The text and the parts of a structured message in reading order; empty for a plain text.
     pub card: Vec<CardPartView>,
-    /// The metadata that came with it, each as type and value, for example `ExternalId: Yes-1234`.
+    /// The metadata of the message, each as type and value, for example `ExternalId: Yes-1234`.
     pub tags: Vec<String>,
-    /// The dialog it was said in.
-    pub dialog: DialogKind,
-    /// Who speaks, if it is neither the consumer nor the assigned agent, for example `Survey bot`.
+    /// The dialog of the message.
+    pub dialog: DialogKindView,
+    /// The speaker, if it is neither the consumer nor the assigned agent, for example `Survey bot`.
     pub speaker: Option<String>,
-    /// Whether only agents and managers may see it.
+    /// Whether it is visible to agents and managers only.
     pub private: bool,
 }
 
-/// One part of a structured message.
+/// A part of a structured message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CardPartView {
-    /// What it is.
+    /// Its kind.
     pub kind: CardPartKind,
-    /// Its text as it is: the page never reads it as markup.
+    /// Its raw text: the page never interprets it as markup.
     pub text: String,
-    /// Where it is or leads, or what choosing it says.
+    /// Its address or target, or the text that choosing it sends.
     pub detail: Option<String>,
-    /// The metadata that choosing it sends back, as in [`DeskBubbleView::tags`].
+    /// The metadata that choosing it sends, as in [`DeskBubbleView::tags`].
     pub tags: Vec<String>,
 }
 
-/// What a part of a structured message is.
+/// The kind of a part of a structured message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CardPartKind {
-    /// The beginning of one card of several.
+    /// The start of one of several cards.
     Heading,
     /// A text.
     Text,
@@ -207,10 +203,10 @@ pub enum CardPartKind {
     Media,
     /// A button.
     Button,
-    /// A choice in a list, of which several can be made.
+    /// A choice in a list that allows several choices.
     Checkbox,
     /// A choice below the message.
     QuickReply,
-    /// Something that has no words of its own.
+    /// A part without a text.
     Other,
 }

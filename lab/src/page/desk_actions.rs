@@ -1,4 +1,4 @@
-//! What the agent does at the desk.
+//! The agent's actions at the desk.
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -10,21 +10,21 @@ use serde_json::Value;
 
 use super::api::{Body, done, error};
 use super::desk::RichMessage;
-use super::upload::{LARGEST_UPLOAD, Upload};
-use super::view::ActionError;
-use super::{LARGEST_BODY, Shared};
+use super::upload::{FileUpload, LARGEST_UPLOAD};
+use super::{HandlerState, LARGEST_BODY};
+use crate::action::ActionError;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Says {
+struct SayRequest {
     conversation: String,
     text: String,
 }
 
-/// A card in `content`, with `quick_replies` or without; or a `text` with `quick_replies`.
+/// A card in `content`, with or without `quick_replies`; or a `text` with `quick_replies`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SaysRich {
+struct SayRichRequest {
     conversation: String,
     content: Option<Value>,
     quick_replies: Option<Value>,
@@ -33,39 +33,39 @@ struct SaysRich {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SaysFile {
+struct SayFileRequest {
     conversation: String,
-    file: Upload,
+    file: FileUpload,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Types {
+struct DeskTypingRequest {
     conversation: String,
     typing: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Transfers {
+struct TransferRequest {
     conversation: String,
     skill: String,
 }
 
-/// Marks as read, goes back to the queue, or closes.
+/// The conversation to mark as read, return to the queue, or close.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Acts {
+struct ConversationRequest {
     conversation: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SetsSurvey {
+struct SetSurveyRequest {
     on: bool,
 }
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes() -> Router<HandlerState> {
     Router::new()
         .route("/api/desk/say", post(says))
         .route("/api/desk/say_rich", post(says_rich))
@@ -79,55 +79,79 @@ pub(super) fn routes() -> Router<Shared> {
         .merge(Router::new().route("/api/desk/file", post(says_file)).layer(DefaultBodyLimit::max(LARGEST_UPLOAD)))
 }
 
-async fn says(State(shared): State<Shared>, Body(Says { conversation, text }): Body<Says>) -> Response {
+async fn says(
+    State(shared): State<HandlerState>,
+    Body(SayRequest { conversation, text }): Body<SayRequest>,
+) -> Response {
     done(shared.desk.say(&conversation, &text).await)
 }
 
-async fn says_rich(State(shared): State<Shared>, Body(said): Body<SaysRich>) -> Response {
-    let SaysRich { conversation, content, quick_replies, text } = said;
+async fn says_rich(State(shared): State<HandlerState>, Body(said): Body<SayRichRequest>) -> Response {
+    let SayRichRequest { conversation, content, quick_replies, text } = said;
     let message = match (content, quick_replies, text) {
         (Some(content), quick_replies, None) => RichMessage::Card { content, quick_replies },
         (None, Some(quick_replies), Some(text)) => RichMessage::Text { text, quick_replies },
         _ => {
             return error(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "a structured message is a card in content, or a text with quick_replies, and not both",
+                "a structured message is a card in content, or a text with quick_replies, but not both",
             );
         }
     };
     done(shared.desk.say_rich(&conversation, message).await)
 }
 
-async fn says_file(State(shared): State<Shared>, Body(SaysFile { conversation, file }): Body<SaysFile>) -> Response {
+async fn says_file(
+    State(shared): State<HandlerState>,
+    Body(SayFileRequest { conversation, file }): Body<SayFileRequest>,
+) -> Response {
     done(match file.into_file() {
         Ok(file) => shared.desk.say_file(&conversation, file).await,
         Err(error) => Err(error),
     })
 }
 
-async fn types(State(shared): State<Shared>, Body(Types { conversation, typing }): Body<Types>) -> Response {
+async fn types(
+    State(shared): State<HandlerState>,
+    Body(DeskTypingRequest { conversation, typing }): Body<DeskTypingRequest>,
+) -> Response {
     done(shared.desk.typing(&conversation, typing).await)
 }
 
-async fn reads(State(shared): State<Shared>, Body(Acts { conversation }): Body<Acts>) -> Response {
+async fn reads(
+    State(shared): State<HandlerState>,
+    Body(ConversationRequest { conversation }): Body<ConversationRequest>,
+) -> Response {
     done(shared.desk.read(&conversation).await)
 }
 
-async fn transfers(State(shared): State<Shared>, Body(Transfers { conversation, skill }): Body<Transfers>) -> Response {
+async fn transfers(
+    State(shared): State<HandlerState>,
+    Body(TransferRequest { conversation, skill }): Body<TransferRequest>,
+) -> Response {
     done(match skill.trim() {
         "" => Err(ActionError::Rejected("a transfer needs the id of a skill".to_owned())),
         skill => shared.desk.transfer(&conversation, skill).await,
     })
 }
 
-async fn leaves(State(shared): State<Shared>, Body(Acts { conversation }): Body<Acts>) -> Response {
+async fn leaves(
+    State(shared): State<HandlerState>,
+    Body(ConversationRequest { conversation }): Body<ConversationRequest>,
+) -> Response {
     done(shared.desk.leave(&conversation).await)
 }
 
-async fn closes(State(shared): State<Shared>, Body(Acts { conversation }): Body<Acts>) -> Response {
+async fn closes(
+    State(shared): State<HandlerState>,
+    Body(ConversationRequest { conversation }): Body<ConversationRequest>,
+) -> Response {
     done(shared.desk.close(&conversation).await)
 }
 
-async fn sets_survey(State(shared): State<Shared>, Body(SetsSurvey { on }): Body<SetsSurvey>) -> Response {
+async fn sets_survey(
+    State(shared): State<HandlerState>,
+    Body(SetSurveyRequest { on }): Body<SetSurveyRequest>,
+) -> Response {
     done(shared.desk.set_survey(on).await)
 }

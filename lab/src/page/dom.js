@@ -2,7 +2,7 @@
 
 export const element = (id) => document.getElementById(id);
 
-// Text goes into the page as text only: nothing on this page writes markup.
+// Text is inserted as text only: nothing on this page writes markup.
 export function make(tag, className, text) {
   const node = document.createElement(tag);
   if (className) node.className = className;

@@ -1,7 +1,7 @@
 //! The page's live feed: Server-Sent Events.
 //!
-//! `hello` comes first and names the run of the lab. `journal` is one line of the wire log; its id lets the browser go on where
-//! it was after a lost connection. `changed` says that `/api/state` is worth reading again.
+//! `hello` comes first and identifies the run of the lab. `journal` is an entry of the wire log; its id lets the
+//! browser resume after a lost connection. `changed` means that `/api/state` must be read again.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -15,15 +15,15 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio_stream::wrappers::WatchStream;
 
-use crate::journal::{Entry, Journal};
+use crate::journal::{Journal, JournalEntry};
 
-use super::Shared;
+use super::HandlerState;
 
-/// How much of the past a browser gets that connects for the first time, in lines.
+/// The number of past entries for a browser that connects for the first time.
 const BACKLOG: u64 = 500;
 
 pub(super) async fn events(
-    State(shared): State<Shared>,
+    State(shared): State<HandlerState>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let run = shared.run;
@@ -42,9 +42,10 @@ pub(super) async fn events(
     Sse::new(stream::once(async { hello }).chain(live).map(Ok)).keep_alive(KeepAlive::default())
 }
 
-fn journal_event(run: &str, entry: &Entry) -> Event {
+fn journal_event(run: &str, entry: &JournalEntry) -> Event {
     let event = Event::default().event("journal").id(format!("{run}:{}", entry.number));
-    // An entry is strings, numbers and a JSON value: it always serializes. A line without data is no event to a browser.
+    // An entry consists of strings, numbers and a JSON value, so it always serializes. A browser ignores an event
+    // without data.
     event.json_data(entry).unwrap_or_default()
 }
 
@@ -52,29 +53,30 @@ async fn stop(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-struct Follower {
+struct JournalFollower {
     journal: Journal,
-    live: broadcast::Receiver<Entry>,
-    backlog: VecDeque<Entry>,
+    live: broadcast::Receiver<JournalEntry>,
+    backlog: VecDeque<JournalEntry>,
     next: u64,
 }
 
-/// The journal from an entry on (or the last [`BACKLOG`] lines), each line once and in order.
-fn follow(journal: Journal, resume_at: Option<u64>) -> BoxStream<'static, Entry> {
-    // Subscribed before the past is read: a line in between comes twice, and not never.
+/// The journal from an entry on (or the last [`BACKLOG`] entries), each entry once and in order.
+fn follow(journal: Journal, resume_at: Option<u64>) -> BoxStream<'static, JournalEntry> {
+    // Subscribes before reading the past entries. So an entry in between comes twice and is filtered out, but is never
+    // missed.
     let live = journal.follow();
     let past = journal.entries();
     let next = resume_at.unwrap_or((past.len() as u64).saturating_sub(BACKLOG));
     let backlog = past.into_iter().filter(|entry| entry.number >= next).collect();
-    stream::unfold(Follower { journal, live, backlog, next }, |mut follower| async move {
+    stream::unfold(JournalFollower { journal, live, backlog, next }, |mut follower| async move {
         let entry = follower.next_entry().await?;
         Some((entry, follower))
     })
     .boxed()
 }
 
-impl Follower {
-    async fn next_entry(&mut self) -> Option<Entry> {
+impl JournalFollower {
+    async fn next_entry(&mut self) -> Option<JournalEntry> {
         loop {
             if let Some(entry) = self.backlog.pop_front() {
                 self.next = entry.number + 1;
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_past_and_the_present_come_once_and_in_order() {
+    async fn past_and_live_entries_come_once_and_in_order() {
         let journal = Journal::default();
         write(&journal, 3);
         let follower = follow(journal.clone(), None);
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_new_browser_gets_the_latest_lines_and_a_returning_one_goes_on() {
+    async fn a_new_browser_gets_the_latest_entries_and_a_returning_one_resumes() {
         let journal = Journal::default();
         write(&journal, BACKLOG + 20);
         assert_eq!(follow(journal.clone(), None).next().await.map(|entry| entry.number), Some(20));

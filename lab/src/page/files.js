@@ -1,4 +1,4 @@
-// Sending a file, with the text beside it as its caption.
+// Sends a file, with the text in the input as its caption.
 import { act, complain } from "./actions.js";
 import { element, scrollToEnd } from "./dom.js";
 
@@ -29,7 +29,7 @@ async function send(side, path, subject, file) {
   }
   const upload = { name: file.name, content_type: file.type, data, caption: caption.trim() === "" ? null : caption };
   scrollToEnd(side);
-  // The person may have typed on meanwhile.
+  // The user may have typed in the meantime.
   if ((await act(error, path, { ...subject, file: upload })) && input.value === caption) input.value = "";
 }
 
@@ -42,7 +42,7 @@ export function fileButton(side, path, subjectOf) {
     if (!file) return;
     const subject = subjectOf();
     await send(side, path, subject, file);
-    // So that the same file can be chosen again.
+    // Cleared so that the same file can be chosen again.
     chooser.value = "";
   });
 }

@@ -1,4 +1,4 @@
-//! Keeps other web sites in the developer's browser away from the lab.
+//! Protects the lab from other web sites in the developer's browser.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -7,8 +7,8 @@ use axum::response::Response;
 
 use super::api;
 
-/// Every request must name a loopback host, or a foreign name that resolves to 127.0.0.1 could read the page (DNS rebinding).
-/// A request that changes something must come from the page itself, or from something that is no browser.
+/// Every request must name a loopback host. Otherwise a foreign name that resolves to 127.0.0.1 could read the page
+/// (DNS rebinding). A changing request must come from the page itself, or from a client that is not a browser.
 pub(super) async fn same_origin(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let host = text(headers, header::HOST).unwrap_or_default();
@@ -53,7 +53,7 @@ mod tests {
     use super::{is_loopback, is_own};
 
     #[test]
-    fn only_loopback_names_are_taken() {
+    fn only_loopback_host_names_are_accepted() {
         for host in ["127.0.0.1", "127.0.0.1:8080", "localhost:3000", "LOCALHOST", "[::1]:80", "[::1]"] {
             assert!(is_loopback(host), "{host}");
         }

@@ -1,6 +1,7 @@
-//! The web page: the consumer phone beside the agent desk, and the wire log below.
+//! The web page: the consumer's phone next to the agent's desk, and the wire log below.
 //!
-//! One loopback server: the page itself (embedded files, nothing from elsewhere), a small JSON API, and Server-Sent Events. The page knows the two sides as [`Phones`], one for every channel, and [`Desk`] only.
+//! One loopback server provides the page itself (embedded files, nothing from elsewhere), a small JSON API, and
+//! Server-Sent Events. The page depends only on [`Phones`], one for each channel, and [`Desk`].
 
 mod api;
 mod desk;
@@ -10,12 +11,12 @@ mod guard;
 mod media;
 mod phone_actions;
 mod phones;
+mod simulated_phones;
 #[cfg(test)]
 mod tests;
 mod upload;
 mod view;
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
@@ -31,71 +32,68 @@ use uuid::Uuid;
 use crate::journal::Journal;
 
 pub use self::desk::{
-    CardPartKind, CardPartView, ConversationState, Desk, DeskBubbleView, DeskConversationView, DialogKind, DialogView,
-    RichMessage,
+    CardPartKind, CardPartView, ConversationState, Desk, DeskBubbleView, DeskConversationView, DeskDialogView,
+    DialogKindView, RichMessage,
 };
-pub use self::phones::{PhoneChannel, PhoneFeatures, PhoneView, Phones, Place};
-pub use self::view::{ActionError, AttachmentView, BubbleState, BubbleView, Link, Media, Side, UploadedFile};
+pub use self::phones::{PhoneChannel, PhoneView, Phones};
+pub use self::simulated_phones::SimulatedPhones;
+pub use self::view::{AttachmentView, BubbleState, BubbleView, Link, Side};
+pub use crate::action::{ActionError, Media, UploadedFile};
+pub use crate::channel::PhoneFeatures;
 use crate::loopback::LoopbackServer;
 
-/// Only the page's own files, and no inline script or style: a text that got into the markup would still do nothing.
+/// Only the page's own files, and no inline script or style. So a text that was inserted as markup would have no
+/// effect.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The largest JSON body in bytes, but for files: a card with everything that its schema allows is far smaller.
+/// The largest JSON body in bytes, except for files. The largest card that its schema allows is far smaller.
 const LARGEST_BODY: usize = 256 * 1024;
 
-/// What the page shows and where.
+/// The options of the page.
+#[derive(derive_more::Debug)]
 pub struct PageOptions {
-    /// Port on 127.0.0.1; 0 takes a free one.
+    /// The port on 127.0.0.1; 0 chooses a free port.
     pub port: u16,
     /// The wire log.
+    #[debug(skip)]
     pub journal: Journal,
-    /// The consumers' side, channel by channel: no two have the same name.
+    /// The consumers' side, by channel. Names must be unique.
     pub phones: Vec<PhoneChannel>,
     /// The agents' side.
+    #[debug(skip)]
     pub desk: Arc<dyn Desk>,
     /// The addresses of the lab's parts, shown in the header.
     pub links: Vec<Link>,
 }
 
-impl fmt::Debug for PageOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PageOptions")
-            .field("port", &self.port)
-            .field("phones", &self.phones)
-            .field("links", &self.links)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The running page. It stops when it is dropped.
+/// The running page. It stops when dropped.
 #[derive(Debug)]
 pub struct Page {
     server: LoopbackServer,
-    /// Turns the stream of changes into something that every browser can follow.
+    /// Converts the stream of changes to a signal that every browser can follow.
     _changes: JoinSet<()>,
 }
 
-/// What the request handlers share.
+/// The shared state of the request handlers.
 #[derive(Clone)]
-struct Shared {
+struct HandlerState {
     channels: Arc<[PhoneChannel]>,
     desk: Arc<dyn Desk>,
     links: Arc<[Link]>,
     journal: Journal,
     changed: watch::Receiver<u64>,
     stopped: watch::Receiver<bool>,
-    /// Tells a browser that reconnects after a restart that its wire log belongs to an earlier run.
+    /// Identifies the run of the lab, so that a browser that reconnects after a restart discards its wire log.
     run: Arc<str>,
 }
 
 impl Page {
-    /// Starts the page on a loopback port. Every item of `changes` makes the open browsers read the state again; a burst of
-    /// items may be taken as one.
+    /// Starts the page on a loopback port. Each item of `changes` makes the open browsers read the state again; several
+    /// items may be combined.
     ///
     /// # Errors
-    /// The I/O error when the port cannot be opened.
+    /// The I/O error when the port can't be opened.
     pub async fn start(
         options: PageOptions,
         changes: impl Stream<Item = ()> + Send + 'static,
@@ -107,11 +105,11 @@ impl Page {
             while changes.next().await.is_some() {
                 change.send_modify(|revision| *revision = revision.wrapping_add(1));
             }
-            // The browsers' event streams end with the page and not with its source of changes.
+            // The browsers' event streams end with the page, not with the source of changes.
             change.closed().await;
         });
         let server = LoopbackServer::start(options.port, |stopped| {
-            router(Shared {
+            router(HandlerState {
                 channels: options.phones.into(),
                 desk: options.desk,
                 links: options.links.into(),
@@ -152,7 +150,7 @@ const FILES: [(&str, &str, &str); 16] = [
 ];
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-fn router(shared: Shared) -> Router {
+fn router(shared: HandlerState) -> Router {
     Router::new()
         .merge(files())
         .route("/api/events", get(events::events))
@@ -162,7 +160,7 @@ fn router(shared: Shared) -> Router {
         .with_state(shared)
 }
 
-fn files() -> Router<Shared> {
+fn files() -> Router<HandlerState> {
     FILES.into_iter().fold(Router::new(), |router, (path, content_type, text)| {
         router.route(path, get(move || async move { file(content_type, text) }))
     })
@@ -173,7 +171,7 @@ fn file(content_type: &'static str, text: &'static str) -> impl IntoResponse {
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        // Another version of the lab may run on the same port tomorrow.
+        // Another version of the lab may use the same port later.
         (header::CACHE_CONTROL, "no-store"),
     ];
     (HEADERS, [(header::CONTENT_TYPE, content_type)], text)

@@ -1,4 +1,4 @@
-// The lab's page: connects the two sides, the cards and the wire log with what happens.
+// The lab's page: connects both sides, the cards and the wire log with the live feed.
 import { startCards } from "./cards.js";
 import { chooseConversation, drawDesk, startDesk } from "./desk.js";
 import { element, make, reconcile, setText } from "./dom.js";
@@ -23,7 +23,7 @@ function connect() {
   events.addEventListener("changed", refreshSoon);
   events.addEventListener("error", () => {
     show("lost", "Not connected");
-    // The browser tries again by itself, except after an answer that was no event stream.
+    // The browser reconnects by itself, except after an answer that was not an event stream.
     if (events.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
   });
 }

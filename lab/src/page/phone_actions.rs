@@ -1,4 +1,4 @@
-//! What the consumer does on a phone.
+//! The consumer's actions on a phone.
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -7,14 +7,14 @@ use axum::routing::post;
 use serde::Deserialize;
 
 use super::api::{Body, done};
-use super::phones::Place;
-use super::upload::{LARGEST_UPLOAD, Upload};
-use super::view::ActionError;
-use super::{LARGEST_BODY, Shared};
+use super::upload::{FileUpload, LARGEST_UPLOAD};
+use super::{HandlerState, LARGEST_BODY};
+use crate::action::ActionError;
+use crate::phone::Location;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sends {
+struct SendTextRequest {
     channel: String,
     phone: String,
     text: String,
@@ -22,15 +22,15 @@ struct Sends {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SendsFile {
+struct SendFileRequest {
     channel: String,
     phone: String,
-    file: Upload,
+    file: FileUpload,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SendsPlace {
+struct SendLocationRequest {
     channel: String,
     phone: String,
     latitude: f64,
@@ -41,7 +41,7 @@ struct SendsPlace {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Taps {
+struct TapRequest {
     channel: String,
     phone: String,
     message: String,
@@ -50,20 +50,20 @@ struct Taps {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Reads {
+struct MarkReadRequest {
     channel: String,
     phone: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Types {
+struct PhoneTypingRequest {
     channel: String,
     phone: String,
     typing: bool,
 }
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes() -> Router<HandlerState> {
     Router::new()
         .route("/api/phones/send", post(sends))
         .route("/api/phones/place", post(sends_place))
@@ -74,7 +74,10 @@ pub(super) fn routes() -> Router<Shared> {
         .merge(Router::new().route("/api/phones/file", post(sends_file)).layer(DefaultBodyLimit::max(LARGEST_UPLOAD)))
 }
 
-async fn sends(State(shared): State<Shared>, Body(Sends { channel, phone, text }): Body<Sends>) -> Response {
+async fn sends(
+    State(shared): State<HandlerState>,
+    Body(SendTextRequest { channel, phone, text }): Body<SendTextRequest>,
+) -> Response {
     done(match shared.channel(&channel) {
         Ok(channel) => channel.phones.send(&phone, &text).await,
         Err(error) => Err(error),
@@ -82,8 +85,8 @@ async fn sends(State(shared): State<Shared>, Body(Sends { channel, phone, text }
 }
 
 async fn sends_file(
-    State(shared): State<Shared>,
-    Body(SendsFile { channel, phone, file }): Body<SendsFile>,
+    State(shared): State<HandlerState>,
+    Body(SendFileRequest { channel, phone, file }): Body<SendFileRequest>,
 ) -> Response {
     done(match (shared.channel(&channel), file.into_file()) {
         (Ok(channel), Ok(file)) => channel.phones.send_file(&phone, file).await,
@@ -91,36 +94,45 @@ async fn sends_file(
     })
 }
 
-async fn sends_place(State(shared): State<Shared>, Body(sends): Body<SendsPlace>) -> Response {
-    let SendsPlace { channel, phone, latitude, longitude, name, address } = sends;
+async fn sends_place(State(shared): State<HandlerState>, Body(sends): Body<SendLocationRequest>) -> Response {
+    let SendLocationRequest { channel, phone, latitude, longitude, name, address } = sends;
     let words = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     done(match shared.channel(&channel) {
         Ok(_) if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) => Err(
-            ActionError::Rejected("a place is at a latitude of -90 to 90 and a longitude of -180 to 180".to_owned()),
+            ActionError::Rejected("a location has a latitude of -90 to 90 and a longitude of -180 to 180".to_owned()),
         ),
         Ok(channel) => {
-            let place = Place { latitude, longitude, name: words(name), address: words(address) };
+            let place = Location { latitude, longitude, name: words(name), address: words(address) };
             channel.phones.send_place(&phone, place).await
         }
         Err(error) => Err(error),
     })
 }
 
-async fn taps(State(shared): State<Shared>, Body(Taps { channel, phone, message, choice }): Body<Taps>) -> Response {
+async fn taps(
+    State(shared): State<HandlerState>,
+    Body(TapRequest { channel, phone, message, choice }): Body<TapRequest>,
+) -> Response {
     done(match shared.channel(&channel) {
         Ok(channel) => channel.phones.tap(&phone, &message, &choice).await,
         Err(error) => Err(error),
     })
 }
 
-async fn reads(State(shared): State<Shared>, Body(Reads { channel, phone }): Body<Reads>) -> Response {
+async fn reads(
+    State(shared): State<HandlerState>,
+    Body(MarkReadRequest { channel, phone }): Body<MarkReadRequest>,
+) -> Response {
     done(match shared.channel(&channel) {
         Ok(channel) => channel.phones.read(&phone).await,
         Err(error) => Err(error),
     })
 }
 
-async fn types(State(shared): State<Shared>, Body(Types { channel, phone, typing }): Body<Types>) -> Response {
+async fn types(
+    State(shared): State<HandlerState>,
+    Body(PhoneTypingRequest { channel, phone, typing }): Body<PhoneTypingRequest>,
+) -> Response {
     done(match shared.channel(&channel) {
         Ok(channel) => channel.phones.typing(&phone, typing).await,
         Err(error) => Err(error),

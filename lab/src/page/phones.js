@@ -1,11 +1,11 @@
-// The consumers' phones, channel by channel.
+// The consumers' phones, by channel.
 import { act, complain, composer } from "./actions.js";
 import { drawBubbles } from "./bubbles.js";
 import { element, make, reconcile, scrollToEnd, setText } from "./dom.js";
 import { fileButton } from "./files.js";
 import { open, refresh, refreshSoon, state } from "./state.js";
 
-/** Phones that were made up here and have not written yet, each as `{ channel, number }`. */
+/** New phones that have not written yet, each as `{ channel, number }`. */
 const newPhones = [];
 /** How many messages of each phone were looked at. */
 const seen = new Map();
@@ -74,11 +74,11 @@ function drawTyping() {
   clearTimeout(typingTimer);
   const left = (state.brand_types_until_ms ?? 0) - Date.now();
   setText(element("phone-typing"), left > 0 ? "The other side is typing…" : "");
-  // Nothing happens when the time is over, so nobody would say that there is something to draw.
+  // No change is reported when the time is over, so the page must draw again by itself.
   if (left > 0) typingTimer = setTimeout(drawTyping, left);
 }
 
-// ---- Doing ----
+// ---- Actions ----
 
 function openPhone({ channel, number }) {
   open.channel = channel;

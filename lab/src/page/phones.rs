@@ -1,128 +1,92 @@
 //! The consumers' side of the page.
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::view::{ActionError, BubbleView, Media, UploadedFile};
+use super::view::BubbleView;
+use crate::action::{ActionError, Media, UploadedFile};
+use crate::channel::PhoneFeatures;
+use crate::phone::Location;
 
-/// The phones of one channel. What a channel does not have, it does not implement: then the page does not offer it, and a
+/// The phones of a channel. A channel doesn't implement what it doesn't support: the page doesn't offer it, and a
 /// request for it is rejected.
 #[async_trait]
 pub trait Phones: Send + Sync {
-    /// What these phones can do beside texts.
+    /// The features of the phones in addition to texts.
     fn features(&self) -> PhoneFeatures {
         PhoneFeatures::default()
     }
-    /// All phones that are known, in a stable order.
+    /// All known phones, in a stable order.
     async fn phones(&self) -> Vec<PhoneView>;
-    /// What the phone shows, oldest first; `None` for a phone that nobody knows.
+    /// The transcript of the phone, oldest first; `None` for an unknown phone.
     async fn transcript(&self, phone: &str) -> Option<Vec<BubbleView>>;
-    /// The consumer writes a text. A phone that nobody knows comes into being.
+    /// Sends a text from the consumer. An unknown phone is created.
     ///
     /// # Errors
-    /// [`ActionError`] when the phone cannot send this.
+    /// [`ActionError`] when the phone can't send this.
     async fn send(&self, phone: &str, text: &str) -> Result<(), ActionError>;
-    /// The consumer sends a picture or another file. A phone that nobody knows comes into being.
+    /// Sends a picture or another file from the consumer. An unknown phone is created.
     ///
     /// # Errors
-    /// [`ActionError`] when the phone cannot send this.
+    /// [`ActionError`] when the phone can't send this.
     async fn send_file(&self, _phone: &str, _file: UploadedFile) -> Result<(), ActionError> {
-        Err(lacks("files"))
+        Err(ActionError::unsupported("this channel", "files"))
     }
-    /// The consumer sends a place. A phone that nobody knows comes into being.
+    /// Sends a location from the consumer. An unknown phone is created.
     ///
     /// # Errors
-    /// [`ActionError`] when the phone cannot send this.
-    async fn send_place(&self, _phone: &str, _place: Place) -> Result<(), ActionError> {
-        Err(lacks("places"))
+    /// [`ActionError`] when the phone can't send this.
+    async fn send_place(&self, _phone: &str, _place: Location) -> Result<(), ActionError> {
+        Err(ActionError::unsupported("this channel", "places"))
     }
-    /// The consumer taps a choice of a message: a button, or a row of a list.
+    /// Taps a choice of a message: a button, or a row of a list.
     ///
     /// # Errors
-    /// [`ActionError`] when the phone has no such message, or the message no such choice.
+    /// [`ActionError`] when the phone doesn't have the message, or the message doesn't have the choice.
     async fn tap(&self, _phone: &str, _message: &str, _choice: &str) -> Result<(), ActionError> {
-        Err(lacks("buttons"))
+        Err(ActionError::unsupported("this channel", "buttons"))
     }
-    /// The consumer opens the chat and sees all of it.
+    /// Opens the chat, so that the consumer reads all of it.
     ///
     /// # Errors
-    /// [`ActionError`] when nobody knows the phone.
+    /// [`ActionError`] when the phone is unknown.
     async fn read(&self, _phone: &str) -> Result<(), ActionError> {
-        Err(lacks("read receipts"))
+        Err(ActionError::unsupported("this channel", "read receipts"))
     }
-    /// The consumer begins to type, or stops.
+    /// Starts or stops typing.
     ///
     /// # Errors
-    /// [`ActionError`] when nobody knows the phone.
+    /// [`ActionError`] when the phone is unknown.
     async fn typing(&self, _phone: &str, _typing: bool) -> Result<(), ActionError> {
-        Err(lacks("typing indicators"))
+        Err(ActionError::unsupported("this channel", "typing indicators"))
     }
-    /// Until when the phone shows that the other side types, in milliseconds since the epoch; `None` if it does not.
+    /// Until when the phone shows that the other side is typing, in milliseconds since the epoch; `None` if it doesn't.
     async fn brand_types_until(&self, _phone: &str) -> Option<i64> {
         None
     }
-    /// The bytes behind a [`super::AttachmentView::Picture`] or [`super::AttachmentView::File`]; `None` for an id that
-    /// nobody knows.
+    /// The file of a [`super::AttachmentView::Picture`] or [`super::AttachmentView::File`]; `None` for an unknown id.
     async fn media(&self, _id: &str) -> Option<Media> {
         None
     }
 }
 
-fn lacks(what: &str) -> ActionError {
-    ActionError::Rejected(format!("this channel has no {what}"))
-}
-
-/// The phones of one channel under its name.
-#[derive(Clone)]
+/// The phones of a channel, with its name.
+#[derive(Clone, derive_more::Debug)]
 pub struct PhoneChannel {
-    /// The channel as people call it, for example `SMS`. A phone is asked for by this name and its number.
+    /// The channel's display name, for example `SMS`. Requests identify a phone by this name and its number.
     pub name: String,
     /// The phones.
+    #[debug(skip)]
     pub phones: Arc<dyn Phones>,
 }
 
-impl fmt::Debug for PhoneChannel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PhoneChannel").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// What the phones of a channel can do beside texts: the page shows the controls for these.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct PhoneFeatures {
-    /// The longest text in characters; `None` if the page need not know.
-    pub longest_text: Option<usize>,
-    /// [`Phones::send_file`] works.
-    pub files: bool,
-    /// [`Phones::send_place`] works.
-    pub places: bool,
-    /// [`Phones::read`] works.
-    pub read_receipts: bool,
-    /// [`Phones::typing`] works.
-    pub typing: bool,
-}
-
-/// One phone in the list of phones.
+/// A phone in the list of phones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PhoneView {
-    /// The number, which is also what the phone is asked for by within its channel.
+    /// The number, which identifies the phone within its channel.
     pub number: String,
-    /// How many messages its transcript has: the page counts the unread ones with it.
+    /// The number of messages in its transcript. The page uses it to count unread messages.
     pub messages: usize,
-}
-
-/// A place on a map.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Place {
-    /// Degrees north of the equator, -90 to 90.
-    pub latitude: f64,
-    /// Degrees east of Greenwich, -180 to 180.
-    pub longitude: f64,
-    /// What it is called.
-    pub name: Option<String>,
-    /// Where it is, in words.
-    pub address: Option<String>,
 }

@@ -1,4 +1,4 @@
-// A question with quick replies below it, from a text and the titles of its choices.
+// Sends a question with quick replies, from a text and the titles of the choices.
 import { act, complain } from "./actions.js";
 import { element } from "./dom.js";
 import { open } from "./state.js";
@@ -29,7 +29,7 @@ async function send(event) {
   if (titles.length > MOST_REPLIES) return complain(error, `There are ${titles.length} quick replies; ${MOST_REPLIES} are allowed.`);
   if (titles.some((title) => title.length > LONGEST_TITLE)) return complain(error, `A quick reply has at most ${LONGEST_TITLE} characters.`);
   const button = element("replies-send");
-  // A second press while the first is under way would be a second message.
+  // A second press during the request would send a second message.
   button.disabled = true;
   const message = { conversation, text: element("replies-text").value, quick_replies: quickReplies(titles) };
   const taken = await act(error, "/api/desk/say_rich", message);

@@ -1,10 +1,10 @@
-// Reading the state of both sides.
+// Reads the state of both sides.
 
 const REFRESH_DELAY_MS = 60;
 
 /** The phone, by its channel and number, and the conversation that are shown. */
 export const open = { channel: null, phone: null, conversation: null };
-/** What the lab said last; `phone` and `conversation` are the transcripts of what is open. */
+/** The last state from the lab; `phone` and `conversation` are the open transcripts. */
 export const state = {
   links: [],
   channels: [],
@@ -43,7 +43,7 @@ export async function refresh() {
     const response = await fetch(`/api/state?${query}`);
     if (!response.ok) throw new Error(`the lab answered ${response.status}`);
     const answer = await response.json();
-    // The person may have opened something else meanwhile: then this answer has the wrong transcript.
+    // If the user has opened something else in the meantime, this answer has the wrong transcript.
     if (Object.keys(open).every((part) => asked[part] === open[part])) {
       Object.assign(state, answer);
       draw();
@@ -51,7 +51,7 @@ export async function refresh() {
       readAgain = true;
     }
   } catch {
-    // The event stream notices the same and says so in the header; it asks again once it is back.
+    // The event stream fails too. The header shows that, and the state is read again after it reconnects.
   } finally {
     reading = false;
     if (readAgain) {

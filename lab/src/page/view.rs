@@ -1,25 +1,8 @@
-//! What both sides of the page show, as JSON.
+//! The JSON types that both sides of the page use.
 
-use std::fmt;
-
-use bytes::Bytes;
 use serde::Serialize;
 
-/// Why something was not done, in words for the person at the page.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ActionError {
-    /// There is no such phone or conversation (404).
-    #[error("{0}")]
-    NotFound(String),
-    /// The input or the state does not allow it (422).
-    #[error("{0}")]
-    Rejected(String),
-    /// The simulator behind the page failed (502).
-    #[error("{0}")]
-    Failed(String),
-}
-
-/// Who wrote a bubble.
+/// The author of a bubble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
@@ -27,49 +10,49 @@ pub enum Side {
     Consumer,
     /// The agent.
     Agent,
-    /// Nobody: a remark, for example that the conversation was closed.
+    /// Nobody: a note, for example that the conversation was closed.
     System,
 }
 
-/// How far a message has come.
+/// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BubbleState {
-    /// On its way.
+    /// In transit.
     Pending,
-    /// Taken over by the next part: one grey tick.
+    /// Accepted by the next part: one gray tick.
     Accepted,
-    /// On the other person's phone or desk: two grey ticks.
+    /// On the recipient's phone or desk: two gray ticks.
     Delivered,
     /// Read, or answered by a choice: two blue ticks.
     Read,
-    /// It will not arrive; the note tells why.
+    /// It will not arrive. The note gives the reason.
     Failed,
 }
 
-/// One message in a transcript.
+/// A message in a transcript.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BubbleView {
     /// Unique within the transcript.
     pub id: String,
-    /// Who wrote it.
+    /// The author.
     pub side: Side,
-    /// The text as it is: the page never reads it as markup. Empty if there are attachments only.
+    /// The raw text: the page never interprets it as markup. Empty if there are attachments only.
     pub text: String,
-    /// When, milliseconds since the epoch.
+    /// The time in milliseconds since the epoch.
     pub at_ms: i64,
-    /// The sequence number, where messages have one.
+    /// The sequence number, if messages have one.
     pub sequence: Option<u64>,
-    /// How far it has come, where that is known.
+    /// The state, if it is known.
     pub state: Option<BubbleState>,
-    /// A remark beside the message, for example why it failed.
+    /// A note about the message, for example why it failed.
     pub note: Option<String>,
-    /// What is there beside the text, in reading order.
+    /// The attachments, in reading order.
     pub attachments: Vec<AttachmentView>,
 }
 
 impl BubbleView {
-    /// A text and nothing else.
+    /// A bubble with a text only.
     pub fn text(id: impl Into<String>, side: Side, text: impl Into<String>, at_ms: i64) -> Self {
         Self {
             id: id.into(),
@@ -84,31 +67,31 @@ impl BubbleView {
     }
 }
 
-/// What a message has beside its text. No text in it is ever read as markup.
+/// An attachment of a message. Its texts are never interpreted as markup.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum AttachmentView {
     /// A picture that the page shows, above the text.
     Picture {
-        /// What its side's `media` knows it by.
+        /// The id for `media` of its side.
         media: String,
-        /// What it shows, for those who do not see it.
+        /// A description for people who can't see it.
         alt: String,
     },
-    /// A picture on another server, named above the text by its address: the page loads nothing from elsewhere.
+    /// A picture on another server, shown as its address above the text: the page loads nothing from elsewhere.
     LinkedPicture {
         /// Its address.
         url: String,
-        /// What it shows.
+        /// A description.
         alt: String,
     },
     /// A file to download, above the text.
     File {
-        /// What its side's `media` knows it by; `None` if the bytes are not here (any more).
+        /// The id for `media` of its side; `None` if the bytes are not stored (any more).
         media: Option<String>,
         /// Its name.
         name: String,
-        /// Its size in bytes, where that is known.
+        /// Its size in bytes, if known.
         size: Option<u64>,
     },
     /// A heading above the text.
@@ -121,85 +104,44 @@ pub enum AttachmentView {
         /// The small print.
         text: String,
     },
-    /// A place on a map.
+    /// A location.
     Place {
         /// Degrees north of the equator.
         latitude: f64,
         /// Degrees east of Greenwich.
         longitude: f64,
-        /// What it is called.
+        /// The name.
         name: Option<String>,
-        /// Where it is, in words.
+        /// The address.
         address: Option<String>,
     },
-    /// A button that leads to another server: shown with its address, and not opened.
+    /// A button that opens another server: shown with its address, and never opened.
     Link {
-        /// What it says.
+        /// The label.
         title: String,
-        /// Where it leads.
+        /// The target.
         url: String,
     },
-    /// The heading of the choices that follow, for example a section of a list.
+    /// The heading of the following choices, for example a section of a list.
     Section {
         /// The heading.
         title: String,
     },
     /// A button, or a row of a list, that the consumer can tap.
     Choice {
-        /// What [`super::Phones::tap`] knows it by.
+        /// The id for [`super::Phones::tap`].
         id: String,
-        /// What it says.
+        /// The label.
         title: String,
-        /// A second line.
+        /// The description.
         description: Option<String>,
     },
 }
 
-/// A file that the person at the page has chosen.
-#[derive(Clone, PartialEq, Eq)]
-pub struct UploadedFile {
-    /// Its name without a folder.
-    pub name: String,
-    /// Its content type as the browser knows it; `application/octet-stream` if it does not.
-    pub content_type: String,
-    /// What is in it: at most 6 MiB, and never nothing.
-    pub bytes: Bytes,
-    /// A text to go with it.
-    pub caption: Option<String>,
-}
-
-impl fmt::Debug for UploadedFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UploadedFile")
-            .field("name", &self.name)
-            .field("content_type", &self.content_type)
-            .field("size", &self.bytes.len())
-            .finish_non_exhaustive()
-    }
-}
-
-/// What is behind a picture or file of a transcript.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Media {
-    /// Its content type, as whoever sent it says.
-    pub content_type: String,
-    /// What is in it.
-    pub bytes: Bytes,
-}
-
-impl fmt::Debug for Media {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Media")
-            .field("content_type", &self.content_type)
-            .field("size", &self.bytes.len())
-            .finish_non_exhaustive()
-    }
-}
-
-/// The address of one part of the lab.
+/// The address of a part of the lab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Link {
-    /// What it is, for example `SMS gateway`.
+    /// Its name, for example `SMS gateway`.
     pub name: String,
     /// Its address.
     pub url: String,

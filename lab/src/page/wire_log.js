@@ -27,7 +27,7 @@ export function addLine(entry) {
     details.append(line);
     details.addEventListener("toggle", () => {
       if (details.open && details.children.length === 1) details.append(make("pre", "", detail));
-      // Whoever opens a line wants to read it.
+      // Opening an entry stops scrolling, so that it can be read.
       if (details.open) element("wire-follow").checked = false;
     });
     item.append(details);
@@ -56,7 +56,7 @@ function wireChanged() {
     const count = wire.filter === "" ? `${total}` : `${shown} of ${total}`;
     setText(element("wire-count"), total === 1 ? "1 line" : `${count} lines`);
     element("wire-empty").hidden = shown > 0;
-    setText(element("wire-empty"), total > 0 ? "No line has this text." : "Nothing has travelled yet.");
+    setText(element("wire-empty"), total > 0 ? "No entry contains this text." : "No traffic yet.");
     if (element("wire-follow").checked) {
       const scroller = element("wire-scroll");
       scroller.scrollTop = scroller.scrollHeight;
@@ -84,7 +84,7 @@ export function followRun(run) {
 export function startWireLog() {
   element("wire-filter").addEventListener("input", filterWire);
   element("wire-clear").addEventListener("click", clearWire);
-  // Whoever scrolls up wants to read; whoever comes back to the end wants to follow.
+  // Scrolling up stops following, and scrolling back to the end resumes it.
   element("wire-scroll").addEventListener("wheel", () => requestAnimationFrame(() => {
     const scroller = element("wire-scroll");
     element("wire-follow").checked = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 8;

@@ -1,82 +1,89 @@
-//! What becomes of a text that the gateway has taken for a phone, and the reports about it.
+//! The delivery of texts to phones after the gateway accepted them, and the reports about it.
 
 use std::collections::VecDeque;
 
-use super::outbox::{Posting, Purpose};
-use super::payload::{self, Report};
-use super::phone::{MessageState, PhoneMessage};
-use super::{Account, SmsGateway, lock};
+use super::outbox::{PendingWebhook, WebhookPurpose};
+use super::payload::{self, DeliveryReport};
+use super::{GatewayAccount, SmsGateway};
+use crate::phone::{Direction, MessageState, PhoneMessage};
 
-/// What the next texts can expect.
+/// How the next texts are delivered.
 #[derive(Debug)]
-pub(super) struct Delivery {
+pub(super) struct DeliveryReports {
     is_automatic: bool,
-    /// The codes of the failures that are ordered.
+    /// The codes of the requested failures.
     failures: VecDeque<String>,
 }
 
-impl Delivery {
+impl DeliveryReports {
     pub(super) fn new(is_automatic: bool) -> Self {
         Self { is_automatic, failures: VecDeque::new() }
     }
 }
 
 impl SmsGateway {
-    /// Whether a text to a phone is delivered at once and reported as `delivered`. Without, it stays
-    /// [`MessageState::Accepted`] until [`SmsGateway::phone_receives`]. At first it is as
-    /// [`super::SmsGatewayOptions::delivery_reports`] says.
+    /// Sets whether a text to a phone is delivered at once and reported as `delivered`. If not, it stays
+    /// [`MessageState::Accepted`] until [`SmsGateway::phone_receives`]. The initial setting is
+    /// [`super::SmsGatewayOptions::delivery_reports`].
     ///
-    /// As at a real gateway, a report may overtake the answer to the `POST /v1/messages` that it is about.
+    /// As with a real gateway, a report may overtake the answer to its `POST /v1/messages`.
     pub fn set_automatic_delivery(&self, delivers: bool) {
-        lock(&self.account.delivery).is_automatic = delivers;
+        self.account.delivery.lock().is_automatic = delivers;
     }
 
-    /// The phone is in reach (again): its accepted texts are delivered, and reported so in their order. Answers how many.
+    /// Delivers the phone's accepted texts and reports them in order, as if the phone were online again. Returns how
+    /// many.
     pub fn phone_receives(&self, phone: &str) -> usize {
-        self.account.advance(phone, &MessageState::Accepted, &MessageState::Delivered, Report::Delivered)
+        self.account.advance(phone, &MessageState::Accepted, &MessageState::Delivered, DeliveryReport::Delivered)
     }
 
-    /// The consumer opens the chat: the delivered texts are read, and reported so in their order. Answers how many.
+    /// Marks the delivered texts as read and reports them in order, as if the consumer opened the chat. Returns how
+    /// many.
     pub fn consumer_reads(&self, phone: &str) -> usize {
-        self.account.advance(phone, &MessageState::Delivered, &MessageState::Read, Report::Read)
+        self.account.advance(phone, &MessageState::Delivered, &MessageState::Read, DeliveryReport::Read)
     }
 
-    /// The next text that the gateway accepts does not get to its phone: it becomes [`MessageState::Failed`] and a report says
-    /// `failed` with this code, whether delivery is automatic or not. Several calls queue up.
+    /// Makes the next text that the gateway accepts fail: it becomes [`MessageState::Failed`] and a `failed` report has
+    /// this code, whether delivery is automatic or not. Several calls queue up.
     pub fn fail_delivery_next(&self, code: impl Into<String>) {
-        lock(&self.account.delivery).failures.push_back(code.into());
+        self.account.delivery.lock().failures.push_back(code.into());
     }
 }
 
-impl Account {
-    /// A text for a phone that the gateway has accepted.
+impl GatewayAccount {
+    /// Delivers a text that the gateway has accepted.
     pub(super) fn send_to_phone(&self, phone: &str, mut message: PhoneMessage) {
         let (failure, is_automatic) = {
-            let mut delivery = lock(&self.delivery);
+            let mut delivery = self.delivery.lock();
             (delivery.failures.pop_front(), delivery.is_automatic)
         };
         let report = match &failure {
             Some(code) => {
                 message.state = MessageState::Failed(format!("not delivered: {code}"));
-                Some(Report::Failed(code))
+                Some(DeliveryReport::Failed(code))
             }
             None if is_automatic => {
                 message.state = MessageState::Delivered;
-                Some(Report::Delivered)
+                Some(DeliveryReport::Delivered)
             }
             None => None,
         };
-        let posting = report.map(|report| posting(phone, &message, report));
-        self.add(phone, message, posting);
+        let webhook = report.map(|report| webhook(phone, &message, report));
+        self.add(phone, message, webhook);
     }
 
-    fn advance(&self, phone: &str, from: &MessageState, to: &MessageState, report: Report<'_>) -> usize {
+    fn advance(&self, phone: &str, from: &MessageState, to: &MessageState, report: DeliveryReport<'_>) -> usize {
         let changed = {
-            let mut phonebook = lock(&self.phonebook);
-            let changed = phonebook.advance(phone, from, to);
-            // Under the lock, so that two callers' reports leave in the order of the states.
+            let mut phonebook = self.phonebook.lock();
+            let messages = phonebook.get_mut(phone).into_iter().flat_map(|phone| &mut phone.messages);
+            let mut changed = Vec::new();
+            for message in messages.filter(|one| one.direction == Direction::ToPhone && one.state == *from) {
+                message.state = to.clone();
+                changed.push(message.clone());
+            }
+            // Under the lock, so that the reports of two callers are sent in the order of the states.
             for message in &changed {
-                self.post_later(posting(phone, message, report));
+                self.post_later(webhook(phone, message, report));
             }
             changed
         };
@@ -92,6 +99,10 @@ impl Account {
     }
 }
 
-fn posting(phone: &str, message: &PhoneMessage, report: Report<'_>) -> Posting {
-    Posting { phone: phone.to_owned(), purpose: Purpose::Report, body: payload::report(phone, message, report) }
+fn webhook(phone: &str, message: &PhoneMessage, report: DeliveryReport<'_>) -> PendingWebhook {
+    PendingWebhook {
+        phone: phone.to_owned(),
+        purpose: WebhookPurpose::Report,
+        body: payload::report(phone, message, report),
+    }
 }

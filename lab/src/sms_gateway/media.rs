@@ -1,7 +1,6 @@
-//! The files of the consumers: what phones attach to a message (MMS), and the way to fetch it: `GET /media/{id}`.
+//! The consumers' files: attachments of messages (MMS), which are fetched with `GET /media/{id}`.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -11,46 +10,38 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::api::Refusal;
-use super::phone::PhoneMedia;
-use super::{Account, ConsumerError, lock};
+use super::api::GatewayError;
+use super::{GatewayAccount, SmsConsumerError};
+use crate::phone::AttachedFile;
 
-/// The most files in one message. Twilio documents 10.
+/// The maximum number of files of a message. Twilio documents 10.
 pub const MAX_FILES: usize = 10;
 
-/// A file that a consumer attaches to a message. The gateway takes any size: what is too large for the rest of the road is not
-/// its business.
-#[derive(Clone, PartialEq, Eq)]
+/// A file that a consumer attaches to a message.
+///
+/// The gateway accepts any size; the connector has its own limit.
+#[derive(Clone, PartialEq, Eq, derive_more::Debug)]
 pub struct MmsFile {
-    /// What is in it; not empty.
+    /// Its content; not empty.
+    #[debug("{} bytes", bytes.len())]
     pub bytes: Bytes,
-    /// Its content type, `type/subtype` with or without parameters. Nobody looks whether the bytes are of it.
+    /// Its content type, `type/subtype` with or without parameters. It is not compared with the bytes.
     pub content_type: String,
-    /// Its name, where the phone gives one.
+    /// Its name, if the phone gives one.
     pub name: Option<String>,
 }
 
-impl fmt::Debug for MmsFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MmsFile")
-            .field("content_type", &self.content_type)
-            .field("name", &self.name)
-            .field("size", &self.bytes.len())
-            .finish()
-    }
-}
-
-/// The bytes of all files under their ids, with their content types.
+/// The files by id, with their content types.
 #[derive(Debug, Default)]
-pub(super) struct MediaStore {
+pub(super) struct GatewayFiles {
     files: HashMap<String, (HeaderValue, Bytes)>,
 }
 
-impl MediaStore {
-    pub(super) fn add(&mut self, file: CheckedFile) -> PhoneMedia {
+impl GatewayFiles {
+    pub(super) fn add(&mut self, file: CheckedFile) -> AttachedFile {
         let CheckedFile { file: MmsFile { bytes, content_type, name }, header } = file;
         let id = Uuid::new_v4().simple().to_string();
-        let media = PhoneMedia { id: id.clone(), content_type, name, size: bytes.len() };
+        let media = AttachedFile { id: id.clone(), content_type, name, size: bytes.len() };
         self.files.insert(id, (header, bytes));
         media
     }
@@ -60,27 +51,27 @@ impl MediaStore {
     }
 }
 
-/// A file that can be stored, with its content type as a header.
+/// A valid file, with its content type as a header.
 pub(super) struct CheckedFile {
     file: MmsFile,
     header: HeaderValue,
 }
 
 impl TryFrom<MmsFile> for CheckedFile {
-    type Error = ConsumerError;
+    type Error = SmsConsumerError;
 
-    fn try_from(file: MmsFile) -> Result<Self, ConsumerError> {
+    fn try_from(file: MmsFile) -> Result<Self, SmsConsumerError> {
         if file.bytes.is_empty() {
-            return Err(ConsumerError::EmptyFile);
+            return Err(SmsConsumerError::EmptyFile);
         }
         match HeaderValue::from_str(&file.content_type) {
             Ok(header) if is_content_type(&file.content_type) => Ok(Self { file, header }),
-            _ => Err(ConsumerError::NotAContentType(file.content_type)),
+            _ => Err(SmsConsumerError::NotAContentType(file.content_type)),
         }
     }
 }
 
-/// Two tokens with a slash between them (RFC 9110, 8.3.1); the parameters are not looked at.
+/// Two tokens with a slash between them (RFC 9110, 8.3.1). The parameters are not checked.
 fn is_content_type(content_type: &str) -> bool {
     let is_token = |token: &str| {
         !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
@@ -89,7 +80,7 @@ fn is_content_type(content_type: &str) -> bool {
     essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
 }
 
-/// The name that a phone gives a picture of this content type.
+/// The name that a phone gives to a picture of this content type.
 pub(super) fn picture_name(content_type: &str) -> String {
     let subtype = content_type.split(';').next().unwrap_or_default().trim().rsplit('/').next().unwrap_or_default();
     let extension = match subtype {
@@ -99,25 +90,26 @@ pub(super) fn picture_name(content_type: &str) -> String {
     format!("IMG_0001.{extension}")
 }
 
-impl Account {
+impl GatewayAccount {
     pub(super) fn media_url(&self, id: &str) -> String {
         format!("{}/media/{id}", self.base_url.get().map_or("", String::as_str))
     }
 
-    fn open_media(&self, id: &str, headers: &HeaderMap) -> Result<(HeaderValue, Bytes), Refusal> {
-        if let Some(status) = lock(&self.media_faults).pop_front() {
-            return Err(Refusal::new(status, "scripted", "the gateway was told to answer like this"));
+    fn open_media(&self, id: &str, headers: &HeaderMap) -> Result<(HeaderValue, Bytes), GatewayError> {
+        if let Some(status) = self.media_faults.lock().pop_front() {
+            return Err(GatewayError::new(status, "scripted", "the gateway was told to answer like this"));
         }
         self.authorize(headers)?;
-        lock(&self.media)
+        self.media
+            .lock()
             .get(id)
-            .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "unknown_media", "there is no file with this id"))
+            .ok_or_else(|| GatewayError::new(StatusCode::NOT_FOUND, "unknown_media", "there is no file with this id"))
     }
 }
 
 /// `GET /media/{id}`
 pub(super) async fn download(
-    State(account): State<Arc<Account>>,
+    State(account): State<Arc<GatewayAccount>>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
@@ -139,9 +131,9 @@ pub(super) async fn download(
 
 #[cfg(test)]
 mod tests {
-    use super::{CheckedFile, ConsumerError, MmsFile, picture_name};
+    use super::{CheckedFile, MmsFile, SmsConsumerError, picture_name};
 
-    fn checked(content_type: &str) -> Result<(), ConsumerError> {
+    fn checked(content_type: &str) -> Result<(), SmsConsumerError> {
         let file = MmsFile { bytes: "x".into(), content_type: content_type.to_owned(), name: None };
         CheckedFile::try_from(file).map(drop)
     }
@@ -153,7 +145,7 @@ mod tests {
         }
         for content_type in ["", "image", "image/", "/png", "image/p ng", "image/png\r\nx: y", "image/png;\n", "a/b/c"]
         {
-            assert_eq!(checked(content_type), Err(ConsumerError::NotAContentType(content_type.to_owned())));
+            assert_eq!(checked(content_type), Err(SmsConsumerError::NotAContentType(content_type.to_owned())));
         }
     }
 

@@ -1,33 +1,34 @@
-//! The SMS gateway simulator: the consumer phones behind one gateway account.
+//! The SMS gateway simulator: the consumers' phones and one gateway account.
 //!
-//! It has the two sides of a real gateway. A message from a phone goes out as a signed webhook, and is posted again until it is
-//! answered; its files are fetched over `GET /media/{id}`. A text from the connector comes in over `POST /v1/messages` and
-//! appears on the phone; where the account has delivery reports, webhooks tell what became of it. Like a real gateway it does
-//! not look for doubles: what is sent twice arrives twice, and a test can see it.
+//! Like a real gateway it has two sides. A message from a phone is posted as a signed webhook until it is answered, and
+//! its files are fetched with `GET /media/{id}`. A text from the connector arrives with `POST /v1/messages` and appears
+//! on the phone. If the account has delivery reports, webhooks report its delivery. Like a real gateway it doesn't
+//! detect duplicates: a text that is sent twice arrives twice, and a test can see it.
 
 mod api;
+mod channel;
 mod consumer;
 mod delivery;
 mod media;
 mod outbox;
-mod page_phones;
 mod payload;
-mod phone;
 mod segments;
 mod signature;
+mod simulator;
 #[cfg(test)]
 mod tests;
 mod webhook;
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use futures::Stream;
 use futures::future::join_all;
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -36,98 +37,91 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::BroadcastStream;
 use url::Url;
 
+use crate::channel::webhook_post;
+pub use crate::channel::{ChannelStartError, WebhookAnswer};
 use crate::journal::Journal;
 use crate::loopback::LoopbackServer;
+use crate::phone::Phonebook;
+pub use crate::phone::{AttachedFile, Direction, MessageState, PhoneChange, PhoneMessage};
 
-pub use self::consumer::ConsumerError;
+pub use self::consumer::SmsConsumerError;
 pub use self::media::{MAX_FILES, MmsFile};
-pub use self::phone::{Direction, MessageState, PhoneMedia, PhoneMessage};
-pub use self::webhook::WebhookAnswer;
 
-pub(crate) use self::signature::sign;
+pub use self::channel::{LINE, NUMBER, Sms};
 
-use self::api::Fault;
-use self::delivery::Delivery;
-use self::media::MediaStore;
-use self::outbox::Posting;
-use self::phone::Phonebook;
+use self::api::GatewayFault;
+use self::delivery::DeliveryReports;
+use self::media::GatewayFiles;
+use self::outbox::PendingWebhook;
 
-/// Longest text in Unicode scalar values, both ways.
+/// Its name in errors.
+const NAME: &str = "SMS gateway";
+/// The longest text in Unicode scalar values, in both directions.
 pub const MAX_TEXT_CHARS: usize = 1600;
 
-/// How one simulated gateway account is set up.
+/// The options of a simulated gateway account.
 #[derive(Debug, Clone)]
 pub struct SmsGatewayOptions {
-    /// Port on 127.0.0.1 for `POST /v1/messages`; 0 takes a free one.
+    /// The port on 127.0.0.1 for `POST /v1/messages`; 0 chooses a free port.
     pub port: u16,
-    /// The account's own number, which consumers write to: the `to` of every webhook.
+    /// The account's number, which consumers write to: the `to` of every webhook.
     pub number: String,
-    /// Bearer token that the connector must show.
+    /// The bearer token that the connector must send.
     pub api_token: SecretString,
-    /// Key of the HMAC-SHA256 that signs the webhooks.
+    /// The key of the webhooks' HMAC-SHA256 signature.
     pub webhook_secret: SecretString,
-    /// Wait before the first retry of a webhook; every further wait is twice as long. Sinch documents 5 s.
+    /// The delay before the first retry of a webhook. Each further delay doubles. Sinch documents 5 s.
     pub retry_delay: Duration,
-    /// Whether the account reports what becomes of a text to a phone. Texts are then delivered at once; see
-    /// [`SmsGateway::set_automatic_delivery`]. Gateways have reports off until they are asked for.
+    /// Whether the account reports the delivery of texts to phones. If so, texts are delivered at once; see
+    /// [`SmsGateway::set_automatic_delivery`]. Gateways send no reports by default.
     pub delivery_reports: bool,
-    /// Where the calls are written down.
+    /// The wire log.
     pub journal: Journal,
 }
 
-/// Something changed on a phone: a message was added, or its state changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PhoneChange {
-    /// The phone's number.
-    pub phone: String,
-    /// The message that is new or has a new state.
-    pub message_id: String,
-}
-
-/// Why the gateway did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The port is taken or not allowed.
-    #[error("the SMS gateway cannot listen on 127.0.0.1: {0}")]
-    Listen(#[from] std::io::Error),
-    /// The HTTP client for the webhooks could not be made.
-    #[error("the SMS gateway has no HTTP client: {0}")]
-    Client(#[from] reqwest::Error),
-}
-
-/// A running gateway with its phones. Clones share it; it stops when the last clone is dropped.
+/// A running gateway with its phones. Clones share it. It stops when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct SmsGateway {
-    account: Arc<Account>,
+    account: Arc<GatewayAccount>,
     tasks: Arc<Mutex<JoinSet<()>>>,
     server: Arc<LoopbackServer>,
 }
 
-/// What the HTTP side, the webhook tasks and the handle share.
+/// The shared state of the HTTP server, the webhook tasks and the handle.
 #[derive(Debug)]
-struct Account {
+struct GatewayAccount {
     options: SmsGatewayOptions,
     client: reqwest::Client,
-    /// Known once the server listens, which is before there is anything to serve.
+    /// Set when the server listens, before the first request.
     base_url: OnceLock<String>,
     webhook_url: watch::Sender<Option<Url>>,
     keys: Mutex<Keys>,
-    phonebook: Mutex<Phonebook>,
-    media: Mutex<MediaStore>,
-    delivery: Mutex<Delivery>,
-    outbox: mpsc::UnboundedSender<Posting>,
-    /// How many webhooks are not yet answered for good.
+    phonebook: Mutex<Phonebook<NoProfile>>,
+    media: Mutex<GatewayFiles>,
+    delivery: Mutex<DeliveryReports>,
+    outbox: mpsc::UnboundedSender<PendingWebhook>,
+    /// The number of webhooks without a final result.
     unsettled: watch::Sender<usize>,
-    faults: Mutex<VecDeque<Fault>>,
+    faults: Mutex<VecDeque<GatewayFault>>,
     media_faults: Mutex<VecDeque<StatusCode>>,
     changes: broadcast::Sender<PhoneChange>,
 }
 
-/// The account's secrets. They can be rotated while it runs.
+/// A gateway has no profile of a phone's owner.
+#[derive(Debug)]
+struct NoProfile;
+
+impl From<&str> for NoProfile {
+    fn from(_number: &str) -> Self {
+        Self
+    }
+}
+
+/// The account's secrets. They can be rotated while the gateway runs.
 #[derive(Debug)]
 struct Keys {
     webhook_secret: SecretString,
-    /// Every one of them is taken.
+    /// All of these are accepted.
     api_tokens: Vec<SecretString>,
 }
 
@@ -135,12 +129,12 @@ impl SmsGateway {
     /// Starts the gateway on a loopback port. Webhooks wait until [`SmsGateway::set_webhook_url`] is called.
     ///
     /// # Errors
-    /// [`StartError`] when the port cannot be opened or the HTTP client cannot be made.
-    pub async fn start(options: SmsGatewayOptions) -> Result<Self, StartError> {
+    /// [`ChannelStartError`] when the port can't be opened or the HTTP client can't be created.
+    pub async fn start(options: SmsGatewayOptions) -> Result<Self, ChannelStartError> {
         let port = options.port;
         let (outbox, postings) = mpsc::unbounded_channel();
-        let account = Arc::new(Account {
-            client: webhook::client()?,
+        let account = Arc::new(GatewayAccount {
+            client: webhook_post::client(webhook::TIMEOUT).map_err(|error| ChannelStartError::Client(NAME, error))?,
             base_url: OnceLock::new(),
             webhook_url: watch::Sender::new(None),
             keys: Mutex::new(Keys {
@@ -149,7 +143,7 @@ impl SmsGateway {
             }),
             phonebook: Mutex::default(),
             media: Mutex::default(),
-            delivery: Mutex::new(Delivery::new(options.delivery_reports)),
+            delivery: Mutex::new(DeliveryReports::new(options.delivery_reports)),
             outbox,
             unsettled: watch::Sender::new(0),
             faults: Mutex::default(),
@@ -157,7 +151,9 @@ impl SmsGateway {
             changes: broadcast::channel(1024).0,
             options,
         });
-        let server = LoopbackServer::start(port, |_| api::router(Arc::clone(&account))).await?;
+        let server = LoopbackServer::start(port, |_| api::router(Arc::clone(&account)))
+            .await
+            .map_err(|error| ChannelStartError::Listen(NAME, error))?;
         account.base_url.get_or_init(|| server.url());
         let gateway = Self { account: Arc::clone(&account), tasks: Arc::default(), server: Arc::new(server) };
         gateway.spawn(outbox::work(account, postings));
@@ -174,132 +170,123 @@ impl SmsGateway {
         &self.account.options.number
     }
 
-    /// Sets where webhooks are posted to; those that wait for an address leave now.
+    /// Sets the address for webhooks. Waiting webhooks are sent.
     pub fn set_webhook_url(&self, url: Url) {
         self.account.webhook_url.send_replace(Some(url));
     }
 
-    /// Signs every webhook with another key from its next try on.
+    /// Signs every webhook with another key, starting with its next attempt.
     pub fn set_webhook_secret(&self, secret: SecretString) {
-        lock(&self.account.keys).webhook_secret = secret;
+        self.account.keys.lock().webhook_secret = secret;
     }
 
-    /// Takes these bearer tokens from now on, and no other: two of them while they are rotated.
+    /// Accepts only these bearer tokens from now on: two of them during a rotation.
     pub fn set_api_tokens(&self, tokens: Vec<SecretString>) {
-        lock(&self.account.keys).api_tokens = tokens;
+        self.account.keys.lock().api_tokens = tokens;
     }
 
-    /// Posts a webhook that no phone has sent, `times` times at once: any id, sender and text, correctly signed.
-    /// There is no retry, and nothing is added to a phone.
+    /// Posts a webhook that no phone has sent, `times` times at once, with any id, sender and text, correctly signed.
+    /// It is not retried, and nothing is added to a phone.
     pub async fn post_raw(&self, id: &str, from: &str, text: &str, times: u32) -> Vec<WebhookAnswer> {
         let message = consumer::from_phone(id.to_owned(), text, Vec::new());
         self.post_raw_body(&self.account.message_body(from, &message), times).await
     }
 
-    /// Posts any body, correctly signed, `times` times at once: for example a report about a message that nobody has sent.
-    /// There is no retry, and no phone changes.
+    /// Posts any body, correctly signed, `times` times at once, for example a report about an unknown message. It is
+    /// not retried, and no phone changes.
     pub async fn post_raw_body(&self, body: &Value, times: u32) -> Vec<WebhookAnswer> {
         join_all((1..=times).map(|attempt| self.account.post(body, attempt))).await
     }
 
-    /// The next `POST /v1/messages` is answered like this, whatever it holds, and no text arrives. Several calls queue up.
+    /// Answers the next `POST /v1/messages` like this, regardless of its content. No text arrives. Several calls queue
+    /// up.
     pub fn fail_next(&self, status: StatusCode, headers: HeaderMap, body: impl Into<String>) {
-        lock(&self.account.faults).push_back(Fault { status, headers, body: body.into(), text_arrives: false });
+        self.account.faults.lock().push_back(GatewayFault { status, headers, body: body.into(), text_arrives: false });
     }
 
-    /// The next valid `POST /v1/messages` reaches the phone and is answered like this all the same: the outcome that a caller
-    /// cannot tell from a loss. Queues up with [`SmsGateway::fail_next`].
+    /// Answers the next valid `POST /v1/messages` like this although the text arrives, so that the caller can't tell it
+    /// from a loss. Queues up with [`SmsGateway::fail_next`].
     pub fn accept_but_fail_next(&self, status: StatusCode, headers: HeaderMap, body: impl Into<String>) {
-        lock(&self.account.faults).push_back(Fault { status, headers, body: body.into(), text_arrives: true });
+        self.account.faults.lock().push_back(GatewayFault { status, headers, body: body.into(), text_arrives: true });
     }
 
-    /// The next `GET /media/{id}` is answered like this, whatever it asks for and whoever asks. Several calls queue up.
+    /// Answers the next `GET /media/{id}` like this, regardless of the file and the caller. Several calls queue up.
     pub fn fail_next_media(&self, status: StatusCode) {
-        lock(&self.account.media_faults).push_back(status);
+        self.account.media_faults.lock().push_back(status);
     }
 
-    /// What is in a file of a transcript; `None` for an id that nobody knows.
+    /// The content of a file of a transcript; `None` for an unknown id.
     pub fn media(&self, id: &str) -> Option<Bytes> {
-        lock(&self.account.media).get(id).map(|(_, bytes)| bytes)
+        self.account.media.lock().get(id).map(|(_, bytes)| bytes)
     }
 
     /// The numbers of all phones that wrote or were written to, oldest first.
     pub fn phones(&self) -> Vec<String> {
-        lock(&self.account.phonebook).numbers()
+        self.account.phonebook.lock().numbers()
     }
 
-    /// What the phone shows, oldest first; empty for a phone that nobody knows.
+    /// The transcript of the phone, oldest first; empty for an unknown phone.
     pub fn transcript(&self, phone: &str) -> Vec<PhoneMessage> {
-        lock(&self.account.phonebook).transcript(phone).to_vec()
+        self.account.phonebook.lock().transcript(phone).to_vec()
     }
 
-    /// Follows the phones from now on. A follower that falls 1024 changes behind is told so and can read back.
+    /// Follows the phones from now on. A follower that falls 1024 changes behind is notified and can read the
+    /// transcripts.
     pub fn subscribe(&self) -> broadcast::Receiver<PhoneChange> {
         self.account.changes.subscribe()
     }
 
-    /// The same as [`SmsGateway::subscribe`] for those who only want to know that something changed.
+    /// Like [`SmsGateway::subscribe`], without details of the changes.
     pub fn changes(&self) -> impl Stream<Item = ()> + Send + use<> {
         BroadcastStream::new(self.subscribe()).map(|_| ())
     }
 
-    /// Waits until the phone's transcript is as wanted, and answers it. Without a limit: the caller sets the timeout.
+    /// Waits until the phone's transcript is as wanted, and returns it. There is no time limit: the caller sets the
+    /// timeout.
     pub async fn wait_for(&self, phone: &str, wanted: impl Fn(&[PhoneMessage]) -> bool) -> Vec<PhoneMessage> {
-        let mut changes = self.subscribe();
-        loop {
-            let transcript = self.transcript(phone);
-            if wanted(&transcript) {
-                return transcript;
-            }
-            // The sender lives in this handle, so the only error is a lag, after which the transcript is read again anyway.
-            let _ = changes.recv().await;
-        }
+        crate::phone::wait_for(self.subscribe(), || self.transcript(phone), wanted).await
     }
 
-    /// Waits until every webhook is accepted, refused or given up. Without a limit, as [`SmsGateway::wait_for`].
+    /// Waits until every webhook is accepted, refused or given up. There is no time limit, as in
+    /// [`SmsGateway::wait_for`].
     pub async fn webhooks_settled(&self) {
-        // The sender lives in this handle, so there is no error.
+        // This handle holds the sender, so there is no error.
         let _ = self.account.unsettled.subscribe().wait_for(|count| *count == 0).await;
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = lock(&self.tasks);
+        let mut tasks = self.tasks.lock();
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
     }
 }
 
-impl Account {
-    /// Puts a message on a phone, and what is to be posted about it into the outbox.
-    fn add(&self, phone: &str, message: PhoneMessage, posting: Option<Posting>) {
+impl GatewayAccount {
+    /// Adds a message to a phone, and its webhook to the outbox.
+    fn add(&self, phone: &str, message: PhoneMessage, webhook: Option<PendingWebhook>) {
         let id = message.id.clone();
         {
-            let mut phonebook = lock(&self.phonebook);
-            phonebook.add(phone, message);
-            // Under the lock, so that the webhooks leave in the order of the transcript.
-            posting.into_iter().for_each(|posting| self.post_later(posting));
+            let mut phonebook = self.phonebook.lock();
+            phonebook.entry(phone).messages.push(message);
+            // Under the lock, so that webhooks are sent in the order of the transcript.
+            webhook.into_iter().for_each(|webhook| self.post_later(webhook));
         }
         self.notify(phone, &id);
     }
 
-    fn post_later(&self, posting: Posting) {
+    fn post_later(&self, webhook: PendingWebhook) {
         self.unsettled.send_modify(|count| *count += 1);
-        // Nobody takes it only once the gateway has stopped.
-        let _ = self.outbox.send(posting);
+        // There is no receiver only after the gateway has stopped.
+        let _ = self.outbox.send(webhook);
     }
 
     fn set_state(&self, phone: &str, message_id: &str, state: MessageState) {
-        lock(&self.phonebook).set_state(phone, message_id, state);
+        self.phonebook.lock().advance(phone, message_id, state);
         self.notify(phone, message_id);
     }
 
     fn notify(&self, phone: &str, message_id: &str) {
-        // No follower is not an error.
-        let _ = self.changes.send(PhoneChange { phone: phone.to_owned(), message_id: message_id.to_owned() });
+        // Having no follower is not an error.
+        let _ = self.changes.send(PhoneChange { phone: phone.to_owned(), message_id: Some(message_id.to_owned()) });
     }
-}
-
-/// A panic under one of these locks would leave a list of messages, which is still a list of messages.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The webhooks that wait for their turn.
+//! The queues of webhooks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,59 +7,60 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::Account;
+use super::GatewayAccount;
 
-/// A webhook on its way to the connector.
+/// A webhook that is not sent yet.
 #[derive(Debug, Clone)]
-pub(super) struct Posting {
-    /// The phone that it is about.
+pub(super) struct PendingWebhook {
+    /// The phone that it concerns.
     pub(super) phone: String,
-    pub(super) purpose: Purpose,
+    pub(super) purpose: WebhookPurpose,
     pub(super) body: Value,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// A message from the phone; the phone shows the outcome.
+pub(super) enum WebhookPurpose {
+    /// A message from the phone. The phone shows the result.
     Message { id: String },
-    /// What became of a text to the phone.
+    /// A report about a text to the phone.
     Report,
-    /// A typing indicator. It is posted once: a late one would be wrong.
+    /// A typing indicator. It is posted once, because a late one would be wrong.
     Typing,
 }
 
-/// The webhooks of one line leave one after the other. Reports have their own: a consumer's text does not wait for them.
+/// The queues of a phone's webhooks. Webhooks of one queue are posted in sequence. Reports have their own queue, so
+/// that a consumer's text doesn't wait for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Line {
+enum WebhookQueue {
     Chat,
     Reports,
 }
 
-impl Purpose {
-    fn line(&self) -> Line {
+impl WebhookPurpose {
+    fn queue(&self) -> WebhookQueue {
         match self {
-            Self::Message { .. } | Self::Typing => Line::Chat,
-            Self::Report => Line::Reports,
+            Self::Message { .. } | Self::Typing => WebhookQueue::Chat,
+            Self::Report => WebhookQueue::Reports,
         }
     }
 }
 
-/// Delivers what is put in, each phone's lines beside those of the others. Everything it has started ends with it.
-pub(super) async fn work(account: Arc<Account>, mut postings: mpsc::UnboundedReceiver<Posting>) {
-    let mut lines: HashMap<(String, Line), mpsc::UnboundedSender<Posting>> = HashMap::new();
+/// Posts the received webhooks; queues run concurrently. Everything that it started ends with it.
+pub(super) async fn work(account: Arc<GatewayAccount>, mut webhooks: mpsc::UnboundedReceiver<PendingWebhook>) {
+    let mut queues: HashMap<(String, WebhookQueue), mpsc::UnboundedSender<PendingWebhook>> = HashMap::new();
     let mut workers = JoinSet::new();
-    while let Some(posting) = postings.recv().await {
-        let line = lines.entry((posting.phone.clone(), posting.purpose.line())).or_insert_with(|| {
-            let (line, mut queued) = mpsc::unbounded_channel::<Posting>();
+    while let Some(webhook) = webhooks.recv().await {
+        let queue = queues.entry((webhook.phone.clone(), webhook.purpose.queue())).or_insert_with(|| {
+            let (queue, mut queued) = mpsc::unbounded_channel::<PendingWebhook>();
             let account = Arc::clone(&account);
             workers.spawn(async move {
-                while let Some(posting) = queued.recv().await {
-                    account.deliver(&posting).await;
+                while let Some(webhook) = queued.recv().await {
+                    account.deliver(&webhook).await;
                 }
             });
-            line
+            queue
         });
-        // The line's worker lives as long as this one.
-        let _ = line.send(posting);
+        // The queue's worker lives as long as this task.
+        let _ = queue.send(webhook);
     }
 }

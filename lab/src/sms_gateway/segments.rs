@@ -1,11 +1,12 @@
-//! How many SMS a text takes (3GPP TS 23.038 and 23.040): the `parts` of an answer, which a real account is billed by.
+//! The number of SMS for a text (3GPP TS 23.038 and 23.040). It is `parts` in an answer, and a real account is billed
+//! by it.
 
 /// The GSM 7-bit default alphabet without the escape character: one septet each.
 const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
-/// The extension table: an escape and a character, two septets that must stay together.
+/// The extension table: an escape and a character, two septets that must not be separated.
 const EXTENSION: &str = "\u{c}^{}\\[~]|€";
 
-/// The number of SMS that carry the text: 160 septets or 70 UTF-16 units alone, 153 or 67 in each of several parts.
+/// The number of SMS for the text: 160 septets or 70 UTF-16 units in one part, 153 or 67 in each of several parts.
 pub(super) fn parts(text: &str) -> usize {
     let septets: Option<Vec<usize>> = text.chars().map(septets).collect();
     match septets {
@@ -24,7 +25,7 @@ fn septets(character: char) -> Option<usize> {
     }
 }
 
-/// Fills parts in order, without cutting a character in two.
+/// Fills parts in order, without splitting a character.
 fn count(widths: Vec<usize>, alone: usize, each: usize) -> usize {
     if widths.iter().sum::<usize>() <= alone {
         return 1;
@@ -40,7 +41,7 @@ mod tests {
     use super::parts;
 
     #[test]
-    fn a_plain_text_fills_160_then_153() {
+    fn gsm_7_segments_hold_160_then_153_characters() {
         assert_eq!(parts("a"), 1);
         assert_eq!(parts(&"a".repeat(160)), 1);
         assert_eq!(parts(&"a".repeat(161)), 2);
@@ -49,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn an_extension_character_takes_two_and_is_not_cut() {
+    fn an_extension_character_takes_two_septets_and_is_not_split() {
         assert_eq!(parts(&"€".repeat(80)), 1);
         assert_eq!(parts(&"€".repeat(81)), 2);
         // 76 fit into 153 septets with one left over that no escape pair can use.
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn one_foreign_character_makes_the_whole_text_ucs_2() {
+    fn one_character_outside_gsm_7_makes_the_whole_text_ucs_2() {
         assert_eq!(parts(&format!("{}ж", "a".repeat(69))), 1);
         assert_eq!(parts(&format!("{}ж", "a".repeat(70))), 2);
         assert_eq!(parts(&"👋".repeat(35)), 1);

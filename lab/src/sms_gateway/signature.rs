@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 /// base64(HMAC-SHA256(secret, body + "." + nonce + "." + timestamp)).
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-pub(crate) fn sign(secret: &[u8], body: &[u8], nonce: &str, timestamp: i64) -> String {
+pub(super) fn sign(secret: &[u8], body: &[u8], nonce: &str, timestamp: i64) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of any length");
     mac.update(body);
     mac.update(format!(".{nonce}.{timestamp}").as_bytes());

@@ -3,64 +3,43 @@ mod page;
 mod reports;
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::routing::post;
+use axum::routing::MethodRouter;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use connector::port::{Clock, SystemClock};
+use connector::port::Clock;
+use connector_aws::SystemClock;
 
 use super::*;
+use crate::channel::test_receiver::WebhookReceiver;
 
 const PHONE: &str = "+12025550143";
 const TOKEN: &str = "lab-token-71f";
 const SECRET: &str = "lab-webhook-secret";
 
-/// A connector that writes down what it gets and answers as scripted, then 200.
+/// A connector with the route of the lab's SMS line.
 #[derive(Debug, Clone)]
-struct Connector {
-    calls: watch::Sender<Vec<(HeaderMap, Bytes)>>,
-    script: Arc<Mutex<VecDeque<StatusCode>>>,
-    in_flight: watch::Sender<usize>,
-    hold: watch::Sender<bool>,
-    server: Option<Arc<LoopbackServer>>,
+struct SmsConnector(WebhookReceiver);
+
+impl Deref for SmsConnector {
+    type Target = WebhookReceiver;
+
+    fn deref(&self) -> &WebhookReceiver {
+        &self.0
+    }
 }
 
-impl Connector {
+impl SmsConnector {
     async fn start(script: &[u16]) -> Self {
-        let mut connector = Self {
-            calls: watch::Sender::default(),
-            script: Arc::new(Mutex::new(script.iter().map(|status| StatusCode::from_u16(*status).unwrap()).collect())),
-            in_flight: watch::Sender::default(),
-            hold: watch::Sender::default(),
-            server: None,
-        };
-        let router = Router::new().route("/channels/sms-lab", post(Self::receive)).with_state(connector.clone());
-        connector.server = Some(Arc::new(LoopbackServer::start(0, |_| router).await.unwrap()));
-        connector
-    }
-
-    async fn receive(State(connector): State<Self>, headers: HeaderMap, body: Bytes) -> StatusCode {
-        connector.in_flight.send_modify(|count| *count += 1);
-        connector.hold.subscribe().wait_for(|held| !held).await.unwrap();
-        connector.in_flight.send_modify(|count| *count -= 1);
-        connector.calls.send_modify(|calls| calls.push((headers, body)));
-        lock(&connector.script).pop_front().unwrap_or(StatusCode::OK)
-    }
-
-    fn url(&self) -> Url {
-        format!("{}/channels/sms-lab", self.server.as_ref().unwrap().url()).parse().unwrap()
-    }
-
-    fn bodies(&self) -> Vec<Value> {
-        self.calls.borrow().iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect()
+        Self(WebhookReceiver::start("/channels/sms-lab", MethodRouter::new(), script).await)
     }
 
     fn texts(&self) -> Vec<String> {
@@ -80,7 +59,7 @@ fn options() -> SmsGatewayOptions {
     }
 }
 
-async fn gateway_with(connector: &Connector) -> SmsGateway {
+async fn gateway_with(connector: &SmsConnector) -> SmsGateway {
     let gateway = SmsGateway::start(options()).await.unwrap();
     gateway.set_webhook_url(connector.url());
     gateway
@@ -88,10 +67,10 @@ async fn gateway_with(connector: &Connector) -> SmsGateway {
 
 async fn settled(gateway: &SmsGateway, phone: &str) -> Vec<PhoneMessage> {
     let done = gateway.wait_for(phone, |messages| messages.iter().all(|message| message.state != MessageState::Sent));
-    soon(done).await
+    with_timeout(done).await
 }
 
-async fn soon<T>(future: impl Future<Output = T>) -> T {
+async fn with_timeout<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.unwrap()
 }
 
@@ -107,7 +86,8 @@ fn signature_of(headers: &HeaderMap, body: &[u8]) -> String {
 
 async fn call(gateway: &SmsGateway, token: &str, body: impl Into<reqwest::Body>) -> (u16, HeaderMap, Value) {
     let url = format!("{}/v1/messages", gateway.url());
-    let response = webhook::client().unwrap().post(url).bearer_auth(token).body(body).send().await.unwrap();
+    let response =
+        webhook_post::client(webhook::TIMEOUT).unwrap().post(url).bearer_auth(token).body(body).send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.unwrap();
     (status, headers, serde_json::from_str(&text).unwrap_or(Value::String(text)))
@@ -119,7 +99,7 @@ fn message(text: &str) -> String {
 
 #[tokio::test]
 async fn a_text_is_posted_with_a_signature_over_the_exact_body() {
-    let connector = Connector::start(&[]).await;
+    let connector = SmsConnector::start(&[]).await;
     let gateway = gateway_with(&connector).await;
     let before = SystemClock.now().as_second();
     let id = gateway.consumer_sends(PHONE, "Grüße 👋\n\"quoted\"").unwrap();
@@ -144,9 +124,9 @@ async fn a_text_is_posted_with_a_signature_over_the_exact_body() {
 
 #[tokio::test]
 async fn a_refused_connection_a_503_and_a_429_are_retried_until_it_is_accepted() {
-    let connector = Connector::start(&[503, 429, 500]).await;
+    let connector = SmsConnector::start(&[503, 429, 500]).await;
     let gateway = SmsGateway::start(options()).await.unwrap();
-    // A port that was free a moment ago: nobody listens.
+    // A port that was free a moment ago, with no listener.
     let closed = LoopbackServer::start(0, |_| Router::new()).await.unwrap().url();
     gateway.set_webhook_url(closed.parse().unwrap());
     gateway.consumer_sends(PHONE, "hello").unwrap();
@@ -165,7 +145,7 @@ async fn a_refused_connection_a_503_and_a_429_are_retried_until_it_is_accepted()
 
 #[tokio::test]
 async fn after_the_last_retry_the_message_fails() {
-    let connector = Connector::start(&[503; 40]).await;
+    let connector = SmsConnector::start(&[503; 40]).await;
     let mut options = options();
     options.retry_delay = Duration::ZERO;
     let gateway = SmsGateway::start(options).await.unwrap();
@@ -178,7 +158,7 @@ async fn after_the_last_retry_the_message_fails() {
 
 #[tokio::test]
 async fn a_400_is_not_retried_and_shows_on_the_phone() {
-    let connector = Connector::start(&[400]).await;
+    let connector = SmsConnector::start(&[400]).await;
     let gateway = gateway_with(&connector).await;
     gateway.consumer_sends(PHONE, "first").unwrap();
     gateway.consumer_sends(PHONE, "second").unwrap();
@@ -189,8 +169,8 @@ async fn a_400_is_not_retried_and_shows_on_the_phone() {
 }
 
 #[tokio::test]
-async fn the_texts_of_one_phone_are_posted_one_after_the_other() {
-    let connector = Connector::start(&[503, 200, 503]).await;
+async fn the_texts_of_one_phone_are_posted_in_sequence() {
+    let connector = SmsConnector::start(&[503, 200, 503]).await;
     let gateway = gateway_with(&connector).await;
     for text in ["one", "two", "three"] {
         gateway.consumer_sends(PHONE, text).unwrap();
@@ -201,11 +181,11 @@ async fn the_texts_of_one_phone_are_posted_one_after_the_other() {
 
 #[tokio::test]
 async fn another_phone_does_not_wait() {
-    let connector = Connector::start(&[]).await;
+    let connector = SmsConnector::start(&[]).await;
     let mut options = options();
     options.retry_delay = Duration::from_secs(3600);
     let gateway = SmsGateway::start(options).await.unwrap();
-    lock(&connector.script).push_back(StatusCode::SERVICE_UNAVAILABLE);
+    connector.script.lock().push_back(StatusCode::SERVICE_UNAVAILABLE);
     gateway.set_webhook_url(connector.url());
     gateway.consumer_sends(PHONE, "stuck").unwrap();
     connector.calls.subscribe().wait_for(|calls| calls.len() == 1).await.unwrap();
@@ -216,13 +196,13 @@ async fn another_phone_does_not_wait() {
 }
 
 #[tokio::test]
-async fn texts_sent_at_once_are_under_way_together() {
-    let connector = Connector::start(&[]).await;
+async fn texts_sent_at_once_are_posted_concurrently() {
+    let connector = SmsConnector::start(&[]).await;
     connector.hold.send_replace(true);
     let gateway = gateway_with(&connector).await;
     let ids = gateway.consumer_sends_at_once(PHONE, &["left", "right"]).unwrap();
     let both = connector.in_flight.subscribe();
-    soon(both.clone().wait_for(|count| *count == 2)).await.unwrap();
+    with_timeout(both.clone().wait_for(|count| *count == 2)).await.unwrap();
     connector.hold.send_replace(false);
     let messages = settled(&gateway, PHONE).await;
     assert_eq!(messages.iter().map(|message| message.id.clone()).collect::<Vec<_>>(), ids);
@@ -231,7 +211,7 @@ async fn texts_sent_at_once_are_under_way_together() {
 
 #[tokio::test]
 async fn a_repeated_webhook_is_the_same_message_signed_anew() {
-    let connector = Connector::start(&[200, 202, 503]).await;
+    let connector = SmsConnector::start(&[200, 202, 503]).await;
     let gateway = gateway_with(&connector).await;
     let id = gateway.consumer_sends(PHONE, "once").unwrap();
     settled(&gateway, PHONE).await;
@@ -243,12 +223,12 @@ async fn a_repeated_webhook_is_the_same_message_signed_anew() {
     assert!(calls.iter().all(|(_, body)| *body == calls[0].1));
     assert_ne!(calls[1].0["x-sinch-webhook-signature-nonce"], calls[2].0["x-sinch-webhook-signature-nonce"]);
     assert_eq!(gateway.transcript(PHONE).len(), 1);
-    assert_eq!(gateway.repeat("mo-none", 1).await, Err(ConsumerError::UnknownMessage("mo-none".to_owned())));
+    assert_eq!(gateway.repeat("mo-none", 1).await, Err(SmsConsumerError::UnknownMessage("mo-none".to_owned())));
 }
 
 #[tokio::test]
 async fn a_raw_webhook_is_signed_and_leaves_no_trace_on_a_phone() {
-    let connector = Connector::start(&[]).await;
+    let connector = SmsConnector::start(&[]).await;
     let gateway = gateway_with(&connector).await;
     let answers = gateway.post_raw("custom-1", "ACME", "", 2).await;
     assert_eq!(answers, [WebhookAnswer::Status(StatusCode::OK), WebhookAnswer::Status(StatusCode::OK)]);
@@ -260,25 +240,25 @@ async fn a_raw_webhook_is_signed_and_leaves_no_trace_on_a_phone() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let connector = Connector::start(&[307]).await;
+    let connector = SmsConnector::start(&[307]).await;
     let gateway = gateway_with(&connector).await;
     gateway.consumer_sends(PHONE, "hello").unwrap();
     assert_eq!(settled(&gateway, PHONE).await[0].state, MessageState::Failed("refused with 307".to_owned()));
 }
 
 #[tokio::test]
-async fn what_no_phone_could_send_is_refused() {
+async fn texts_that_no_phone_can_send_are_refused() {
     let gateway = SmsGateway::start(options()).await.unwrap();
-    let not_a_phone = Err(ConsumerError::NotAPhone("ACME".to_owned()));
+    let not_a_phone = Err(SmsConsumerError::NotAPhone("ACME".to_owned()));
     assert_eq!(gateway.consumer_sends("ACME", "hello"), not_a_phone);
-    assert_eq!(gateway.consumer_sends(PHONE, " \n"), Err(ConsumerError::EmptyText));
-    assert_eq!(gateway.consumer_sends(PHONE, &"é".repeat(1601)), Err(ConsumerError::TextTooLong(1601)));
-    assert_eq!(gateway.consumer_sends_at_once(PHONE, &["good", ""]), Err(ConsumerError::EmptyText));
+    assert_eq!(gateway.consumer_sends(PHONE, " \n"), Err(SmsConsumerError::EmptyText));
+    assert_eq!(gateway.consumer_sends(PHONE, &"é".repeat(1601)), Err(SmsConsumerError::TextTooLong(1601)));
+    assert_eq!(gateway.consumer_sends_at_once(PHONE, &["good", ""]), Err(SmsConsumerError::EmptyText));
     assert_eq!(gateway.phones(), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_text_from_the_connector_appears_on_the_phone_and_a_double_appears_twice() {
+async fn a_text_from_the_connector_appears_on_the_phone_and_a_duplicate_appears_twice() {
     let gateway = SmsGateway::start(options()).await.unwrap();
     let mut changes = gateway.subscribe();
     let (status, headers, first) = call(&gateway, TOKEN, message("Hello 👋")).await;
@@ -293,14 +273,14 @@ async fn a_text_from_the_connector_appears_on_the_phone_and_a_double_appears_twi
         assert_eq!(message.id, answer["id"].as_str().unwrap());
         assert_eq!(message.direction, Direction::ToPhone);
         assert_eq!(message.state, MessageState::Accepted);
-        assert_eq!(message.client_reference.as_deref(), Some("ref-1"));
+        assert_eq!(message.reference.as_deref(), Some("ref-1"));
     }
     let change = changes.recv().await.unwrap();
-    assert_eq!(change, PhoneChange { phone: PHONE.to_owned(), message_id: messages[0].id.clone() });
+    assert_eq!(change, PhoneChange { phone: PHONE.to_owned(), message_id: Some(messages[0].id.clone()) });
 }
 
 #[tokio::test]
-async fn every_wrong_request_has_its_own_answer() {
+async fn every_invalid_request_gets_its_own_error() {
     let gateway = SmsGateway::start(options()).await.unwrap();
     let to = |to: &str| json!({ "from": "+4930901820", "to": to, "text": "hi" }).to_string();
     let cases = [
@@ -324,7 +304,7 @@ async fn every_wrong_request_has_its_own_answer() {
     assert_eq!(gateway.phones(), Vec::<String>::new());
     assert_eq!(call(&gateway, TOKEN, message(&"👋".repeat(1600))).await.0, 201);
 
-    let client = webhook::client().unwrap();
+    let client = webhook_post::client(webhook::TIMEOUT).unwrap();
     let status = async |url: String| client.get(url).send().await.unwrap().status().as_u16();
     assert_eq!(status(format!("{}/v1/messages", gateway.url())).await, 405);
     assert_eq!(status(format!("{}/v2", gateway.url())).await, 404);
@@ -345,14 +325,14 @@ async fn scripted_faults_come_in_turn() {
     assert_eq!(call(&gateway, "wrong", message("two")).await.0, 401, "the accepting fault waits for a valid request");
     let (status, _, body) = call(&gateway, TOKEN, message("two")).await;
     assert_eq!((status, body), (502, "bad gateway".into()));
-    assert_eq!(gateway.transcript(PHONE)[0].text, "two");
+    assert_eq!(gateway.transcript(PHONE)[0].text(), "two");
 
     assert_eq!(call(&gateway, TOKEN, message("three")).await.0, 201);
 }
 
 #[tokio::test]
-async fn the_wire_log_has_both_ways_and_no_secret() {
-    let connector = Connector::start(&[503]).await;
+async fn the_wire_log_has_both_directions_and_no_secret() {
+    let connector = SmsConnector::start(&[503]).await;
     let gateway = gateway_with(&connector).await;
     gateway.consumer_sends(PHONE, "question").unwrap();
     settled(&gateway, PHONE).await;
@@ -384,7 +364,7 @@ async fn the_wire_log_has_both_ways_and_no_secret() {
 
 #[tokio::test]
 async fn dropping_the_gateway_ends_its_tasks_and_its_server() {
-    let connector = Connector::start(&[503; 3]).await;
+    let connector = SmsConnector::start(&[503; 3]).await;
     let mut options = options();
     options.retry_delay = Duration::from_secs(3600);
     let gateway = SmsGateway::start(options).await.unwrap();
@@ -401,5 +381,13 @@ async fn dropping_the_gateway_ends_its_tasks_and_its_server() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap();
-    assert!(webhook::client().unwrap().post(format!("{url}/v1/messages")).send().await.unwrap_err().is_connect());
+    assert!(
+        webhook_post::client(webhook::TIMEOUT)
+            .unwrap()
+            .post(format!("{url}/v1/messages"))
+            .send()
+            .await
+            .unwrap_err()
+            .is_connect()
+    );
 }

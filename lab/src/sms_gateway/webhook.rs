@@ -1,54 +1,31 @@
-//! The way from the gateway to the connector: signed webhooks, posted again until they are answered.
+//! Posts signed webhooks from the gateway to the connector, and retries them until they are answered.
 
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use connector::port::{Clock, SystemClock};
-use reqwest::redirect;
+use connector::port::Clock;
+use connector_aws::SystemClock;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::outbox::{Posting, Purpose};
-use super::phone::MessageState;
-use super::{Account, lock, signature};
-use crate::journal::unanswered;
+use super::outbox::{PendingWebhook, WebhookPurpose};
+use super::{GatewayAccount, signature};
+use crate::channel::WebhookAnswer;
+use crate::channel::webhook_post::{self, WebhookLog};
+use crate::phone::MessageState;
 
-/// After the first try: 5 s, 10 s, doubling to 81,920 s, which is the 15th (Sinch, "Callbacks", retries).
+/// After the first attempt: 5 s, 10 s, doubling to 81,920 s, which is the 15th (Sinch, "Callbacks", retries).
 const RETRIES: u32 = 15;
-/// How long the connector may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
-/// How much of an answer's body is shown in the wire log, in characters.
-const SHOWN_ANSWER: usize = 500;
+/// The timeout for the connector's answer.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the connector answered to one posted webhook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WebhookAnswer {
-    /// An HTTP answer came.
-    Status(StatusCode),
-    /// None came: connection refused or reset, or 5 s have passed.
-    NoAnswer(String),
-}
-
-/// The client that posts the webhooks.
-#[expect(clippy::disallowed_methods, reason = "a simulator is not the connector: it has the gateway's own limits")]
-pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .connect_timeout(TIMEOUT)
-        .timeout(TIMEOUT)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        // A kept connection that the other side closes meanwhile would look like a failed delivery.
-        .pool_max_idle_per_host(0)
-        .build()
-}
-
-impl Account {
-    /// Posts the webhook until it is accepted, refused, or given up. What becomes of a message is shown on its phone.
-    pub(super) async fn deliver(&self, posting: &Posting) {
+impl GatewayAccount {
+    /// Posts the webhook until it is accepted, refused, or given up. The phone shows the result of a message.
+    pub(super) async fn deliver(&self, webhook: &PendingWebhook) {
         let mut attempt = 1;
         let state = loop {
-            let reason = match self.post(&posting.body, attempt).await {
+            let reason = match self.post(&webhook.body, attempt).await {
                 WebhookAnswer::Status(status) if status.is_success() => break MessageState::Accepted,
                 WebhookAnswer::Status(status) if !is_retried(status) => {
                     break MessageState::Failed(format!("refused with {}", status.as_u16()));
@@ -56,20 +33,21 @@ impl Account {
                 WebhookAnswer::Status(status) => format!("answered {}", status.as_u16()),
                 WebhookAnswer::NoAnswer(reason) => reason,
             };
-            let delay = delay_after(attempt, self.options.retry_delay).filter(|_| posting.purpose != Purpose::Typing);
+            let delay =
+                delay_after(attempt, self.options.retry_delay).filter(|_| webhook.purpose != WebhookPurpose::Typing);
             let Some(delay) = delay else {
                 break MessageState::Failed(format!("given up after {attempt} tries: {reason}"));
             };
             wait(delay).await;
             attempt += 1;
         };
-        if let Purpose::Message { id } = &posting.purpose {
-            self.set_state(&posting.phone, id, state);
+        if let WebhookPurpose::Message { id } = &webhook.purpose {
+            self.set_state(&webhook.phone, id, state);
         }
         self.unsettled.send_modify(|count| *count = count.saturating_sub(1));
     }
 
-    /// Posts a webhook once, with a fresh nonce and timestamp. Waits until there is an address to post to.
+    /// Posts a webhook once, with a new nonce and timestamp. Waits until an address is set.
     pub(super) async fn post(&self, body: &Value, attempt: u32) -> WebhookAnswer {
         let mut address = self.webhook_url.subscribe();
         let Some(url) = address.wait_for(Option::is_some).await.ok().and_then(|url| url.clone()) else {
@@ -78,7 +56,7 @@ impl Account {
         let bytes = body.to_string().into_bytes();
         let nonce = Uuid::new_v4().simple().to_string();
         let timestamp = SystemClock.now().as_second();
-        let secret = lock(&self.keys).webhook_secret.clone();
+        let secret = self.keys.lock().webhook_secret.clone();
         let request = self
             .client
             .post(url.clone())
@@ -91,30 +69,19 @@ impl Account {
             .header("x-sinch-webhook-signature-timestamp", timestamp.to_string())
             .header("x-sinch-webhook-signature-algorithm", "HmacSHA256")
             .body(bytes);
-        let (answer, text) = match request.send().await {
-            Ok(response) => {
-                let status = response.status();
-                let text = response.text().await.unwrap_or_default();
-                (WebhookAnswer::Status(status), text.chars().take(SHOWN_ANSWER).collect())
-            }
-            Err(error) => (WebhookAnswer::NoAnswer(unanswered(&error, TIMEOUT)), String::new()),
+        let detail = [("nonce", json!(nonce)), ("timestamp", json!(timestamp)), ("body", body.clone())];
+        let log = WebhookLog {
+            journal: &self.options.journal,
+            sender: "gateway",
+            path: url.path(),
+            attempt,
+            detail: detail.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
         };
-        let outcome = match &answer {
-            WebhookAnswer::Status(status) => status.as_u16().to_string(),
-            WebhookAnswer::NoAnswer(reason) => reason.clone(),
-        };
-        let try_number = if attempt > 1 { format!(" (try {attempt})") } else { String::new() };
-        self.options.journal.record(
-            "gateway",
-            "inbound",
-            format!("POST {} -> {outcome}{try_number}", url.path()),
-            Some(json!({ "try": attempt, "nonce": nonce, "timestamp": timestamp, "body": body, "answer": text })),
-        );
-        answer
+        webhook_post::send(request, TIMEOUT, log).await
     }
 }
 
-/// How long to wait after a try (from 1) that failed; `None` when it was the last.
+/// The delay after a failed attempt (counted from 1); `None` after the last.
 fn delay_after(attempt: u32, first: Duration) -> Option<Duration> {
     (attempt <= RETRIES).then(|| first.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))))
 }
@@ -123,7 +90,7 @@ fn is_retried(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
-#[expect(clippy::disallowed_methods, reason = "a gateway waits between its tries")]
+#[expect(clippy::disallowed_methods, reason = "a gateway waits between its attempts")]
 async fn wait(delay: Duration) {
     tokio::time::sleep(delay).await;
 }
@@ -133,7 +100,7 @@ mod tests {
     use super::{Duration, StatusCode, delay_after, is_retried};
 
     #[test]
-    fn the_waits_double_up_to_the_documented_last_one() {
+    fn retry_delays_double_up_to_the_documented_maximum() {
         let waits: Vec<_> = (1..).map_while(|attempt| delay_after(attempt, Duration::from_secs(5))).collect();
         assert_eq!(waits.iter().take(4).map(Duration::as_secs).collect::<Vec<_>>(), [5, 10, 20, 40]);
         assert_eq!((waits.len(), waits.last().map(Duration::as_secs)), (15, Some(81_920)));

@@ -1,178 +1,181 @@
-//! What consumers do with their phones. Every number is in E.164 form with the plus; a phone that nobody knows comes into being.
+//! The consumers' actions on their phones. Every number is in E.164 form with the plus. An unknown phone is created.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use connector::port::{Clock, SystemClock};
+use connector::port::Clock;
+use connector_aws::SystemClock;
 use serde_json::{Value, json};
 
+use super::WhatsApp;
 use super::account::new_message_id;
-use super::content::{Choice, ContactCard, Location, MediaFile, MediaKind, MediaMessage, MessageContent, Reaction};
-use super::phone::{self, Direction, MessageState, PhoneMessage, Profile};
-use super::{WhatsApp, lock};
+use super::phone::{self, Profile};
+use crate::action::UploadedFile;
+use crate::phone::{Choice, ContactCard, Location, MediaFile, MediaKind, MediaMessage, MessageContent, Reaction};
+use crate::phone::{Direction, MessageState, PhoneMessage, is_e164};
 
-/// Longest text that a person can send, in Unicode scalar values. It is more than a business can.
+/// The longest text of a consumer in Unicode scalar values. It is longer than that of a business.
 const MAX_CONSUMER_TEXT: usize = 65_536;
-/// Longest caption in Unicode scalar values.
+/// The longest caption in Unicode scalar values.
 const MAX_CAPTION: usize = 1024;
 
-/// Why a phone did not do it.
+/// Why an action on a phone failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConsumerError {
+pub enum WhatsAppConsumerError {
     /// The number is not `+` and 7 to 15 digits (E.164).
     #[error("{0:?} is not a phone number: write + and 7 to 15 digits")]
     NotAPhone(String),
-    /// There is nothing to send.
+    /// The text is empty.
     #[error("a message needs a text")]
     EmptyText,
     /// A text or caption is too long.
-    #[error("the text has {length} characters; it can have {limit}")]
+    #[error("the text has {length} characters; the limit is {limit}")]
     TextTooLong {
-        /// How many Unicode scalar values it has.
+        /// Its length in Unicode scalar values.
         length: usize,
-        /// How many it can have.
+        /// The limit.
         limit: usize,
     },
-    /// The file is empty, too large or of a type that can't be sent like this.
+    /// The file is empty, too large or of an unsupported type.
     #[error("the file can't be sent: {0}")]
     Media(String),
-    /// Degrees that are on no map.
-    #[error("there is no place at {latitude}, {longitude}")]
+    /// Degrees out of range.
+    #[error("the location {latitude}, {longitude} is out of range")]
     NotAPlace {
         /// Degrees north.
         latitude: String,
         /// Degrees east.
         longitude: String,
     },
-    /// The message is not on this phone, or was never on its way to the connector.
+    /// The message is not on this phone, or was never sent to the connector.
     #[error("there is no message {0:?}")]
     UnknownMessage(String),
     /// The message has no button or row with this id.
     #[error("the message has no button or row {0:?}")]
     UnknownChoice(String),
-    /// A business-scoped user id is two capital letters, a full stop, and up to 128 letters and digits.
+    /// A business-scoped user id is two capital letters, a period, and up to 128 letters and digits.
     #[error("{0:?} is not a business-scoped user id, for example US.13491208655302741918")]
     NotAUserId(String),
-    /// A number can only be hidden behind a user id.
+    /// A number can be hidden only if there is a user id.
     #[error("the phone needs a user id before its number can be hidden")]
     NoUserId,
 }
 
 impl WhatsApp {
-    /// A consumer writes. Answers the message id, as do all that send.
+    /// Sends a text from a consumer. Returns the message id, as all of these functions do.
     ///
     /// # Errors
-    /// [`ConsumerError`] when the number or the text is not one that a phone could send.
-    pub fn consumer_sends(&self, phone: &str, text: &str) -> Result<String, ConsumerError> {
+    /// [`WhatsAppConsumerError`] when a phone could not send the number or the text.
+    pub fn consumer_sends(&self, phone: &str, text: &str) -> Result<String, WhatsAppConsumerError> {
         check_text(text)?;
         let fields = json!({ "type": "text", "text": { "body": text } });
         self.send(phone, MessageContent::Text(text.to_owned()), None, fields)
     }
 
-    /// A consumer writes and quotes a message of the chat.
+    /// Sends a text from a consumer that quotes a message of the chat.
     ///
     /// # Errors
-    /// [`ConsumerError`] as for [`WhatsApp::consumer_sends`], and when the quoted message is not on the phone.
-    pub fn consumer_replies(&self, phone: &str, text: &str, quoted: &str) -> Result<String, ConsumerError> {
+    /// [`WhatsAppConsumerError`] as for [`WhatsApp::consumer_sends`], and when the quoted message is not on the phone.
+    pub fn consumer_replies(&self, phone: &str, text: &str, quoted: &str) -> Result<String, WhatsAppConsumerError> {
         check_text(text)?;
         self.find(phone, quoted)?;
         let fields = json!({ "type": "text", "text": { "body": text } });
         self.send(phone, MessageContent::Text(text.to_owned()), Some(quoted), fields)
     }
 
-    /// A consumer sends an image: JPEG or PNG, at most 5 MB.
+    /// Sends an image from a consumer: JPEG or PNG, at most 5 MB.
     ///
     /// # Errors
-    /// [`ConsumerError`] when the number, the file or the caption is not one that a phone could send.
+    /// [`WhatsAppConsumerError`] when a phone could not send the number, the file or the caption.
     pub fn consumer_sends_image(
         &self,
         phone: &str,
         bytes: impl Into<Bytes>,
         mime_type: &str,
         caption: Option<&str>,
-    ) -> Result<String, ConsumerError> {
-        self.send_media(phone, MediaKind::Image, bytes.into(), mime_type, Extras { caption, ..Extras::default() })
+    ) -> Result<String, WhatsAppConsumerError> {
+        self.send_media(phone, NewMedia { caption, ..NewMedia::new(MediaKind::Image, bytes, mime_type) })
     }
 
-    /// A consumer sends a video: MP4 or 3GPP, at most 16 MB.
+    /// Sends a video from a consumer: MP4 or 3GPP, at most 16 MB.
     ///
     /// # Errors
-    /// [`ConsumerError`] as for [`WhatsApp::consumer_sends_image`].
+    /// [`WhatsAppConsumerError`] as for [`WhatsApp::consumer_sends_image`].
     pub fn consumer_sends_video(
         &self,
         phone: &str,
         bytes: impl Into<Bytes>,
         mime_type: &str,
         caption: Option<&str>,
-    ) -> Result<String, ConsumerError> {
-        self.send_media(phone, MediaKind::Video, bytes.into(), mime_type, Extras { caption, ..Extras::default() })
+    ) -> Result<String, WhatsAppConsumerError> {
+        self.send_media(phone, NewMedia { caption, ..NewMedia::new(MediaKind::Video, bytes, mime_type) })
     }
 
-    /// A consumer sends a document of any type, at most 100 MB.
+    /// Sends a document of any type from a consumer, at most 100 MB.
     ///
     /// # Errors
-    /// [`ConsumerError`] as for [`WhatsApp::consumer_sends_image`].
+    /// [`WhatsAppConsumerError`] as for [`WhatsApp::consumer_sends_image`].
     pub fn consumer_sends_document(
         &self,
         phone: &str,
-        bytes: impl Into<Bytes>,
-        mime_type: &str,
-        filename: &str,
-        caption: Option<&str>,
-    ) -> Result<String, ConsumerError> {
-        let extras = Extras { caption, filename: Some(filename), ..Extras::default() };
-        self.send_media(phone, MediaKind::Document, bytes.into(), mime_type, extras)
+        document: UploadedFile,
+    ) -> Result<String, WhatsAppConsumerError> {
+        let UploadedFile { name, content_type, bytes, caption } = document;
+        let media = NewMedia::new(MediaKind::Document, bytes, &content_type);
+        self.send_media(phone, NewMedia { caption: caption.as_deref(), filename: Some(&name), ..media })
     }
 
-    /// A consumer sends a sound file; `voice` when it was spoken into the phone, which makes `audio/ogg; codecs=opus`.
+    /// Sends an audio file from a consumer. `voice` marks a voice message, which is `audio/ogg; codecs=opus`.
     ///
     /// # Errors
-    /// [`ConsumerError`] as for [`WhatsApp::consumer_sends_image`].
+    /// [`WhatsAppConsumerError`] as for [`WhatsApp::consumer_sends_image`].
     pub fn consumer_sends_audio(
         &self,
         phone: &str,
         bytes: impl Into<Bytes>,
         mime_type: &str,
         voice: bool,
-    ) -> Result<String, ConsumerError> {
-        self.send_media(phone, MediaKind::Audio, bytes.into(), mime_type, Extras { voice, ..Extras::default() })
+    ) -> Result<String, WhatsAppConsumerError> {
+        self.send_media(phone, NewMedia { voice, ..NewMedia::new(MediaKind::Audio, bytes, mime_type) })
     }
 
-    /// A consumer sends a sticker: WebP, at most 500 KB.
+    /// Sends a sticker from a consumer: WebP, at most 500 KB.
     ///
     /// # Errors
-    /// [`ConsumerError`] as for [`WhatsApp::consumer_sends_image`].
-    pub fn consumer_sends_sticker(&self, phone: &str, bytes: impl Into<Bytes>) -> Result<String, ConsumerError> {
-        self.send_media(phone, MediaKind::Sticker, bytes.into(), "image/webp", Extras::default())
-    }
-
-    /// A consumer sends a place: its degrees, and its name and address where it has them.
-    ///
-    /// # Errors
-    /// [`ConsumerError`] when the number is not a phone's, or there is no such place.
-    pub fn consumer_sends_location(
+    /// [`WhatsAppConsumerError`] as for [`WhatsApp::consumer_sends_image`].
+    pub fn consumer_sends_sticker(
         &self,
         phone: &str,
-        latitude: f64,
-        longitude: f64,
-        name: Option<&str>,
-        address: Option<&str>,
-    ) -> Result<String, ConsumerError> {
-        if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
-            let (latitude, longitude) = (latitude.to_string(), longitude.to_string());
-            return Err(ConsumerError::NotAPlace { latitude, longitude });
-        }
-        let location = json!({ "latitude": latitude, "longitude": longitude, "name": name, "address": address });
-        let (name, address) = (name.map(str::to_owned), address.map(str::to_owned));
-        let content = MessageContent::Location(Location { latitude, longitude, name, address });
-        self.send(phone, content, None, json!({ "type": "location", "location": location }))
+        bytes: impl Into<Bytes>,
+    ) -> Result<String, WhatsAppConsumerError> {
+        self.send_media(phone, NewMedia::new(MediaKind::Sticker, bytes, "image/webp"))
     }
 
-    /// A consumer sends a card of their address book: a full name and a number.
+    /// Sends a location from a consumer: its degrees, and optionally its name and address.
     ///
     /// # Errors
-    /// [`ConsumerError`] when the sender's number is not a phone's, or the card has no name.
-    pub fn consumer_sends_contact(&self, phone: &str, name: &str, number: &str) -> Result<String, ConsumerError> {
+    /// [`WhatsAppConsumerError`] when the number is not a phone's, or the degrees are out of range.
+    pub fn consumer_sends_location(&self, phone: &str, place: Location) -> Result<String, WhatsAppConsumerError> {
+        let Location { latitude, longitude, name, address } = &place;
+        if !(-90.0..=90.0).contains(latitude) || !(-180.0..=180.0).contains(longitude) {
+            let (latitude, longitude) = (latitude.to_string(), longitude.to_string());
+            return Err(WhatsAppConsumerError::NotAPlace { latitude, longitude });
+        }
+        let location = json!({ "latitude": latitude, "longitude": longitude, "name": name, "address": address });
+        let fields = json!({ "type": "location", "location": location });
+        self.send(phone, MessageContent::Location(place), None, fields)
+    }
+
+    /// Sends a contact card from a consumer: a full name and a number.
+    ///
+    /// # Errors
+    /// [`WhatsAppConsumerError`] when the sender's number is not a phone's, or the card has no name.
+    pub fn consumer_sends_contact(
+        &self,
+        phone: &str,
+        name: &str,
+        number: &str,
+    ) -> Result<String, WhatsAppConsumerError> {
         check_text(name)?;
         let wa_id = phone::normalized(number).map(|number| number.trim_start_matches('+').to_owned());
         let entry = json!({ "phone": number, "type": "Mobile", "wa_id": wa_id });
@@ -185,11 +188,16 @@ impl WhatsApp {
         self.send(phone, MessageContent::Contacts(vec![card]), None, fields)
     }
 
-    /// A consumer puts an emoji on a message of the chat, or takes theirs away (`None`).
+    /// Sets a consumer's emoji on a message of the chat, or removes it (`None`).
     ///
     /// # Errors
-    /// [`ConsumerError`] when the number is not a phone's, or the message is not on the phone.
-    pub fn consumer_reacts(&self, phone: &str, message_id: &str, emoji: Option<&str>) -> Result<String, ConsumerError> {
+    /// [`WhatsAppConsumerError`] when the number is not a phone's, or the message is not on the phone.
+    pub fn consumer_reacts(
+        &self,
+        phone: &str,
+        message_id: &str,
+        emoji: Option<&str>,
+    ) -> Result<String, WhatsAppConsumerError> {
         self.find(phone, message_id)?;
         let reaction = json!({ "message_id": message_id, "emoji": emoji });
         let content =
@@ -197,12 +205,16 @@ impl WhatsApp {
         self.send(phone, content, None, json!({ "type": "reaction", "reaction": reaction }))
     }
 
-    /// A consumer taps a reply button of a message, or chooses a row of its list. Both can be done again and again, as on a
-    /// real phone.
+    /// Taps a reply button of a message, or chooses a row of its list. As on a real phone, this can be repeated.
     ///
     /// # Errors
-    /// [`ConsumerError`] when the message is not on the phone or has no such button or row.
-    pub fn consumer_taps(&self, phone: &str, message_id: &str, choice_id: &str) -> Result<String, ConsumerError> {
+    /// [`WhatsAppConsumerError`] when the message is not on the phone or has no such button or row.
+    pub fn consumer_taps(
+        &self,
+        phone: &str,
+        message_id: &str,
+        choice_id: &str,
+    ) -> Result<String, WhatsAppConsumerError> {
         let message = self.find(phone, message_id)?;
         let choice = match &message.content {
             MessageContent::Buttons(buttons) => {
@@ -216,7 +228,7 @@ impl WhatsApp {
             _ => None,
         };
         let Some((title, description, from_list)) = choice else {
-            return Err(ConsumerError::UnknownChoice(choice_id.to_owned()));
+            return Err(WhatsAppConsumerError::UnknownChoice(choice_id.to_owned()));
         };
         let reply = if from_list { "list_reply" } else { "button_reply" };
         let chosen = json!({ "id": choice_id, "title": title, "description": description });
@@ -225,11 +237,12 @@ impl WhatsApp {
         self.send(phone, content, Some(message_id), fields)
     }
 
-    /// A consumer sends something that the Cloud API doesn't hand on; `kind` is Meta's name of it, for example `poll_creation`.
+    /// Sends a kind of message from a consumer that the Cloud API doesn't pass on. `kind` is Meta's name for it, for
+    /// example `poll_creation`.
     ///
     /// # Errors
-    /// [`ConsumerError::NotAPhone`].
-    pub fn consumer_sends_unsupported(&self, phone: &str, kind: &str) -> Result<String, ConsumerError> {
+    /// [`WhatsAppConsumerError::NotAPhone`].
+    pub fn consumer_sends_unsupported(&self, phone: &str, kind: &str) -> Result<String, WhatsAppConsumerError> {
         let fields = json!({
             "type": "unsupported",
             "unsupported": { "type": kind },
@@ -241,103 +254,97 @@ impl WhatsApp {
         self.send(phone, MessageContent::Unsupported(kind.to_owned()), None, fields)
     }
 
-    /// Sets the name that the consumer gives themselves, for the webhooks from now on.
+    /// Sets the consumer's profile name for future webhooks.
     ///
     /// # Errors
-    /// [`ConsumerError::NotAPhone`], or [`ConsumerError::EmptyText`] for no name.
-    pub fn set_profile_name(&self, phone: &str, name: &str) -> Result<(), ConsumerError> {
+    /// [`WhatsAppConsumerError::NotAPhone`], or [`WhatsAppConsumerError::EmptyText`] for an empty name.
+    pub fn set_profile_name(&self, phone: &str, name: &str) -> Result<(), WhatsAppConsumerError> {
         check_text(name)?;
         self.change_profile(phone, |profile| profile.name = name.to_owned())
     }
 
-    /// Sets the consumer's username, for the webhooks from now on; `None` takes it away.
+    /// Sets the consumer's username for future webhooks; `None` removes it.
     ///
     /// # Errors
-    /// [`ConsumerError::NotAPhone`].
-    pub fn set_username(&self, phone: &str, username: Option<&str>) -> Result<(), ConsumerError> {
+    /// [`WhatsAppConsumerError::NotAPhone`].
+    pub fn set_username(&self, phone: &str, username: Option<&str>) -> Result<(), WhatsAppConsumerError> {
         self.change_profile(phone, |profile| profile.username = username.map(str::to_owned))
     }
 
-    /// Sets the consumer's business-scoped user id, which is in every webhook from now on, for example
-    /// `US.13491208655302741918`. The connector can write to it.
+    /// Sets the consumer's business-scoped user id for future webhooks, for example `US.13491208655302741918`. The
+    /// connector can write to it.
     ///
     /// # Errors
-    /// [`ConsumerError::NotAPhone`] or [`ConsumerError::NotAUserId`].
-    pub fn set_user_id(&self, phone: &str, user_id: &str) -> Result<(), ConsumerError> {
+    /// [`WhatsAppConsumerError::NotAPhone`] or [`WhatsAppConsumerError::NotAUserId`].
+    pub fn set_user_id(&self, phone: &str, user_id: &str) -> Result<(), WhatsAppConsumerError> {
         if !phone::is_user_id(user_id) {
-            return Err(ConsumerError::NotAUserId(user_id.to_owned()));
+            return Err(WhatsAppConsumerError::NotAUserId(user_id.to_owned()));
         }
         self.change_profile(phone, |profile| profile.user_id = Some(user_id.to_owned()))
     }
 
-    /// From now on webhooks name the consumer by the number alone, as Meta's did until April 2026.
+    /// Makes future webhooks identify the consumer by the number alone, as Meta's did until April 2026.
     ///
     /// # Errors
-    /// [`ConsumerError::NotAPhone`].
-    pub fn forget_user_id(&self, phone: &str) -> Result<(), ConsumerError> {
+    /// [`WhatsAppConsumerError::NotAPhone`].
+    pub fn forget_user_id(&self, phone: &str) -> Result<(), WhatsAppConsumerError> {
         self.change_profile(phone, |profile| profile.user_id = None)
     }
 
-    /// From now on webhooks name the consumer by the user id alone, as for one who has taken a username.
+    /// Makes future webhooks identify the consumer by the user id alone, as for a consumer with a username.
     ///
     /// # Errors
-    /// [`ConsumerError::NotAPhone`], or [`ConsumerError::NoUserId`] when there is no user id yet.
-    pub fn hide_phone_number(&self, phone: &str) -> Result<(), ConsumerError> {
+    /// [`WhatsAppConsumerError::NotAPhone`], or [`WhatsAppConsumerError::NoUserId`] when there is no user id.
+    pub fn hide_phone_number(&self, phone: &str) -> Result<(), WhatsAppConsumerError> {
         let has_user_id = self.account.phonebook().get(phone).is_some_and(|phone| phone.profile.user_id.is_some());
         if !has_user_id {
-            return Err(ConsumerError::NoUserId);
+            return Err(WhatsAppConsumerError::NoUserId);
         }
         self.change_profile(phone, |profile| profile.is_number_hidden = true)
     }
 
-    fn change_profile(&self, phone: &str, change: impl FnOnce(&mut Profile)) -> Result<(), ConsumerError> {
+    fn change_profile(&self, phone: &str, change: impl FnOnce(&mut Profile)) -> Result<(), WhatsAppConsumerError> {
         check_number(phone)?;
         change(&mut self.account.phonebook().entry(phone).profile);
         self.account.notify(phone, None);
         Ok(())
     }
 
-    /// A message that the phone shows.
-    fn find(&self, phone: &str, message_id: &str) -> Result<PhoneMessage, ConsumerError> {
+    /// A message on the phone.
+    fn find(&self, phone: &str, message_id: &str) -> Result<PhoneMessage, WhatsAppConsumerError> {
         let phonebook = self.account.phonebook();
         let message = phonebook.get(phone).and_then(|phone| phone.message(message_id));
         let is_shown = |message: &&PhoneMessage| {
             message.direction == Direction::FromPhone
                 || matches!(message.state, MessageState::Delivered | MessageState::Read)
         };
-        message.filter(is_shown).cloned().ok_or_else(|| ConsumerError::UnknownMessage(message_id.to_owned()))
+        message.filter(is_shown).cloned().ok_or_else(|| WhatsAppConsumerError::UnknownMessage(message_id.to_owned()))
     }
 
-    fn send_media(
-        &self,
-        phone: &str,
-        kind: MediaKind,
-        bytes: Bytes,
-        mime_type: &str,
-        extras: Extras<'_>,
-    ) -> Result<String, ConsumerError> {
+    fn send_media(&self, phone: &str, media: NewMedia<'_>) -> Result<String, WhatsAppConsumerError> {
+        let NewMedia { kind, bytes, mime_type, caption, filename, voice } = media;
         check_number(phone)?;
-        if let Some(caption) = extras.caption {
+        if let Some(caption) = caption {
             check_length(caption, MAX_CAPTION)?;
         }
-        let stored = lock(&self.account.media).add_from_phone(kind, mime_type, bytes);
-        let stored = stored.map_err(|refusal| ConsumerError::Media(refusal.to_string()))?;
+        let stored = self.account.media.lock().add_from_phone(kind, mime_type, bytes);
+        let stored = stored.map_err(|refusal| WhatsAppConsumerError::Media(refusal.to_string()))?;
         let file = json!({
             "id": stored.id,
             "mime_type": stored.mime_type,
-            // Base64 in webhooks, as in Meta's examples; hex in the answer about a file.
+            // Webhooks have it in Base64, as in Meta's examples. The answer about a file has it in hex.
             "sha256": STANDARD.encode(stored.sha256),
-            "caption": extras.caption,
-            "filename": extras.filename,
-            "voice": (kind == MediaKind::Audio).then_some(extras.voice),
+            "caption": caption,
+            "filename": filename,
+            "voice": (kind == MediaKind::Audio).then_some(voice),
             "animated": (kind == MediaKind::Sticker).then_some(false),
         });
         let content = MessageContent::Media(MediaMessage {
             kind,
             file: MediaFile::Stored { id: stored.id, mime_type: stored.mime_type, bytes: stored.bytes },
-            caption: extras.caption.map(str::to_owned),
-            filename: extras.filename.map(str::to_owned),
-            voice: extras.voice,
+            caption: caption.map(str::to_owned),
+            filename: filename.map(str::to_owned),
+            voice,
         });
         self.send(phone, content, None, json!({ "type": kind.name(), kind.name(): file }))
     }
@@ -348,44 +355,46 @@ impl WhatsApp {
         content: MessageContent,
         quotes: Option<&str>,
         fields: Value,
-    ) -> Result<String, ConsumerError> {
+    ) -> Result<String, WhatsAppConsumerError> {
         check_number(phone)?;
         let id = new_message_id();
         let message = PhoneMessage {
-            id: id.clone(),
-            direction: Direction::FromPhone,
-            content,
-            at: SystemClock.now(),
-            state: MessageState::Sent,
             quotes: quotes.map(str::to_owned),
-            addressed_to: None,
-            callback_data: None,
+            ..PhoneMessage::from_phone(id.clone(), content, SystemClock.now())
         };
         self.account.add_from_phone(phone, message, fields);
         Ok(id)
     }
 }
 
-/// What only some files have.
-#[derive(Default)]
-struct Extras<'a> {
+/// A file that a phone sends.
+struct NewMedia<'a> {
+    kind: MediaKind,
+    bytes: Bytes,
+    mime_type: &'a str,
     caption: Option<&'a str>,
     filename: Option<&'a str>,
     voice: bool,
 }
 
-fn check_number(phone: &str) -> Result<(), ConsumerError> {
-    if phone::is_e164(phone) { Ok(()) } else { Err(ConsumerError::NotAPhone(phone.to_owned())) }
+impl<'a> NewMedia<'a> {
+    fn new(kind: MediaKind, bytes: impl Into<Bytes>, mime_type: &'a str) -> Self {
+        Self { kind, bytes: bytes.into(), mime_type, caption: None, filename: None, voice: false }
+    }
 }
 
-fn check_text(text: &str) -> Result<(), ConsumerError> {
+fn check_number(phone: &str) -> Result<(), WhatsAppConsumerError> {
+    if is_e164(phone) { Ok(()) } else { Err(WhatsAppConsumerError::NotAPhone(phone.to_owned())) }
+}
+
+fn check_text(text: &str) -> Result<(), WhatsAppConsumerError> {
     if text.trim().is_empty() {
-        return Err(ConsumerError::EmptyText);
+        return Err(WhatsAppConsumerError::EmptyText);
     }
     check_length(text, MAX_CONSUMER_TEXT)
 }
 
-fn check_length(text: &str, limit: usize) -> Result<(), ConsumerError> {
+fn check_length(text: &str, limit: usize) -> Result<(), WhatsAppConsumerError> {
     let length = text.chars().count();
-    if length > limit { Err(ConsumerError::TextTooLong { length, limit }) } else { Ok(()) }
+    if length > limit { Err(WhatsAppConsumerError::TextTooLong { length, limit }) } else { Ok(()) }
 }

@@ -1,4 +1,4 @@
-//! The way from WhatsApp to the connector: signed webhooks, posted again until they are answered 200.
+//! Posts signed webhooks from WhatsApp to the connector, and retries them until they are answered 200.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,64 +6,41 @@ use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use jiff::Timestamp;
-use reqwest::redirect;
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::account::Account;
-use super::phone::MessageState;
+use super::account::BusinessAccount;
+use super::signature;
 use super::update::{self, Update, UpdateKind};
-use super::{lock, signature};
-use crate::journal::unanswered;
+use crate::channel::WebhookAnswer;
+use crate::channel::webhook_post::{self, WebhookLog};
+use crate::phone::MessageState;
 
-/// Retries after the first try. Meta documents "up to 7 days with decreasing frequency" and no figures: with a first wait of
-/// 5 s that doubles, the 17th would be past the 7 days.
+/// The number of retries. Meta documents "up to 7 days with decreasing frequency" without figures. With a first delay
+/// of 5 s that doubles, the 17th would exceed 7 days.
 const RETRIES: u32 = 16;
-/// How long the connector may take to answer, where no other time is set.
+/// The default timeout for the connector's answer.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How much of an answer's body is shown in the wire log, in characters.
-const SHOWN_ANSWER: usize = 500;
 
-/// What the connector answered to one posted webhook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WebhookAnswer {
-    /// An HTTP answer came. Only 200 counts as taken.
-    Status(StatusCode),
-    /// None came: connection refused or reset, or the time is over.
-    NoAnswer(String),
-}
-
-/// Something that happens later, beside the call that caused it.
+/// Work that is done later, independently of the call that caused it.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// Behind the phone's earlier updates of this kind.
+    /// Post the update after the phone's earlier updates of this kind.
     InLine(Update),
-    /// The updates of each group in one webhook, the groups one after the other.
+    /// Post the updates of each group in one webhook, one group after the other.
     OneByOne(Vec<Vec<Update>>),
-    /// The updates of each group in one webhook, all groups at the same moment.
+    /// Post the updates of each group in one webhook, all groups at once.
     AtOnce(Vec<Vec<Update>>),
-    /// Again, after this many tries that failed.
+    /// Retry after this number of failed attempts.
     Retry(Vec<Update>, u32),
-    /// The typing indicator of a phone may be over by then.
+    /// End the typing indicator of a phone, unless it was renewed.
     TypingEnds { phone: String, at: Timestamp, after: Duration },
 }
 
-/// The client that posts the webhooks.
-#[expect(clippy::disallowed_methods, reason = "a simulator is not the connector: it has Meta's own limits")]
-pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .connect_timeout(ANSWER_TIMEOUT)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        // A kept connection that the other side closes meanwhile would look like a failed delivery.
-        .pool_max_idle_per_host(0)
-        .build()
-}
-
-/// Does the jobs. Everything it has started ends with it.
-pub(super) async fn work(account: Arc<Account>, mut jobs: mpsc::UnboundedReceiver<Job>) {
+/// Does the jobs. Everything that it started ends with it.
+pub(super) async fn work(account: Arc<BusinessAccount>, mut jobs: mpsc::UnboundedReceiver<Job>) {
     let mut lines: HashMap<(String, UpdateKind), mpsc::UnboundedSender<Update>> = HashMap::new();
     let mut workers = JoinSet::new();
     while let Some(job) = jobs.recv().await {
@@ -76,20 +53,20 @@ pub(super) async fn work(account: Arc<Account>, mut jobs: mpsc::UnboundedReceive
                     workers.spawn(stand_in_line(account, queued));
                     line
                 });
-                // The line's worker ends with the workers.
+                // The queue's worker ends together with the workers.
                 let _ = line.send(update);
             }
             Job::OneByOne(groups) => {
                 workers.spawn(async move {
                     for group in groups {
-                        account.first_try(group).await;
+                        account.first_attempt(group).await;
                     }
                 });
             }
             Job::AtOnce(groups) => {
                 for group in groups {
                     let account = Arc::clone(&account);
-                    workers.spawn(async move { account.first_try(group).await });
+                    workers.spawn(async move { account.first_attempt(group).await });
                 }
             }
             Job::Retry(updates, tries) => {
@@ -105,20 +82,20 @@ pub(super) async fn work(account: Arc<Account>, mut jobs: mpsc::UnboundedReceive
     }
 }
 
-async fn stand_in_line(account: Arc<Account>, mut queued: mpsc::UnboundedReceiver<Update>) {
+async fn stand_in_line(account: Arc<BusinessAccount>, mut queued: mpsc::UnboundedReceiver<Update>) {
     while let Some(update) = queued.recv().await {
-        account.first_try(vec![update]).await;
+        account.first_attempt(vec![update]).await;
     }
 }
 
-impl Account {
-    /// Posts a webhook for the first time. Its retries come beside everything later, as Meta promises no order, unless they
-    /// are set to be waited for.
-    async fn first_try(&self, updates: Vec<Update>) {
-        if self.try_once(&updates, 1).await {
+impl BusinessAccount {
+    /// Posts a webhook for the first time. Retries run concurrently with later webhooks, because Meta promises no
+    /// order, unless the settings require order.
+    async fn first_attempt(&self, updates: Vec<Update>) {
+        if self.attempt_once(&updates, 1).await {
             return;
         }
-        if lock(&self.settings).retries_in_line {
+        if self.settings.lock().retries_in_line {
             self.retry(&updates, 1).await;
         } else {
             let _ = self.jobs.send(Job::Retry(updates, 1));
@@ -130,14 +107,14 @@ impl Account {
         loop {
             wait(delay_after(attempt, self.options.retry_delay)).await;
             attempt += 1;
-            if self.try_once(updates, attempt).await {
+            if self.attempt_once(updates, attempt).await {
                 return;
             }
         }
     }
 
-    /// Whether it was the last try: the webhook was taken, or it is given up. The phones show the outcome.
-    async fn try_once(&self, updates: &[Update], attempt: u32) -> bool {
+    /// Returns whether it was the last attempt: the webhook was accepted or given up. The phones show the result.
+    async fn attempt_once(&self, updates: &[Update], attempt: u32) -> bool {
         let body = update::payload(&self.options, updates);
         let reason = match self.post(&body, attempt).await {
             WebhookAnswer::Status(StatusCode::OK) => {
@@ -160,7 +137,7 @@ impl Account {
         }
     }
 
-    /// Posts a signed webhook once. Waits until there is an address to post to.
+    /// Posts a signed webhook once. Waits until an address is set.
     pub(super) async fn post(&self, body: &Value, attempt: u32) -> WebhookAnswer {
         let mut address = self.webhook_url.subscribe();
         let Some(url) = address.wait_for(Option::is_some).await.ok().and_then(|url| url.clone()) else {
@@ -168,45 +145,35 @@ impl Account {
         };
         let bytes = update::as_meta_writes(body);
         let (timeout, app_secret) = {
-            let settings = lock(&self.settings);
+            let settings = self.settings.lock();
             (settings.answer_timeout, settings.app_secret.clone())
         };
         let request = self
             .client
             .post(url.clone())
-            .timeout(timeout)
             .header(header::CONTENT_TYPE, "application/json")
             .header("x-hub-signature-256", signature::sign(app_secret.expose_secret().as_bytes(), &bytes))
             .body(bytes);
-        let (answer, text) = match request.send().await {
-            Ok(response) => {
-                let status = response.status();
-                let text = response.text().await.unwrap_or_default();
-                (WebhookAnswer::Status(status), text.chars().take(SHOWN_ANSWER).collect())
-            }
-            Err(error) => (WebhookAnswer::NoAnswer(unanswered(&error, timeout)), String::new()),
+        let log = WebhookLog {
+            journal: &self.options.journal,
+            sender: "whatsapp",
+            path: url.path(),
+            attempt,
+            detail: [("body".to_owned(), body.clone())].into_iter().collect(),
         };
-        let outcome = match &answer {
-            WebhookAnswer::Status(status) => status.as_u16().to_string(),
-            WebhookAnswer::NoAnswer(reason) => reason.clone(),
-        };
-        let try_number = if attempt > 1 { format!(" (try {attempt})") } else { String::new() };
-        self.options.journal.record(
-            "whatsapp",
-            "inbound",
-            format!("POST {} -> {outcome}{try_number}", url.path()),
-            Some(json!({ "try": attempt, "body": body, "answer": text })),
-        );
-        answer
+        webhook_post::send(request, timeout, log).await
     }
 }
 
-/// How long to wait after this many tries.
+/// The delay after this number of attempts.
 fn delay_after(tries: u32, first: Duration) -> Duration {
     first.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)))
 }
 
-#[expect(clippy::disallowed_methods, reason = "Meta waits between its tries, and a typing indicator has its time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "Meta waits between its attempts, and a typing indicator ends after a time"
+)]
 async fn wait(delay: Duration) {
     tokio::time::sleep(delay).await;
 }
@@ -216,7 +183,7 @@ mod tests {
     use super::{Duration, RETRIES, delay_after};
 
     #[test]
-    fn the_waits_double_and_stay_within_seven_days() {
+    fn retry_delays_double_and_stay_within_seven_days() {
         let waits: Vec<_> = (1..=RETRIES).map(|tries| delay_after(tries, Duration::from_secs(5))).collect();
         assert_eq!(waits.iter().take(4).map(Duration::as_secs).collect::<Vec<_>>(), [5, 10, 20, 40]);
         let week = Duration::from_secs(7 * 86_400);

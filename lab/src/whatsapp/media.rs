@@ -1,4 +1,4 @@
-//! The files of the account: what may be stored, and for how long a link to one is good.
+//! The account's files: which may be stored, and how long a link to one is valid.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::content::MediaKind;
+use crate::phone::MediaKind;
 
-/// Every MIME type that the Cloud API takes, with what it can be shown as and its largest size in bytes (Meta, "Media",
-/// supported media types). A WebP is taken up to the size of an animated sticker.
+/// The MIME types that the Cloud API supports, with how each is shown and its largest size in bytes (Meta, "Media",
+/// supported media types). A WebP is accepted up to the size of an animated sticker.
 const SUPPORTED: &[(&str, MediaKind, usize)] = &[
     ("image/jpeg", MediaKind::Image, 5 * MEGABYTE),
     ("image/png", MediaKind::Image, 5 * MEGABYTE),
@@ -32,22 +32,22 @@ const SUPPORTED: &[(&str, MediaKind, usize)] = &[
     ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", MediaKind::Document, MAX_FILE),
     ("application/vnd.openxmlformats-officedocument.presentationml.presentation", MediaKind::Document, MAX_FILE),
 ];
-/// A megabyte, as the limits are counted, in bytes.
+/// A megabyte as Meta counts the limits, in bytes.
 const MEGABYTE: usize = 1024 * 1024;
-/// The largest file there is, a document, in bytes.
+/// The largest file, a document, in bytes.
 pub(super) const MAX_FILE: usize = 100 * MEGABYTE;
 
-/// A file that the account holds.
+/// A stored file.
 #[derive(Debug, Clone)]
 pub(super) struct StoredMedia {
     pub(super) id: String,
     pub(super) mime_type: String,
     pub(super) bytes: Bytes,
-    /// Over the bytes, not yet written in hex or base64.
+    /// Of the bytes, not encoded as hex or Base64.
     pub(super) sha256: [u8; 32],
 }
 
-/// Why a file isn't stored.
+/// Why a file is not stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum MediaRefusal {
     #[error("Received file of type '{0}'")]
@@ -58,27 +58,27 @@ pub(super) enum MediaRefusal {
     Empty,
 }
 
-/// The files, and the links that were given out for them.
+/// The files, and the links that were issued for them.
 #[derive(Debug, Default)]
 pub(super) struct MediaStore {
     files: HashMap<String, StoredMedia>,
-    links: HashMap<String, Link>,
+    links: HashMap<String, MediaLink>,
 }
 
 #[derive(Debug)]
-struct Link {
+struct MediaLink {
     media_id: String,
     ends: Instant,
 }
 
 impl MediaStore {
-    /// A file that the connector uploads.
+    /// Adds a file that the connector uploads.
     pub(super) fn add_upload(&mut self, mime_type: &str, bytes: Bytes) -> Result<StoredMedia, MediaRefusal> {
         let (_, limit) = supported(mime_type).ok_or_else(|| MediaRefusal::Type(mime_type.to_owned()))?;
         self.add(mime_type, limit, bytes)
     }
 
-    /// A file that a phone sends. A document can be of any type there.
+    /// Adds a file that a phone sends. There a document can be of any type.
     pub(super) fn add_from_phone(
         &mut self,
         kind: MediaKind,
@@ -118,12 +118,12 @@ impl MediaStore {
         self.files.remove(id).is_some()
     }
 
-    /// A key that opens the file until `lifetime` has passed.
+    /// A key for the file that is valid for `lifetime`.
     pub(super) fn link(&mut self, media_id: &str, lifetime: Duration) -> String {
         let now = Instant::now();
         self.links.retain(|_, link| link.ends > now);
         let key = Uuid::new_v4().simple().to_string();
-        self.links.insert(key.clone(), Link { media_id: media_id.to_owned(), ends: now + lifetime });
+        self.links.insert(key.clone(), MediaLink { media_id: media_id.to_owned(), ends: now + lifetime });
         key
     }
 
@@ -133,37 +133,24 @@ impl MediaStore {
     }
 }
 
-/// What a file of this MIME type is shown as, and its largest size in bytes.
+/// How a file of this MIME type is shown, and its largest size in bytes.
 pub(super) fn supported(mime_type: &str) -> Option<(MediaKind, usize)> {
-    // Parameters such as `codecs=opus` don't count.
+    // Parameters such as `codecs=opus` are ignored.
     let essence = mime_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     SUPPORTED.iter().find(|(supported, _, _)| *supported == essence).map(|(_, kind, limit)| (*kind, *limit))
 }
 
-/// Whether a stored file can be shown as `kind`: everything can be a document.
+/// Whether a stored file can be shown as `kind`. Every file can be a document.
 pub(super) fn fits(kind: MediaKind, mime_type: &str) -> bool {
     kind == MediaKind::Document || supported(mime_type).is_some_and(|(fitting, _)| fitting == kind)
 }
 
-/// The supported MIME types in one line, for the answer to one that isn't.
+/// The supported MIME types in one line, for an error.
 pub(super) fn supported_types() -> String {
     SUPPORTED.iter().map(|(mime_type, _, _)| *mime_type).collect::<Vec<_>>().join(", ")
 }
 
-impl MediaKind {
-    /// Its name in requests and webhooks.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Image => "image",
-            Self::Video => "video",
-            Self::Audio => "audio",
-            Self::Document => "document",
-            Self::Sticker => "sticker",
-        }
-    }
-}
-
-/// Sixteen digits, as Meta's have.
+/// Sixteen digits, like Meta's ids.
 fn new_media_id() -> String {
     const SMALLEST: u128 = 1_000_000_000_000_000;
     (SMALLEST + Uuid::new_v4().as_u128() % (9 * SMALLEST)).to_string()
@@ -174,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_taken_up_to_its_limit() {
+    fn a_file_is_accepted_up_to_its_limit() {
         let mut store = MediaStore::default();
         let image = store.add_upload("image/png", vec![1; 5 * MEGABYTE].into()).unwrap();
         assert_eq!(image.id.len(), 16);
@@ -191,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_sends_documents_of_any_type_but_no_film_as_a_picture() {
+    fn a_phone_sends_documents_of_any_type_but_no_video_as_a_picture() {
         let mut store = MediaStore::default();
         assert!(store.add_from_phone(MediaKind::Document, "application/zip", "PK".into()).is_ok());
         assert!(store.add_from_phone(MediaKind::Audio, "audio/ogg; codecs=opus", "OggS".into()).is_ok());

@@ -1,30 +1,31 @@
-//! The WhatsApp simulator: the consumer phones behind one number of the WhatsApp Cloud API.
+//! The WhatsApp simulator: the consumers' phones and one number of the WhatsApp Cloud API.
 //!
-//! It has the two sides of the real one. What a phone sends goes out as a signed webhook, and is posted again until it is
-//! answered 200. What the connector sends comes in over the Graph API and appears on the phone; what becomes of it goes out as
-//! status webhooks. Like the real one it promises no order between webhooks and does not look for doubles: what is sent twice
-//! arrives twice, and a test can see it.
+//! Like the real service it has two sides. A message from a phone is posted as a signed webhook until it is answered
+//! 200. A message from the connector arrives over the Graph API and appears on the phone, and status webhooks report
+//! its delivery. Like the real service it guarantees no order of webhooks and doesn't detect duplicates: a message that
+//! is sent twice arrives twice, and a test can see it.
 
 mod account;
+mod channel;
 mod consumer;
-mod content;
 mod delivery;
 mod graph;
 mod media;
-mod page_phones;
 mod phone;
 mod signature;
+mod simulator;
 mod subscription;
 #[cfg(test)]
 mod tests;
 mod update;
 mod webhooks;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
-use connector::port::{Clock, SystemClock};
+use connector::port::Clock;
+use connector_aws::SystemClock;
 use futures::Stream;
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -33,93 +34,81 @@ use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::BroadcastStream;
 
+use crate::channel::webhook_post;
+pub use crate::channel::{ChannelStartError, SubscribeError, WebhookAnswer};
 use crate::journal::Journal;
 use crate::loopback::LoopbackServer;
-
-pub use self::consumer::ConsumerError;
-pub use self::content::{
-    ButtonMessage, Choice, ContactCard, Header, LinkMessage, ListMessage, ListRow, ListSection, Location, MediaFile,
-    MediaKind, MediaMessage, MessageContent, Reaction, ReplyButton,
+pub use crate::phone::{
+    ButtonMessage, Choice, ContactCard, Direction, Header, LinkMessage, ListMessage, ListRow, ListSection, Location,
+    MediaFile, MediaKind, MediaMessage, MessageContent, MessageState, PhoneChange, PhoneMessage, Reaction, ReplyButton,
 };
-pub use self::delivery::WebhookAnswer;
+
+pub use self::consumer::WhatsAppConsumerError;
 pub use self::graph::Operation;
-pub use self::phone::{Direction, MessageState, PhoneMessage};
-pub use self::subscription::SubscribeError;
 
-pub(crate) use self::signature::sign;
+pub use self::channel::{LINE, WhatsAppChannel};
 
-use self::account::Account;
-use self::graph::{Answer, Fault, GraphError, Outcome};
+use self::account::BusinessAccount;
+use self::graph::{GraphAnswer, GraphError, GraphFault, Outcome};
 use self::update::{DeliveryFailure, Status};
 
-/// Longest text to a phone in Unicode scalar values (Meta, "Text messages").
+/// Its name in errors.
+const NAME: &str = "WhatsApp";
+/// The longest text to a phone in Unicode scalar values (Meta, "Text messages").
 pub const MAX_TEXT_CHARS: usize = 4096;
-/// How long a typing indicator is shown at most (Meta, "Typing indicators").
+/// The longest time for which a typing indicator is shown (Meta, "Typing indicators").
 pub const TYPING_TIME: Duration = Duration::from_secs(25);
 
-/// How one simulated WhatsApp Business account with one number is set up.
+/// The options of a simulated WhatsApp Business account with one number.
 #[derive(Debug, Clone)]
 pub struct WhatsAppOptions {
-    /// Port on 127.0.0.1 for the Graph API; 0 takes a free one.
+    /// The port on 127.0.0.1 for the Graph API; 0 chooses a free port.
     pub port: u16,
-    /// The number's id: the path segment in front of `/messages`, and the id in every webhook.
+    /// The number's id: the path segment before `/messages`, and the id in every webhook.
     pub phone_number_id: String,
     /// The number as webhooks show it: digits without a plus.
     pub display_phone_number: String,
     /// The id of the WhatsApp Business account.
     pub waba_id: String,
-    /// Bearer token that the connector must show.
+    /// The bearer token that the connector must send.
     pub access_token: SecretString,
-    /// Key of the HMAC-SHA256 that signs the webhooks.
+    /// The key of the webhooks' HMAC-SHA256 signature.
     pub app_secret: SecretString,
-    /// What the handshake shows, so that the connector knows that the subscription is its own.
+    /// The token in the handshake, by which the connector recognizes its own subscription.
     pub verify_token: SecretString,
-    /// Wait before the first retry of a webhook; every further wait is twice as long. Meta documents no figure.
+    /// The delay before the first retry of a webhook. Each further delay doubles. Meta documents no figure.
     pub retry_delay: Duration,
-    /// Where the calls are written down.
+    /// The wire log.
     pub journal: Journal,
 }
 
-/// Something changed on a phone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PhoneChange {
-    /// The phone's number.
-    pub phone: String,
-    /// The message that is new or has a new state; `None` when the typing indicator or the profile changed.
-    pub message_id: Option<String>,
-}
-
-/// Why the simulator did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The port is taken or not allowed.
-    #[error("the WhatsApp simulator cannot listen on 127.0.0.1: {0}")]
-    Listen(#[from] std::io::Error),
-    /// The HTTP client for the webhooks could not be made.
-    #[error("the WhatsApp simulator has no HTTP client: {0}")]
-    Client(#[from] reqwest::Error),
-}
-
-/// A running simulator with its phones. Clones share it; it stops when the last clone is dropped.
+/// A running simulator with its phones. Clones share it. It stops when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct WhatsApp {
-    account: Arc<Account>,
-    /// Kept for what ends with it.
+    account: Arc<BusinessAccount>,
+    /// Kept so that the worker ends with the simulator.
     _worker: Arc<JoinSet<()>>,
     server: Arc<LoopbackServer>,
 }
 
 impl WhatsApp {
-    /// Starts the simulator on a loopback port. Webhooks wait until [`WhatsApp::subscribe_webhook`] has taken an address.
+    /// Starts the simulator on a loopback port. Webhooks wait until [`WhatsApp::subscribe_webhook`] has accepted an
+    /// address.
     ///
     /// # Errors
-    /// [`StartError`] when the port cannot be opened or the HTTP client cannot be made.
-    pub async fn start(options: WhatsAppOptions) -> Result<Self, StartError> {
+    /// [`ChannelStartError`] when the port can't be opened or the HTTP client can't be created.
+    pub async fn start(options: WhatsAppOptions) -> Result<Self, ChannelStartError> {
         let port = options.port;
         let (jobs, queued) = mpsc::unbounded_channel();
-        let account = Arc::new(Account::new(options, delivery::client()?, jobs));
-        let server = LoopbackServer::start(port, |stopped| graph::router(Arc::clone(&account), stopped)).await?;
-        // It is new, so nobody can have set it.
+        let account = Arc::new(BusinessAccount::new(
+            options,
+            webhook_post::client(delivery::ANSWER_TIMEOUT).map_err(|error| ChannelStartError::Client(NAME, error))?,
+            jobs,
+        ));
+        let server = LoopbackServer::start(port, |stopped| graph::router(Arc::clone(&account), stopped))
+            .await
+            .map_err(|error| ChannelStartError::Listen(NAME, error))?;
+        // It is new, so nobody has set it.
         let _ = account.base_url.set(server.url());
         let mut worker = JoinSet::new();
         worker.spawn(delivery::work(Arc::clone(&account), queued));
@@ -141,153 +130,149 @@ impl WhatsApp {
         &self.account.options.display_phone_number
     }
 
-    /// The next call of [`Operation::SendMessage`] is answered like this, whatever it holds, and nothing arrives. Several
-    /// calls queue up.
+    /// Answers the next call of [`Operation::SendMessage`] like this, regardless of its content. Nothing arrives.
+    /// Several calls queue up.
     pub fn fail_next(&self, status: StatusCode, headers: HeaderMap, body: impl Into<String>) {
         self.fail_next_at(Operation::SendMessage, status, headers, body);
     }
 
-    /// The next call of this operation is answered like this, whatever it holds, and nothing is done. Several calls queue up.
+    /// Answers the next call of this operation like this, regardless of its content. Nothing is done. Several calls
+    /// queue up.
     pub fn fail_next_at(&self, operation: Operation, status: StatusCode, headers: HeaderMap, body: impl Into<String>) {
-        self.plan(operation, Outcome::Refuse(Answer::raw(status, headers, body)));
+        self.plan(operation, Outcome::Refuse(GraphAnswer::raw(status, headers, body)));
     }
 
-    /// The next message is refused with this code of Meta's, in the body and with the HTTP status that Meta gives it, for
-    /// example 131056 (pair rate limit). Queues up with [`WhatsApp::fail_next`].
+    /// Refuses the next message with this code of Meta's and its HTTP status, for example 131056 (pair rate limit).
+    /// Queues up with [`WhatsApp::fail_next`].
     pub fn refuse_next(&self, code: u32, details: &str) {
         let error = GraphError::new(code, details);
         self.plan(Operation::SendMessage, Outcome::Refuse(error.answer()));
     }
 
-    /// The next valid message is accepted and answered like this all the same: the outcome that a caller cannot tell from a
-    /// loss. Queues up with [`WhatsApp::fail_next`].
+    /// Accepts the next valid message but answers like this, so that the caller can't tell it from a loss. Queues up
+    /// with [`WhatsApp::fail_next`].
     pub fn accept_but_fail_next(&self, status: StatusCode, headers: HeaderMap, body: impl Into<String>) {
-        self.plan(Operation::SendMessage, Outcome::AcceptButAnswer(Answer::raw(status, headers, body)));
+        self.plan(Operation::SendMessage, Outcome::AcceptButAnswer(GraphAnswer::raw(status, headers, body)));
     }
 
-    /// The next valid message is accepted and never answered: the caller's own timeout ends the call. Queues up with
+    /// Accepts the next valid message and never answers, so that the caller's timeout ends the call. Queues up with
     /// [`WhatsApp::fail_next`].
     pub fn accept_but_never_answer_next(&self) {
         self.plan(Operation::SendMessage, Outcome::AcceptInSilence);
     }
 
-    /// The next message that is accepted doesn't reach its phone: a `failed` status with this code and title is all that is
+    /// Makes the delivery of the next accepted message fail: only a `failed` status with this code and title is
     /// reported, for example 131026 "Message undeliverable". Several calls queue up.
     pub fn fail_delivery_next(&self, code: u32, title: &str) {
-        lock(&self.account.delivery_failures).push_back(DeliveryFailure { code, title: title.to_owned() });
+        self.account.delivery_failures.lock().push_back(DeliveryFailure { code, title: title.to_owned() });
     }
 
-    /// Whether messages reach their phone as soon as they are accepted (as at the start), or wait as `sent` for
-    /// [`WhatsApp::phone_receives`] or [`WhatsApp::consumer_reads`]: the phones are switched off.
+    /// Sets whether messages reach their phone when they are accepted (the default). If not, they wait as `sent` for
+    /// [`WhatsApp::phone_receives`] or [`WhatsApp::consumer_reads`], as if the phones were switched off.
     pub fn set_automatic_delivery(&self, delivers: bool) {
-        lock(&self.account.settings).delivers = delivers;
+        self.account.settings.lock().delivers = delivers;
     }
 
-    /// The phone is reachable: what waits for it arrives. Answers how many messages that are.
+    /// Delivers the phone's waiting messages, as if it were online again. Returns their number.
     pub fn phone_receives(&self, phone: &str) -> usize {
         self.account.report_all(phone, |state| (*state == MessageState::Sent).then_some(Status::Delivered))
     }
 
-    /// The consumer opens the chat: every message that has come is read. Answers how many were new. As documented, a message
-    /// that arrives in the open chat is reported as `read` alone.
+    /// Marks every message on the phone as read, as if the consumer opened the chat. Returns the number of new ones. As
+    /// documented, a message that arrives in an open chat is reported as `read` alone.
     pub fn consumer_reads(&self, phone: &str) -> usize {
         self.account.report_all(phone, |state| match state {
             MessageState::Sent => Some(Status::Read { skipped_delivered: true }),
             MessageState::Delivered => Some(Status::Read { skipped_delivered: false }),
-            MessageState::Read | MessageState::Failed(_) => None,
+            MessageState::Accepted | MessageState::Read | MessageState::Failed(_) => None,
         })
     }
 
-    /// 24 hours pass since the consumer's last message: until the next one, messages to the phone are refused with 131047.
+    /// Closes the 24-hour window. Until the consumer's next message, messages to the phone are refused with 131047.
     pub fn close_window(&self, phone: &str) {
         if let Some(phone) = self.account.phonebook().get_mut(phone) {
             phone.last_written = None;
         }
     }
 
-    /// Whether a message outside the 24 hours is accepted and reported as `failed` with 131047 afterwards, or refused with that at once, as
-    /// at the start. Meta does both.
+    /// Sets whether a message outside the 24 hours is accepted and reported as `failed` with 131047 later. By default
+    /// it is refused with 131047. Meta does both.
     pub fn set_window_fails_later(&self, later: bool) {
-        lock(&self.account.settings).window_fails_later = later;
+        self.account.settings.lock().window_fails_later = later;
     }
 
-    /// Only these numbers can be written to from now on, as with a test number; others are refused with 131030. `None` lifts it.
+    /// Allows only these numbers as recipients, as for a test number. Others are refused with 131030. `None` allows
+    /// all.
     pub fn set_allowed_recipients(&self, phones: Option<Vec<String>>) {
-        lock(&self.account.settings).allowed = phones;
+        self.account.settings.lock().allowed = phones;
     }
 
-    /// Signs every webhook with another app secret from its next try on.
+    /// Signs every webhook with another app secret, starting with its next attempt.
     pub fn set_app_secret(&self, secret: SecretString) {
-        lock(&self.account.settings).app_secret = secret;
+        self.account.settings.lock().app_secret = secret;
     }
 
-    /// Takes these access tokens from now on, and no other: two of them while they are rotated.
+    /// Accepts only these access tokens from now on: two of them during a rotation.
     pub fn set_access_tokens(&self, tokens: Vec<SecretString>) {
-        lock(&self.account.settings).access_tokens = tokens;
+        self.account.settings.lock().access_tokens = tokens;
     }
 
-    /// How long a link to a file is good; 5 minutes at the start. Holds for links that are given out from now on.
+    /// Sets the lifetime of new links to files; 5 minutes by default.
     pub fn set_media_url_lifetime(&self, lifetime: Duration) {
-        lock(&self.account.settings).media_url_lifetime = lifetime;
+        self.account.settings.lock().media_url_lifetime = lifetime;
     }
 
-    /// How long the connector may take to answer a webhook before it counts as unanswered; 10 s at the start.
+    /// Sets the timeout for the connector's answer to a webhook; 10 s by default.
     pub fn set_answer_timeout(&self, timeout: Duration) {
-        lock(&self.account.settings).answer_timeout = timeout;
+        self.account.settings.lock().answer_timeout = timeout;
     }
 
-    /// Whether the later webhooks of a phone wait for the retries of its earlier ones. At the start they don't, as Meta promises
-    /// no order: a message whose webhook had to be retried is overtaken.
+    /// Sets whether a phone's later webhooks wait for retries of its earlier ones. By default they don't, because Meta
+    /// promises no order, and a message whose webhook had to be retried is overtaken.
     pub fn set_retries_in_line(&self, in_line: bool) {
-        lock(&self.account.settings).retries_in_line = in_line;
+        self.account.settings.lock().retries_in_line = in_line;
     }
 
-    /// The numbers of all phones that were heard of, oldest first.
+    /// The numbers of all known phones, oldest first.
     pub fn phones(&self) -> Vec<String> {
         self.account.phonebook().numbers()
     }
 
-    /// What the phone shows, oldest first; empty for a phone that nobody knows.
+    /// The transcript of the phone, oldest first; empty for an unknown phone.
     pub fn transcript(&self, phone: &str) -> Vec<PhoneMessage> {
-        self.account.phonebook().get(phone).map_or_else(Vec::new, |phone| phone.messages.clone())
+        self.account.phonebook().transcript(phone).to_vec()
     }
 
-    /// The name that the consumer has given themselves; `None` for a phone that nobody knows.
+    /// The consumer's profile name; `None` for an unknown phone.
     pub fn profile_name(&self, phone: &str) -> Option<String> {
         self.account.phonebook().get(phone).map(|phone| phone.profile.name.clone())
     }
 
-    /// Until when the phone shows that the business is typing, at most; `None` when it doesn't show it.
+    /// Until when, at most, the phone shows that the business is typing; `None` when it doesn't.
     pub fn typing_until(&self, phone: &str) -> Option<Timestamp> {
         let until = self.account.phonebook().get(phone)?.typing_until;
         until.filter(|until| *until > SystemClock.now())
     }
 
-    /// Follows the phones from now on. A follower that falls 1024 changes behind is told so and can read back.
+    /// Follows the phones from now on. A follower that falls 1024 changes behind is notified and can read the
+    /// transcripts.
     pub fn subscribe(&self) -> broadcast::Receiver<PhoneChange> {
         self.account.changes.subscribe()
     }
 
-    /// The same as [`WhatsApp::subscribe`] for those who only want to know that something changed.
+    /// Like [`WhatsApp::subscribe`], without details of the changes.
     pub fn changes(&self) -> impl Stream<Item = ()> + Send + use<> {
         BroadcastStream::new(self.subscribe()).map(|_| ())
     }
 
-    /// Waits until the phone's transcript is as wanted, and answers it. Without a limit: the caller sets the timeout.
+    /// Waits until the phone's transcript is as wanted, and returns it. There is no time limit: the caller sets the
+    /// timeout.
     pub async fn wait_for(&self, phone: &str, wanted: impl Fn(&[PhoneMessage]) -> bool) -> Vec<PhoneMessage> {
-        let mut changes = self.subscribe();
-        loop {
-            let transcript = self.transcript(phone);
-            if wanted(&transcript) {
-                return transcript;
-            }
-            // The sender lives in this handle, so the only error is a lag, after which the transcript is read again anyway.
-            let _ = changes.recv().await;
-        }
+        crate::phone::wait_for(self.subscribe(), || self.transcript(phone), wanted).await
     }
 
-    /// Waits until the phone shows the typing indicator (`true`) or doesn't (`false`). Without a limit: the caller sets the
-    /// timeout.
+    /// Waits until the phone shows the typing indicator (`true`) or doesn't (`false`). There is no time limit: the
+    /// caller sets the timeout.
     pub async fn wait_for_typing(&self, phone: &str, is_typing: bool) {
         let mut changes = self.subscribe();
         while self.typing_until(phone).is_some() != is_typing {
@@ -296,11 +281,6 @@ impl WhatsApp {
     }
 
     fn plan(&self, operation: Operation, outcome: Outcome) {
-        lock(&self.account.faults).push_back(Fault { operation, outcome });
+        self.account.faults.lock().push_back(GraphFault { operation, outcome });
     }
-}
-
-/// A panic under one of these locks would leave a list of messages, which is still a list of messages.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,7 @@ use sha2::Sha256;
 
 /// The header's value: `sha256=` and hex(HMAC-SHA256(app secret, body)) in lower case.
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-pub(crate) fn sign(app_secret: &[u8], body: &[u8]) -> String {
+pub(super) fn sign(app_secret: &[u8], body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(app_secret).expect("a key of any length");
     mac.update(body);
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))

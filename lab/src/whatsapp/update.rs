@@ -1,57 +1,58 @@
-//! What the webhooks carry: the consumers' messages and the statuses of the connector's, as Meta writes them.
+//! The content of webhooks: the consumers' messages and the statuses of the connector's messages, as Meta writes them.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
 use super::WhatsAppOptions;
-use super::phone::{Phone, PhoneMessage};
+use super::phone::{WhatsAppPhone, wa_id};
+use crate::phone::PhoneMessage;
 
-/// One message or one status, as it stands in a webhook.
+/// A message or a status for a webhook.
 #[derive(Debug, Clone)]
 pub(super) struct Update {
     pub(super) phone: String,
     pub(super) message_id: String,
     pub(super) kind: UpdateKind,
-    /// The entry in `contacts`, where there is one.
+    /// The entry in `contacts`, if there is one.
     pub(super) contact: Option<Value>,
     /// The entry in `messages` or `statuses`.
     pub(super) item: Value,
 }
 
-/// Which list of the webhook an update belongs in.
+/// The list of the webhook for an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum UpdateKind {
     Message,
     Status,
 }
 
-/// What happened to a message of the connector.
+/// A status of a message from the connector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Status {
     Sent,
     Delivered,
-    /// `skipped_delivered`: it arrived in the open chat, so that no `delivered` was reported.
+    /// `skipped_delivered`: it arrived in the open chat, so `delivered` was not reported.
     Read {
         skipped_delivered: bool,
     },
     Failed(DeliveryFailure),
 }
 
-/// Why a message doesn't reach the phone, in Meta's numbers.
+/// Why a message doesn't reach the phone, with Meta's codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DeliveryFailure {
     pub(super) code: u32,
     pub(super) title: String,
 }
 
-/// A consumer's message. `fields` holds `type` and what belongs to it; a null is left out.
-pub(super) fn incoming(phone: &Phone, message: &PhoneMessage, fields: Value, display_number: &str) -> Update {
+/// A consumer's message. `fields` contains `type` and the fields of that type. Null values are omitted.
+pub(super) fn incoming(phone: &WhatsAppPhone, message: &PhoneMessage, fields: Value, display_number: &str) -> Update {
     let shows_number = !phone.profile.is_number_hidden;
     let mut item = json!({
         "id": message.id,
         "timestamp": message.at.as_second().to_string(),
-        "from": shows_number.then(|| phone.wa_id()),
+        "from": shows_number.then(|| wa_id(phone)),
         "from_user_id": phone.profile.user_id,
         "context": message.quotes.as_ref().map(|quoted| json!({ "from": display_number, "id": quoted })),
     });
@@ -68,7 +69,7 @@ pub(super) fn incoming(phone: &Phone, message: &PhoneMessage, fields: Value, dis
 }
 
 /// A status of a message from the connector.
-pub(super) fn status(phone: &Phone, message: &PhoneMessage, status: &Status, at: jiff::Timestamp) -> Update {
+pub(super) fn status(phone: &WhatsAppPhone, message: &PhoneMessage, status: &Status, at: jiff::Timestamp) -> Update {
     let user_id = phone.profile.user_id.as_deref();
     let by_user_id = message.addressed_to.is_some() && message.addressed_to.as_deref() == user_id;
     let shows_number = !by_user_id || !phone.profile.is_number_hidden;
@@ -82,15 +83,15 @@ pub(super) fn status(phone: &Phone, message: &PhoneMessage, status: &Status, at:
         Status::Failed(failure) => Some(failure),
         Status::Sent | Status::Delivered | Status::Read { .. } => None,
     };
-    // With `sent`, and with one of `delivered` and `read`.
+    // Meta sends the price with `sent`, and with either `delivered` or `read`.
     let has_price = matches!(status, Status::Sent | Status::Delivered | Status::Read { skipped_delivered: true });
     let item = json!({
         "id": message.id,
         "status": name,
         "timestamp": at.as_second().to_string(),
-        "recipient_id": shows_number.then(|| phone.wa_id()),
+        "recipient_id": shows_number.then(|| wa_id(phone)),
         "recipient_user_id": user_id.filter(|_| by_user_id || failure.is_none()),
-        "biz_opaque_callback_data": message.callback_data,
+        "biz_opaque_callback_data": message.reference,
         "pricing": has_price.then(|| json!({
             "billable": false, "pricing_model": "PMP", "type": "free_customer_service", "category": "service",
         })),
@@ -104,21 +105,21 @@ pub(super) fn status(phone: &Phone, message: &PhoneMessage, status: &Status, at:
         phone: phone.number.clone(),
         message_id: message.id.clone(),
         kind: UpdateKind::Status,
-        // Statuses have had contacts only since there are business-scoped user ids, and failures never.
+        // Statuses have had contacts only since the introduction of business-scoped user ids, and failures never.
         contact: (user_id.is_some() && failure.is_none()).then(|| contact(phone, shows_number)),
         item: without_nulls(item),
     }
 }
 
-fn contact(phone: &Phone, shows_number: bool) -> Value {
+fn contact(phone: &WhatsAppPhone, shows_number: bool) -> Value {
     without_nulls(json!({
         "profile": { "name": phone.profile.name, "username": phone.profile.username },
-        "wa_id": shows_number.then(|| phone.wa_id()),
+        "wa_id": shows_number.then(|| wa_id(phone)),
         "user_id": phone.profile.user_id,
     }))
 }
 
-/// The body of one webhook. Neighbours of the same phone and kind share a change, and all changes one entry.
+/// The body of a webhook. Adjacent updates of the same phone and kind share a change, and all changes share an entry.
 pub(super) fn payload(options: &WhatsAppOptions, updates: &[Update]) -> Value {
     let changes: Vec<Value> = updates
         .chunk_by(|one, next| one.phone == next.phone && one.kind == next.kind)
@@ -143,7 +144,7 @@ pub(super) fn payload(options: &WhatsAppOptions, updates: &[Update]) -> Value {
     json!({ "object": "whatsapp_business_account", "entry": [{ "id": options.waba_id, "changes": changes }] })
 }
 
-/// Meta leaves a field out that has no value.
+/// Meta omits fields without a value.
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -155,7 +156,8 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// The bytes that are signed and posted: Meta writes everything outside ASCII as `\u` with four lower-case digits, and `/` as `\/`.
+/// The bytes that are signed and posted. Meta escapes everything outside ASCII as `\u` with four lower-case digits, and
+/// `/` as `\/`.
 pub(super) fn as_meta_writes(body: &Value) -> Vec<u8> {
     let json = body.to_string();
     let mut written = String::with_capacity(json.len());
@@ -165,7 +167,7 @@ pub(super) fn as_meta_writes(body: &Value) -> Vec<u8> {
             ascii if ascii.is_ascii() => written.push(ascii),
             other => {
                 for unit in other.encode_utf16(&mut [0; 2]) {
-                    // Writing to a string does not fail.
+                    // Writing to a string never fails.
                     let _ = write!(written, "\\u{unit:04x}");
                 }
             }
@@ -179,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_body_is_ascii_and_reads_the_same() {
+    fn the_body_is_ascii_and_decodes_to_the_same_values() {
         let body = json!({ "text": "Grüße 👋 a/b \"quoted\" \\ \n" });
         let written = as_meta_writes(&body);
         assert_eq!(

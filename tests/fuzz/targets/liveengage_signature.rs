@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| connector::testing::fuzz::liveengage_signature(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| connector_testing::fuzz::liveengage_signature(data));

@@ -1,30 +1,30 @@
-//! The differences between what is documented and what the connector says, and those that are allowed.
+//! The differences between the documented JSON and the connector's JSON, and the differences that are allowed.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// How the connector's JSON differs from the documented one at a place.
+/// How the connector's JSON differs from the documented JSON at one position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// The connector says something there, the document nothing.
+    /// Only the connector has a value.
     Added,
-    /// The connector says nothing there.
+    /// Only the document has a value.
     LeftOut,
-    /// The connector says something else.
+    /// The values differ.
     Changed,
-    /// A number in the document is a string with the same digits.
+    /// The document has a number, and the connector has a string with the same digits.
     AsText,
-    /// A list of one in the document is its bare element.
+    /// The document has a list of one element, and the connector has the element alone.
     Unwrapped,
-    /// A type has a prefix in the document.
+    /// The type has a prefix in the document.
     Prefixed,
 }
 
-/// A difference that is allowed, by its place (a JSON pointer), and why.
+/// An allowed difference: its position (a JSON pointer), and the reason.
 pub(super) type Allowance = (Kind, &'static str, &'static str);
 
-/// Every difference, by its place.
+/// Returns every difference by its position.
 pub(super) fn differences(documented: &Value, ours: &Value) -> BTreeMap<(String, Kind), String> {
     let mut found = BTreeMap::new();
     compare("", documented, ours, &mut found);
@@ -81,7 +81,7 @@ fn compare(path: &str, documented: &Value, ours: &Value, found: &mut BTreeMap<(S
     }
 }
 
-/// Whether all differences are allowed, and all allowed ones are there: an allowance that nothing needs would hide a later fault.
+/// Checks that all differences are allowed and that every allowed difference exists. An unused allowance would hide a later error.
 pub(super) fn settle(documented: &Value, ours: &Value, allowed: &[Allowance]) -> Result<(), String> {
     let found = differences(documented, ours);
     let wrong =

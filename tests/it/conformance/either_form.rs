@@ -1,15 +1,15 @@
-//! Where LivePerson's pages contradict each other, both forms are understood.
+//! Checks that the connector understands both forms if LivePerson's pages contradict each other.
 
-use connector::{
-    domain::{http::HttpReply, id::Sequence},
-    liveengage::{
-        LiveEngageError,
-        domain_api::{self, Service},
-        files, messaging,
-        notification::{self, Change, ConversationChange, DialogEvent, EventKind, NotificationType, Structured},
-        signature::{self, Algorithms},
-    },
+use connector_liveengage::{
+    LiveEngageError,
+    domain_api::{self, Service},
+    files,
+    id::Sequence,
+    messaging,
+    notification::{self, Change, ConversationChange, DialogEvent, EventKind, NotificationType, Structured},
+    signature::{self, Algorithms},
 };
+use connector_message::http::HttpReply;
 use http::StatusCode;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -116,9 +116,9 @@ fn a_card_is_content_or_message_and_an_object_or_a_string() {
 fn a_conversation_may_be_named_or_not() {
     let chat_state = json!({"type": "ChatStateEvent", "chatState": "ACTIVE"});
     let named = event(&json!({"conversationId": "c", "dialogId": "d", "event": chat_state}));
-    assert_eq!((named.conversation.as_str(), named.conversation_said), ("c", true));
+    assert_eq!((named.conversation.as_str(), named.has_conversation_id), ("c", true));
     let unnamed = event(&json!({"dialogId": "d", "event": chat_state}));
-    assert_eq!((unnamed.conversation.as_str(), unnamed.conversation_said), ("d", false));
+    assert_eq!((unnamed.conversation.as_str(), unnamed.has_conversation_id), ("d", false));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn the_end_is_told_by_stage_or_by_state_in_two_words() {
 fn numbers_come_as_digits_too() {
     let details = json!({"skillId": 2187, "metaDataLastUpdateTs": "1790000000000", "state": "OPEN"});
     let read = conversation(&details);
-    assert_eq!((read.skill.as_deref(), read.as_of.as_millisecond()), (Some("2187"), 1_790_000_000_000));
+    assert_eq!((read.skill.as_deref(), read.as_of.unwrap().as_millisecond()), (Some("2187"), 1_790_000_000_000));
     let status = json!({"type": "AcceptStatusEvent", "status": "READ", "sequenceList": 6});
     let read = event(&json!({"sequence": "9", "dialogId": "d", "event": status}));
     assert_eq!(read.sequence, Some(Sequence(9)));
@@ -184,7 +184,7 @@ fn a_signature_is_base64_or_hexadecimal() {
 
 const SIGNED: &str = r#"{"kind":"notification","note":"grüße 🛵"}"#;
 
-/// Computed with another implementation of HMAC (Python's).
+/// Computed with a different implementation of HMAC (Python's).
 const SIGNATURES: [&str; 4] = [
     "sha1=XBVxnT70jAmOS0+2AgiBa+gLOl4=",
     "sha1=5c15719d3ef48c098e4b4fb60208816be80b3a5e",

@@ -1,6 +1,6 @@
-//! The app install's manifest: it has every key that the documented ones of connectors have.
+//! Checks that the app install's manifest has every key that LivePerson's manifests of connectors have.
 
-use connector::liveengage::manifest::manifest;
+use connector_liveengage::manifest::manifest;
 use serde_json::Value;
 
 use super::{
@@ -31,7 +31,7 @@ const RETENTION: Allowance =
     (Changed, "/capabilities/webhooks/retry/retention_time", "the longest that LiveEngage offers");
 const LOGO: Allowance = (LeftOut, "/logo_uri", "optional: the connector has no picture");
 
-/// Every manifest, with what the connector's says otherwise. What the connector's says beside it is not looked at.
+/// Every manifest, with the differences of the connector's manifest. Additional keys of the connector's manifest are not checked.
 const MANIFESTS: &[(&str, &[Allowance])] = &[
     (
         "dc-app-install-connector-manifest.json",

@@ -1,12 +1,12 @@
-//! What the connector says and understands, held against payloads: every request, response, notification, manifest and card.
+//! Compares what the connector sends and understands with payloads: every request, response, notification, manifest and card.
 //!
-//! The payloads are JSON files in one folder, with an `INDEX.json` of the form `{"examples": [{"file", "kind", "http"}]}`: `kind` is
-//! what the file is (see [`check`]), `http` the status, method and path that belong to it. The connector's own samples are in
-//! `fixtures`, and are always checked.
+//! The payloads are JSON files in one folder, with an `INDEX.json` of the form `{"examples": [{"file", "kind", "http"}]}`. `kind` says what
+//! the file is (see [`check`]). `http` has the status, method and path of the payload. The connector's own samples are in `fixtures`, and
+//! are always checked.
 //!
-//! Whoever has a folder with the payloads that LivePerson documents, in the same form, names it in the environment variable
-//! `CONNECTOR_CONFORMANCE`. Every file there must be known: in the tables of its kind, with the differences that are allowed, or
-//! in [`NOT_APPLICABLE`] with the reason.
+//! To check a folder with the payloads that LivePerson documents, in the same form, name it in the environment variable
+//! `CONNECTOR_CONFORMANCE`. Every file in it must be in the table of its kind, with the allowed differences, or in [`NOT_APPLICABLE`] with
+//! the reason.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -37,7 +37,7 @@ struct Sample {
     json: Value,
 }
 
-/// What the documentation writes where a value belongs, and a value that can be there.
+/// Placeholders of the documentation, each with a possible value.
 const PLACEHOLDERS: [(&str, &str); 7] = [
     ("{accountid}", "le72419083"),
     ("${accountId}", "le72419083"),
@@ -62,7 +62,7 @@ impl Sample {
     }
 }
 
-/// How one payload was taken.
+/// The result of checking one payload.
 enum Verdict {
     Checked,
     NotApplicable,
@@ -87,12 +87,12 @@ fn check(sample: &Sample) -> Result<Verdict, String> {
     .map_err(|error| format!("{}: {error}", sample.file))
 }
 
-/// A file that no table of its kind names.
+/// A file that is in no table of its kind.
 fn unknown() -> String {
     "is in no table, and not in NOT_APPLICABLE either".to_owned()
 }
 
-/// Checks every file of a folder; what failed, and how many were checked and how many not applicable.
+/// Checks every file of a folder. Returns the failures, and the numbers of checked and of not applicable files.
 fn check_folder(folder: &Path) -> (Vec<String>, usize, usize, BTreeSet<String>) {
     let index: Value = serde_json::from_str(&fs::read_to_string(folder.join(INDEX)).unwrap()).unwrap();
     let (mut failures, mut checked, mut not_applicable) = (Vec::new(), 0, 0);

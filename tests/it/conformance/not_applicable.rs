@@ -1,4 +1,4 @@
-//! Documented payloads that a connector of this kind neither sends nor gets.
+//! Documented payloads that a connector of this kind neither sends nor receives.
 
 const LOGIN: &str = "Login Service: a connector proves itself by its AppJWT and needs no agent's session";
 const WEBSOCKET: &str = "Messaging Window API over a websocket: the Send API and webhooks take its place";

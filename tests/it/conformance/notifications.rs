@@ -1,6 +1,6 @@
-//! Every notification: it is read, and nothing that matters in it is lost.
+//! Checks that every notification is read without losing anything that matters.
 
-use connector::liveengage::notification::{
+use connector_liveengage::notification::{
     self, AcceptStatus, AgentPresence, Audience, Change, ChatState, ClosedBy, ConversationChange, DialogEvent,
     EventKind, NotificationType, Role,
 };
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Sample, structured, unknown};
 
-/// What a state means: the transition that it shows.
+/// The transition that a state shows.
 struct State {
     closed: bool,
     main_open: bool,
@@ -31,7 +31,7 @@ const OPEN: State = State {
 const JOINED: State = State { agent: AgentPresence::Joined, ..OPEN };
 const CLOSED: State = State { closed: true, main_open: false, ..OPEN };
 
-/// Every notification of a conversation's state.
+/// Every notification about a conversation's state.
 const STATES: &[(&str, State)] = &[
     ("app-webhook-closed-by-consumer.json", State { closed_by: Some(ClosedBy::Consumer), ..CLOSED }),
     ("app-webhook-conversation-created.json", OPEN),
@@ -85,7 +85,7 @@ pub(super) fn files() -> Vec<&'static str> {
     STATES.iter().map(|(file, _)| *file).collect()
 }
 
-/// The whole notification: some samples show its body alone, or one change.
+/// Completes a notification. Some samples show only its body, or only one change.
 fn whole(json: &Value) -> Value {
     let named = |changes: &Value| {
         let state = changes.get(0).unwrap_or(changes).get("result").is_some();
@@ -131,7 +131,7 @@ fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
 
-/// Reads one change of `ms.MessagingEventNotification`, and finds in it what the JSON says.
+/// Reads one change of `ms.MessagingEventNotification`, and checks that the result has what the JSON says.
 pub(super) fn check_event(change: &Value) -> Result<(), String> {
     let event = match notification::read(NotificationType::MessagingEvent, change) {
         Ok(Change::Event(event)) => event,
@@ -141,7 +141,7 @@ pub(super) fn check_event(change: &Value) -> Result<(), String> {
     let conversation = text(change, "/conversationId");
     let dialog = text(change, "/dialogId").or(conversation);
     same("conversationId", Some(event.conversation.as_str()), conversation.or(dialog))?;
-    same("a conversationId", event.conversation_said, conversation.is_some())?;
+    same("a conversationId", event.has_conversation_id, conversation.is_some())?;
     same("dialogId", Some(event.dialog.as_str()), dialog)?;
     same("sequence", event.sequence.map(|sequence| sequence.0), change.get("sequence").and_then(Value::as_u64))?;
     let originator = ["/originatorMetadata/id", "/originatorId", "/originatorPId", "/originatorPid"];
@@ -150,7 +150,7 @@ pub(super) fn check_event(change: &Value) -> Result<(), String> {
     let role = match text(change, "/originatorMetadata/role") {
         Some("CONSUMER") => Role::Consumer,
         Some(_) => Role::Brand,
-        None => Role::Unsaid,
+        None => Role::Unknown,
     };
     same("role", event.role, role)?;
     let audience = match text(change, "/messageAudience") {
@@ -200,7 +200,7 @@ fn check_kind(event: &DialogEvent, wire: &Value) -> Result<(), String> {
         EventKind::ChatState(state) => {
             same("type", text(wire, "/type"), Some("ChatStateEvent"))?;
             let said = text(wire, "/chatState");
-            // The one word that is seen and not documented.
+            // LiveEngage sends this one word although it is not documented.
             same("chatState", state.map(ChatState::name), said.filter(|said| *said != "BACKGROUND"))?;
             same("typing", event.kind.is_composing(), said == Some("COMPOSING"))
         }
@@ -246,5 +246,5 @@ fn check_conversation(change: &Value, state: &State) -> Result<(), String> {
     same("consumer", consumer.as_ref().map(|consumer| consumer.as_str()), person)?;
     let times = [&details["metaDataLastUpdateTs"], &change["result"]["lastUpdateTime"], &details["startTs"]];
     let time = times.iter().find_map(|time| time.as_i64().filter(|ms| *ms > 0));
-    same("time", Some(as_of.as_millisecond()), time)
+    same("time", as_of.map(|at| at.as_millisecond()), time)
 }

@@ -1,6 +1,6 @@
-//! What is neither a request nor a response of its own: headers, metadata, signatures.
+//! Payloads that are neither a request nor a response: headers, metadata, signatures.
 
-use connector::liveengage::{
+use connector_liveengage::{
     messaging::{ClientProperties, Feature},
     notification,
     signature::{self, Algorithms, VerifyError},
@@ -44,7 +44,7 @@ pub(super) fn check(sample: &Sample) -> Result<(), String> {
         | "metadata-social-facebook-dm-from-agent.json"
         | "metadata-social-facebook-public-from-consumer.json"
         | "metadata-external-id.json" => check_metadata(json),
-        // What is printed there to show signing is no notification: it is acknowledged and nothing comes of it.
+        // The example of signing is not a notification. The connector acknowledges it and does nothing.
         "dc-webhook-protocol-example-payload.json" => match notification::split(json.to_string().as_bytes()) {
             Ok((None, changes)) if changes.is_empty() => Ok(()),
             other => Err(format!("{other:?} was read")),
@@ -63,7 +63,7 @@ fn check_properties(documented: &Value, allowed: &[Allowance]) -> Result<(), Str
     settle(documented, &ours, allowed)
 }
 
-/// Metadata goes through unchanged, beside the body.
+/// Checks that metadata is passed on unchanged, beside the body.
 fn check_metadata(metadata: &Value) -> Result<(), String> {
     let metadata = if metadata.is_array() { metadata.clone() } else { json!([metadata]) };
     let request = rebuild::with_metadata(&metadata);

@@ -1,16 +1,14 @@
-//! A profile, taken from the body of a documented `SetUserProfile`.
+//! Reads a profile from the body of a documented `SetUserProfile`.
 
-use connector::{
-    domain::message::MessageText,
-    liveengage::messaging::{Contact, CustomerInfo, Gender, Personal, UserProfile},
-};
+use connector_liveengage::messaging::{Contact, CustomerInfo, Gender, Personal, UserProfile};
+use connector_message::MessageText;
 use serde_json::Value;
 
 fn text(value: &Value, key: &str) -> Option<String> {
     value.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
-/// What the connector can say of a body.
+/// Returns the parts of a body that the connector can send.
 pub(super) fn profile(body: &Value) -> UserProfile {
     let private = body.get("privateData").unwrap_or(&Value::Null);
     let attribute = |kind: &str| {

@@ -1,29 +1,24 @@
-//! The connector's request with the inputs of a documented one.
+//! Builds the connector's request from the values of a documented one.
 
-use connector::{
-    domain::{
-        conversation::ConsumerToken,
-        http::HttpCall,
-        id::{AccountId, ConversationId, DialogId, ExtConsumerId, Sequence},
-        message::MessageText,
+use connector_liveengage::{
+    files::{self, FileType, HostedFile, RelativePath},
+    id::{AccountId, ConversationId, DialogId, ExtConsumerId, Sequence},
+    identity::ConsumerToken,
+    idp,
+    messaging::{
+        self, AcceptStatus, Campaign, ChatState, ClientProperties, Close, Credentials, CustomerSatisfaction, DialogRef,
+        Event, Feature, Publication, Routing, SatisfactionRate, SatisfactionStatus, TimeToRespond,
     },
-    liveengage::{
-        files::{self, FileType, HostedFile, RelativePath},
-        idp,
-        messaging::{
-            self, AcceptStatus, Campaign, ChatState, ClientProperties, Close, Credentials, CustomerSatisfaction, Event,
-            Feature, Place, Routing, SatisfactionRate, SatisfactionStatus, TimeToRespond,
-        },
-        sentinel::AppJwt,
-    },
+    sentinel::AppJwt,
 };
+use connector_message::{MessageText, http::HttpCall};
 use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
 
 use super::profiles::profile;
 
-/// What goes with every call.
+/// The values that every call needs.
 struct Caller {
     account: AccountId,
     app_jwt: AppJwt,
@@ -62,7 +57,7 @@ fn json(call: &HttpCall) -> Value {
     serde_json::from_slice(&call.body).unwrap()
 }
 
-/// A string, or a number as its digits.
+/// Returns a string, or the digits of a number.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -71,12 +66,12 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// The path that the connector posts to, and what it says there.
+/// Returns the path and the body of the connector's request.
 pub(super) fn rebuild(documented: &Value) -> Result<(String, Value), String> {
     let call = call(documented)?;
     let path = call.url.path().to_owned();
     let mut body = json(&call);
-    // Over a websocket there is no profile in front of the conversation.
+    // A request over a websocket has no profile before the conversation.
     if documented.is_object() && body.is_array() {
         body = body[1].take();
     }
@@ -89,7 +84,7 @@ fn call(documented: &Value) -> Result<HttpCall, String> {
         let consumer = ExtConsumerId::new(consumer).map_err(|error| error.to_string())?;
         return idp::request(&host(), &caller.account, &caller.app_jwt, &consumer).map_err(|error| error.to_string());
     }
-    let sent = |call: Result<HttpCall, connector::liveengage::LiveEngageError>| call.map_err(|error| error.to_string());
+    let sent = |call: Result<HttpCall, connector_liveengage::LiveEngageError>| call.map_err(|error| error.to_string());
     if let Some([profile_request, conversation, ..]) = documented.as_array().map(Vec::as_slice) {
         return open(&profile_request["body"], &conversation["body"]);
     }
@@ -161,9 +156,15 @@ fn publish(caller: &Caller, documented: &Value) -> Result<HttpCall, String> {
         }
         (kind, content) => return Err(format!("a consumer doesn't publish {kind} {content}")),
     };
-    let place = Place { conversation: &conversation, dialog: &dialog };
-    messaging::publish_request(&host(), caller.credentials(), REQUEST, place, event, documented.get("metadata"))
-        .map_err(|error| error.to_string())
+    let place = DialogRef { conversation: conversation.clone(), dialog: dialog.clone() };
+    messaging::publish_request(
+        &host(),
+        caller.credentials(),
+        REQUEST,
+        &place,
+        Publication { event, metadata: documented.get("metadata") },
+    )
+    .map_err(|error| error.to_string())
 }
 
 fn hosted_file(message: &Value) -> Result<HostedFile, String> {
@@ -211,12 +212,21 @@ fn update(caller: &Caller, body: &Value) -> Result<HttpCall, String> {
     call.map_err(|error| error.to_string())
 }
 
-/// The connector's request with this metadata beside its body.
+/// Returns the connector's request with this metadata beside its body.
 pub(super) fn with_metadata(metadata: &Value) -> Value {
     let caller = Caller::new(ACCOUNT);
     let conversation = ConversationId::new("c1").unwrap();
     let dialog = DialogId::main_of(&conversation);
-    let place = Place { conversation: &conversation, dialog: &dialog };
+    let place = DialogRef { conversation: conversation.clone(), dialog: dialog.clone() };
     let event = Event::Text("chosen");
-    json(&messaging::publish_request(&host(), caller.credentials(), REQUEST, place, event, Some(metadata)).unwrap())
+    json(
+        &messaging::publish_request(
+            &host(),
+            caller.credentials(),
+            REQUEST,
+            &place,
+            Publication { event, metadata: Some(metadata) },
+        )
+        .unwrap(),
+    )
 }

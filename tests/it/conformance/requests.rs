@@ -1,4 +1,4 @@
-//! Every request that the connector builds, against the documented one: equal, apart from request ids and what is allowed here.
+//! Compares every request of the connector with the documented one. They are equal except for request ids and the differences allowed here.
 
 use serde_json::{Value, json};
 
@@ -168,7 +168,7 @@ const REQUESTS: &[(&str, &[Allowance])] = &[
     ("upload-url-request.json", &[]),
 ];
 
-/// What an agent sends: the connector gets its event by webhook.
+/// Requests of agents. The connector receives their events by webhook.
 const AGENTS_EVENTS: &[&str] = &[
     "sdk-publish-private-message.json",
     "sdk-publish-richcontent-quickreplies.json",

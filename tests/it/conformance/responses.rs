@@ -1,16 +1,16 @@
-//! Every response, and what the connector does about it.
+//! Every response, and the connector's reaction to it.
 
 use std::collections::BTreeSet;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use connector::{
-    domain::{http::HttpReply, id::ExtConsumerId, retry::Disposition},
-    liveengage::{
-        LiveEngageError,
-        domain_api::{self, Service},
-        files, idp, messaging, sentinel,
-    },
+use connector_liveengage::{
+    LiveEngageError,
+    domain_api::{self, Service},
+    files,
+    id::ExtConsumerId,
+    idp, messaging, sentinel,
 };
+use connector_message::{Disposition, http::HttpReply};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -32,30 +32,30 @@ enum Call {
 
 use Call::{Conversation, DomainApi, FileUrl, Idp, Send, Sentinel, Upload};
 
-/// What the connector does.
+/// The connector's reaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
-    /// Goes on with what the response gives: hosts, a token, an identity, a conversation, a sequence, a URL.
+    /// Continues with the response's values: hosts, a token, an identity, a conversation, a sequence, a URL.
     Use,
-    /// Uses the conversation that is open, once a webhook names it.
+    /// Uses the open conversation as soon as a webhook names it.
     Adopt,
-    /// Opens a new conversation and says it there.
+    /// Opens a new conversation and sends the message there.
     OpenAnew,
-    /// Asks Sentinel for a new AppJWT and tries once more.
+    /// Requests a new AppJWT from Sentinel and tries once more.
     NewAppJwt,
-    /// Asks IDP for a new ConsumerJWS and tries once more.
+    /// Requests a new ConsumerJWS from IDP and tries once more.
     NewConsumerJws,
-    /// Asks for another temporary URL.
+    /// Requests another temporary URL.
     AnotherUrl,
-    /// Tries again until an operator has mended the account.
+    /// Tries again until an operator has corrected the account's settings.
     Mend,
     /// Tries again later.
     Later,
-    /// Keeps the message for a person.
+    /// Parks the message.
     Park,
 }
 
-/// Every response: what it answers and what follows.
+/// Every response, its call and the reaction.
 const RESPONSES: &[(&str, Call, Action)] = &[
     ("app-send-response.json", Send, Action::Use),
     ("dc-auth-consumer-response.json", Idp, Action::Use),
@@ -107,7 +107,7 @@ const RESPONSES: &[(&str, Call, Action)] = &[
     ("upload-url-response.json", FileUrl, Action::Use),
 ];
 
-/// What a payload of a token says.
+/// Returns the content of a token's payload.
 #[derive(Debug, Clone, Copy)]
 enum Claims {
     AppJwt,
@@ -161,7 +161,7 @@ pub(super) fn check(sample: &Sample) -> Result<(), String> {
     let used = match call {
         DomainApi => domain_api::answer(&reply).map(|directory| services(json, &directory)),
         Sentinel => {
-            // A refusal has none.
+            // A refusal has no such value.
             let claims = json["access_token"].as_str().map(payload).unwrap_or_default();
             sentinel::answer(&reply, issued_at(&claims))
                 .map(|token| same(&json!(token.expires_at.as_second()), claims.get("exp")))
@@ -193,7 +193,7 @@ pub(super) fn check(sample: &Sample) -> Result<(), String> {
     }
 }
 
-/// Every service that the connector asks for is found if it is listed, and missed by name if not.
+/// Checks that the connector finds every service that it needs if the service is listed, and that the error names a missing one.
 fn services(json: &Value, directory: &domain_api::Directory) -> Result<(), String> {
     let listed: BTreeSet<_> = match json.get("baseURIs").and_then(Value::as_array) {
         Some(list) => list.iter().map(|entry| (entry["service"].as_str(), entry["baseURI"].as_str())).collect(),
@@ -214,8 +214,8 @@ fn payload(token: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
 
-/// When a token was issued, which is when it comes: its life is counted by our own clock from then on. Of one that doesn't say, an
-/// hour before its end.
+/// Returns when a token was issued, which is also its arrival, because our own clock counts its lifetime from then on. If the token doesn't
+/// say, returns an hour before its end.
 fn issued_at(claims: &Value) -> Timestamp {
     let second = |name: &str| claims.get(name).and_then(Value::as_i64);
     let at = second("iat").or_else(|| second("exp").map(|end| end - 3600));
@@ -243,7 +243,7 @@ pub(super) fn check_claims(sample: &Sample) -> Result<(), String> {
     }
 }
 
-/// The codes of a table of authentication errors, and what follows from each.
+/// The codes of a table of authentication errors, and the reaction to each.
 pub(super) fn check_error_table(table: &Value) -> Result<(), String> {
     for row in table.as_array().ok_or("no table")? {
         let code = row["errorCode"].as_u64().unwrap_or_default();

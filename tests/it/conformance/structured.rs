@@ -1,21 +1,19 @@
-//! Structured content: read with nothing ignored, and shown as text with nothing left out.
+//! Checks that structured content is read without ignoring anything, and shown as text without leaving anything out.
 
-use connector::{
-    channel::plain_text::{self, Wording},
-    liveengage::structured_content::{self, Ignored},
-};
+use connector_channels::plain_text::{self, Wording};
+use connector_liveengage::structured_content::{self, Ignored};
 use serde_json::{Value, json};
 
 use super::Sample;
 
-/// Samples in which something must be ignored.
+/// Samples of which something must be ignored.
 const IGNORED: &[(&str, Ignored, &str)] = &[(
     "sc-metadata-guide-card.json",
     Ignored { types: 0, members: 0, actions: 0, places: 1, cut: 0 },
     "a way to a place that is not on earth",
 )];
 
-/// A whole card: some samples show a click or an action alone.
+/// Completes a card. Some samples show only a click or an action.
 fn card(json: &Value) -> Value {
     let actions = ["publishText", "link", "navigate"];
     if json.get("type").is_none() {
@@ -32,7 +30,7 @@ pub(super) fn check(sample: &Sample) -> Result<(), String> {
     shown(&card(&sample.json), None, wanted.unwrap_or_default())
 }
 
-/// Whether all that a person is to see is shown: of content, of quick replies, or of both.
+/// Checks that the text shows everything that a consumer must see, of content, of quick replies, or of both.
 pub(super) fn check_shown(content: &Value, quick_replies: Option<&Value>) -> Result<(), String> {
     shown(content, quick_replies, Ignored::default())
 }
@@ -51,7 +49,7 @@ fn shown(content: &Value, quick_replies: Option<&Value>, wanted: Ignored) -> Res
         collect(value, &mut seen, &mut published);
     }
     for text in &seen {
-        // What stands around an entity: how it is decoded is the text floor's own matter.
+        // Compare only the words around an entity. The tests of the plain text check how an entity is decoded.
         for part in text.split('&').flat_map(|part| part.split(';')).filter(|part| !part.starts_with('#')) {
             if !floor.text.contains(part.trim()) {
                 return Err(format!("`{part}` is not shown in `{}`", floor.text));
@@ -69,7 +67,7 @@ fn shown(content: &Value, quick_replies: Option<&Value>, wanted: Ignored) -> Res
     Ok(())
 }
 
-/// What a person sees, and what a click publishes with which metadata.
+/// Returns the texts that a consumer sees, and what a click publishes with which metadata.
 fn collect<'a>(value: &'a Value, seen: &mut Vec<&'a str>, published: &mut Vec<(&'a str, Option<&'a Value>)>) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| collect(value, seen, published)),

@@ -1,8 +1,10 @@
-//! What people send, and what agents and bots send.
+//! Content that consumers, agents and bots send.
 
 use connector_lab::{
     LabOptions,
+    action::UploadedFile,
     liveengage::{AcceptStatus, NewFile},
+    phone::Location,
     whatsapp::{MediaFile, MediaKind, MessageContent},
 };
 use serde_json::{Value, json};
@@ -36,7 +38,9 @@ async fn a_file_that_liveengage_cant_take_is_named_at_the_desk_and_its_sender_is
     let lab = lab().await;
     let mut large = PNG.to_vec();
     large.resize(3_000_001, 0);
-    lab.whatsapp().consumer_sends_document(PHONE, PDF, "application/pdf", "bill.pdf", Some("the bill")).unwrap();
+    lab.whatsapp()
+        .consumer_sends_document(PHONE, UploadedFile::new("bill.pdf", "application/pdf", PDF, Some("the bill")))
+        .unwrap();
     lab.whatsapp().consumer_sends_image(PHONE, large, "image/png", None).unwrap();
     let all = desk(&lab, "the placeholders", |all| {
         all.first().is_some_and(|conversation| conversation.transcript.len() == 3)
@@ -57,7 +61,7 @@ async fn a_file_that_liveengage_cant_take_is_named_at_the_desk_and_its_sender_is
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_shares_documents_gets_them() {
     let lab = WatchedLab::start(LabOptions { documents: true, ..LabOptions::default() }).await;
-    lab.whatsapp().consumer_sends_document(PHONE, PDF, "application/pdf", "bill.pdf", None).unwrap();
+    lab.whatsapp().consumer_sends_document(PHONE, UploadedFile::new("bill.pdf", "application/pdf", PDF, None)).unwrap();
     let shown = line(&lab, "the document", |line| line.file.is_some()).await;
     let file = shown.file.unwrap();
     assert_eq!(lab.liveengage().stored_file(&file.relative_path).unwrap().bytes, PDF);
@@ -71,7 +75,9 @@ async fn an_account_that_shares_documents_gets_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn places_contacts_and_whatever_cant_be_shown_are_words_at_the_desk() {
     let lab = lab().await;
-    lab.whatsapp().consumer_sends_location(PHONE, 50.9413, 6.9583, Some("Kölner Dom"), None).unwrap();
+    let cathedral =
+        Location { latitude: 50.9413, longitude: 6.9583, name: Some("Kölner Dom".to_owned()), address: None };
+    lab.whatsapp().consumer_sends_location(PHONE, cathedral).unwrap();
     lab.whatsapp().consumer_sends_contact(PHONE, "Ben Beispiel", "+4915155099").unwrap();
     lab.whatsapp().consumer_sends_unsupported(PHONE, "poll_creation").unwrap();
     let all = desk(&lab, "all three", |all| all.first().is_some_and(|one| one.transcript.len() == 3)).await;

@@ -1,4 +1,4 @@
-//! Ticks and typing, both ways.
+//! Delivered and read marks and typing, in both directions.
 
 use connector_lab::{
     liveengage::{AcceptStatus, ChatState},
@@ -40,7 +40,7 @@ async fn reports_that_come_late_or_twice_change_nothing() {
     lab.liveengage().say(&id, "one").unwrap();
     received_on_whatsapp(&lab, PHONE, 1).await;
     lab.whatsapp().consumer_reads(PHONE);
-    // Read before delivered, as WhatsApp's webhooks may come.
+    // The read report comes before the delivered report, as can happen with WhatsApp's webhooks.
     lab.whatsapp().post_reversed();
     desk(&lab, "it is read", |all| {
         all[0].transcript.iter().any(|line| line.text == "one" && line.statuses.contains(&AcceptStatus::Read))
@@ -90,7 +90,7 @@ async fn the_agent_sees_typing_and_it_never_stays_on() {
         all[0].consumer_chat_states.iter().map(|state| state.chat_state).collect::<Vec<_>>()
     };
     assert_eq!(states(&lab.liveengage().conversations()), [ChatState::Composing, ChatState::Active]);
-    // The phone is put away in mid-sentence: the next five seconds' slot, and nothing comes after it.
+    // The consumer puts the phone away in mid-sentence. The typing is in the next five-second slot, and no event follows it.
     soon("the next typing is told", async {
         while states(&lab.liveengage().conversations()).len() == 2 {
             lab.gateway().consumer_types(PHONE, true).unwrap();

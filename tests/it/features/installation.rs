@@ -1,4 +1,4 @@
-//! The app install: what the manifest asks for, and what LiveEngage makes of it when an endpoint fails.
+//! The app install: the manifest, and LiveEngage's behavior when an endpoint fails.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,18 +8,18 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use connector::liveengage::manifest::manifest;
 use connector_lab::{
     ACCOUNT, LabOptions, headless,
     liveengage::{Forms, InstallState, WebhookEvent, WebhookSettings},
 };
+use connector_liveengage::manifest::manifest;
 use serde_json::Value;
 use url::Url;
 
 use crate::silence::WatchedLab;
 use crate::steps::{PHONE, desk, lab, opened, received, settled, soon};
 
-/// The webhooks as an administrator enters them from the manifest, but for the scheme: the lab has no certificate.
+/// The webhooks as an administrator enters them from the manifest. Only the scheme differs, because the lab has no certificate.
 fn from_manifest(webhook: &str) -> WebhookSettings {
     let https: Url = webhook.replace("http://", "https://").parse().unwrap();
     let manifest = manifest(&https, "SMS connector", "").unwrap();
@@ -73,7 +73,7 @@ async fn what_liveengage_held_back_while_an_endpoint_failed_arrives_in_order_and
         }
     })
     .await;
-    // Healthy endpoints get nothing either.
+    // Healthy endpoints receive nothing, either.
     lab.liveengage().say(&first, "behind").unwrap();
     broken.endpoints.insert(WebhookEvent::RichContent, webhook);
     lab.liveengage().set_webhooks(ACCOUNT, broken);

@@ -1,4 +1,4 @@
-//! Who writes, and what the line says about it.
+//! What agents see of a consumer and of the line.
 
 use connector_lab::liveengage::Service;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What a person is asked after a conversation.
+//! Surveys after a conversation.
 
 use connector_lab::{
     LabOptions,

@@ -1,6 +1,6 @@
-//! The function `inbound`.
+//! Tests of the function `inbound`.
 
-use connector::lambda::http::LARGEST_BODY;
+use connector_aws::lambda::http::LARGEST_BODY;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 

@@ -1,11 +1,11 @@
-//! Bodies and headers that are too large, too deep or broken: refused, taken or kept, and never a 500 that comes again for ever.
+//! Bodies and headers that are too large, too deep or broken. They are refused, accepted or parked, but never answered 500 again and again.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use connector::{
-    app::{bundle::parts, task::LARGEST_TASK},
-    lambda::http::LARGEST_BODY,
     port::QueueMessage,
+    queue_message::{LARGEST_BODY as LARGEST_QUEUE_BODY, parts},
 };
+use connector_aws::lambda::http::LARGEST_BODY;
 use serde_json::{Value, json};
 
 use super::{Deployment, empty};
@@ -27,7 +27,7 @@ fn sms(body: &[u8]) -> Value {
     events::inbound_with(body, WEBHOOK_SECRET, events::now())
 }
 
-/// As deep as a body can be: a reader that calls itself for each level would crash the process.
+/// JSON of the greatest possible depth. A recursive reader would crash the process.
 fn deep() -> Vec<Vec<u8>> {
     let depth = 2_000_000;
     vec![
@@ -58,11 +58,11 @@ async fn of_an_unreadable_notification_that_fits_into_no_queue_the_beginning_is_
     assert_eq!(connector.call_webhook(&event).await, empty(200));
     assert_eq!(connector.call_webhook(&event).await, empty(200));
     let sent = connector.queue.sent();
-    assert!(sent[0].body.len() <= LARGEST_TASK, "{} bytes", sent[0].body.len());
+    assert!(sent[0].body.len() <= LARGEST_QUEUE_BODY, "{} bytes", sent[0].body.len());
     assert_eq!(sent[0].deduplication, sent[1].deduplication);
     let kept = STANDARD.decode(connector.tasks()[0]["body"].as_str().unwrap()).unwrap();
     assert!(kept.len() >= 100 * 1024 && body.starts_with(&kept), "{} bytes", kept.len());
-    // Two that only differ where nothing is kept are two.
+    // Two bodies that differ only in the part that is cut off are two messages.
     let mut other = body;
     *other.last_mut().unwrap() = b'.';
     assert_eq!(connector.call_webhook(&events::webhook_with(&other, CLIENT_SECRET)).await, empty(200));
@@ -78,7 +78,7 @@ async fn thousands_of_changes_are_all_queued_and_in_order() {
     assert_eq!(numbers, (0..5000).collect::<Vec<_>>());
 }
 
-/// Each queue message of a group is a call of its own, one after the other: LiveEngage waits for ten seconds.
+/// Each queue message of a group is a separate call, one after the other, and LiveEngage waits only ten seconds.
 #[tokio::test]
 async fn six_hundred_changes_of_one_conversation_are_a_hundred_queue_messages_in_order() {
     let connector = Deployment::new().await;
@@ -99,7 +99,7 @@ async fn six_hundred_changes_of_one_conversation_are_a_hundred_queue_messages_in
 #[tokio::test]
 async fn a_change_that_fits_into_no_queue_is_replaced_by_one_that_the_agent_is_told_of() {
     let connector = Deployment::new().await;
-    let large = "x".repeat(LARGEST_TASK);
+    let large = "x".repeat(LARGEST_QUEUE_BODY);
     let changes =
         [change(1, CONVERSATION, "before"), change(2, CONVERSATION, &large), change(3, CONVERSATION, "after")];
     assert_eq!(connector.call_webhook(&notification(&changes)).await, empty(200));
@@ -112,11 +112,11 @@ async fn a_change_that_fits_into_no_queue_is_replaced_by_one_that_the_agent_is_t
     let event = &tasks[1]["change"]["event"];
     assert_eq!(event, &json!({"type": "ContentEvent", "contentType": "content of more than 256 KB"}));
     let sent = connector.queue.sent();
-    assert!(sent.iter().all(|message| message.body.len() <= LARGEST_TASK));
+    assert!(sent.iter().all(|message| message.body.len() <= LARGEST_QUEUE_BODY));
     assert_eq!(sent[0].group, sent[1].group);
     assert_ne!(sent[1].deduplication, sent[2].deduplication);
 
-    // What can't be made smaller is kept like something unreadable.
+    // If a message can't be made smaller, it is parked like an unreadable one.
     let mut everywhere = change(4, CONVERSATION, "small");
     everywhere["originatorClientProperties"] = json!(large);
     let many: Vec<u64> = (0..100_000).collect();
@@ -127,7 +127,7 @@ async fn a_change_that_fits_into_no_queue_is_replaced_by_one_that_the_agent_is_t
     let sent = connector.queue.sent();
     assert_eq!(sent.len(), 5);
     for message in &sent[3..] {
-        assert!(message.body.len() <= LARGEST_TASK && message.body.contains("unreadable_notification_v1"));
+        assert!(message.body.len() <= LARGEST_QUEUE_BODY && message.body.contains("unreadable_notification_v1"));
     }
 }
 
@@ -135,7 +135,7 @@ async fn a_change_that_fits_into_no_queue_is_replaced_by_one_that_the_agent_is_t
 async fn a_text_that_fits_into_no_queue_is_replaced_by_a_placeholder() {
     let connector = Deployment::new().await;
     let text = |length: usize| json!({"id": "mo-1", "from": ANNA, "text": "\u{1}".repeat(length)}).to_string();
-    // In JSON a control character is six characters.
+    // A control character takes six characters in JSON.
     assert_eq!(connector.call_inbound(&sms(text(40_000).as_bytes())).await, empty(200));
     assert_eq!(connector.call_inbound(&sms(text(50_000).as_bytes())).await, empty(200));
     let sent = connector.queue.sent();
@@ -169,7 +169,7 @@ async fn absurd_and_doubled_headers_are_refused() {
             assert_eq!(connector.call_webhook(&event).await, empty(401), "{header}");
         }
     }
-    // API Gateway joins a header that comes twice, whether the two are the same or not.
+    // API Gateway joins the values of a doubled header, whether they are equal or not.
     for header in
         ["x-sinch-webhook-signature", "x-sinch-webhook-signature-nonce", "x-sinch-webhook-signature-timestamp"]
     {
@@ -186,7 +186,7 @@ async fn absurd_and_doubled_headers_are_refused() {
         event["headers"][header] = json!(format!("{value},{value}"));
         assert_eq!(connector.call_webhook(&event).await, empty(401), "{header}");
     }
-    // A hundred other headers of 10 KB hurt nobody.
+    // A hundred other headers of 10 KB have no effect.
     let mut many = text.clone();
     for n in 0..100 {
         many["headers"][format!("x-filling-{n}")] = json!("x".repeat(10_000));

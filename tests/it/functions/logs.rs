@@ -1,7 +1,8 @@
-//! No phone number, text or secret reaches a log: everything the functions do, good and bad, with all logs at TRACE, and a search
-//! for planted values.
+//! Checks that no phone number, text or secret is in a log. Runs everything that the functions do, with success and with failures, with all
+//! logs at TRACE, and searches for planted values.
 
-use connector::{domain::http::HttpFailure, testing::MemoryQueue};
+use connector_message::http::HttpFailure;
+use connector_testing::MemoryQueue;
 use jiff::SignedDuration;
 use lambda_runtime::LambdaEvent;
 use secrecy::ExposeSecret;
@@ -15,7 +16,7 @@ use crate::{
     silence::capture,
 };
 
-/// A word that stands in every text, header and path of a stranger.
+/// A word that is in every text, header and path of a stranger.
 const CANARY: &str = "c4nary";
 
 fn assert_silent(logs: &str, also_expected: &[&str]) {
@@ -83,14 +84,14 @@ async fn the_webhook_function_logs_no_content() {
     assert_silent(
         &captured.text(),
         &[
-            "LiveEngage webhook accepted",
-            "LiveEngage webhook refused",
+            "webhook.accepted",
+            "webhook.refused",
             "signature wrong",
             "unknown account or client id",
-            "LiveEngage webhook unreadable",
-            "LiveEngage webhook not queued",
+            "webhook.unreadable",
+            "webhook.not_queued",
             "too large",
-            "a secret can't be read again",
+            "secret.reload_failed",
         ],
     );
 }
@@ -121,9 +122,9 @@ async fn the_inbound_function_logs_no_content() {
     assert_silent(
         &captured.text(),
         &[
-            "channel request accepted",
-            "channel request unreadable",
-            "channel request not queued",
+            "channel_request.accepted",
+            "channel_request.unreadable",
+            "channel_request.not_queued",
             "unknown line",
             "unsigned",
             "stale",
@@ -132,7 +133,7 @@ async fn the_inbound_function_logs_no_content() {
     );
 }
 
-/// Bodies as LivePerson and gateways send them with errors: with ids, numbers and texts in them.
+/// Error bodies as LivePerson and gateways send them, with ids, numbers and texts.
 fn talkative_error() -> Value {
     json!({
         "code": format!("call {ANNA}"), "internalErrorCode": CANARY,
@@ -162,7 +163,7 @@ async fn the_workers_log_no_content_whatever_the_other_side_answers() {
             })
             .await;
             let schedule = LambdaEvent::new(events::event("token-refresh-schedule.json"), connector.context());
-            // Ok or not: what counts is what is written about it.
+            // The result does not matter. The test checks only what is logged.
             let _ = connector.token_refresh().handle(schedule).await;
             connector.run(&connector.to_liveengage(), &events::event("to-liveengage-batch.json")).await;
             know_anna(&connector.store).await;
@@ -173,14 +174,21 @@ async fn the_workers_log_no_content_whatever_the_other_side_answers() {
             }
             connector.run(&connector.to_channel(), &batch).await;
             connector.run(&connector.to_liveengage(), &batch).await;
-            // After half a day everything that could not be delivered is parked, which is logged too.
+            // After half a day, everything that could not be delivered is parked. This is logged, too.
             connector.clock.advance(SignedDuration::from_hours(13));
             connector.run(&connector.to_liveengage(), &events::event("to-liveengage-batch.json")).await;
         }
     }
     assert_silent(
         &captured.text(),
-        &["delivered", "not delivered yet", "PARKED", "conversation opened", "AppJWT renewed", "can't be renewed"],
+        &[
+            "message.delivered",
+            "message.retry_scheduled",
+            "message.parked",
+            "conversation.opened",
+            "app_jwt.renewed",
+            "app_jwt.renewal_failed",
+        ],
     );
 }
 
@@ -201,6 +209,6 @@ async fn debug_of_what_holds_content_shows_none() {
         connector.accounts,
         connector.webhook()
     );
-    // A line's own number is printed on shop windows: it is no secret.
+    // A line's own number is public, so it is no secret.
     assert_silent(&shown.replace(events::NUMBER, ""), &["QueueMessage", "HttpCall", "72419083"]);
 }

@@ -1,4 +1,4 @@
-//! The functions, called with what API Gateway, SQS and the scheduler send, over ports in memory.
+//! Calls the functions with the events of API Gateway, SQS and the scheduler, over in-memory ports.
 
 mod inbound;
 mod limits;
@@ -18,18 +18,18 @@ use connector::{
         liveengage_client::LiveEngage,
         registry::{Accounts, Lines, Registry},
         to_channel::DeliverToChannel,
-        to_liveengage::{DeliverToLiveEngage, WorkerPorts},
+        to_liveengage::DeliverToLiveEngage,
         token_refresh::RefreshTokens,
         webhook::AcceptWebhook,
+        worker::WorkerPorts,
     },
-    domain::{
-        http::{HttpCall, HttpFailure, HttpReply},
-        id::{AccountId, LineId},
-    },
-    lambda::{InboundFunction, QueueFunction, TokenRefreshFunction, WebhookFunction},
+    domain::id::LineId,
     port::{Postpone, QueueError},
-    testing::{ManualClock, MemoryQueue, MemorySecrets, MemoryStore, ScriptedHttp},
 };
+use connector_aws::lambda::{InboundFunction, QueueFunction, TokenRefreshFunction, WebhookFunction};
+use connector_liveengage::id::AccountId;
+use connector_message::http::{HttpCall, HttpFailure, HttpReply};
+use connector_testing::{ManualClock, MemoryQueue, MemorySecrets, MemoryStore, ScriptedHttp};
 use http::StatusCode;
 use jiff::SignedDuration;
 use lambda_runtime::{Context, LambdaEvent};
@@ -43,7 +43,7 @@ use crate::{
 const ACCOUNT_SECRET: &str = "connector/account/72419083";
 const LINE_SECRET: &str = "connector/line/sms-main";
 
-/// What `Postpone` was told.
+/// The calls to `Postpone`.
 #[derive(Default)]
 struct Postponed(Mutex<Vec<(String, i64)>>);
 
@@ -55,7 +55,7 @@ impl Postpone for Postponed {
     }
 }
 
-/// The connector in one process, at the time of the fixtures.
+/// The connector in one process, at the time of the recorded events.
 struct Deployment {
     secrets: Arc<MemorySecrets>,
     clock: Arc<ManualClock>,
@@ -68,7 +68,7 @@ struct Deployment {
     _searched: Searched,
 }
 
-/// Plants all that went through the ports when it is dropped, and so before its watch searches the log.
+/// When this is dropped, it plants everything that went through the ports. Its watch searches the log after that.
 struct Searched {
     queue: Arc<MemoryQueue>,
     http: Arc<ScriptedHttp>,
@@ -86,13 +86,13 @@ impl Drop for Searched {
 }
 
 impl Deployment {
-    /// With a LiveEngage and a gateway that take everything.
+    /// Creates a deployment whose LiveEngage and gateway accept everything.
     async fn new() -> Self {
         Self::answering(|call| Ok(accept(call))).await
     }
 
     async fn answering(answer: impl Fn(&HttpCall) -> Result<HttpReply, HttpFailure> + Send + Sync + 'static) -> Self {
-        // Before everything else: the first log line may be the first one too many.
+        // Start the watch first, because the first log line may already contain a planted value.
         let watch = events::watch();
         let secrets = Arc::new(MemorySecrets::default());
         let (queue, http) = (Arc::<MemoryQueue>::default(), Arc::new(ScriptedHttp::new(answer)));
@@ -151,7 +151,7 @@ impl Deployment {
         }
     }
 
-    fn queue_function<W: connector::lambda::batch::Worker + 'static>(&self, worker: W) -> QueueFunction {
+    fn queue_function<W: connector_aws::lambda::batch::Worker + 'static>(&self, worker: W) -> QueueFunction {
         QueueFunction::new(
             Arc::new(worker),
             Arc::<Postponed>::clone(&self.postponed),
@@ -174,7 +174,7 @@ impl Deployment {
         )
     }
 
-    /// The status of an HTTP event, and its body.
+    /// Returns the status and the body of an HTTP event's answer.
     async fn call_webhook(&self, event: &Value) -> (u16, String) {
         answer(self.webhook().handle(request(event)).await.unwrap())
     }
@@ -183,7 +183,7 @@ impl Deployment {
         answer(self.inbound().handle(request(event)).await.unwrap())
     }
 
-    /// The ids of a batch's messages that must come again.
+    /// Returns the ids of a batch's messages that must come again.
     async fn run(&self, function: &QueueFunction, event: &Value) -> Vec<String> {
         let response = function
             .handle(LambdaEvent::new(serde_json::from_value(event.clone()).unwrap(), self.context()))
@@ -192,7 +192,7 @@ impl Deployment {
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
-    /// An invocation that may take the minute of a worker.
+    /// Returns an invocation with the 60 s of a worker.
     fn context(&self) -> Context {
         use connector::port::Clock;
         let mut context = Context::default();
@@ -209,20 +209,20 @@ impl Deployment {
         self.http.calls().iter().map(|call| call.name).collect()
     }
 
-    /// The JSON bodies of the calls of this name.
+    /// Returns the JSON bodies of the calls of this name.
     fn bodies(&self, name: &str) -> Vec<Value> {
         let calls = self.http.calls();
         calls.iter().filter(|call| call.name == name).map(|call| serde_json::from_slice(&call.body).unwrap()).collect()
     }
 
-    /// The tasks in the queue.
+    /// Returns the tasks in the queue.
     fn tasks(&self) -> Vec<Value> {
         self.queue.sent().iter().map(|message| serde_json::from_str(&message.body).unwrap()).collect()
     }
 }
 
 fn request(event: &Value) -> lambda_http::Request {
-    connector::lambda::gateway_event::request(&event.to_string()).unwrap()
+    connector_aws::lambda::gateway_event::request(&event.to_string()).unwrap()
 }
 
 fn answer(response: lambda_http::Response<lambda_http::Body>) -> (u16, String) {
@@ -230,7 +230,7 @@ fn answer(response: lambda_http::Response<lambda_http::Body>) -> (u16, String) {
     (status, String::from_utf8(response.into_body().as_ref().to_vec()).unwrap())
 }
 
-/// An answer without a body: a refusal tells nothing.
+/// An answer without a body. A refusal reveals nothing.
 fn empty(status: u16) -> (u16, String) {
     (status, String::new())
 }
@@ -239,7 +239,7 @@ fn reply(status: u16, body: &Value) -> HttpReply {
     HttpReply { status: StatusCode::from_u16(status).unwrap(), retry_after: None, body: body.to_string().into() }
 }
 
-/// LiveEngage and the gateway on a good day. Every consumer is Anna to LivePerson unless the request says otherwise.
+/// Answers like LiveEngage and the gateway without failures. Every consumer has Anna's id unless the request says otherwise.
 fn accept(call: &HttpCall) -> HttpReply {
     let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
     match call.name {
@@ -258,7 +258,7 @@ fn accept(call: &HttpCall) -> HttpReply {
             reply(201, &json!({"token": format!("e30.{claims}.c2ln")}))
         }
         "LiveEngage CONVERSATION" => {
-            // One conversation per consumer: its id follows from the token.
+            // Each consumer has one conversation. Its id follows from the token.
             let token = call.headers["x-lp-on-behalf"].to_str().unwrap();
             let id = format!("conversation-of-{}", &token[token.len() - 12..token.len() - 6]);
             reply(200, &json!([{"code": "OK", "body": {}}, {"code": "OK", "body": {"conversationId": id}}]))
@@ -269,14 +269,13 @@ fn accept(call: &HttpCall) -> HttpReply {
     }
 }
 
-/// Notes Anna as the workers would have, before any conversation.
+/// Stores Anna as the workers do before any conversation.
 async fn know_anna(store: &MemoryStore) {
-    use connector::{
-        domain::{
-            conversation::{Consumer, ConsumerToken, Identity},
-            id::{ChannelUserId, ExtConsumerId, LpConsumerId},
-        },
-        port::Consumers,
+    use connector::{domain::conversation::Consumer, port::Consumers};
+    use connector_channels::id::ChannelUserId;
+    use connector_liveengage::{
+        id::{ExtConsumerId, LpConsumerId},
+        identity::{ConsumerToken, Identity},
     };
     let mut consumer = Consumer::new(
         LineId::new(LINE).unwrap(),

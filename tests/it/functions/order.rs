@@ -1,12 +1,11 @@
 //! Notifications that overtake each other.
 
 use connector::{
-    domain::{
-        delivery::ConsumerRef,
-        id::{AccountId, ChannelUserId, ConversationId, LineId},
-    },
+    domain::{delivery::ConsumerRef, id::LineId},
     port::Consumers,
 };
+use connector_channels::id::ChannelUserId;
+use connector_liveengage::id::{AccountId, ConversationId};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -23,7 +22,7 @@ async fn talking(connector: &Deployment) {
     connector.store.claim_conversation(&account, &conversation, &anna).await.unwrap();
 }
 
-/// A webhook call with one agent's text, that LiveEngage took this long ago.
+/// Calls the webhook with one agent's text that LiveEngage accepted this long ago.
 fn call(sequence: u64, text: &str, age: SignedDuration) -> Value {
     let change = json!({
         "sequence": sequence, "originatorMetadata": {"id": "a", "role": "ASSIGNED_AGENT"}, "conversationId": CONVERSATION,
@@ -34,7 +33,7 @@ fn call(sequence: u64, text: &str, age: SignedDuration) -> Value {
     events::webhook_with(body.to_string().as_bytes(), CLIENT_SECRET)
 }
 
-/// What is in the queue, as one batch of its group.
+/// Returns the messages in the queue as one batch of their group.
 fn batch(connector: &Deployment) -> Value {
     let records: Vec<_> = (1..)
         .zip(connector.queue.sent())

@@ -1,4 +1,4 @@
-//! A request that somebody captured, and sends again later: it is rightly signed.
+//! Captured requests that are sent again later. Their signatures are valid.
 
 use connector::{
     app::replay::OLDEST,
@@ -14,7 +14,7 @@ use crate::events::{self, CLIENT_SECRET, CONVERSATION};
 const SEND: &str = "LiveEngage SEND";
 const SMS: &str = "SMS gateway send";
 
-/// What SQS makes of queued messages.
+/// Builds SQS's event from queued messages.
 fn batch(messages: &[QueueMessage]) -> Value {
     let record = |(number, message): (usize, &QueueMessage)| {
         json!({
@@ -27,7 +27,7 @@ fn batch(messages: &[QueueMessage]) -> Value {
     json!({"Records": messages.iter().enumerate().map(record).collect::<Vec<_>>()})
 }
 
-/// Lets a worker have everything that was ever queued: SQS itself would know a repetition for five minutes only.
+/// Gives a worker everything that was ever queued. SQS itself recognizes a repetition for five minutes only.
 async fn deliver(connector: &Deployment) {
     let sent = connector.queue.sent();
     let to_liveengage = sent.iter().filter(|message| message.body.contains("channel_event_v1")).cloned();
@@ -40,7 +40,7 @@ async fn deliver(connector: &Deployment) {
         if again.is_empty() {
             return;
         }
-        // A late message may wait for one before it.
+        // A late message may wait for an earlier one.
         connector.clock.advance(SignedDuration::from_secs(5));
     }
     panic!("something comes again and again");
@@ -62,7 +62,7 @@ async fn a_captured_sms_arrives_once_and_is_refused_after_five_minutes() {
     }
 }
 
-/// Anna's conversation is open, so that an agent's text in it goes to her.
+/// Opens Anna's conversation, so that an agent's text in it is delivered to her.
 async fn in_conversation() -> Deployment {
     let connector = Deployment::new().await;
     know_anna(&connector.store).await;
@@ -77,7 +77,7 @@ async fn a_captured_notification_arrives_once_and_is_refused_before_it_is_forgot
     let event = events::event("webhook-text.json");
     let connector = in_conversation().await;
     let days = |days: i64| SignedDuration::from_hours(24 * days);
-    // LiveEngage's own attempts end after three days.
+    // LiveEngage repeats a webhook for three days.
     let hours = |hours: i64| SignedDuration::from_hours(hours);
     for (passed, status) in
         [(days(0), 200), (days(3), 200), (days(9), 200), (hours(23), 200), (hours(2), 401), (days(300), 401)]
@@ -89,7 +89,7 @@ async fn a_captured_notification_arrives_once_and_is_refused_before_it_is_forgot
     }
     assert_eq!(connector.queue.sent().len(), 4);
 
-    // Where nothing is remembered any more: the same text would go out again.
+    // A connector that has forgotten the message would send the text again.
     let forgetful = in_conversation().await;
     forgetful.clock.advance(OLDEST + days(1));
     assert_eq!(forgetful.call_webhook(&event).await, empty(401));
@@ -128,7 +128,7 @@ async fn what_is_new_is_taken_from_a_notification_beside_what_is_too_old() {
     }
 }
 
-/// It has no time that could tell: a conversation may have begun weeks ago.
+/// A state change has no time that shows its age, because a conversation may have begun weeks ago.
 #[tokio::test]
 async fn old_news_of_a_conversation_is_taken_and_changes_nothing_that_is_newer() {
     let connector = in_conversation().await;
@@ -136,7 +136,7 @@ async fn old_news_of_a_conversation_is_taken_and_changes_nothing_that_is_newer()
     assert_eq!(connector.call_webhook(&closed).await, empty(200));
     deliver(&connector).await;
     connector.clock.advance(SignedDuration::from_hours(24 * 30));
-    // The opening again, long after the end.
+    // Send the opening again, long after the end.
     let opening = json!({"Records": [events::event("to-channel-batch.json")["Records"][0]]});
     connector.run(&connector.to_channel(), &opening).await;
     connector.run(&connector.to_liveengage(), &events::event("to-liveengage-batch.json")).await;

@@ -1,7 +1,8 @@
-//! The function `webhook`.
+//! Tests of the function `webhook`.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use connector::{app::task::digest, lambda::http::LARGEST_BODY};
+use connector::domain::digest::digest;
+use connector_aws::lambda::http::LARGEST_BODY;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -121,7 +122,7 @@ async fn an_unknown_account_costs_no_outside_call() {
     let mut event = events::event("webhook-text.json");
     for account in ["99999999", "../line/sms-main", "", "72419083 "] {
         event["headers"]["x-liveperson-account-id"] = json!(account);
-        // An hour passes between them: no age of a secret makes one be read for a stranger.
+        // An hour passes between the calls. Even an old secret is not read again for a stranger.
         connector.clock.advance(SignedDuration::from_hours(1));
         assert_eq!(connector.call_webhook(&event).await, empty(401), "{account:?}");
     }
@@ -134,7 +135,7 @@ async fn a_signed_body_that_is_no_notification_is_kept_for_a_person() {
     for body in ["", "not json", "[]", "{}", "{\"type\":7}", "{\"body\":{\"changes\":[]}}", "\u{feff}{}"] {
         let connector = Deployment::new().await;
         let event = events::webhook_with(body.as_bytes(), CLIENT_SECRET);
-        // Anything but 200 would make LiveEngage send it again and again, and hold back what comes after it.
+        // After any other answer than 200, LiveEngage would send it again and again and hold back later events.
         assert_eq!(connector.call_webhook(&event).await, empty(200), "{body:?}");
         let tasks = connector.tasks();
         assert_eq!(tasks.len(), 1, "{body:?}");
@@ -239,7 +240,7 @@ async fn after_a_rotation_the_old_secret_is_believed_for_a_day() {
     let newer = events::webhook_with(&notification("hi"), "newer");
     connector.clock.advance(SignedDuration::from_mins(23 * 60 + 59));
     assert_eq!(connector.call_webhook(&old).await, empty(200));
-    // What was read before the end of the day is used for five minutes more at the most.
+    // A version that was read before the end of the day is used for at most five more minutes.
     connector.clock.advance(SignedDuration::from_mins(5));
     assert_eq!(connector.call_webhook(&old).await, empty(401), "it may have been rotated because it leaked");
     assert_eq!(connector.call_webhook(&newer).await, empty(200));

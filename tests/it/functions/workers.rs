@@ -1,14 +1,12 @@
-//! The functions on queues and on the schedule.
+//! Tests of the functions that a queue or the schedule invokes.
 
 use connector::{
     app::token_refresh::HORIZON,
-    domain::{
-        delivery::ConversationOwner,
-        http::{HttpCall, HttpReply},
-        id::{AccountId, ConversationId},
-    },
+    domain::delivery::ConversationOwner,
     port::{Consumers, Tokens},
 };
+use connector_liveengage::id::{AccountId, ConversationId};
+use connector_message::http::{HttpCall, HttpReply};
 use jiff::SignedDuration;
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
@@ -24,8 +22,8 @@ fn texts(connector: &Deployment) -> Vec<String> {
     bodies.iter().map(|body| body["body"]["event"]["message"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A gateway or LiveEngage that answers 503 to calls whose body holds `word`.
-fn failing_at(word: &'static str) -> impl Fn(&HttpCall) -> Result<HttpReply, connector::domain::http::HttpFailure> {
+/// A gateway or LiveEngage that answers 503 to calls whose body contains `word`.
+fn failing_at(word: &'static str) -> impl Fn(&HttpCall) -> Result<HttpReply, connector_message::http::HttpFailure> {
     move |call| {
         let fails = String::from_utf8_lossy(&call.body).contains(word);
         Ok(if fails { reply(503, &json!({})) } else { accept(call) })
@@ -50,7 +48,7 @@ async fn a_batch_of_two_people_opens_two_conversations_and_sends_three_texts() {
     assert_ne!(conversations[0], conversations[1]);
     assert!(connector.postponed().is_empty());
 
-    // SQS may bring the batch again: nothing is sent twice.
+    // SQS may deliver the batch again. Nothing is sent twice.
     assert_eq!(connector.run(&function, &batch).await, [""; 0]);
     assert_eq!(connector.calls().len(), calls.len());
 }
@@ -72,7 +70,7 @@ async fn agents_texts_reach_the_person_in_order_and_nothing_else_does() {
     know_anna(&connector.store).await;
     let batch = events::event("to-channel-batch.json");
     let function = connector.to_channel();
-    // The fourth is of a conversation that nobody has told of yet.
+    // No notification has reported the conversation of the fourth message yet.
     let unknown = batch["Records"][3]["messageId"].as_str().unwrap();
     assert_eq!(connector.run(&function, &batch).await, [unknown]);
     assert_eq!(connector.postponed(), [("AQEBevents04".to_owned(), 1)]);
@@ -89,7 +87,7 @@ async fn agents_texts_reach_the_person_in_order_and_nothing_else_does() {
         ]
     );
 
-    // Five minutes after it came it is taken for another channel's, and what was sent stays sent.
+    // Five minutes after its arrival, the connector presumes that it is another channel's. Sent messages are not affected.
     connector.clock.advance(SignedDuration::from_secs(305));
     assert_eq!(connector.run(&function, &batch).await, [""; 0]);
     assert_eq!(connector.bodies(SMS).len(), 2);
@@ -122,10 +120,10 @@ async fn what_no_version_has_written_is_kept_for_a_person_and_blocks_nobody() {
     let parked = connector.store.parked();
     assert_eq!(parked.len(), 2);
     assert_eq!(parked[0].reason, "a queue message of another form can't be read");
-    assert_eq!(parked[1].task, "nothing like JSON");
+    assert_eq!(parked[1].body, "nothing like JSON");
 }
 
-/// As an entry point writes them that a deployment has replaced before this worker, or a roll-back after it.
+/// Messages of an entry point of another version: a deployment has replaced it before this worker, or a rollback after it.
 #[tokio::test]
 async fn a_queue_message_of_a_newer_version_waits_for_its_worker_a_quarter_of_an_hour_with_its_group_behind_it() {
     for (of_a_newer_version, is_liveengage) in [
@@ -137,7 +135,7 @@ async fn a_queue_message_of_a_newer_version_waits_for_its_worker_a_quarter_of_an
         let name = if is_liveengage { "to-liveengage-batch.json" } else { "to-channel-batch.json" };
         let function = if is_liveengage { connector.to_liveengage() } else { connector.to_channel() };
         let mut batch = events::event(name);
-        // The first message of a group that has another one.
+        // The first message of a group with two messages.
         let first = if is_liveengage { 0 } else { 1 };
         batch["Records"][first]["body"] = json!(of_a_newer_version.to_string());
         let group = batch["Records"][first]["attributes"]["MessageGroupId"].clone();
@@ -160,9 +158,9 @@ async fn a_queue_message_of_a_newer_version_waits_for_its_worker_a_quarter_of_an
         assert!(behind.iter().all(|id| !failed.contains(id)), "the others go on: {failed:?}");
         let parked = connector.store.parked();
         assert_eq!(parked.len(), 1);
-        assert_eq!(parked[0].task, of_a_newer_version.to_string());
+        assert_eq!(parked[0].body, of_a_newer_version.to_string());
         assert_eq!(parked[0].line.as_ref().unwrap().as_str(), "sms-main");
-        // Its webhook again, or a second delivery of the queue.
+        // The webhook comes again, or the queue delivers the message a second time.
         connector.run(&function, &batch).await;
         assert_eq!(connector.store.parked().len(), 1);
     }
@@ -181,7 +179,8 @@ async fn the_schedule_renews_a_token_before_it_is_due() {
     let account = AccountId::new(ACCOUNT).unwrap();
     let token = connector.store.token(&account).await.unwrap().unwrap();
     assert_eq!(token.expires_at, events::now() + SignedDuration::from_hours(1));
-    // Every ten minutes: the token of an hour is renewed when it would be due (five minutes before its end) within the horizon.
+    // The function runs every ten minutes. It renews a token of one hour if the token is due (five minutes before its end) within the
+    // horizon.
     let mut renewed_at = vec![];
     for minutes in (10..=60).step_by(10) {
         connector.clock.advance(SignedDuration::from_mins(10));
@@ -239,6 +238,6 @@ async fn an_unreadable_notification_is_parked_whole() {
     }
     let parked = connector.store.parked();
     assert_eq!(parked.len(), 1);
-    let kept: Value = serde_json::from_str(&parked[0].task).unwrap();
+    let kept: Value = serde_json::from_str(&parked[0].body).unwrap();
     assert_eq!(kept, connector.tasks()[0]);
 }

@@ -1,5 +1,5 @@
-//! LiveEngage over a real HTTP client and real sockets: which calls are made when a service refuses, is slow, sends elsewhere or
-//! is gone.
+//! Tests of the LiveEngage client with a real HTTP client and real sockets: which calls it makes when a service refuses, is slow, redirects
+//! or is gone.
 
 mod tokens;
 
@@ -11,12 +11,15 @@ use connector::{
         delivery::{Attempt, RetryLater, TimeScale},
         liveengage_client::{Keeper, LiveEngage},
         registry::{Accounts, Lines, Registry},
-        to_liveengage::{DeliverToLiveEngage, WorkerPorts},
+        to_liveengage::DeliverToLiveEngage,
+        worker::WorkerPorts,
     },
-    domain::id::{AccountId, LineId, Owner},
-    outgoing_http::{self, ReqwestHttp},
-    testing::{ManualClock, MemoryQueue, MemorySecrets, MemoryStore},
+    domain::id::{LineId, Owner},
+    queue_message::Received,
 };
+use connector_aws::outgoing_http::{self, ReqwestHttp};
+use connector_liveengage::id::AccountId;
+use connector_testing::{ManualClock, MemoryQueue, MemorySecrets, MemoryStore};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use wiremock::{
@@ -57,12 +60,12 @@ fn again(seconds: i64) -> Result<(), RetryLater> {
     Err(RetryLater { after: SignedDuration::from_secs(seconds) })
 }
 
-fn task(id: &str) -> String {
-    json!({
+fn task(id: &str) -> Received {
+    let body = json!({
         "task": "channel_event_v1", "line": LINE, "correlation": "r", "accepted_at": at(0),
-        "event": {"id": id, "user": ANNA, "at": at(0), "content": {"kind": "text", "text": id}},
-    })
-    .to_string()
+        "event": {"id": id, "part": 0, "user": ANNA, "at": at(0), "content": {"kind": "text", "text": id}},
+    });
+    Received::one(body.to_string())
 }
 
 fn refused_app_jwt() -> ResponseTemplate {
@@ -75,7 +78,7 @@ fn sent() -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({"reqId": "1", "code": "OK", "body": {"sequence": 1}}))
 }
 
-/// All of LiveEngage's services on one port.
+/// All services of LiveEngage on one port.
 struct Services {
     server: MockServer,
     store: Arc<MemoryStore>,
@@ -86,7 +89,7 @@ struct Services {
 }
 
 impl Services {
-    /// The services, none of which answers yet.
+    /// Starts the services. None of them answers yet.
     async fn silent() -> Self {
         let watch = events::watch();
         watch.plant_all(Kind::Secret, ["jwt-1", "jwt-2"]);
@@ -107,7 +110,7 @@ impl Services {
         }
     }
 
-    /// The services on a good day. What a test mounts before is asked first.
+    /// Makes the services answer without failures. Answers that a test mounted before have precedence.
     async fn good_day(&self) {
         let claims = URL_SAFE_NO_PAD.encode(json!({"lp_consumer_id": "lp-anna"}).to_string());
         let conversation = json!([{"code": "OK", "body": {}}, {"code": "OK", "body": {"conversationId": "c1"}}]);
@@ -136,7 +139,7 @@ impl Services {
         Mock::given(method(verb)).and(path(at)).respond_with(answer).mount(&self.server).await;
     }
 
-    /// Answers the next call so, and later ones as before.
+    /// Sets the answer to the next call. Later calls get the same answers as before.
     async fn once(&self, at: &str, answer: ResponseTemplate) {
         Mock::given(path(at)).respond_with(answer).up_to_n_times(1).with_priority(1).mount(&self.server).await;
     }
@@ -183,7 +186,7 @@ impl Services {
         requests.into_iter().filter(|request| request.url.path() == at).collect()
     }
 
-    /// The numbers of calls: Domain API, Sentinel, IDP, CONVERSATION, SEND.
+    /// Returns the numbers of calls: Domain API, Sentinel, IDP, CONVERSATION, SEND.
     async fn counts(&self) -> [usize; 5] {
         let mut counts = [0; 5];
         for (count, at) in counts.iter_mut().zip([DOMAIN_API, SENTINEL, IDP, CONVERSATION, SEND]) {
@@ -231,7 +234,7 @@ async fn without_the_domain_api_the_last_hosts_are_used() {
     worker.work(&task("mo-3"), &attempt("c", 700)).await.unwrap();
     assert_eq!(services.counts().await, [3, 1, 1, 1, 3]);
 
-    // A process that never had them has nothing to go on.
+    // A process that has never received the hosts can't continue.
     services.once(DOMAIN_API, ResponseTemplate::new(500)).await;
     assert_eq!(services.worker().work(&task("mo-4"), &attempt("d", 701)).await, again(5));
 }
@@ -283,10 +286,8 @@ async fn an_answer_that_comes_too_late_counts_as_none_and_the_text_is_tried_agai
 
 #[tokio::test]
 async fn the_real_client_gives_up_after_eight_seconds() {
-    use connector::{
-        domain::http::{HttpCall, HttpFailure},
-        port::Http,
-    };
+    use connector::port::Http;
+    use connector_message::http::{HttpCall, HttpFailure};
     let server = MockServer::start().await;
     Mock::given(path("/slow")).respond_with(sent().set_delay(Duration::from_secs(60))).mount(&server).await;
     let http = ReqwestHttp::new(outgoing_http::client().unwrap());
@@ -297,18 +298,16 @@ async fn the_real_client_gives_up_after_eight_seconds() {
     assert_eq!(answer.unwrap_err(), HttpFailure::Unanswered);
     assert!(took >= Duration::from_millis(7500), "{took:?}");
 
-    // Nobody listens on port 1: that call was certainly not sent.
+    // No process listens on port 1, so this call was certainly not sent.
     let nobody = http.call(call("http://127.0.0.1:1/".to_owned())).await;
     assert_eq!(nobody.unwrap_err(), HttpFailure::NotSent);
 }
 
-/// `localhost.` stands for any name whose owner makes it point into the brand's network.
+/// `localhost.` represents any name whose owner makes it point into the brand's network.
 #[tokio::test]
 async fn a_file_is_not_fetched_from_a_name_of_an_inner_address() {
-    use connector::{
-        domain::http::{HttpCall, HttpFailure},
-        port::Http,
-    };
+    use connector::port::Http;
+    use connector_message::http::{HttpCall, HttpFailure};
     let server = MockServer::start().await;
     Mock::given(path("/file")).respond_with(ResponseTemplate::new(200).set_body_bytes("file")).mount(&server).await;
     let http = ReqwestHttp::new(outgoing_http::client().unwrap());
@@ -317,7 +316,7 @@ async fn a_file_is_not_fetched_from_a_name_of_an_inner_address() {
         |host: &str| HttpCall::new("test", http::Method::GET, format!("http://{host}:{port}/file").parse().unwrap());
     assert!(matches!(http.download(call("localhost.")).await, Err(HttpFailure::NotSent)));
     assert_eq!(server.received_requests().await.unwrap().len(), 0);
-    // An address that an operator wrote into the settings is meant.
+    // An operator may write such an address into the settings.
     assert_eq!(http.download(call("127.0.0.1")).await.unwrap().head, "file");
 }
 
@@ -333,7 +332,7 @@ async fn a_retry_after_is_kept_to() {
         (ResponseTemplate::new(429), 5),
         (ResponseTemplate::new(503).insert_header("retry-after", "120"), 120),
         (ResponseTemplate::new(503), 5),
-        // Nobody stalls a person for longer, and an instant is no wait.
+        // A `Retry-After` delays a message by at most 15 minutes, and an instant is no wait.
         (ResponseTemplate::new(429).insert_header("retry-after", "43200"), 900),
         (ResponseTemplate::new(503).insert_header("retry-after", "1795903511"), 5),
     ]) {
@@ -348,7 +347,7 @@ async fn a_retry_after_is_kept_to() {
 async fn every_call_carries_what_it_must() {
     let services = Services::silent().await;
     for (at, needed) in [(IDP, vec!["authorization"]), (CONVERSATION, vec!["authorization", "x-lp-on-behalf"])] {
-        // Without its headers the call gets no answer but wiremock's 404.
+        // Without its headers the call gets only wiremock's 404.
         let mut mock = Mock::given(path(at)).and(header("content-type", "application/json"));
         for name in needed {
             mock = mock.and(header_exists(name));

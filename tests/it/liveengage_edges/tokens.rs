@@ -1,10 +1,10 @@
-//! Tokens and the secret behind them: how often Sentinel is asked, and with which secret.
+//! Tests of tokens and of the secret that buys them: how often the client calls Sentinel, and with which secret.
 
 use std::time::Duration;
 
-use connector::{
-    app::liveengage_client::Keeper, domain::id::Owner, liveengage::sentinel::AppJwt, outgoing_http, port::Tokens,
-};
+use connector::{app::liveengage_client::Keeper, domain::id::Owner, port::Tokens};
+use connector_aws::outgoing_http;
+use connector_liveengage::sentinel::AppJwt;
 use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -44,12 +44,12 @@ async fn a_token_that_stays_refused_ends_the_attempt() {
     let services = Services::new().await;
     let worker = services.worker();
     worker.work(&task("mo-1"), &attempt("a", 0)).await.unwrap();
-    // Nobody has got through for more than a minute: then a second refusal is everybody's.
+    // No call has succeeded for more than a minute. So the second refusal counts for everybody.
     services.once(SEND, refused_app_jwt()).await;
     services.once(SEND, refused_app_jwt()).await;
     assert_eq!(worker.work(&task("mo-2"), &attempt("b", 61)).await, again(5));
     assert_eq!(services.counts().await, [1, 2, 1, 1, 3]);
-    // Nobody else has to find that out, for a moment.
+    // For a moment, no other message makes a call.
     worker.work(&task("mo-2"), &attempt("c", 66)).await.unwrap_err();
     assert_eq!(services.counts().await, [1, 2, 1, 1, 3]);
     worker.work(&task("mo-2"), &attempt("d", 71)).await.unwrap();
@@ -73,7 +73,7 @@ async fn a_hundred_workers_with_an_expired_token_ask_sentinel_once() {
     assert!(services.store.lease_token(&account(), &first, at(-3600), at(-3590)).await.unwrap());
     services.store.save_token(&account(), &first, &expired).await.unwrap();
 
-    // A process each, and all of them come again until they have a token, as the queue would make them.
+    // Each worker is a process. It tries again until it has a token, as with a queue.
     let http = outgoing_http::client().unwrap();
     let workers = (0..100).map(|number| {
         let client = services.client_over(http.clone());
@@ -97,7 +97,7 @@ async fn a_hundred_workers_with_an_expired_token_ask_sentinel_once() {
     assert_eq!(services.requests(SENTINEL).await.len(), 1);
 }
 
-/// Sentinel takes one client secret and refuses every other.
+/// Makes Sentinel accept one client secret and refuse every other.
 async fn sentinel_taking(services: &Services, client_secret: &str) {
     Mock::given(path(SENTINEL))
         .and(body_string_contains(format!("client_secret={client_secret}")))

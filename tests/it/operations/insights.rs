@@ -1,7 +1,8 @@
-//! As much of the query language of CloudWatch Logs Insights as docs/operations.md uses. Anything else is refused loudly, so that the page
-//! can't use what isn't tested.
+//! The part of CloudWatch Logs Insights' query language that docs/reference/queries.md uses. Everything else is an error, so that the page
+//! can't use anything untested.
 //!
-//! Done: `fields`, `filter`, `parse` with a glob, `stats`, `sort`, `limit`, comments. `like` takes a text, not a regular expression.
+//! Supported: `fields`, `filter`, `parse` with a glob, `stats`, `sort`, `limit`, comments. `like` takes a text and not a regular
+//! expression.
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
@@ -10,13 +11,14 @@ use serde_json::Value;
 
 use super::tokens::{Token, tokens};
 
-/// One line of a result, or one event: values by column.
+/// One row of a result, or one event: values by column.
 pub(crate) type Row = BTreeMap<String, Value>;
 
-/// The result of a query over these events.
+/// Returns the result of a query over these events.
 ///
 /// # Panics
-/// On whatever is not understood.
+///
+/// If the query uses anything that is not supported.
 pub(crate) fn run(query: &str, events: &[Value]) -> Vec<Row> {
     let mut rows: Vec<Row> = events.iter().map(flat).collect();
     let mut shown = vec!["@timestamp".to_owned(), "@message".to_owned()];
@@ -64,7 +66,7 @@ pub(crate) fn run(query: &str, events: &[Value]) -> Vec<Row> {
     rows.into_iter().map(|row| row.into_iter().filter(|(name, _)| shown.contains(name)).collect()).collect()
 }
 
-/// The fields that Insights discovers: those of nested objects and arrays by a path with dots, and its own.
+/// Returns the fields that Insights discovers: nested objects and arrays by a path with dots, and Insights' own fields.
 fn flat(event: &Value) -> Row {
     fn into(row: &mut Row, path: &str, value: &Value) {
         let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
@@ -124,7 +126,7 @@ impl Condition {
             Self::Present(field) => row.contains_key(field),
             Self::Like(field, part) => row.get(field).is_some_and(|value| text(value).contains(part)),
             Self::In(field, values) => values.iter().any(|value| compare(row.get(field), Some(value)).is_eq()),
-            // A field that isn't there is unequal to everything.
+            // A missing field is unequal to everything.
             Self::Compare(field, operator, value) => match (row.get(field), *operator) {
                 (None, "!=") => true,
                 (None, _) => false,
@@ -145,7 +147,7 @@ impl Condition {
     }
 }
 
-/// What `stats` does with one column.
+/// What `stats` computes for one column.
 struct Aggregate {
     function: String,
     field: String,
@@ -161,7 +163,7 @@ impl Aggregate {
         let by_time = |latest: bool| {
             let with = rows.iter().filter(|row| row.contains_key(&self.field));
             let at = |row: &&Row| row.get("@timestamp").map(text);
-            // Of several at the same moment the last one counts as the latest.
+            // If several events have the same time, the last one counts as the latest.
             let row = if latest { with.max_by_key(at) } else { with.min_by_key(at) };
             row.and_then(|row| row.get(&self.field)).cloned()
         };
@@ -223,7 +225,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether this comes next; it is read then.
+    /// Whether this word comes next. If so, it is consumed.
     fn is(&mut self, wanted: &str) -> bool {
         let is = match self.tokens.get(self.at) {
             Some(Token::Symbol(symbol)) => *symbol == wanted,
@@ -301,7 +303,8 @@ impl Reader<'_> {
         Condition::Compare(field, operator, self.value())
     }
 
-    /// `parse field "a * b *" as x, y`: each asterisk is the shortest text that fits. What doesn't fit gets no fields.
+    /// `parse field "a * b *" as x, y`: each asterisk matches the shortest text that fits. If the pattern doesn't match, there are no
+    /// fields.
     fn parse(&mut self, rows: &mut [Row]) {
         let field = self.word();
         let glob = text(&self.value());

@@ -1,4 +1,4 @@
-//! The words of a query.
+//! Splits a query into words.
 
 /// One word of a query.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,10 +13,10 @@ pub(crate) enum Token {
     Symbol(&'static str),
 }
 
-/// The longer ones first.
+/// The operators. Longer ones come first.
 const SYMBOLS: [&str; 13] = ["!=", "<=", ">=", "=", "<", ">", "|", ",", "(", ")", "[", "]", "*"];
 
-/// The words of a query, without its comments.
+/// Returns the words of a query, without its comments.
 pub(crate) fn tokens(query: &str) -> Vec<Token> {
     let lines = query.lines().filter(|line| !line.trim_start().starts_with('#'));
     let text = lines.collect::<Vec<_>>().join("\n");

@@ -1,4 +1,4 @@
-//! A conversation in which every function makes every kind of call that it ever makes on AWS.
+//! A conversation in which every function makes every kind of call to AWS that it can make.
 
 use std::{num::NonZeroU16, sync::Arc};
 
@@ -12,12 +12,12 @@ use crate::{
     steps::{PHONE, consumer_texts, desk, opened, received, settled, soon},
 };
 
-/// With these a line asks its own questions after a conversation: it puts them into its own queue.
+/// With these settings a line asks its own questions after a conversation, and `to-channel` sends to its own queue.
 pub(super) fn with_questions() -> Value {
     json!({"satisfaction": {"question": "How was it, from 1 to 5?", "resolved_question": "Is it settled?", "thanks": "Thank you!"}})
 }
 
-/// A lab behind the roles, in which the waits between attempts are short.
+/// Starts a lab behind the roles, with short waits between attempts.
 pub(super) fn guarded(roles: &Arc<Roles>, line_settings: Value) -> LabOptions {
     LabOptions {
         authorizer: Some(Arc::clone(roles) as _),
@@ -32,20 +32,20 @@ pub(super) fn refused_by_the_gateway() -> &'static str {
 }
 
 pub(super) async fn whole_conversation(roles: &Arc<Roles>) {
-    // The plain road, both ways, with a second conversation.
+    // Texts in both directions, with a second conversation.
     let lab = WatchedLab::start(guarded(roles, Value::Null)).await;
     soon("the schedule has bought a token", roles.asked("token-refresh", "dynamodb:UpdateItem", true)).await;
     let report = headless::run(&lab).await;
     assert!(report.problems.is_empty(), "{:?}\n{:#?}\n{}", report.problems, roles.denied(), report.transcript);
 
-    // What goes wrong: both sides are down for a moment, and then refuse a message, which is told, and kept.
+    // Failures: both sides are down for a moment, and then refuse a message. The sender is told, and the message is parked.
     let lab = WatchedLab::start(guarded(roles, with_questions())).await;
     let id = opened(&lab, PHONE).await;
     settled(&lab).await;
     lab.liveengage().fail_next(Service::Send, StatusCode::SERVICE_UNAVAILABLE, "");
     lab.gateway().consumer_sends(PHONE, "anyone?").unwrap();
     settled(&lab).await;
-    // In doubt: whether it was published is looked up before it is sent again.
+    // An uncertain outcome: the worker looks for the echo before it sends the message again.
     lab.liveengage().fail_next(Service::Send, StatusCode::BAD_GATEWAY, "");
     lab.gateway().consumer_sends(PHONE, "hello again?").unwrap();
     lab.gateway().fail_next(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), "");

@@ -1,6 +1,6 @@
-//! `docs/permissions.md` from the template: every statement, and who makes the calls that it allows.
+//! Generates `docs/reference/permissions.md` from the template: every statement, and who makes the calls that it allows.
 
-use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeSet, env, fmt::Write as _, fs, path::Path};
 
 use serde_json::Value;
 
@@ -10,25 +10,25 @@ use super::{
 };
 
 const HEAD: &str = "\
-# What each function may do on AWS
+# Permissions
 
-Made from `template.yaml` by `tests/it/permissions`, which fails when this page says something else. The same tests run whole conversations
-in the lab behind these statements, take every one of them away, and ask for what is not here.
+This page lists what each function may do on AWS. It is generated from `template.yaml` by `tests/it/permissions`. The tests there run whole
+conversations in the lab with these statements, remove each of them in turn, and ask for what is not here.
 
 - **Nothing that is used is missing**: `a_whole_conversation_is_allowed_to_each_function`.
-- **Nothing here is unused, and nothing else is allowed**: `no_permission_is_unused_and_nothing_else_is_allowed`. What *Lambda calls* can't be
-  seen in the lab, where no IAM stands before Lambda's own calls: those are the ones that AWS's documentation asks for.
+- **Nothing here is unused, and nothing else is allowed**: `no_permission_is_unused_and_nothing_else_is_allowed`. The lab has no IAM before
+  Lambda's own calls. So the column *Lambda calls* follows AWS's documentation.
 - **A function without a permission fails, and loses nothing**: `a_function_fails_without_each_permission_and_goes_on_when_it_has_it_again`.
-- What a key (`KmsKeyArn`) needs is AWS's documentation too: DynamoDB, SQS and Secrets Manager use it in the function's name.
-- **No step of a change of key takes a key away that is in use**: `no_step_of_a_change_of_key_takes_a_key_that_is_in_use`. What a function
-  may do with the one key, it may do with the other (`OtherKmsKeyArn`).
+- **A key** (`KmsKeyArn`) needs what AWS's documentation says: DynamoDB, SQS and Secrets Manager use it in the function's name.
+- **No step of a change of key takes away a key that is in use**: `no_step_of_a_change_of_key_takes_a_key_that_is_in_use`. A function
+  may do the same with the second key (`OtherKmsKeyArn`) as with the first.
 
-Three wildcards are forced by AWS. X-Ray's actions know no resource. The ARN of a log group ends with `:*`, for the streams in it, which
-Lambda names. The ARN of a secret ends with six characters that Secrets Manager draws; and as CloudFormation can't turn a list of ids into a
-list of ARNs, the statement names all secrets of one kind under the prefix: keep other things' secrets under another prefix.
+AWS requires three wildcards. X-Ray's actions have no resource. The ARN of a log group ends with `:*`, for the streams in it, which Lambda
+names. The ARN of a secret ends with six random characters. CloudFormation can't turn a list of ids into a list of ARNs, so the statement
+names all secrets of one kind under the prefix. Keep other secrets under another prefix.
 ";
 
-/// The page as it must be.
+/// Returns the page.
 pub(crate) fn rendered() -> String {
     let mut page = HEAD.to_owned();
     let (all, plain) = (roles::statements(&EVERYTHING), roles::statements(&[]));
@@ -76,7 +76,7 @@ fn condition(condition: &super::policy::Condition) -> String {
     }
 }
 
-/// The template's own name of a resource.
+/// Returns a resource's name in the template.
 fn written(resource: &Value) -> String {
     let name = match (resource.get("Ref"), resource.get("Fn::Sub"), resource.get("Fn::GetAtt")) {
         (Some(name), ..) => name.as_str().unwrap().to_owned(),
@@ -94,9 +94,13 @@ fn written(resource: &Value) -> String {
 fn the_page_on_permissions_says_what_the_template_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let wanted = rendered();
-    if fs::read_to_string(root.join("docs/permissions.md")).unwrap_or_default() != wanted {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("permissions.md");
-        fs::write(&place, &wanted).unwrap();
-        panic!("docs/permissions.md is not what template.yaml says; what it must be is in {}", place.display());
+    let page = root.join("docs/reference/permissions.md");
+    if env::var_os("CONNECTOR_WRITE_DOCS").is_some() {
+        fs::write(&page, &wanted).unwrap();
     }
+    let found = fs::read_to_string(page).unwrap_or_default();
+    assert_eq!(
+        found, wanted,
+        "docs/reference/permissions.md is not up to date: run this test with CONNECTOR_WRITE_DOCS=1"
+    );
 }

@@ -1,8 +1,9 @@
-//! Each permission that a function itself uses is taken from it in a running lab: it fails, and goes on when it has it again.
+//! Takes each permission that a function itself uses from it in a running lab. The function fails, and continues when it has the permission
+//! again.
 
 use std::sync::Arc;
 
-use connector::lambda::{self, config};
+use connector_aws::lambda::{self, config};
 use connector_lab::{ACCOUNT, Lab, aws::authorization::Guard, liveengage::Service, sms_gateway::Direction};
 use futures::{StreamExt, stream};
 use http::{HeaderMap, StatusCode};
@@ -18,10 +19,10 @@ use crate::{
     steps::{HELLO, PHONE, consumer_texts, desk, opened, received, settled, soon},
 };
 
-/// How many labs run at once: each waits more than it works.
+/// The number of labs that run at once. Each lab mostly waits.
 const LABS: usize = 4;
 
-/// One permission, and the resource that it is for in the template's words.
+/// One permission, and its resource as the template names it.
 #[derive(Debug, Clone)]
 struct Permission {
     function: String,
@@ -30,7 +31,7 @@ struct Permission {
     on: String,
 }
 
-/// All that the functions themselves use, by the template: a new one must get its proof here.
+/// All permissions that the functions themselves use, from the template. A new one must get a test here.
 fn permissions() -> Vec<Permission> {
     let mut permissions = Vec::new();
     for (function, role) in statements(&EVERYTHING) {
@@ -63,133 +64,183 @@ async fn a_function_fails_without_each_permission_and_goes_on_when_it_has_it_aga
     assert!(proofs.len() >= 20, "{}", proofs.len());
 }
 
+/// One permission that is revoked in a running lab.
+struct Proof {
+    permission: Permission,
+    roles: Arc<Roles>,
+}
+
+impl Proof {
+    fn revoke(&self) {
+        let Permission { function, sid, action, .. } = &self.permission;
+        self.roles.revoke(function, sid, action);
+    }
+
+    /// Waits until the function has asked for what it may no longer do.
+    async fn denied(&self) {
+        let Permission { function, action, .. } = &self.permission;
+        soon("the call is denied", self.roles.asked(function, action, false)).await;
+    }
+
+    async fn lab(&self) -> WatchedLab {
+        WatchedLab::start(guarded(&self.roles, with_questions())).await
+    }
+}
+
 async fn proof(permission: Permission) {
-    let roles = Arc::new(Roles::of_the_template());
-    let Permission { function, sid, action, on } = &permission;
-    let revoke = || roles.revoke(function, sid, action);
-    let denied = || soon("the call is denied", roles.asked(function, action, false));
-    let lab = || async { WatchedLab::start(guarded(&roles, with_questions())).await };
-    match (function.as_str(), action.as_str(), on.as_str()) {
-        (_, "secretsmanager:GetSecretValue", _) => {
-            revoke();
-            let refusal = Lab::start(guarded(&roles, Value::Null)).await.unwrap_err().to_string();
+    let proof = Proof { permission, roles: Arc::new(Roles::of_the_template()) };
+    let permission = &proof.permission;
+    match (permission.function.as_str(), permission.action.as_str()) {
+        (_, "secretsmanager:GetSecretValue") => {
+            proof.revoke();
+            let refusal = Lab::start(guarded(&proof.roles, Value::Null)).await.unwrap_err().to_string();
             assert!(refusal.contains("AccessDenied"), "{refusal}");
-            assert!(roles.denied().iter().all(|access| access.caller == *function && access.action == *action));
+            assert!(
+                proof
+                    .roles
+                    .denied()
+                    .iter()
+                    .all(|access| access.caller == permission.function && access.action == permission.action)
+            );
         }
-        ("token-refresh", ..) => {
-            revoke();
-            let lab = lab().await;
-            denied().await;
-            refresh(&lab, &roles).await.unwrap_err();
-            roles.restore();
-            refresh(&lab, &roles).await.unwrap();
+        ("token-refresh", _) => {
+            proof.revoke();
+            let lab = proof.lab().await;
+            proof.denied().await;
+            refresh(&lab, &proof.roles).await.unwrap_err();
+            proof.roles.restore();
+            refresh(&lab, &proof.roles).await.unwrap();
         }
-        ("inbound", "sqs:SendMessage", _)
-        | ("to-liveengage", "dynamodb:GetItem" | "dynamodb:PutItem" | "dynamodb:UpdateItem", _) => {
-            let lab = lab().await;
-            revoke();
-            lab.gateway().consumer_sends(PHONE, HELLO).unwrap();
-            denied().await;
-            assert!(lab.liveengage().conversations().iter().all(|one| one.transcript.is_empty()));
-            roles.restore();
-            let all =
-                desk(&lab, "the text is at the desk", |all| all.iter().any(|one| !one.transcript.is_empty())).await;
-            settled(&lab).await;
-            assert_eq!((all.len(), consumer_texts(&all[0])), (1, vec![HELLO]));
+        (
+            "inbound" | "to-liveengage",
+            "sqs:SendMessage" | "dynamodb:GetItem" | "dynamodb:PutItem" | "dynamodb:UpdateItem",
+        ) if permission.on != "ToChannelQueue" => {
+            text_waits(&proof).await;
         }
-        ("to-liveengage", "dynamodb:Query", _) => {
-            let (lab, _) = in_conversation(&roles).await;
-            revoke();
+        ("webhook", "sqs:SendMessage") => answer_waits(&proof).await,
+        ("to-liveengage", _) => to_liveengage(&proof).await,
+        ("to-channel", _) => to_channel(&proof).await,
+        _ => panic!("nothing shows what it is for"),
+    }
+}
+
+/// A consumer's text waits for the permission.
+async fn text_waits(proof: &Proof) {
+    let lab = proof.lab().await;
+    proof.revoke();
+    lab.gateway().consumer_sends(PHONE, HELLO).unwrap();
+    proof.denied().await;
+    assert!(lab.liveengage().conversations().iter().all(|one| one.transcript.is_empty()));
+    proof.roles.restore();
+    let all = desk(&lab, "the text is at the desk", |all| all.iter().any(|one| !one.transcript.is_empty())).await;
+    settled(&lab).await;
+    assert_eq!((all.len(), consumer_texts(&all[0])), (1, vec![HELLO]));
+}
+
+/// An agent's text waits for the permission.
+async fn answer_waits(proof: &Proof) {
+    let (lab, id) = in_conversation(&proof.roles).await;
+    proof.revoke();
+    lab.liveengage().say(&id, "hello to you").unwrap();
+    proof.denied().await;
+    assert_eq!(shown(&lab), 0);
+    proof.roles.restore();
+    assert_eq!(received(&lab, PHONE, 1).await, ["hello to you"]);
+}
+
+async fn to_liveengage(proof: &Proof) {
+    match (proof.permission.action.as_str(), proof.permission.on.as_str()) {
+        ("dynamodb:Query", _) => {
+            let (lab, _) = in_conversation(&proof.roles).await;
+            proof.revoke();
             lab.liveengage().fail_next(Service::Send, StatusCode::BAD_GATEWAY, "");
             lab.gateway().consumer_sends(PHONE, "anyone?").unwrap();
-            // Nobody can look up whether it was published, so it is not sent again.
-            denied().await;
+            // The worker can't look for the echo, so it does not send the text again.
+            proof.denied().await;
             assert_eq!(consumer_texts(&lab.liveengage().conversations()[0]), [HELLO]);
-            roles.restore();
+            proof.roles.restore();
             desk(&lab, "the text is at the desk", |all| consumer_texts(&all[0]) == [HELLO, "anyone?"]).await;
         }
-        ("webhook", "sqs:SendMessage", _) | ("to-channel", "dynamodb:GetItem" | "dynamodb:UpdateItem", _) => {
-            let (lab, id) = in_conversation(&roles).await;
-            revoke();
-            lab.liveengage().say(&id, "hello to you").unwrap();
-            denied().await;
-            assert_eq!(shown(&lab), 0);
-            roles.restore();
-            assert_eq!(received(&lab, PHONE, 1).await, ["hello to you"]);
-        }
-        ("to-channel", "dynamodb:PutItem", _) => {
-            let (lab, id) = in_conversation(&roles).await;
-            revoke();
-            lab.liveengage().say(&id, "hello to you").unwrap();
-            denied().await;
-            roles.restore();
-            // The gateway had taken it, and the note of that was denied: one of the windows in which a message doubles.
-            assert!(received(&lab, PHONE, 1).await.iter().all(|text| text == "hello to you"));
-            settled(&lab).await;
-            assert!(shown(&lab) <= 2);
-        }
-        ("to-liveengage", "sqs:ChangeMessageVisibility", "ToLiveEngageQueue") => {
-            let (lab, _) = in_conversation(&roles).await;
-            revoke();
+        ("sqs:ChangeMessageVisibility", "ToLiveEngageQueue") => {
+            let (lab, _) = in_conversation(&proof.roles).await;
+            proof.revoke();
             lab.liveengage().fail_next(Service::Send, StatusCode::SERVICE_UNAVAILABLE, "");
             lab.gateway().consumer_sends(PHONE, "anyone?").unwrap();
-            denied().await;
-            // Nobody has set the time of the next attempt: it is the queue's own.
+            proof.denied().await;
+            // The function could not set the time of the next attempt, so the queue's visibility timeout applies.
             desk(&lab, "the text is at the desk", |all| consumer_texts(&all[0]) == [HELLO, "anyone?"]).await;
         }
-        ("to-channel", "sqs:ChangeMessageVisibility", "ToChannelQueue") => {
-            let (lab, id) = in_conversation(&roles).await;
-            revoke();
-            lab.gateway().fail_next(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), "");
-            lab.liveengage().say(&id, "here").unwrap();
-            denied().await;
-            assert_eq!(received(&lab, PHONE, 1).await, ["here"]);
-        }
-        ("to-liveengage", "sqs:SendMessage", "ToChannelQueue") => {
-            let (lab, _) = in_conversation(&roles).await;
-            revoke();
-            // Refused at each attempt: that it is given up can't be told yet, so it is not.
+        ("sqs:SendMessage", "ToChannelQueue") => {
+            let (lab, _) = in_conversation(&proof.roles).await;
+            proof.revoke();
+            // LiveEngage refuses each attempt. The worker can't tell the consumer yet, so it does not park the message.
             for _ in 0..20 {
                 lab.liveengage().fail_next(Service::Send, StatusCode::FORBIDDEN, "");
             }
             lab.gateway().consumer_sends(PHONE, "not for you").unwrap();
-            denied().await;
+            proof.denied().await;
             assert_eq!(shown(&lab), 0);
-            roles.restore();
+            proof.roles.restore();
             assert!(received(&lab, PHONE, 1).await[0].starts_with("Sorry"));
         }
-        ("to-channel", "sqs:SendMessage", "ToLiveEngageQueue") => {
-            let (lab, id) = in_conversation(&roles).await;
-            revoke();
+        _ => panic!("nothing shows what it is for"),
+    }
+}
+
+async fn to_channel(proof: &Proof) {
+    match (proof.permission.action.as_str(), proof.permission.on.as_str()) {
+        ("dynamodb:GetItem" | "dynamodb:UpdateItem", _) => answer_waits(proof).await,
+        ("dynamodb:PutItem", _) => {
+            let (lab, id) = in_conversation(&proof.roles).await;
+            proof.revoke();
+            lab.liveengage().say(&id, "hello to you").unwrap();
+            proof.denied().await;
+            proof.roles.restore();
+            // The gateway had accepted the text, and the record of this was denied. This is one of the cases in which a message may double.
+            assert!(received(&lab, PHONE, 1).await.iter().all(|text| text == "hello to you"));
+            settled(&lab).await;
+            assert!(shown(&lab) <= 2);
+        }
+        ("sqs:ChangeMessageVisibility", "ToChannelQueue") => {
+            let (lab, id) = in_conversation(&proof.roles).await;
+            proof.revoke();
+            lab.gateway().fail_next(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), "");
+            lab.liveengage().say(&id, "here").unwrap();
+            proof.denied().await;
+            assert_eq!(received(&lab, PHONE, 1).await, ["here"]);
+        }
+        ("sqs:SendMessage", "ToLiveEngageQueue") => {
+            let (lab, id) = in_conversation(&proof.roles).await;
+            proof.revoke();
             for _ in 0..20 {
                 lab.gateway().fail_next(StatusCode::BAD_REQUEST, HeaderMap::new(), refused_by_the_gateway());
             }
             lab.liveengage().say(&id, "refused").unwrap();
-            denied().await;
+            proof.denied().await;
             assert_eq!(consumer_texts(&lab.liveengage().conversations()[0]), [HELLO]);
-            roles.restore();
+            proof.roles.restore();
             desk(&lab, "the agent is told", |all| {
                 consumer_texts(&all[0]).iter().any(|text| text.contains("Not delivered"))
             })
             .await;
         }
-        ("to-channel", "sqs:SendMessage", "ToChannelQueue") => {
-            let (lab, id) = in_conversation(&roles).await;
+        ("sqs:SendMessage", "ToChannelQueue") => {
+            let (lab, id) = in_conversation(&proof.roles).await;
             lab.liveengage().say(&id, "done").unwrap();
             received(&lab, PHONE, 1).await;
             settled(&lab).await;
-            revoke();
+            proof.revoke();
             lab.liveengage().close(&id).unwrap();
-            denied().await;
+            proof.denied().await;
             assert_eq!(shown(&lab), 1);
-            roles.restore();
+            proof.roles.restore();
             assert_eq!(received(&lab, PHONE, 2).await, ["done", "How was it, from 1 to 5?"]);
         }
         _ => panic!("nothing shows what it is for"),
     }
 }
 
-/// A lab with an open conversation, and nothing on its way.
+/// Starts a lab with an open conversation, and waits until nothing is under way.
 async fn in_conversation(roles: &Arc<Roles>) -> (WatchedLab, String) {
     let lab = WatchedLab::start(guarded(roles, with_questions())).await;
     let id = opened(&lab, PHONE).await;
@@ -197,12 +248,12 @@ async fn in_conversation(roles: &Arc<Roles>) -> (WatchedLab, String) {
     (lab, id)
 }
 
-/// How many messages the phone shows that it did not send.
+/// Returns how many messages the phone has received.
 fn shown(lab: &Lab) -> usize {
     lab.gateway().transcript(PHONE).iter().filter(|message| message.direction == Direction::ToPhone).count()
 }
 
-/// One run of the schedule.
+/// Runs the schedule once.
 async fn refresh(lab: &Lab, roles: &Arc<Roles>) -> Result<(), lambda::FunctionError> {
     let guard = Guard::in_front_of(lab.aws().endpoints(), Arc::clone(roles) as _).await.unwrap();
     let table = lab.aws().table_name().to_owned();

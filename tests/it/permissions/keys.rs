@@ -1,5 +1,5 @@
-//! The change of the key on a running stack, as the README's table says it, step by step against the roles: SQS leaves a message under
-//! the key that it was sent with, and CloudFormation changes queues, table and roles one after another.
+//! Plays the change of the key on a running stack, step by step as in the table of docs/how-to/kms-key.md, against the roles. SQS keeps a
+//! message under the key that it was sent with, and CloudFormation changes queues, table and roles one after another.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use super::{
     template::{KEY, OTHER_KEY},
 };
 
-/// The two parameters of a stack; an empty one is `None`.
+/// The two key parameters of a stack. An empty one is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Parameters {
     key: Option<String>,
@@ -29,7 +29,8 @@ impl Parameters {
         Self { key: key.map(str::to_owned), other: other.map(str::to_owned) }
     }
 
-    /// The parameters after a deployment with these words of the table: `` `KmsKeyArn=K2` ``, and what isn't named stays as it was.
+    /// Returns the parameters after a deployment with a cell of the table, such as `` `KmsKeyArn=K2` ``. A parameter that the cell doesn't
+    /// name keeps its value.
     fn deployed(&self, words: &str) -> Self {
         let mut after = self.clone();
         for assignment in words.split('`').skip(1).step_by(2) {
@@ -44,13 +45,13 @@ impl Parameters {
         after
     }
 
-    /// Whether the template's rule on the two keys lets a deployment begin.
+    /// Whether the template's rule about the two keys accepts the deployment.
     fn is_accepted(&self) -> bool {
         let assertions = &template::source()["Rules"]["OtherKeyIsAnother"]["Assertions"];
         assertions.as_array().unwrap().iter().all(|assertion| self.holds(&assertion["Assert"]))
     }
 
-    /// A condition in the words of CloudFormation's rules.
+    /// Evaluates a condition of CloudFormation's rules.
     fn holds(&self, condition: &Value) -> bool {
         let (function, operands) = condition.as_object().unwrap().iter().next().unwrap();
         let operands = operands.as_array().unwrap();
@@ -86,10 +87,10 @@ impl Parameters {
     }
 }
 
-/// A stack with what is kept in it.
+/// A stack and the keys of its data.
 struct Stack {
     parameters: Parameters,
-    /// The keys under which something is stored that nobody may lose.
+    /// The keys that encrypt data that must not be lost.
     in_use: BTreeSet<String>,
 }
 
@@ -99,7 +100,8 @@ impl Stack {
         Self { parameters, in_use }
     }
 
-    /// A deployment: until its end the queues may be the new ones, and the roles still the old ones. Says what a function could not do.
+    /// Deploys. Until the end of a deployment, the queues may be new while the roles are still old. An error says what a function could not
+    /// do.
     fn deploy(&mut self, to: Parameters) -> Result<(), String> {
         if !to.is_accepted() {
             return Err(format!("the template's rule refuses {to:?}"));
@@ -117,13 +119,13 @@ impl Stack {
         Ok(())
     }
 
-    /// The operator has waited until nothing is left but what is stored under the present key.
+    /// The operator has waited until only data under the present key is left.
     fn emptied(&mut self) {
         self.in_use = self.parameters.key.iter().cloned().collect();
     }
 }
 
-/// Each call that the roles allow on a service that uses a key.
+/// Returns each call that the roles allow on a service that uses a key.
 fn calls(roles: &Statements) -> Vec<Access> {
     let statements = roles.iter().flat_map(|(function, role)| role.iter().map(move |statement| (function, statement)));
     let calls = statements.flat_map(|(function, statement)| {
@@ -138,12 +140,11 @@ fn calls(roles: &Statements) -> Vec<Access> {
     calls.filter(|access| services.iter().any(|service| access.action.starts_with(service))).collect()
 }
 
-/// The README's row on how to do this: first, then, and at last.
+/// Returns the deployments in the row of docs/how-to/kms-key.md for this purpose: the first, the second and the last.
 fn row(purpose: &str) -> [String; 3] {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
-    let (_, section) = readme.split_once("\n#### A key of your own\n").unwrap();
-    let section = section.split("\n#### ").next().unwrap();
-    let row = section.lines().find(|line| line.starts_with(&format!("| {purpose} |"))).unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/how-to/kms-key.md");
+    let page = fs::read_to_string(page).unwrap();
+    let row = page.lines().find(|line| line.starts_with(&format!("| {purpose} |"))).unwrap();
     let cells: Vec<String> = row.trim_matches('|').split('|').skip(1).map(|cell| cell.trim().to_owned()).collect();
     cells.try_into().unwrap()
 }

@@ -1,4 +1,4 @@
-//! What each function may do on AWS, by the statements of `template.yaml`: all that it needs, and no more.
+//! Checks what each function may do on AWS by the statements of `template.yaml`: everything that it needs, and nothing else.
 
 mod conversation;
 mod document;
@@ -6,7 +6,7 @@ mod failures;
 mod keys;
 mod policy;
 mod roles;
-mod template;
+pub(crate) mod template;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,7 +16,7 @@ use conversation::whole_conversation;
 use policy::like;
 use roles::{BOTH_KEYS, EVERYTHING, Roles, Statements, allowed, of_lambda, statements, uses_of_a_key, without};
 
-/// What no function does, and what would harm most.
+/// Actions that no function may do, and that would do the most harm. (`dynamodb:Query` is allowed to one function.)
 const NEVER: [&str; 26] = [
     "dynamodb:BatchGetItem",
     "dynamodb:BatchWriteItem",
@@ -46,7 +46,8 @@ const NEVER: [&str; 26] = [
     "sts:AssumeRole",
 ];
 
-/// Everything that a function needs, as IAM sees it: its own calls in a whole conversation, Lambda's, and what those ask of the keys.
+/// Returns everything that a function needs, as IAM sees it: its own calls in a whole conversation, Lambda's calls, and the permissions on
+/// the keys that these calls need.
 async fn needs() -> Vec<Access> {
     let roles = Arc::new(Roles::of_the_template());
     whole_conversation(&roles).await;
@@ -81,7 +82,7 @@ async fn a_whole_conversation_is_allowed_to_each_function() {
     }
 }
 
-/// A role that lacks one action of a statement, or one value of a condition, with the name of what is missing.
+/// Returns each role without one action of a statement, or without one value of a condition, and the name of what is missing.
 fn smaller_roles() -> Vec<(String, Statements)> {
     let all = statements(&EVERYTHING);
     let mut smaller = Vec::new();
@@ -104,7 +105,7 @@ fn smaller_roles() -> Vec<(String, Statements)> {
     smaller
 }
 
-/// One of everything that is in the AWS account: the stack's own, and what is not the stack's.
+/// One resource of each kind in the AWS account, of the stack and outside it.
 fn resources() -> Vec<(String, BTreeMap<String, Vec<String>>)> {
     let source = template::source();
     let own =
@@ -155,7 +156,7 @@ async fn no_permission_is_unused_and_nothing_else_is_allowed() {
     let mut refused = 0;
     for function in statements.keys() {
         for (resource, context) in resources() {
-            // X-Ray's actions know no resource: a call is never for one.
+            // X-Ray's actions have no resource.
             let possible = |action: &&&str| resource == "*" || !action.starts_with("xray:");
             for action in actions.iter().filter(possible) {
                 let access = Access {
@@ -164,7 +165,7 @@ async fn no_permission_is_unused_and_nothing_else_is_allowed() {
                     resource: resource.clone(),
                     context: context.clone(),
                 };
-                // Which keys of the table is the business of the next assertion.
+                // The next assertion checks the keys of the table.
                 let same = |need: &&Access| {
                     (&need.caller, &need.action, &need.resource) == (&access.caller, &access.action, &access.resource)
                         && (need.context == access.context || need.context.contains_key(LEADING_KEYS))

@@ -1,5 +1,4 @@
-//! The part of IAM's language that the template uses. What it doesn't use fails the test that meets it, so that nothing is taken for
-//! granted that nobody evaluates.
+//! The part of IAM's policy language that the template uses. Anything else fails the test, so that no statement is ignored.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +7,14 @@ use serde_json::Value;
 
 use super::template;
 
-/// A statement of a role: it allows. There are none that deny.
+/// A statement of a role. It allows something. No statement denies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Statement {
     pub(crate) sid: String,
     pub(crate) actions: BTreeSet<String>,
     pub(crate) resource: String,
     pub(crate) conditions: Vec<Condition>,
-    /// The template's own words for the resource.
+    /// The resource as the template names it.
     pub(crate) written: Value,
 }
 
@@ -28,9 +27,9 @@ pub(crate) struct Condition {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operator {
-    /// The key is there, and its value is one of those.
+    /// The context has the key, and its value is one of these.
     StringEquals,
-    /// Each of the key's values is like one of those. A call without the key passes, too.
+    /// Each value of the key matches one of these patterns. A call without the key passes, too.
     ForAllValuesStringLike,
 }
 
@@ -54,7 +53,7 @@ impl Condition {
     }
 }
 
-/// `*` is any text, `?` any one character.
+/// `*` matches any text, and `?` matches one character.
 pub(crate) fn like(pattern: &str, text: &str) -> bool {
     let mut rest = pattern.chars();
     match rest.next() {
@@ -74,7 +73,7 @@ fn texts(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |values| values.iter().collect())
 }
 
-/// The statements of a role when these conditions of the template hold.
+/// Returns the statements of a role if these conditions of the template hold.
 pub(crate) fn statements(source: &Value, role: &str, conditions: &[&str]) -> Vec<Statement> {
     let properties = &source["Resources"][role]["Properties"];
     assert!(properties.get("ManagedPolicyArns").is_none(), "{role}");

@@ -1,4 +1,4 @@
-//! The roles of the template at work: what each function asks for is held against its statements, and remembered.
+//! Evaluates the template's roles: checks each call of a function against the statements, and records it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,11 +15,11 @@ use super::{
     template::{KEY, OTHER_KEY},
 };
 
-/// With a key, another one, tracing and all: the most that a role can hold.
+/// All conditions: with a key, a second key, and tracing. Then a role has all its statements.
 pub(crate) const EVERYTHING: [&str; 3] = ["HasKey", "HasOtherKey", "HasTracing"];
-/// While the key changes, what a call reads may be encrypted with either.
+/// While the key changes, either key may encrypt the data that a call reads.
 pub(crate) const BOTH_KEYS: [&str; 2] = [KEY, OTHER_KEY];
-/// The condition key under which KMS knows the service that uses a key for a caller.
+/// The condition key that tells KMS which service uses a key for a caller.
 const VIA_SERVICE: &str = "kms:ViaService";
 
 /// The statements by function.
@@ -31,16 +31,16 @@ pub(crate) fn statements(conditions: &[&str]) -> Statements {
     functions.map(|function| (function.name, policy::statements(&source, &function.role, conditions))).collect()
 }
 
-/// Whether a function may make a call that asks for this. With keys, that is more than the call's own permission: the service uses
-/// each of them in the caller's name.
+/// Whether a function may make a call that needs this permission. With keys, the call needs more permissions, because the service uses each
+/// key in the caller's name.
 pub(crate) fn allowed(statements: &Statements, access: &Access, keys: &[&str]) -> bool {
     let role = statements.get(&access.caller).map(Vec::as_slice).unwrap_or_default();
     let one = |access: &Access| role.iter().any(|statement| statement.allows(access));
     one(access) && keys.iter().all(|key| uses_of_a_key(access, key).iter().all(one))
 }
 
-/// What a call asks of a key when the table, the queues and the secrets are encrypted with it. DynamoDB decrypts the table's key,
-/// SQS makes a data key for what is sent and decrypts it to check it, Secrets Manager decrypts the secret.
+/// Returns the permissions on a key that a call needs when the table, the queues and the secrets are encrypted with it. DynamoDB decrypts
+/// the table's key. SQS makes a data key for a new message, and decrypts it to check it. Secrets Manager decrypts the secret.
 pub(crate) fn uses_of_a_key(access: &Access, key: &str) -> Vec<Access> {
     let actions: &[&str] = match access.action.as_str() {
         "sqs:SendMessage" => &["kms:GenerateDataKey", "kms:Decrypt"],
@@ -59,9 +59,9 @@ pub(crate) fn uses_of_a_key(access: &Access, key: &str) -> Vec<Access> {
     uses.collect()
 }
 
-/// What Lambda itself does in a function's name: it writes its log and its traces, and reads its queue. From the developer guide:
-/// "Defining Lambda function permissions with an execution role", "Visualize Lambda function invocations using AWS X-Ray", and
-/// "Creating and configuring an Amazon SQS event source mapping".
+/// Returns the calls that Lambda itself makes in a function's name: it writes the log and the traces, and reads the queue. The source is
+/// the developer guide: "Defining Lambda function permissions with an execution role", "Visualize Lambda function invocations using AWS
+/// X-Ray", and "Creating and configuring an Amazon SQS event source mapping".
 pub(crate) fn of_lambda() -> Vec<Access> {
     let source = template::source();
     let mut of_lambda = Vec::new();
@@ -84,13 +84,13 @@ pub(crate) fn of_lambda() -> Vec<Access> {
     of_lambda
 }
 
-/// Takes one permission away.
+/// Removes one permission.
 pub(crate) fn without(statements: &mut Statements, function: &str, sid: &str, action: &str) {
     let statement = statements.get_mut(function).unwrap().iter_mut().find(|statement| statement.sid == sid).unwrap();
     assert!(statement.actions.remove(action), "{function} has no {action} in {sid}");
 }
 
-/// The roles in front of a lab's AWS, encrypted with both keys.
+/// The roles in front of a lab's AWS stand-ins, encrypted with both keys.
 #[derive(Debug)]
 pub(crate) struct Roles(Mutex<Record>);
 
@@ -127,7 +127,7 @@ impl Roles {
         self.record().denied.clone()
     }
 
-    /// Waits until a function was denied this action, or allowed it.
+    /// Waits until a function was denied or allowed this action.
     pub(crate) async fn asked(&self, function: &str, action: &str, granted: bool) {
         let fits = |access: &Access| access.caller == function && access.action == action;
         let mut pause = tokio::time::interval(Duration::from_millis(10));

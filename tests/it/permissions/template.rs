@@ -1,4 +1,4 @@
-//! `template.yaml` as a tree, and its intrinsic functions as CloudFormation resolves them.
+//! Reads `template.yaml` as a tree, and resolves its intrinsic functions as CloudFormation does.
 
 use std::{fs, path::Path};
 
@@ -9,9 +9,9 @@ use yaml_rust2::{
     parser::{EventReceiver, Parser, Tag},
 };
 
-/// The name of the stack that the tests pretend to have.
+/// The name of the stack in the tests.
 const STACK: &str = "connector-lab";
-/// The key of that stack, when it has one.
+/// The key of that stack, if it has one.
 pub(crate) const KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/6f1d2c58-90ab-4e37-8c44-b0a7d7e3f915";
 /// The key before or after it, while the key is set, changed or removed.
 pub(crate) const OTHER_KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/c2b8e7a4-3d51-4f06-9a7e-15f0c8d2b663";
@@ -24,7 +24,7 @@ pub(crate) fn source() -> Value {
     tree.root.unwrap()
 }
 
-/// Builds the tree. A tag becomes what it is short for: `!Ref x` becomes `{"Ref": "x"}`, and `!Sub x` becomes `{"Fn::Sub": "x"}`.
+/// Builds the tree. Expands a tag: `!Ref x` becomes `{"Ref": "x"}`, and `!Sub x` becomes `{"Fn::Sub": "x"}`.
 #[derive(Default)]
 struct Tree {
     open: Vec<(Node, Option<Tag>)>,
@@ -79,7 +79,7 @@ impl EventReceiver for Tree {
     }
 }
 
-/// The value without what `!If` leaves out: `conditions` are those that hold.
+/// Returns the value without the parts that `!If` leaves out. `conditions` are the conditions that hold.
 pub(crate) fn decided(value: &Value, conditions: &[&str]) -> Option<Value> {
     match value {
         Value::Object(fields) if fields.contains_key("Fn::If") => {
@@ -97,7 +97,7 @@ pub(crate) fn decided(value: &Value, conditions: &[&str]) -> Option<Value> {
     }
 }
 
-/// A text in a policy as the lab's AWS would see it.
+/// Returns a text in a policy as the lab's AWS stand-ins see it.
 pub(crate) fn resolved(template: &Value, value: &Value) -> String {
     if let Some(text) = value.as_str() {
         return text.to_owned();
@@ -132,7 +132,7 @@ fn named(template: &Value, name: &str) -> String {
     known.to_owned()
 }
 
-/// The ARN of one of the stack's resources, by its name in the lab.
+/// Returns the ARN of one of the stack's resources, by its name in the lab.
 pub(crate) fn arn(template: &Value, resource: &str) -> String {
     let (region, account) = (aws::REGION, aws::ACCOUNT);
     let queue = |name| format!("arn:aws:sqs:{region}:{account}:{name}");
@@ -145,18 +145,18 @@ pub(crate) fn arn(template: &Value, resource: &str) -> String {
         _ => {
             let properties = &template["Resources"][resource]["Properties"];
             let name = resolved(template, &properties["LogGroupName"]);
-            // That of a log group ends like this: it names the streams in the group too.
+            // The ARN of a log group ends like this: it also names the streams in the group.
             format!("arn:aws:logs:{region}:{account}:log-group:{name}:*")
         }
     }
 }
 
-/// A function of the template: its binary's name, which is also its name in the lab, and the logical ids of its role and log group.
+/// A function of the template: the name of its binary, which is also its name in the lab, and the logical ids of its role and log group.
 pub(crate) struct Function {
     pub(crate) name: String,
     pub(crate) role: String,
     pub(crate) log_group: String,
-    /// The queue that Lambda reads for it.
+    /// The queue from which Lambda invokes it.
     pub(crate) source: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The connector between the simulators, with a clock of its own: what a secret is read again by is minutes, and a test has seconds.
+//! The connector between the simulators, with its own clock: a secret is read again after minutes, and a test should take seconds.
 
 use std::{
     num::NonZeroU16,
@@ -18,14 +18,17 @@ use connector::{
         secret_change::{SecretOwner, carry_out, judge},
         settings::{Account, LineSettings},
         to_channel::DeliverToChannel,
-        to_liveengage::{DeliverToLiveEngage, WorkerPorts},
+        to_liveengage::DeliverToLiveEngage,
         webhook::AcceptWebhook,
+        worker::WorkerPorts,
     },
-    aws::{DynamoDbStore, SecretsManager, SqsQueue},
-    domain::id::{AccountId, LineId},
+    domain::id::LineId,
+    port::{Clock, SecretStore, SecretVersions, Secrets, SecretsError},
+};
+use connector_aws::{
+    DynamoDbStore, SecretsManager, SqsQueue, SystemClock,
     lambda::{InboundFunction, QueueFunction, WebhookFunction},
     outgoing_http::{self, ReqwestHttp},
-    port::{Clock, SecretStore, SecretVersions, Secrets, SecretsError, SystemClock},
 };
 use connector_lab::{
     api_gateway::{ApiGateway, HttpFunction},
@@ -36,6 +39,7 @@ use connector_lab::{
     sms_gateway::{SmsGateway, SmsGatewayOptions},
     whatsapp::{WhatsApp, WhatsAppOptions},
 };
+use connector_liveengage::id::AccountId;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{Context, LambdaEvent};
 use secrecy::{ExposeSecret, SecretString};
@@ -50,7 +54,7 @@ pub(super) const WHATSAPP: &str = "whatsapp-one";
 const CLIENT_ID: &str = "c1d0f3a4-app";
 const NUMBER: &str = "+4930555020";
 
-/// The machine's time, moved. A signature may be five minutes old or ahead: so far it can go either way.
+/// The machine's time with an offset. A signature may be five minutes old or ahead, so the offset may be that large in both directions.
 #[derive(Debug)]
 pub(super) struct MovedClock(AtomicI64);
 
@@ -60,7 +64,7 @@ impl Clock for MovedClock {
     }
 }
 
-/// Secrets Manager, and how often one function has asked it.
+/// Secrets Manager, and a counter of one function's calls to it.
 struct Counted {
     secrets: SecretsManager,
     reads: AtomicUsize,
@@ -104,7 +108,7 @@ impl Keys {
     }
 }
 
-/// The running whole. Everything stops when it is dropped.
+/// The running deployment. Everything stops when this is dropped.
 pub(super) struct Deployment {
     pub(super) liveengage: LiveEngageSimulator,
     pub(super) gateway: SmsGateway,
@@ -120,12 +124,56 @@ pub(super) struct Deployment {
     to_channel: EventSourceMapping,
     _api: ApiGateway,
     _aws: AwsStandIns,
-    /// Searches the log when everything else has ended.
+    /// Searches the log after everything else has ended.
     pub(super) watch: Watch,
 }
 
+/// How soon a sender repeats a webhook.
+const SOON: Duration = Duration::from_millis(100);
+
+async fn liveengage(keys: &Keys, journal: &Journal) -> LiveEngageSimulator {
+    let options = LiveEngageOptions {
+        accounts: vec![AccountOptions::new(ACCOUNT, CLIENT_ID, keys.client_secret.expose_secret())],
+        journal: journal.clone(),
+        ..LiveEngageOptions::default()
+    };
+    LiveEngageSimulator::start(options).await.unwrap()
+}
+
+async fn gateway(keys: &Keys, journal: &Journal) -> SmsGateway {
+    let options = SmsGatewayOptions {
+        port: 0,
+        number: NUMBER.to_owned(),
+        api_token: keys.bearer_token.clone(),
+        webhook_secret: keys.webhook_secret.clone(),
+        retry_delay: SOON,
+        delivery_reports: false,
+        journal: journal.clone(),
+    };
+    SmsGateway::start(options).await.unwrap()
+}
+
+async fn whatsapp(keys: &Keys, journal: &Journal) -> WhatsApp {
+    let options = WhatsAppOptions {
+        port: 0,
+        phone_number_id: "104432".to_owned(),
+        display_phone_number: "4930555021".to_owned(),
+        waba_id: "204432".to_owned(),
+        access_token: keys.access_token.clone(),
+        app_secret: keys.app_secret.clone(),
+        verify_token: SecretString::from("verify"),
+        retry_delay: SOON,
+        journal: journal.clone(),
+    };
+    let whatsapp = WhatsApp::start(options).await.unwrap();
+    whatsapp.set_retries_in_line(true);
+    // These tests don't look at reports.
+    whatsapp.set_automatic_delivery(false);
+    whatsapp
+}
+
 impl Deployment {
-    /// With these secrets on both sides, and almost five minutes before the senders' time.
+    /// Starts with these secrets on both sides, and with a clock almost five minutes before the senders' time.
     pub(super) async fn start(keys: &Keys) -> Self {
         let watch = Watch::begin();
         keys.plant(&watch);
@@ -136,41 +184,8 @@ impl Deployment {
         })
         .await
         .unwrap();
-        let soon = Duration::from_millis(100);
-        let liveengage = LiveEngageSimulator::start(LiveEngageOptions {
-            accounts: vec![AccountOptions::new(ACCOUNT, CLIENT_ID, keys.client_secret.expose_secret())],
-            journal: journal.clone(),
-            ..LiveEngageOptions::default()
-        })
-        .await
-        .unwrap();
-        let gateway = SmsGateway::start(SmsGatewayOptions {
-            port: 0,
-            number: NUMBER.to_owned(),
-            api_token: keys.bearer_token.clone(),
-            webhook_secret: keys.webhook_secret.clone(),
-            retry_delay: soon,
-            delivery_reports: false,
-            journal: journal.clone(),
-        })
-        .await
-        .unwrap();
-        let whatsapp = WhatsApp::start(WhatsAppOptions {
-            port: 0,
-            phone_number_id: "104432".to_owned(),
-            display_phone_number: "4930555021".to_owned(),
-            waba_id: "204432".to_owned(),
-            access_token: keys.access_token.clone(),
-            app_secret: keys.app_secret.clone(),
-            verify_token: SecretString::from("verify"),
-            retry_delay: soon,
-            journal: journal.clone(),
-        })
-        .await
-        .unwrap();
-        whatsapp.set_retries_in_line(true);
-        // Reports are not what is looked at here.
-        whatsapp.set_automatic_delivery(false);
+        let (liveengage, gateway) = (liveengage(keys, &journal).await, gateway(keys, &journal).await);
+        let whatsapp = whatsapp(keys, &journal).await;
         let store = SecretsManager::new(aws_sdk_secretsmanager::Client::new(aws.sdk_config()));
         let clock = Arc::new(MovedClock(AtomicI64::new(-290)));
         put_all(&store, keys, (&liveengage, &gateway, &whatsapp), clock.now()).await;
@@ -184,8 +199,8 @@ impl Deployment {
         let to_channel = wiring.to_channel().await;
         let api_url = api.url();
         let webhook = WebhookSettings {
-            first_retry_after: soon,
-            longest_retry_pause: soon * 4,
+            first_retry_after: SOON,
+            longest_retry_pause: SOON * 4,
             ..WebhookSettings::to(&format!("{api_url}/webhooks/liveengage").parse().unwrap())
         };
         liveengage.set_webhooks(ACCOUNT, webhook);
@@ -210,19 +225,19 @@ impl Deployment {
         }
     }
 
-    /// What `connector secret put` does, with all secrets.
+    /// Does what `connector secret put` does, with all secrets.
     pub(super) async fn put(&self, keys: &Keys) {
         keys.plant(&self.watch);
         put_all(&self.store, keys, (&self.liveengage, &self.gateway, &self.whatsapp), self.clock.now()).await;
     }
 
-    /// Time passes for the connector.
+    /// Moves the connector's clock forward.
     pub(super) fn pass(&self, seconds: i64) {
         self.clock.0.fetch_add(seconds, Ordering::SeqCst);
     }
 
-    /// How often the two entry points have read each of their secrets on average: one has one of them, the other two. Once at the
-    /// start, and once a minute at the most.
+    /// Returns how often the two entry points have read each of their secrets on average. One entry point has one secret, and the other has
+    /// two. A function reads a secret once at the start, and then at most once a minute.
     pub(super) fn reads(&self) -> [usize; 2] {
         let minutes = self.clock.now().duration_since(self.started_at).as_mins();
         let most = 1 + usize::try_from(minutes).unwrap();
@@ -232,7 +247,7 @@ impl Deployment {
         [webhook, inbound / 2]
     }
 
-    /// Waits until no webhook and no message is on its way.
+    /// Waits until no webhook and no message is under way.
     pub(super) async fn settled(&self) {
         self.gateway.webhooks_settled().await;
         self.liveengage.webhooks_settled().await;
@@ -242,7 +257,7 @@ impl Deployment {
         self.to_channel.idle().await;
     }
 
-    /// The calls that were answered with 401, by the connector's endpoints or by those it calls.
+    /// Returns the number of calls that the connector's endpoints, or those that it calls, answered with 401.
     pub(super) fn refused(&self, from: &str, to: &str) -> usize {
         let is_refused = |what: &str| what.contains("-> 401");
         let entries = self.journal.entries();
@@ -250,7 +265,7 @@ impl Deployment {
     }
 }
 
-/// The secrets of the account and of both lines, judged and stored.
+/// Checks and stores the secrets of the account and of both lines.
 async fn put_all(
     store: &SecretsManager,
     keys: &Keys,
@@ -283,7 +298,7 @@ async fn put_all(
     }
 }
 
-/// The functions, each with secrets of its own, as separate processes have them.
+/// Starts the functions. Each reads its own secrets, as separate processes do.
 struct Wiring<'a> {
     aws: &'a AwsStandIns,
     store: &'a SecretsManager,

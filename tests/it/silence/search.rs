@@ -1,4 +1,4 @@
-//! The search of log lines for what was planted, in every form in which it could get there.
+//! Searches log lines for planted values in every form in which they could be logged.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -8,33 +8,34 @@ use base64::{
 };
 use serde_json::Value;
 
-/// What must not be logged, and how it is looked for.
+/// The kind of a value that must not be logged. It decides how the search looks for the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// A phone number: its digits anywhere, and the last four or more of them as a word of their own.
+    /// A phone number. Searched: its digits anywhere, and its last four or more digits as a separate word.
     Number,
-    /// What somebody said: from eight characters on anywhere, also cut off; a shorter one as the whole value of a field.
+    /// A text of a person. Searched: a text of at least eight characters anywhere, also cut off; a shorter one as the whole value of a
+    /// field.
     Text,
-    /// Words on the wire, whoever's: the whole of them, anywhere.
+    /// A sentence in a request or an answer. Searched: the whole sentence, anywhere.
     Sentence,
-    /// What somebody is called: the whole, and every part from five characters on.
+    /// A person's name. Searched: the whole name, and every part of at least five characters.
     Name,
-    /// A secret or a token, and the beginning or end of one.
+    /// A secret or a token. Searched: the whole value, its beginning and its end.
     Secret,
 }
 
-/// Something planted.
+/// A planted value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Canary {
     pub(super) kind: Kind,
     pub(super) value: String,
 }
 
-/// Something planted that is in a log line.
+/// A planted value that was found in a log line.
 #[derive(Debug)]
 pub(super) struct Finding {
     pub(super) kind: Kind,
-    /// How it is written there.
+    /// The form in which it was found.
     pub(super) form: &'static str,
     /// The event's target, file and line.
     pub(super) place: String,
@@ -47,18 +48,18 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The shortest text that is looked for anywhere.
+/// The shortest text that is searched anywhere.
 const SHORTEST_TEXT: usize = 8;
-/// The shortest part of a name.
+/// The shortest part of a name that is searched.
 const SHORTEST_NAME: usize = 5;
-/// How much of the beginning and of the end of something long is looked for.
+/// The length of the beginning and of the end of a long value that are searched.
 const CUT: usize = 12;
-/// The fewest digits that give a phone number away.
+/// The minimum number of digits that reveal a phone number.
 const FEWEST_DIGITS: usize = 4;
 
-/// Whether it is something that somebody may have said, and no id or keyword.
+/// Whether this could be a sentence of a person, and is no id or keyword.
 pub(super) fn is_sentence(text: &str) -> bool {
-    // The connector's own words at the desk stand in brackets.
+    // The connector's own texts at the desk are in brackets.
     text.trim().contains(char::is_whitespace) && text.chars().count() >= SHORTEST_TEXT && !text.starts_with('[')
 }
 
@@ -68,7 +69,7 @@ pub(super) fn is_secrets_name(name: &str) -> bool {
         .contains(&name)
 }
 
-/// What is looked for anywhere in a line, and what it is then.
+/// Returns the texts that are searched anywhere in a line, each with the name of its form.
 fn needles(canary: &Canary) -> Vec<(&'static str, String)> {
     let value = canary.value.as_str();
     match canary.kind {
@@ -80,7 +81,7 @@ fn needles(canary: &Canary) -> Vec<(&'static str, String)> {
         Kind::Sentence => encoded(value),
         Kind::Name => {
             let parts = value.split_whitespace().filter(|part| {
-                // What the lab calls everybody.
+                // The lab gives everybody this name.
                 part.chars().count() >= SHORTEST_NAME && *part != "Consumer"
             });
             encoded(value).into_iter().chain(parts.map(|part| ("a part", part.to_owned()))).collect()
@@ -98,7 +99,7 @@ fn ends(value: &str) -> Vec<(&'static str, String)> {
     vec![("the beginning", begin), ("the end", end)]
 }
 
-/// A value as it is, and as it is written in JSON, `Debug`, Base64 and hexadecimal. Percent-encoding is undone in the lines.
+/// Returns a value unchanged, and in the forms of JSON, `Debug`, Base64 and hexadecimal. The lines themselves are percent-decoded.
 fn encoded(value: &str) -> Vec<(&'static str, String)> {
     let mut forms = vec![("as it is", value.to_owned())];
     forms.push(("in Debug", value.escape_debug().to_string()));
@@ -107,7 +108,7 @@ fn encoded(value: &str) -> Vec<(&'static str, String)> {
     forms.push(("in JSON", json.to_owned()));
     forms.push(("in JSON of ASCII", json.encode_utf16().map(ascii_unit).collect()));
     forms.push(("in hexadecimal", value.bytes().map(|byte| format!("{byte:02x}")).collect()));
-    // The characters at either end depend on what stands beside the value.
+    // The characters at both ends depend on the neighbors of the value.
     for (offset, begin) in [(0, 0), (1, 2), (2, 3)] {
         let bytes = [&vec![0; offset], value.as_bytes()].concat();
         for encoded in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
@@ -127,10 +128,10 @@ fn ascii_unit(unit: u16) -> String {
     }
 }
 
-/// A line, taken apart.
+/// A parsed line.
 struct Parts {
     place: String,
-    /// All keys and values, as they are and with percent-encoding undone.
+    /// All keys and values, unchanged and percent-decoded.
     text: String,
     values: Vec<String>,
 }
@@ -157,9 +158,9 @@ impl Parts {
         Self { place, text, values }
     }
 
-    /// The words of digits only, and how many of each.
+    /// Returns the words that consist of digits only.
     fn words_of_digits(&self) -> impl Iterator<Item = &str> {
-        // What stands in for hidden digits doesn't belong to the word.
+        // Characters that replace hidden digits don't belong to the word.
         let is_mask = |c: char| matches!(c, 'x' | 'X' | '*' | '.' | '…' | '•');
         self.values
             .iter()
@@ -174,7 +175,7 @@ impl Parts {
 fn leaves(value: &Value, into: &mut Vec<String>) {
     match value {
         Value::String(text) => into.push(text.clone()),
-        // A count or a time is no phone number; a whole number of that many digits could be.
+        // Short numbers are counts and times. A number with this many digits could be a phone number.
         Value::Number(number) if number.to_string().len() >= 9 => into.push(number.to_string()),
         Value::Array(elements) => elements.iter().for_each(|element| leaves(element, into)),
         Value::Object(fields) => {
@@ -205,7 +206,7 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A JWT, or an id of WhatsApp's, in which there is a phone number: nobody need plant them.
+/// Finds a JWT, or an id of WhatsApp, which contains a phone number. These need not be planted.
 fn unplanted(text: &str) -> Option<(Kind, &'static str)> {
     let is_token = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if text.split("eyJ").skip(1).any(|behind| behind.chars().take_while(|c| is_token(*c)).count() >= 8) {
@@ -214,7 +215,7 @@ fn unplanted(text: &str) -> Option<(Kind, &'static str)> {
     text.contains("wamid.").then_some((Kind::Number, "an id of WhatsApp's"))
 }
 
-/// Every place in `lines` where something planted is.
+/// Returns every occurrence of a planted value in `lines`.
 pub(super) fn search<'a>(lines: impl Iterator<Item = &'a str>, planted: &[Canary]) -> Vec<Finding> {
     let wanted: Vec<(Kind, Vec<(&'static str, String)>)> =
         planted.iter().map(|canary| (canary.kind, needles(canary))).collect();

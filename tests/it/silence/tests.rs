@@ -1,4 +1,4 @@
-//! The search finds what it should, and every test is searched.
+//! Checks that the search finds what it must find, and that the log of every test is searched.
 
 use std::{fs, path::Path};
 
@@ -17,7 +17,7 @@ const TEXT: &str = "Grüße, wo bleibt \"mein\" Paket?";
 const NAME: &str = "Wilhelmine Planted";
 const SECRET: &str = "planted-client-secret-zt9q";
 
-/// Everything planted, before anything of it is logged.
+/// Plants everything before any of it is logged.
 fn planted() -> Watch {
     let mut watch = Watch::begin();
     watch.is_rehearsal = true;
@@ -29,12 +29,12 @@ fn planted() -> Watch {
     watch
 }
 
-/// What is found of one line, which stands for one of the connector's.
+/// Returns the findings in one line, which represents a line of the connector.
 fn found(log: impl FnOnce()) -> Vec<(Kind, &'static str)> {
     let watch = planted();
     log();
     let found = watch.findings().iter().map(|finding| (finding.kind, finding.form)).collect();
-    // Its own check would fail: that is what it is for.
+    // Prevent the watch's own check, which would fail here as intended.
     std::mem::forget(watch);
     found
 }
@@ -139,8 +139,8 @@ async fn a_lab_plants_what_is_said_in_it_and_its_functions_are_heard() {
     lab.liveengage().say(&conversation, "it is at the counter").unwrap();
     settled(&lab).await;
     let heard: Vec<String> = lab.watch.lines().iter().map(|line| line.text.to_string()).collect();
-    for message in ["channel request accepted", "LiveEngage webhook accepted", "conversation opened", "delivered"] {
-        assert!(heard.iter().any(|line| line.contains(message)), "{message} is not heard: {heard:?}");
+    for event in ["channel_request.accepted", "webhook.accepted", "conversation.opened", "message.delivered"] {
+        assert!(heard.iter().any(|line| line.contains(event)), "{event} is not heard: {heard:?}");
     }
     super::plant_what_was_said(&lab, &lab.watch);
     let planted = lab.watch.planted.lock().unwrap().clone();
@@ -158,7 +158,7 @@ async fn a_lab_plants_what_is_said_in_it_and_its_functions_are_heard() {
     assert!(secrets >= 8, "{planted:?}");
 }
 
-/// Nobody forgets it: what starts a lab, a drill or functions starts a watch too.
+/// Checks that everything that starts a lab, a drill or functions also starts a watch.
 #[test]
 fn whatever_runs_functions_is_watched() {
     fn sources(folder: &Path, into: &mut Vec<(String, String)>) {

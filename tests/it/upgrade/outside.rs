@@ -1,6 +1,6 @@
-//! LiveEngage and both channels, as far as a recording needs them: they take everything and note it.
+//! LiveEngage and both channels, as far as a recording needs them. They accept and record everything.
 //!
-//! The simulators know only what happened to themselves. A recording names conversations that none of them has.
+//! The simulators know only their own conversations, and a recording names conversations that no simulator has.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
-/// Everything outside.
+/// All other sides.
 pub(super) struct Outside {
     server: MockServer,
 }
@@ -58,7 +58,7 @@ impl Respond for Answers {
             ("POST", path) if path.ends_with("/messages") => {
                 ok(json!({"messages": [{"id": format!("wamid.{number}")}], "success": true}))
             }
-            // A file, wherever it is kept.
+            // A file, in any storage.
             ("GET", path) if path.contains("/AUTH_") || path.contains("/media/") || path.starts_with("/lookaside") => {
                 ResponseTemplate::new(200).set_body_raw(b"\x89PNG\r\n\x1A\nnot much of a picture".to_vec(), "image/png")
             }
@@ -82,26 +82,26 @@ impl Outside {
         self.server.uri()
     }
 
-    /// The bodies of the calls whose path ends so, in order.
+    /// Returns the bodies of the calls whose path ends like this, in order.
     pub(super) async fn bodies(&self, path: &str) -> Vec<Value> {
         let calls = self.server.received_requests().await.unwrap();
         let wanted = calls.iter().filter(|call| call.url.path().ends_with(path));
         wanted.map(|call| serde_json::from_slice(&call.body).unwrap_or_default()).collect()
     }
 
-    /// What was published at LiveEngage, in order: the requests' bodies.
+    /// Returns what was published at LiveEngage: the requests' bodies, in order.
     pub(super) async fn published(&self) -> Vec<Value> {
         let sends = self.bodies("/conversation/send").await.into_iter();
         sends.filter(|send| send["type"] == "ms.PublishEvent").map(|send| send["body"].clone()).collect()
     }
 
-    /// What the desk shows of the person.
+    /// Returns the consumer's messages at the desk.
     pub(super) async fn desk(&self) -> Vec<String> {
         let published = self.published().await.into_iter();
         published.filter_map(|body| body["event"]["message"].as_str().map(str::to_owned)).collect()
     }
 
-    /// What the phone shows that has SMS.
+    /// Returns the messages on the SMS phone.
     pub(super) async fn phone(&self) -> Vec<String> {
         self.bodies("/sms/send").await.iter().map(|body| body["text"].as_str().unwrap().to_owned()).collect()
     }

@@ -1,43 +1,43 @@
-//! What an older version has left in the table and in the queues.
+//! Recordings of an older version's table and queues.
 
 use std::{
     collections::{BTreeSet, HashMap},
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use connector::{
-    app::redrive::regroup,
-    port::{Clock, SystemClock},
-};
-use connector_lab::aws::{AwsStandIns, TO_CHANNEL, TO_LIVEENGAGE, fifo::NewMessage};
+use connector::{app::redrive::regroup, port::Clock};
+use connector_aws::SystemClock;
+use connector_lab::aws::{AwsStandIns, TO_CHANNEL, TO_LIVEENGAGE};
+use connector_testing::fifo::NewMessage;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::silence::Watch;
 
-/// How long a recorded item or message lies there before it is worked on: leases have run out by then.
+/// The age of a recording when the functions start. Leases have ended by then.
 pub(super) const MOMENTS: SignedDuration = SignedDuration::from_mins(2);
 
-/// Times in the recordings are this near to when they were made.
+/// A value this close to the time of the recording is a time.
 const AROUND: SignedDuration = SignedDuration::from_hours(24 * 30);
 
-fn folder() -> PathBuf {
+/// Where the recordings are: one folder for each version.
+pub(super) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("it/upgrade/recorded")
 }
 
-/// Every recording of this name, of the versions that have one.
+/// Returns every recording of this name, from all versions that have one.
 pub(super) fn all(name: &str) -> Vec<Recording> {
     let mut versions: Vec<_> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
     versions.sort();
     let found: Vec<_> =
         versions.iter().map(|version| version.join(format!("{name}.json"))).filter(|path| path.exists()).collect();
     assert!(!found.is_empty(), "no version has a recording {name}");
-    found.iter().map(Recording::read).collect()
+    found.iter().map(|path| Recording::read(path)).collect()
 }
 
-/// The names of all recordings of all versions, but the list of tasks.
+/// Returns the names of all recordings of all versions, without the list of tasks.
 pub(super) fn situations() -> Vec<String> {
     let files = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
     let files = files.flat_map(|version| fs::read_dir(version).unwrap().map(|entry| entry.unwrap().path()));
@@ -48,13 +48,13 @@ pub(super) fn situations() -> Vec<String> {
     names
 }
 
-/// A recording, as it was made.
+/// A recording with its original times.
 pub(super) struct Recording {
     value: Value,
 }
 
 impl Recording {
-    fn read(path: &PathBuf) -> Self {
+    pub(super) fn read(path: &Path) -> Self {
         Self { value: serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap() }
     }
 
@@ -66,28 +66,28 @@ impl Recording {
         self.list(name).iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     }
 
-    /// What the desk showed of the person by then.
+    /// Returns what the desk showed of the consumer at the time of the recording.
     pub(super) fn desk(&self) -> Vec<String> {
         self.texts("desk")
     }
 
-    /// What the phone showed by then.
+    /// Returns what the phone showed at that time.
     pub(super) fn phone(&self) -> Vec<String> {
         self.texts("phone")
     }
 
-    /// The items, as the SDK has them.
+    /// Returns the items as the SDK's types.
     pub(super) fn items(&self) -> Vec<HashMap<String, AttributeValue>> {
         self.list("table").iter().map(item).collect()
     }
 
-    /// The bodies in a queue, or of the list of tasks.
+    /// Returns the bodies in a queue, or in the list of tasks.
     pub(super) fn bodies(&self, queue: &str) -> Vec<Value> {
         let body = |message: Value| if message.get("group").is_some() { message["body"].clone() } else { message };
         self.list(queue).into_iter().map(body).collect()
     }
 
-    /// A list of tasks as messages in their queues, on a table that knows only to whom the conversations belong.
+    /// Returns a list of tasks as messages in their queues. The table knows only the owners of the conversations.
     pub(super) fn as_queued(&self) -> Self {
         let mut value = self.value.clone();
         for queue in ["to_liveengage", "to_channel"] {
@@ -106,20 +106,23 @@ impl Recording {
             .map(|id| {
                 let text = |text: &str| json!({"S": text});
                 let pk = format!("LECONV#{}#{id}", super::ACCOUNT);
-                json!({"pk": text(&pk), "sk": text("LECONV"), "line": text(super::SMS), "user": text("+4915155001")})
+                json!({
+                    "pk": text(&pk), "sk": text("LECONV"), "schema_version": {"N": "1"},
+                    "line": text(super::SMS), "user": text("+4915155001"),
+                })
             })
             .collect();
         Self { value }
     }
 
-    /// The same, as if it had been made this long ago.
+    /// Returns the same recording as if it had been made this long ago.
     pub(super) fn aged(&self, age: SignedDuration) -> Self {
         let recorded_at: Timestamp = self.value["recorded_at"].as_str().unwrap().parse().unwrap();
         let by = SystemClock.now().duration_since(recorded_at) - age;
         Self { value: moved(&self.value, recorded_at, by) }
     }
 
-    /// Puts everything where it was found.
+    /// Puts all items and messages into the table and the queues.
     pub(super) async fn load(&self, aws: &AwsStandIns, watch: &Watch) {
         let client = aws_sdk_dynamodb::Client::new(aws.sdk_config());
         for item in self.list("table") {
@@ -139,7 +142,7 @@ impl Recording {
     }
 }
 
-/// The value with all its times moved: texts, numbers of seconds and of milliseconds, and those in JSON in texts.
+/// Shifts all times in a value: texts, seconds, milliseconds, and times in JSON inside texts.
 fn moved(value: &Value, around: Timestamp, by: SignedDuration) -> Value {
     let near = |at: Timestamp| at.duration_since(around).abs() < AROUND;
     let number = |number: i64| {
@@ -155,7 +158,7 @@ fn moved(value: &Value, around: Timestamp, by: SignedDuration) -> Value {
         Value::Object(fields) => {
             let field =
                 |(name, value): (&String, &Value)| match (name.as_str(), value.as_str().and_then(|n| n.parse().ok())) {
-                    // A number of DynamoDB.
+                    // A number in DynamoDB's JSON.
                     ("N", Some(n)) => (name.clone(), Value::String(number(n).unwrap_or(n).to_string())),
                     _ => (name.clone(), moved(value, around, by)),
                 };
@@ -175,7 +178,7 @@ fn item(value: &Value) -> HashMap<String, AttributeValue> {
     value.as_object().unwrap().iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
 }
 
-/// DynamoDB's JSON of one value.
+/// Converts DynamoDB's JSON of one value into the SDK's type.
 fn attribute(value: &Value) -> AttributeValue {
     let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
     match (kind.as_str(), value) {
@@ -189,7 +192,7 @@ fn attribute(value: &Value) -> AttributeValue {
     }
 }
 
-/// The same as plain JSON.
+/// Converts the same into plain JSON.
 fn plain(value: &Value) -> Value {
     let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
     match (kind.as_str(), value) {

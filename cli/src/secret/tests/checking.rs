@@ -1,14 +1,14 @@
-//! What `check` and `template` say, without AWS.
+//! Tests of `check` and `template`, which make no AWS calls.
 
 use super::*;
 
 #[tokio::test]
-async fn what_check_accepts_a_function_accepts() {
-    let report = check(&account(SIGNS)).await;
+async fn check_accepts_what_a_function_accepts() {
+    let report = check(&account(VALID_KEY)).await;
     assert!(report.complete && report.warnings.is_empty(), "{report:?}");
-    assert_eq!(report.text, "account 72419083: valid, as a function reads it.\n");
-    assert_eq!(check(&line(SIGNS)).await.text, "line sms-main: valid, as a function reads it.\n");
-    // The ids of a deployment are those of its secrets' names.
+    assert_eq!(report.text, "account 72419083: valid.\n");
+    assert_eq!(check(&line(VALID_KEY)).await.text, "line sms-main: valid.\n");
+    // The owner given by an option must match the ids in the secret.
     let file = SecretFile::new(&account("canary").to_string());
     let other = run(&["check", file.path(), "--account", "8"]).await.unwrap();
     assert!(!other.complete && other.text.contains("account_id"), "{other:?}");
@@ -50,11 +50,11 @@ async fn every_wrong_field_is_named_with_what_belongs_there_and_no_value_is_show
     );
     for (field, wrong, expected) in [
         ("surveys", "has the wrong type or form", "true or false"),
-        ("sms.bearer_token", "is missing", "a text: the token of the gateway's API"),
+        ("sms.bearer_token", "is missing", "a string: the token of the gateway's API"),
         (
             "sms.send_url",
             "must be an https URL (http only for loopback)",
-            "a text: https://gateway.example/v1/messages",
+            "a string: https://gateway.example/v1/messages",
         ),
         ("routing.skil_id", "is unknown", "nothing, or one of: campaign, language, skill_id"),
     ] {
@@ -64,7 +64,7 @@ async fn every_wrong_field_is_named_with_what_belongs_there_and_no_value_is_show
 }
 
 #[tokio::test]
-async fn a_channel_that_is_not_known_is_one_problem_and_not_more() {
+async fn an_unknown_channel_is_a_single_problem() {
     let mut secret = line("canary");
     secret["channel"] = json!("smss");
     let report = check(&secret).await;
@@ -75,7 +75,7 @@ async fn a_channel_that_is_not_known_is_one_problem_and_not_more() {
 }
 
 #[tokio::test]
-async fn what_is_no_secret_at_all_is_said_by_its_place() {
+async fn invalid_json_is_reported_with_its_position() {
     for (text, said) in [
         ("{\"account_id\": \"canary\"", "is not JSON (line 1, column 23)"),
         ("", "is not JSON (line 1, column 0)"),
@@ -96,13 +96,13 @@ async fn what_is_no_secret_at_all_is_said_by_its_place() {
     assert!(report.text.starts_with("an account: 3 fields are wrong"), "{}", report.text);
     let report = check(&json!({"sms": {}})).await;
     assert!(report.text.starts_with("a line: "), "{}", report.text);
-    // As an editor on Windows saves it.
+    // A Windows editor saves a byte order mark and CRLF.
     let file = SecretFile::new(&format!("\u{feff}{}\r\n", account("canary")));
     assert!(run(&["check", file.path()]).await.unwrap().complete);
 }
 
 #[tokio::test]
-async fn what_an_id_may_hold_and_what_belongs_in_quotes_is_said() {
+async fn the_expected_form_of_ids_and_strings_is_reported() {
     let expected = async |secret: &Value, field: &str| {
         let file = SecretFile::new(&secret.to_string());
         let text = run(&["check", file.path(), "--json"]).await.unwrap().text;
@@ -116,21 +116,21 @@ async fn what_an_id_may_hold_and_what_belongs_in_quotes_is_said() {
     };
     let name = "1 to 64 letters, digits, - and _; no spaces";
     for wrong in ["72419083 ", "", "7 2"] {
-        let secret = with(account(SIGNS), "account_id", json!(wrong));
-        assert_eq!(expected(&secret, "account_id").await, format!("a text: 72419083; {name}"));
+        let secret = with(account(VALID_KEY), "account_id", json!(wrong));
+        assert_eq!(expected(&secret, "account_id").await, format!("a string: 72419083; {name}"));
     }
-    let secret = with(line(SIGNS), "line_id", json!("sms.main"));
-    assert_eq!(expected(&secret, "line_id").await, format!("a text: sms-main; {name}"));
-    let secret = with(line(SIGNS), "account_id", json!(72419083));
-    assert_eq!(expected(&secret, "account_id").await, "a text: 72419083; must be in quotes");
-    let mut secret = line(SIGNS);
+    let secret = with(line(VALID_KEY), "line_id", json!("sms.main"));
+    assert_eq!(expected(&secret, "line_id").await, format!("a string: sms-main; {name}"));
+    let secret = with(line(VALID_KEY), "account_id", json!(72419083));
+    assert_eq!(expected(&secret, "account_id").await, "a string: 72419083; must be in quotes");
+    let mut secret = line(VALID_KEY);
     secret["sms"]["from"] = json!(493055501);
-    assert_eq!(expected(&secret, "sms.from").await, "a text: +493055501; must be in quotes");
+    assert_eq!(expected(&secret, "sms.from").await, "a string: +493055501; must be in quotes");
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_file_that_others_can_read_is_warned_of() {
+async fn a_file_readable_by_other_users_gives_a_warning() {
     let file = SecretFile::new(&account("canary").to_string());
     for (mode, warned) in [(0o600, false), (0o644, true), (0o640, true), (0o400, false)] {
         file.set_mode(mode);
@@ -145,7 +145,7 @@ async fn a_file_that_others_can_read_is_warned_of() {
 }
 
 #[tokio::test]
-async fn a_template_is_refused_until_it_is_filled_in_and_brings_its_own_keys() {
+async fn a_template_has_new_keys_and_is_refused_until_filled_in() {
     for (kind, to_fill_in) in [
         ("account", vec!["account_id", "client_id", "client_secret"]),
         ("sms", vec!["account_id", "line_id", "sms.bearer_token", "sms.from", "sms.send_url"]),

@@ -1,7 +1,8 @@
-//! The three operations that carry up to ten entries: one entry's failure is told beside the others' success.
+//! The three batch operations. Each reports the result of up to ten entries.
 
 use std::collections::BTreeSet;
 
+use connector_testing::fifo::{FifoError, MAX_BATCH, MAX_MESSAGE_BYTES, NewMessage, md5_of_attributes, md5_of_body};
 use rustack_sqs_model::input::{ChangeMessageVisibilityBatchInput, DeleteMessageBatchInput, SendMessageBatchInput};
 use rustack_sqs_model::output::{ChangeMessageVisibilityBatchOutput, DeleteMessageBatchOutput, SendMessageBatchOutput};
 use rustack_sqs_model::types::{
@@ -10,7 +11,6 @@ use rustack_sqs_model::types::{
 };
 
 use super::{SqsEndpoint, error, wire};
-use crate::aws::fifo::{FifoError, MAX_BATCH, MAX_MESSAGE_BYTES, md5_of_attributes, md5_of_body};
 use crate::aws::queue_service::QueueHandle;
 
 const MAX_ENTRY_ID_CHARACTERS: usize = 80;
@@ -22,7 +22,7 @@ impl SqsEndpoint {
         let messages: Vec<_> = input
             .entries
             .into_iter()
-            .map(|entry| (entry.id.clone(), wire::new_message(wire::Sent::from(entry))))
+            .map(|entry| (entry.id.clone(), wire::new_message(wire::SendParameters::from(entry))))
             .collect();
         let size = messages.iter().filter_map(|(_, message)| message.as_ref().ok()).map(|m| m.size()).sum();
         if size > MAX_MESSAGE_BYTES {
@@ -71,11 +71,7 @@ impl SqsEndpoint {
     }
 }
 
-fn sent(
-    queue: &QueueHandle,
-    id: &str,
-    message: crate::aws::fifo::NewMessage,
-) -> Result<SendMessageBatchResultEntry, FifoError> {
+fn sent(queue: &QueueHandle, id: &str, message: NewMessage) -> Result<SendMessageBatchResultEntry, FifoError> {
     let (body, attributes) = (md5_of_body(&message.body), md5_of_attributes(&message.attributes));
     let receipt = queue.send(message)?;
     Ok(SendMessageBatchResultEntry {

@@ -1,12 +1,10 @@
-//! Errors as SQS puts them on the wire: a JSON type, and beside it the code of the older query protocol, which is the one that
-//! SDKs show and match.
+//! Errors in SQS's wire format: a JSON type, and the code of the older query protocol, which SDKs show and match.
 
 use bytes::Bytes;
+use connector_testing::fifo::FifoError;
 use http::{HeaderValue, Response, StatusCode};
 use rustack_sqs_http::body::SqsResponseBody;
 use rustack_sqs_http::response::CONTENT_TYPE;
-
-use crate::aws::fifo::FifoError;
 
 /// The type in the JSON body and the code in the header.
 struct Code {
@@ -53,7 +51,7 @@ fn code(error: &FifoError) -> Code {
     Code { json, query }
 }
 
-/// The code of one entry's failure in a batch. AWS calls an expired handle invalid there, unlike in a single request.
+/// The code of a failed entry of a batch. Unlike for a single request, AWS calls an expired handle invalid here.
 pub(super) fn entry_code(error: &FifoError) -> &'static str {
     match error {
         FifoError::ReceiptHandleExpired(_) => "ReceiptHandleIsInvalid",
@@ -61,7 +59,7 @@ pub(super) fn entry_code(error: &FifoError) -> &'static str {
     }
 }
 
-/// The response that refuses a request. Every error here is the sender's fault.
+/// The error response. Every error here is the sender's fault.
 pub(super) fn refusal(error: &FifoError) -> Response<SqsResponseBody> {
     let code = code(error);
     let body = serde_json::json!({ "__type": code.json, "message": error.to_string() }).to_string();

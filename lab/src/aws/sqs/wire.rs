@@ -1,20 +1,19 @@
-//! Between the shapes of the SQS protocol and those of the queue.
+//! Converts between the types of the SQS protocol and those of the queue.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use connector_testing::fifo::{
+    AttributeContent, FifoError, MAX_VISIBILITY, MessageAttribute, MessageAttributes, NewMessage, ReceivedMessage,
+    md5_of_attributes, md5_of_body,
+};
 use rustack_sqs_model::input::SendMessageInput;
 use rustack_sqs_model::types::{
     Message, MessageAttributeValue, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
 };
 
-use crate::aws::fifo::{
-    AttributeContent, FifoError, MAX_VISIBILITY, MessageAttribute, MessageAttributes, NewMessage, ReceivedMessage,
-    md5_of_attributes, md5_of_body,
-};
-
-/// What a single send and an entry of a batch have in common.
-pub(super) struct Sent {
+/// The common parameters of a single send and a batch entry.
+pub(super) struct SendParameters {
     body: String,
     delay_seconds: Option<i32>,
     deduplication_id: Option<String>,
@@ -23,7 +22,7 @@ pub(super) struct Sent {
     system_attributes: HashMap<String, MessageSystemAttributeValue>,
 }
 
-impl From<SendMessageInput> for Sent {
+impl From<SendMessageInput> for SendParameters {
     fn from(input: SendMessageInput) -> Self {
         Self {
             body: input.message_body,
@@ -36,7 +35,7 @@ impl From<SendMessageInput> for Sent {
     }
 }
 
-impl From<SendMessageBatchRequestEntry> for Sent {
+impl From<SendMessageBatchRequestEntry> for SendParameters {
     fn from(entry: SendMessageBatchRequestEntry) -> Self {
         Self {
             body: entry.message_body,
@@ -49,8 +48,8 @@ impl From<SendMessageBatchRequestEntry> for Sent {
     }
 }
 
-/// The message as the queue takes it; its limits are the queue's to check.
-pub(super) fn new_message(sent: Sent) -> Result<NewMessage, FifoError> {
+/// The message for the queue, which checks its limits.
+pub(super) fn new_message(sent: SendParameters) -> Result<NewMessage, FifoError> {
     if let Some(delay) = sent.delay_seconds {
         return Err(FifoError::InvalidParameter(format!(
             "Value {delay} for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for \
@@ -84,7 +83,7 @@ fn attribute(name: &str, value: MessageAttributeValue) -> Result<MessageAttribut
     Ok(MessageAttribute { data_type: value.data_type, content })
 }
 
-/// The message as a receive gives it out, with the attributes that were asked for.
+/// The message of a receive, with the requested attributes.
 pub(super) fn message(received: ReceivedMessage, system: &[String], wanted: &[String]) -> Message {
     let attributes = received
         .system_attributes()
@@ -102,7 +101,7 @@ pub(super) fn message(received: ReceivedMessage, system: &[String], wanted: &[St
         receipt_handle: Some(received.receipt_handle),
         md5_of_body: Some(md5_of_body(&received.body)),
         body: Some(received.body),
-        // Over what is given out, as that is what a client can check it against.
+        // The digest covers the returned attributes, because a client checks it against those.
         md5_of_message_attributes: md5_of_attributes(&given),
         message_attributes: given.into_iter().map(|(name, attribute)| (name, value(attribute))).collect(),
         attributes,

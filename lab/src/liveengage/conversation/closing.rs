@@ -1,59 +1,17 @@
-//! How a conversation ends, with or without a survey, and the rating that may follow.
+//! Closing a conversation, with or without a survey, and the rating after it.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Closer, Conversation, Dialog, DialogKind, Ended, Outgoing, Refusal};
-
-/// How far a rating was filled in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum CsatStatus {
-    /// Rated, and answered.
-    Filled,
-    /// One of the two.
-    PartiallyFilled,
-    /// The consumer would not say.
-    Skipped,
-}
-
-/// The rating of a conversation in the way that surveys have replaced: `CSATRate` of `cm.UpdateConversationField`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Csat {
-    /// The rating, 1 to 5.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub csat_rate: Option<u8>,
-    /// Whether the matter was settled at the first contact (FCR).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub csat_resolution_confirmation: Option<bool>,
-    /// How far it was filled in.
-    pub status: CsatStatus,
-}
-
-impl Csat {
-    /// Whether the members go together. What `PARTIALLY_FILLED` and `SKIPPED` may leave out is not documented: here
-    /// `FILLED` needs a rating, and `PARTIALLY_FILLED` one of the two.
-    pub(in crate::liveengage) fn is_sound(&self) -> bool {
-        let in_range = self.csat_rate.is_none_or(|rate| (1..=5).contains(&rate));
-        in_range
-            && match self.status {
-                CsatStatus::Filled => self.csat_rate.is_some(),
-                CsatStatus::PartiallyFilled => self.csat_rate.is_some() || self.csat_resolution_confirmation.is_some(),
-                CsatStatus::Skipped => true,
-            }
-    }
-}
+use super::{Closer, Conversation, ConversationError, Csat, Dialog, DialogKind, Ended, PendingNotification};
 
 impl Conversation {
-    /// Closes everything at once: no survey follows, and one that runs ends.
+    /// Closes everything at once. No survey follows, and a running one ends.
     pub(in crate::liveengage) fn close_all(
         &mut self,
         by: Closer,
         cause: Option<String>,
         now_ms: i64,
-    ) -> Result<Outgoing, Refusal> {
+    ) -> Result<PendingNotification, ConversationError> {
         if !self.is_open() {
-            return Err(Refusal::Closed);
+            return Err(ConversationError::Closed);
         }
         let at_ms = self.touch(now_ms);
         for dialog in &mut self.dialogs {
@@ -63,17 +21,17 @@ impl Conversation {
         Ok(self.changed())
     }
 
-    /// Closes one dialog. After the main one a survey may follow; with the last one the conversation closes.
+    /// Closes a dialog. A survey may follow the main dialog. Closing the last dialog closes the conversation.
     pub(in crate::liveengage) fn close_dialog(
         &mut self,
         dialog_id: &str,
         by: Closer,
         cause: Option<String>,
         now_ms: i64,
-    ) -> Result<Vec<Outgoing>, Refusal> {
-        let dialog = self.dialog(dialog_id).ok_or(Refusal::UnknownDialog)?;
+    ) -> Result<Vec<PendingNotification>, ConversationError> {
+        let dialog = self.dialog(dialog_id).ok_or(ConversationError::UnknownDialog)?;
         if !self.is_open() || dialog.ended.is_some() {
-            return Err(Refusal::Closed);
+            return Err(ConversationError::Closed);
         }
         let survey_follows = dialog.kind == DialogKind::Main && self.survey_may_follow();
         let at_ms = self.touch(now_ms);
@@ -88,10 +46,14 @@ impl Conversation {
         Ok(vec![self.changed()])
     }
 
-    /// Takes the rating of a conversation that is over.
-    pub(in crate::liveengage) fn rate(&mut self, csat: Csat, now_ms: i64) -> Result<Outgoing, Refusal> {
+    /// Stores the rating of a closed conversation.
+    pub(in crate::liveengage) fn rate(
+        &mut self,
+        csat: Csat,
+        now_ms: i64,
+    ) -> Result<PendingNotification, ConversationError> {
         if self.is_open() {
-            return Err(Refusal::StillOpen);
+            return Err(ConversationError::StillOpen);
         }
         self.csat = Some(csat);
         self.touch(now_ms);

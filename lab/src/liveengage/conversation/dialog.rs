@@ -1,41 +1,6 @@
-//! The dialogs of a conversation: the main one, and the survey after it.
+//! The dialogs of a conversation: the main dialog and the survey.
 
-use serde::Serialize;
-
-use super::Participant;
-
-/// What a dialog is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum DialogKind {
-    /// The talk with the agent. It has the conversation's id.
-    Main,
-    /// The survey after it, with an id of its own.
-    PostSurvey,
-}
-
-/// Who closed a dialog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Closer {
-    /// An agent, or the bot of a survey.
-    Agent,
-    /// The person who writes in.
-    Consumer,
-    /// LivePerson itself, for example because nothing was said for long.
-    System,
-}
-
-impl Closer {
-    /// The name that notifications have.
-    pub(in crate::liveengage) fn name(self) -> &'static str {
-        match self {
-            Self::Agent => "AGENT",
-            Self::Consumer => "CONSUMER",
-            Self::System => "SYSTEM",
-        }
-    }
-}
+use super::{Closer, DialogKind, Participant};
 
 /// A dialog of a conversation.
 #[derive(Debug)]
@@ -68,12 +33,12 @@ impl Dialog {
         sequence
     }
 
-    /// Whether the dialog has given this number out.
-    pub(super) fn has_given_out(&self, sequence: u64) -> bool {
+    /// Whether the dialog has used this sequence number.
+    pub(super) fn has_used(&self, sequence: u64) -> bool {
         sequence < self.next_sequence
     }
 
-    /// Ends the dialog, unless that is done.
+    /// Ends the dialog, unless it has ended.
     pub(super) fn end(&mut self, ended: Ended) {
         if self.ended.is_none() {
             self.updated_ms = ended.at_ms;

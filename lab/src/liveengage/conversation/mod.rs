@@ -1,8 +1,9 @@
-//! One conversation: its dialogs, participants and transcript, and the changes that webhooks tell of.
+//! A conversation: its dialogs, participants and transcript, and the changes that webhooks report.
 
+mod client_properties;
 mod closing;
-mod declared;
 mod dialog;
+mod notification_state;
 mod participants;
 mod publishing;
 mod surveying;
@@ -11,28 +12,23 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use closing::{Csat, CsatStatus};
-pub(super) use declared::Declared;
-pub use dialog::{Closer, DialogKind};
+pub(super) use client_properties::DeclaredProperties;
 pub(super) use dialog::{Dialog, Ended};
 pub(super) use participants::{Participant, Staff};
-pub(super) use publishing::{Author, Line, Publication};
+pub use publishing::Receipt;
+pub(super) use publishing::{Author, Publication, TranscriptEntry};
 pub use surveying::SurveyAnswer;
 pub(super) use surveying::SurveyRun;
 
 use super::event::{ChatState, Event, Role};
-use super::notification::Change;
-use super::options::{Features, WebhookEvent};
+use super::features::Features;
+pub(super) use super::notification::PendingNotification;
+use super::notification::{Change, ConversationUpsert};
 use super::survey::SurveyOptions;
+use super::terms::WebhookEvent;
+pub(super) use super::terms::{Closer, Csat, DialogKind};
 
-/// A change that the account's app install is to hear of.
-#[derive(Debug)]
-pub(super) struct Outgoing {
-    pub(super) event: WebhookEvent,
-    pub(super) change: Change,
-}
-
-/// The time in which an agent should answer.
+/// The target time for an agent's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TimeToRespond {
     pub(super) kind: &'static str,
@@ -40,8 +36,8 @@ pub(super) struct TimeToRespond {
 }
 
 impl TimeToRespond {
-    /// The type that a `ttrDefName` names; without a name the account's default applies. `None` is an unknown name.
-    /// The seconds are those seen in documented payloads; accounts configure their own.
+    /// The type with this `ttrDefName`. The account's default applies without a name; an unknown name gives `None`. The
+    /// seconds are those of documented payloads; real accounts configure their own.
     pub(super) fn named(name: Option<&str>) -> Option<Self> {
         match name {
             None | Some("PRIORITIZED") => Some(Self { kind: "PRIORITIZED", seconds: 600 }),
@@ -53,7 +49,7 @@ impl TimeToRespond {
     }
 }
 
-/// What opens a conversation.
+/// The parameters of a new conversation.
 #[derive(Debug)]
 pub(super) struct Opening {
     pub(super) account_id: String,
@@ -63,29 +59,28 @@ pub(super) struct Opening {
     pub(super) ttr: TimeToRespond,
     pub(super) campaign_info: Option<Value>,
     pub(super) context: Option<Value>,
-    /// What the opening call declared of its client.
+    /// The client properties of the opening call.
     pub(super) client_properties: Option<Value>,
-    /// The body of the request as it came.
+    /// The body of the request, unchanged.
     pub(super) request: Value,
     /// Whether another channel of the account opened it.
     pub(super) foreign: bool,
 }
 
-/// Why a conversation does not take something.
+/// Why a conversation refuses an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// No such dialog in this conversation.
+pub(super) enum ConversationError {
+    /// The conversation has no such dialog.
     UnknownDialog,
     /// The dialog or the whole conversation is closed.
     Closed,
-    /// The conversation, or its main dialog, has to be closed first.
+    /// The conversation, or its main dialog, must be closed first.
     StillOpen,
-    /// A receipt names a number that the dialog has not given out, a form was never asked for, or a survey is sent what
-    /// surveys do not take.
+    /// A receipt for an unused sequence number, a form that was not requested, or an event that surveys don't accept.
     Impossible,
 }
 
-/// A chat state of the consumer, when it came.
+/// A chat state of the consumer and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChatStateAt {
     pub(super) chat_state: ChatState,
@@ -94,7 +89,7 @@ pub(super) struct ChatStateAt {
 
 #[derive(Debug)]
 pub(super) struct Conversation {
-    /// The place in the order of opening.
+    /// The position in the order of opening.
     pub(super) number: usize,
     pub(super) id: String,
     pub(super) opening: Opening,
@@ -103,33 +98,33 @@ pub(super) struct Conversation {
     pub(super) ttr: TimeToRespond,
     pub(super) started_ms: i64,
     pub(super) updated_ms: i64,
-    /// When its last dialog ended, or all of them at once.
+    /// When its last dialog ended.
     pub(super) ended_ms: Option<i64>,
     pub(super) last_consumer_ms: i64,
     /// The main dialog comes first.
     pub(super) dialogs: Vec<Dialog>,
-    pub(super) transcript: Vec<Line>,
+    pub(super) transcript: Vec<TranscriptEntry>,
     pub(super) consumer_chat_states: Vec<ChatStateAt>,
-    pub(super) declared: Declared,
-    /// Whether the consumer has called SEND about it.
+    pub(super) declared: DeclaredProperties,
+    /// Whether the consumer has called SEND for it.
     pub(super) has_been_sent_to: bool,
     pub(super) csat: Option<Csat>,
     /// The ids of the secure forms that the consumer was invited to fill in.
     form_invitations: Vec<String>,
-    /// The survey that follows if everything allows it.
+    /// The survey that follows if all conditions are met.
     planned_survey: Option<Arc<SurveyOptions>>,
     pub(super) survey: Option<SurveyRun>,
 }
 
 impl Conversation {
-    /// Opens a conversation with its main dialog. The automatic message, if there is one, is said at once.
+    /// Opens a conversation with its main dialog. An automatic message is sent at once.
     pub(super) fn open(
         (number, id): (usize, String),
         opening: Opening,
         first: bool,
         features: &Features,
         now_ms: i64,
-    ) -> (Self, Vec<Outgoing>) {
+    ) -> (Self, Vec<PendingNotification>) {
         let consumer = Participant::active(opening.consumer_id.clone(), Role::Consumer);
         let mut opened = Self {
             number,
@@ -144,7 +139,7 @@ impl Conversation {
             dialogs: vec![Dialog::open(id, DialogKind::Main, vec![consumer], now_ms)],
             transcript: Vec::new(),
             consumer_chat_states: Vec::new(),
-            declared: Declared::at_opening(opening.client_properties.clone()),
+            declared: DeclaredProperties::at_opening(opening.client_properties.clone()),
             has_been_sent_to: false,
             csat: None,
             form_invitations: Vec::new(),
@@ -156,14 +151,14 @@ impl Conversation {
         if let Some(text) = features.auto_messages.as_ref().filter(|_| opened.declared.has("AUTO_MESSAGES")) {
             let author = opened.staff(Staff::Controller, Role::Controller);
             let message = Publication::by(author, opened.id.clone(), Event::text(text));
-            // Only closed dialogs refuse these, and this one has just been opened.
-            outgoing.extend(opened.joins(Staff::Controller, Role::Controller, now_ms).ok().flatten());
+            // Only closed dialogs refuse these, and this one is new.
+            outgoing.extend(opened.add_participant(Staff::Controller, Role::Controller, now_ms).ok().flatten());
             outgoing.extend(opened.publish(message, now_ms).into_iter().flat_map(|(_, said)| said));
         }
         (opened, outgoing)
     }
 
-    /// Whether anything of it is open: LivePerson's `stage`. The consumer can open another one only after that.
+    /// Whether any dialog is open: LivePerson's `stage`. Until then the consumer can't open another conversation.
     pub(super) fn is_open(&self) -> bool {
         self.ended_ms.is_none()
     }
@@ -172,7 +167,7 @@ impl Conversation {
         self.dialogs.first()
     }
 
-    /// How the main dialog ended, which is LivePerson's `state`.
+    /// How the main dialog ended: LivePerson's `state`.
     pub(super) fn main_ended(&self) -> Option<&Ended> {
         self.main().and_then(|main| main.ended.as_ref())
     }
@@ -181,7 +176,7 @@ impl Conversation {
         self.dialogs.iter().find(|dialog| dialog.id == id)
     }
 
-    /// The dialog that takes texts, or the main one if none does.
+    /// The dialog that accepts texts, or the main one if none does.
     pub(super) fn current_dialog_id(&self) -> &str {
         self.dialogs.iter().find(|dialog| dialog.ended.is_none()).map_or(&self.id, |dialog| &dialog.id)
     }
@@ -191,24 +186,31 @@ impl Conversation {
             && self.consumer_chat_states.last().is_some_and(|state| state.chat_state == ChatState::Composing)
     }
 
-    pub(super) fn set_ttr(&mut self, ttr: TimeToRespond, now_ms: i64) -> Result<Outgoing, Refusal> {
+    pub(super) fn set_ttr(
+        &mut self,
+        ttr: TimeToRespond,
+        now_ms: i64,
+    ) -> Result<PendingNotification, ConversationError> {
         self.main_must_be_open()?;
         self.ttr = ttr;
         self.touch(now_ms);
         Ok(self.changed())
     }
 
-    fn main_must_be_open(&self) -> Result<(), Refusal> {
-        if self.main_ended().is_none() { Ok(()) } else { Err(Refusal::Closed) }
+    fn main_must_be_open(&self) -> Result<(), ConversationError> {
+        if self.main_ended().is_none() { Ok(()) } else { Err(ConversationError::Closed) }
     }
 
-    /// Sets the time of the last change. It always grows, so that the newest state can be told from older ones.
+    /// Sets the time of the last change. It always increases, so that the newest state can be identified.
     fn touch(&mut self, now_ms: i64) -> i64 {
         self.updated_ms = now_ms.max(self.updated_ms.saturating_add(1));
         self.updated_ms
     }
 
-    fn changed(&self) -> Outgoing {
-        Outgoing { event: WebhookEvent::ExConversation, change: Change::conversation(self) }
+    fn changed(&self) -> PendingNotification {
+        PendingNotification {
+            event: WebhookEvent::ExConversation,
+            change: Change::Conversation(Box::new(ConversationUpsert::of(self))),
+        }
     }
 }

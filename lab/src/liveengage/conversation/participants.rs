@@ -1,19 +1,19 @@
-//! Who takes part: agents are suggested, join, leave, and hand over to another skill.
+//! The participants: agents are suggested, join, leave, and transfer to another skill.
 
 use uuid::Uuid;
 
-use super::{Author, Conversation, Outgoing, Refusal};
+use super::{Author, Conversation, ConversationError, PendingNotification};
 use crate::liveengage::event::Role;
 
-/// The people and bots of an account. There is one of each, and its id is the same always.
+/// The people and bots of an account. There is one of each, with a fixed id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::liveengage) enum Staff {
-    /// The agent whose desk the handle plays.
+    /// The agent whose desk the handle simulates.
     Agent,
     /// Another agent.
     Colleague,
     Manager,
-    /// The bot that says automatic messages.
+    /// The bot that sends automatic messages.
     Controller,
     Reader,
     SurveyBot,
@@ -33,12 +33,12 @@ impl Staff {
     }
 }
 
-/// One participant of a dialog.
+/// A participant of a dialog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::liveengage) struct Participant {
     pub(in crate::liveengage) id: String,
     pub(in crate::liveengage) role: Role,
-    /// Invited, and not yet in the conversation.
+    /// Invited, but not in the conversation yet.
     pub(in crate::liveengage) suggested: bool,
 }
 
@@ -49,7 +49,7 @@ impl Participant {
 }
 
 impl Conversation {
-    /// The participants of all dialogs, each once, the consumer first. They stay listed after the close.
+    /// The unique participants of all dialogs, consumer first. They stay listed after the close.
     pub(in crate::liveengage) fn participants(&self) -> Vec<&Participant> {
         let mut participants: Vec<&Participant> = Vec::new();
         for participant in self.dialogs.iter().flat_map(|dialog| &dialog.participants) {
@@ -77,7 +77,7 @@ impl Conversation {
         Author { id: self.opening.consumer_id.clone(), role: Role::Consumer }
     }
 
-    /// The assigned agent as an author, who may be the one who left.
+    /// The assigned agent as an author, also after leaving.
     pub(in crate::liveengage) fn agent(&self) -> Author {
         match self.assigned_agent() {
             Some(agent) => Author { id: agent.id.clone(), role: Role::AssignedAgent },
@@ -85,13 +85,17 @@ impl Conversation {
         }
     }
 
-    /// An agent accepts the conversation: the suggested one, or else the desk's. Nothing to tell if one has it already.
-    pub(in crate::liveengage) fn join(&mut self, now_ms: i64) -> Result<Option<Outgoing>, Refusal> {
+    /// An agent accepts the conversation: the suggested one, or else the desk's. Reports nothing if an agent has it
+    /// already.
+    pub(in crate::liveengage) fn join(
+        &mut self,
+        now_ms: i64,
+    ) -> Result<Option<PendingNotification>, ConversationError> {
         self.main_must_be_open()?;
         if self.assigned_agent().is_some() {
             return Ok(None);
         }
-        let Some(main) = self.dialogs.first_mut() else { return Err(Refusal::UnknownDialog) };
+        let Some(main) = self.dialogs.first_mut() else { return Err(ConversationError::UnknownDialog) };
         match main.participants.iter_mut().find(|participant| participant.role == Role::AssignedAgent) {
             Some(suggested) => suggested.suggested = false,
             None => {
@@ -103,8 +107,11 @@ impl Conversation {
         Ok(Some(self.changed()))
     }
 
-    /// Invites an agent: the desk's, or a colleague if the desk's has the conversation, who gives it up with that.
-    pub(in crate::liveengage) fn suggest_agent(&mut self, now_ms: i64) -> Result<Outgoing, Refusal> {
+    /// Invites an agent: the desk's, or a colleague if the desk's agent has the conversation and gives it up.
+    pub(in crate::liveengage) fn suggest_agent(
+        &mut self,
+        now_ms: i64,
+    ) -> Result<PendingNotification, ConversationError> {
         self.main_must_be_open()?;
         let desk = Staff::Agent.id(&self.opening.account_id);
         let suggested = match self.assigned_agent() {
@@ -119,12 +126,12 @@ impl Conversation {
         Ok(self.changed())
     }
 
-    /// The agents go. The conversation waits in the queue of its skill, or of another one.
+    /// The agents leave. The conversation waits in the queue of its skill, or of another skill.
     pub(in crate::liveengage) fn back_to_queue(
         &mut self,
         skill_id: Option<&str>,
         now_ms: i64,
-    ) -> Result<Outgoing, Refusal> {
+    ) -> Result<PendingNotification, ConversationError> {
         self.main_must_be_open()?;
         self.without_agents();
         if let Some(skill_id) = skill_id {
@@ -134,16 +141,16 @@ impl Conversation {
         Ok(self.changed())
     }
 
-    /// Somebody joins beside the assigned agent. Nothing to tell if that is done.
-    pub(in crate::liveengage) fn joins(
+    /// Adds a participant in addition to the assigned agent. Reports nothing if that was done already.
+    pub(in crate::liveengage) fn add_participant(
         &mut self,
         staff: Staff,
         role: Role,
         now_ms: i64,
-    ) -> Result<Option<Outgoing>, Refusal> {
+    ) -> Result<Option<PendingNotification>, ConversationError> {
         self.main_must_be_open()?;
         let id = staff.id(&self.opening.account_id);
-        let Some(main) = self.dialogs.first_mut() else { return Err(Refusal::UnknownDialog) };
+        let Some(main) = self.dialogs.first_mut() else { return Err(ConversationError::UnknownDialog) };
         if main.participants.iter().any(|participant| participant.id == id && participant.role == role) {
             return Ok(None);
         }

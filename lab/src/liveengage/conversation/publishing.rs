@@ -1,21 +1,21 @@
-//! Events on their way into a conversation, and the transcript that they make.
+//! Publishes events in a conversation and writes its transcript.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ChatStateAt, Conversation, DialogKind, Outgoing, Refusal};
+use super::{ChatStateAt, Conversation, ConversationError, DialogKind, PendingNotification};
 use crate::liveengage::event::{AcceptStatus, Audience, Content, Event, HostedFile, Role};
 use crate::liveengage::notification::{Change, MessageChange};
 use crate::liveengage::structured_content;
-use crate::liveengage::view::Receipt;
 
-/// Who an event is from.
+/// The author of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::liveengage) struct Author {
     pub(in crate::liveengage) id: String,
     pub(in crate::liveengage) role: Role,
 }
 
-/// An event on its way into a conversation.
+/// An event to publish.
 #[derive(Debug)]
 pub(in crate::liveengage) struct Publication {
     pub(in crate::liveengage) dialog_id: String,
@@ -27,15 +27,15 @@ pub(in crate::liveengage) struct Publication {
 }
 
 impl Publication {
-    /// An event that everyone may see, with nothing beside it.
+    /// An event that is visible to all, without metadata.
     pub(in crate::liveengage) fn by(author: Author, dialog_id: String, event: Event) -> Self {
         Self { dialog_id, author, event, audience: Audience::All, metadata: None, client_properties: None }
     }
 }
 
-/// One message of the transcript.
+/// A message of the transcript.
 #[derive(Debug)]
-pub(in crate::liveengage) struct Line {
+pub(in crate::liveengage) struct TranscriptEntry {
     pub(in crate::liveengage) dialog_id: String,
     pub(in crate::liveengage) sequence: u64,
     pub(in crate::liveengage) author: Author,
@@ -46,47 +46,60 @@ pub(in crate::liveengage) struct Line {
     pub(in crate::liveengage) rich: Option<Value>,
     pub(in crate::liveengage) file: Option<HostedFile>,
     pub(in crate::liveengage) metadata: Option<Value>,
-    /// What the other side said about it.
+    /// The other side's receipts for it.
     pub(in crate::liveengage) receipts: Vec<Receipt>,
 }
 
-impl Line {
+/// An `AcceptStatusEvent` of the other side for a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    /// The status.
+    pub status: AcceptStatus,
+    /// The receipt's own sequence number in the dialog.
+    pub sequence: u64,
+    /// The metadata of the receipt, a nonempty array. With `ACTION` it is that of the chosen element.
+    pub metadata: Option<Value>,
+    /// The time in milliseconds since the epoch.
+    pub at_ms: i64,
+}
+
+impl TranscriptEntry {
     fn was_read(&self) -> bool {
         self.receipts.iter().any(|receipt| receipt.status == AcceptStatus::Read)
     }
 }
 
-/// What a line shows of an event.
-struct Shown {
+/// How a transcript shows an event.
+struct DisplayedContent {
     text: String,
     rich: Option<Value>,
     file: Option<HostedFile>,
 }
 
-impl Shown {
+impl DisplayedContent {
     fn text(text: String) -> Self {
         Self { text, rich: None, file: None }
     }
 }
 
 impl Conversation {
-    /// Takes an event in: numbers it, writes the transcript, and says what the webhooks have to tell. Chat states take no
-    /// number. A survey goes on with each of the consumer's answers.
+    /// Publishes an event: assigns its sequence number, updates the transcript, and returns the webhooks to send. Chat
+    /// states have no number. Each answer of the consumer advances a survey.
     pub(in crate::liveengage) fn publish(
         &mut self,
         publication: Publication,
         now_ms: i64,
-    ) -> Result<(Option<u64>, Vec<Outgoing>), Refusal> {
+    ) -> Result<(Option<u64>, Vec<PendingNotification>), ConversationError> {
         let open = self.is_open();
-        let dialog = self.dialog(&publication.dialog_id).ok_or(Refusal::UnknownDialog)?;
+        let dialog = self.dialog(&publication.dialog_id).ok_or(ConversationError::UnknownDialog)?;
         if !open || dialog.ended.is_some() {
-            return Err(Refusal::Closed);
+            return Err(ConversationError::Closed);
         }
         let of_survey = dialog.kind == DialogKind::PostSurvey;
         let by_consumer = publication.author.role == Role::Consumer;
         let impossible = match &publication.event {
             Event::AcceptStatus { sequence_list, .. } => {
-                sequence_list.is_empty() || !sequence_list.iter().all(|sequence| dialog.has_given_out(*sequence))
+                sequence_list.is_empty() || !sequence_list.iter().all(|sequence| dialog.has_used(*sequence))
             }
             Event::ChatState { .. } => of_survey && by_consumer,
             Event::Content(Content::FormSubmission { message }) => {
@@ -95,7 +108,7 @@ impl Conversation {
             Event::Content(_) | Event::RichContent { .. } => false,
         };
         if impossible {
-            return Err(Refusal::Impossible);
+            return Err(ConversationError::Impossible);
         }
         let answer = match &publication.event {
             Event::Content(content) if of_survey && by_consumer => {
@@ -111,20 +124,20 @@ impl Conversation {
         Ok((sequence, outgoing))
     }
 
-    /// An agent's or bot's text that was under way when the main dialog closed, and is published in it all the same.
+    /// Publishes a text of an agent or bot in a main dialog that was closed while the text was in transit.
     pub(in crate::liveengage) fn publish_late(
         &mut self,
         publication: Publication,
         now_ms: i64,
-    ) -> Result<(Option<u64>, Outgoing), Refusal> {
-        let dialog = self.dialog(&publication.dialog_id).ok_or(Refusal::UnknownDialog)?;
+    ) -> Result<(Option<u64>, PendingNotification), ConversationError> {
+        let dialog = self.dialog(&publication.dialog_id).ok_or(ConversationError::UnknownDialog)?;
         if dialog.ended.is_none() {
-            return Err(Refusal::StillOpen);
+            return Err(ConversationError::StillOpen);
         }
         self.append(publication, now_ms)
     }
 
-    /// The consumer's texts in the main dialog that the agent has not yet read.
+    /// The consumer's texts in the main dialog that the agent has not read.
     pub(in crate::liveengage) fn unread_by_agent(&self) -> Vec<u64> {
         self.transcript
             .iter()
@@ -133,11 +146,15 @@ impl Conversation {
             .collect()
     }
 
-    pub(super) fn append(&mut self, publication: Publication, now_ms: i64) -> Result<(Option<u64>, Outgoing), Refusal> {
+    pub(super) fn append(
+        &mut self,
+        publication: Publication,
+        now_ms: i64,
+    ) -> Result<(Option<u64>, PendingNotification), ConversationError> {
         let dialog = self.dialogs.iter_mut().find(|dialog| dialog.id == publication.dialog_id);
-        let dialog = dialog.ok_or(Refusal::UnknownDialog)?;
+        let dialog = dialog.ok_or(ConversationError::UnknownDialog)?;
         let sequence = publication.event.takes_sequence().then(|| dialog.take_sequence());
-        self.note(&publication, sequence, now_ms);
+        self.append_to_transcript(&publication, sequence, now_ms);
         let event = publication.event.webhook_event();
         let change = Change::message(MessageChange {
             sequence,
@@ -151,10 +168,10 @@ impl Conversation {
             audience: publication.audience,
             metadata: publication.metadata,
         });
-        Ok((sequence, Outgoing { event, change }))
+        Ok((sequence, PendingNotification { event, change }))
     }
 
-    fn note(&mut self, publication: &Publication, sequence: Option<u64>, now_ms: i64) {
+    fn append_to_transcript(&mut self, publication: &Publication, sequence: Option<u64>, now_ms: i64) {
         match &publication.event {
             Event::Content(content) => {
                 if let Content::FormInvitation { message } = content {
@@ -168,11 +185,11 @@ impl Conversation {
                     rich.insert("quickReplies".to_owned(), replies.clone());
                 }
                 let text = structured_content::summary(content, quick_replies.as_ref());
-                self.add_line(publication, sequence, now_ms, Shown { text, rich: Some(rich), file: None });
+                self.add_line(publication, sequence, now_ms, DisplayedContent { text, rich: Some(rich), file: None });
             }
             Event::AcceptStatus { status, sequence_list } => {
                 let by_consumer = publication.author.role == Role::Consumer;
-                let meant = |line: &&mut Line| {
+                let meant = |line: &&mut TranscriptEntry| {
                     line.dialog_id == publication.dialog_id
                         && (line.author.role == Role::Consumer) != by_consumer
                         && sequence_list.contains(&line.sequence)
@@ -194,12 +211,12 @@ impl Conversation {
         }
     }
 
-    fn add_line(&mut self, publication: &Publication, sequence: Option<u64>, now_ms: i64, shown: Shown) {
+    fn add_line(&mut self, publication: &Publication, sequence: Option<u64>, now_ms: i64, shown: DisplayedContent) {
         if publication.author.role == Role::Consumer {
             self.last_consumer_ms = now_ms;
         }
         let Some(sequence) = sequence else { return };
-        self.transcript.push(Line {
+        self.transcript.push(TranscriptEntry {
             dialog_id: publication.dialog_id.clone(),
             sequence,
             author: publication.author.clone(),
@@ -214,18 +231,18 @@ impl Conversation {
     }
 }
 
-fn shown(content: &Content) -> Shown {
+fn shown(content: &Content) -> DisplayedContent {
     match content {
         Content::Text { message, quick_replies } => {
             let rich = quick_replies.as_ref().map(|replies| json!({ "quickReplies": replies }));
-            Shown { text: message.clone(), rich, file: None }
+            DisplayedContent { text: message.clone(), rich, file: None }
         }
         Content::File { message } => {
             let caption = message.caption.clone().filter(|caption| !caption.is_empty());
             let text = caption.unwrap_or_else(|| format!("({} file)", message.file_type));
-            Shown { text, rich: None, file: Some(message.clone()) }
+            DisplayedContent { text, rich: None, file: Some(message.clone()) }
         }
-        Content::FormInvitation { message } => Shown::text(format!("(secure form: {})", message.title)),
-        Content::FormSubmission { .. } => Shown::text("(secure form sent)".to_owned()),
+        Content::FormInvitation { message } => DisplayedContent::text(format!("(secure form: {})", message.title)),
+        Content::FormSubmission { .. } => DisplayedContent::text("(secure form sent)".to_owned()),
     }
 }

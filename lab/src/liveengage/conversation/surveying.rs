@@ -1,4 +1,4 @@
-//! The survey after a conversation: a dialog of its own, in which a bot asks.
+//! The survey after a conversation: a separate dialog in which a bot asks questions.
 
 use std::sync::Arc;
 
@@ -8,22 +8,24 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Author, Closer, Conversation, Dialog, DialogKind, Ended, Outgoing, Participant, Publication, Staff};
+use super::{
+    Author, Closer, Conversation, Dialog, DialogKind, Ended, Participant, PendingNotification, Publication, Staff,
+};
 use crate::liveengage::event::{AcceptStatus, ChatState, Content, Event, Role};
 use crate::liveengage::survey::SurveyOptions;
 
-/// What the consumer answered to a question of the survey.
+/// The consumer's answer to a question of the survey.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SurveyAnswer {
     /// The id of the question.
     pub question_id: String,
     /// The text of the answer.
     pub text: String,
-    /// The id of the quick reply, if the text came with the metadata of one that belongs to the question.
+    /// The id of the quick reply, if the text had the metadata of one that belongs to the question.
     pub answer_id: Option<String>,
 }
 
-/// A survey under way, or over.
+/// A running or completed survey.
 #[derive(Debug)]
 pub(in crate::liveengage) struct SurveyRun {
     pub(in crate::liveengage) dialog_id: String,
@@ -32,21 +34,21 @@ pub(in crate::liveengage) struct SurveyRun {
 }
 
 impl Conversation {
-    /// Surveys follow conversations that an agent has, if every call declared that it can deal with a second dialog.
+    /// A survey follows if an agent had the conversation, and every call declared support for a second dialog.
     pub(super) fn survey_may_follow(&self) -> bool {
         self.planned_survey.is_some() && self.assigned_agent().is_some() && self.declared.has("MULTI_DIALOG")
     }
 
     /// Opens the survey's dialog and asks the first question.
-    pub(super) fn start_survey(&mut self, now_ms: i64) -> Vec<Outgoing> {
+    pub(super) fn start_survey(&mut self, now_ms: i64) -> Vec<PendingNotification> {
         let Some(options) = self.planned_survey.clone() else { return Vec::new() };
-        // The ids of survey dialogs that LivePerson shows are no UUIDs: 22 characters of Base64.
+        // LivePerson's ids of survey dialogs are not UUIDs: they have 22 characters of Base64.
         let dialog_id = URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes());
         let mut participants = vec![
             Participant::active(self.opening.consumer_id.clone(), Role::Consumer),
             Participant::active(Staff::SurveyBot.id(&self.opening.account_id), Role::Agent),
         ];
-        // The agent may look on.
+        // The agent may read along.
         participants.extend(self.assigned_agent().map(|agent| Participant::active(agent.id.clone(), Role::Reader)));
         self.dialogs.push(Dialog::open(dialog_id.clone(), DialogKind::PostSurvey, participants, now_ms));
         let greeting = options.greeting.clone();
@@ -59,14 +61,14 @@ impl Conversation {
         outgoing
     }
 
-    /// Notes the answer to the question that is asked, reads it, and goes on.
+    /// Stores the answer to the current question, marks it as read, and continues.
     pub(super) fn survey_answered(
         &mut self,
         sequence: u64,
         content: &Content,
         metadata: Option<&Value>,
         now_ms: i64,
-    ) -> Vec<Outgoing> {
+    ) -> Vec<PendingNotification> {
         let Content::Text { message, .. } = content else { return Vec::new() };
         let Some(run) = &mut self.survey else { return Vec::new() };
         let Some(question) = run.options.questions.get(run.answers.len()) else { return Vec::new() };
@@ -79,13 +81,13 @@ impl Conversation {
             .filter(|id| question.replies.iter().any(|reply| reply.id == *id));
         run.answers.push(SurveyAnswer { question_id: question.id.clone(), text: message.clone(), answer_id });
         let read = Event::AcceptStatus { status: AcceptStatus::Read, sequence_list: vec![sequence] };
-        let mut outgoing: Vec<Outgoing> = self.survey_publishes(read, None, now_ms).into_iter().collect();
+        let mut outgoing: Vec<PendingNotification> = self.survey_publishes(read, None, now_ms).into_iter().collect();
         outgoing.extend(self.survey_goes_on(now_ms));
         outgoing
     }
 
     /// Asks the next question, or thanks and closes.
-    fn survey_goes_on(&mut self, now_ms: i64) -> Vec<Outgoing> {
+    fn survey_goes_on(&mut self, now_ms: i64) -> Vec<PendingNotification> {
         let Some(run) = &self.survey else { return Vec::new() };
         if let Some(question) = run.options.questions.get(run.answers.len()) {
             let replies = question.quick_replies().filter(|_| self.declared.has("QUICK_REPLIES"));
@@ -104,8 +106,8 @@ impl Conversation {
         outgoing
     }
 
-    /// The bot types, says it, and stops typing.
-    fn survey_says(&mut self, event: Event, metadata: Option<Value>, now_ms: i64) -> Vec<Outgoing> {
+    /// The bot types, sends the event, and stops typing.
+    fn survey_says(&mut self, event: Event, metadata: Option<Value>, now_ms: i64) -> Vec<PendingNotification> {
         [
             (Event::chat_state(ChatState::Composing), None),
             (event, metadata),
@@ -116,7 +118,7 @@ impl Conversation {
         .collect()
     }
 
-    fn survey_publishes(&mut self, event: Event, metadata: Option<Value>, now_ms: i64) -> Option<Outgoing> {
+    fn survey_publishes(&mut self, event: Event, metadata: Option<Value>, now_ms: i64) -> Option<PendingNotification> {
         let dialog_id = self.survey.as_ref()?.dialog_id.clone();
         let author = Author { id: Staff::SurveyBot.id(&self.opening.account_id), role: Role::Agent };
         let publication = Publication { metadata, ..Publication::by(author, dialog_id, event) };

@@ -1,4 +1,4 @@
-//! The forms of answers.
+//! The forms of API answers.
 
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ fn send_answer(forms: &Forms, element: &mut Value) {
     let body = answer.get("body").and_then(Value::as_object);
     let app_jwt_is_missing = body.and_then(|body| body.get("title")).is_some_and(|title| title == "AppJWT is missing");
     let message = body.filter(|body| body.len() == 1).and_then(|body| body.get("msg")).cloned();
-    // Token errors have both in each form.
+    // Token errors have both members in every form.
     if forms.typed_answers && !answer.contains_key("kind") {
         let kind = if message.is_some() { ".ReqBody$StringResponse" } else { ".ReqBody$Response" };
         answer.insert("kind".to_owned(), "resp".into());

@@ -1,8 +1,9 @@
-//! The forms of what LivePerson sends. Its pages contradict each other, and its samples are of all ages; a connector has to
-//! understand all of them.
+//! The forms of LivePerson's answers and notifications.
 //!
-//! The simulator writes the newest documented form. Each switch of [`Forms`] changes one thing about the finished JSON of answers
-//! and notifications on its way out, and nothing about what the simulator does.
+//! LivePerson's pages contradict each other, and its samples differ in age. A connector must understand all forms.
+//!
+//! The simulator writes the newest documented form. Each switch of [`Forms`] changes one property of the JSON of
+//! answers and notifications when it is sent. It doesn't change the behavior of the simulator.
 
 mod answer;
 mod notification;
@@ -13,9 +14,9 @@ use serde_json::Value;
 
 use super::fault::Service;
 
-/// How answers and notifications look. The default is [`Forms::newest`].
+/// The form of answers and notifications. The default is [`Forms::newest`].
 ///
-/// The signature's form belongs to the account: [`super::SignatureForm`].
+/// The form of the signature is a setting of the account: [`super::SignatureForm`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Forms {
     /// The Domain API's answer for one service.
@@ -24,64 +25,67 @@ pub struct Forms {
     pub answer_code: AnswerCode,
     /// Whether the Send API's answers have `kind` and `type`, as on the websocket.
     pub typed_answers: bool,
-    /// Whether a body that is only a message is that text instead of `{"msg": ...}`, as on the websocket.
+    /// Whether a body with only a message is a string instead of `{"msg": ...}`, as on the websocket.
     pub text_bodies: bool,
-    /// Whether a missing AppJWT has the number 40104, as in the sample, instead of 40105, as in the table. The titles are the same.
+    /// Whether a missing AppJWT has the number 40104, as in the sample, instead of 40105, as in the table. The titles
+    /// are the same.
     pub app_jwt_missing_is_40104: bool,
-    /// What stands before the type of a notification.
+    /// The prefix of the type of a notification.
     pub type_prefix: TypePrefix,
-    /// Whether a notification has its `type` in the body instead of beside it.
+    /// Whether the `type` of a notification is inside the body.
     pub type_in_body: bool,
-    /// Whether a message notification names its dialog beside the changes too, as LivePerson's SDK does.
+    /// Whether a message notification also names its dialog outside the changes, as LivePerson's SDK does.
     pub dialog_beside_changes: bool,
     /// Whether conversation notifications have no `subscriptionId`.
     pub without_subscription_id: bool,
-    /// Whether a single change stands as it is instead of in an array.
+    /// Whether a single change is not in an array.
     pub bare_changes: bool,
-    /// Whether a single participant stands as it is instead of in an array, in conversations, dialogs and lists by role.
+    /// Whether a single participant is not in an array, in conversations, dialogs and lists by role.
     pub bare_participants: bool,
-    /// Whether a single dialog stands as it is instead of in an array.
+    /// Whether a single dialog is not in an array.
     pub bare_dialogs: bool,
-    /// Whether a single metadata object stands as it is instead of in an array.
+    /// Whether a single metadata object is not in an array.
     pub bare_metadata: bool,
-    /// How a message says who wrote it.
+    /// How a message names its author.
     pub originator: Originator,
-    /// Whether messages do not name their conversation, only their dialog.
+    /// Whether messages name only their dialog and not their conversation.
     pub without_conversation_id: bool,
-    /// Whether messages for all do not say so. Private ones always do: before they existed, nothing said who may see a message.
+    /// Whether messages for all omit the audience. Private ones always have it, because there was no audience before
+    /// private messages existed.
     pub without_audience: bool,
-    /// What stands for the metadata of a message that has none.
+    /// The value for the metadata of a message without metadata.
     pub no_metadata: NoMetadata,
-    /// How a `RichContentEvent` holds its content.
+    /// The member with the content of a `RichContentEvent`.
     pub rich_content: RichContent,
-    /// How ids that are numbers are written: skill, campaign, engagement, and the context's interaction.
+    /// How numeric ids are written: skill, campaign, engagement, and the context's interaction.
     pub ids: Ids,
     /// How a conversation lists its participants.
     pub participants: Participants,
-    /// Whether the participants of a dialog have no state, active or suggested.
+    /// Whether the participants of a dialog have no state (active or suggested).
     pub without_participant_state: bool,
-    /// Whether conversations do not list their dialogs.
+    /// Whether conversations don't list their dialogs.
     pub without_dialogs: bool,
     /// Whether conversations have a `state` and no `stage`. While a survey runs, the state is already closed.
     pub without_stage: bool,
-    /// Whether what is closed has the state `CLOSED`, as in one table, instead of `CLOSE`, as in the payloads.
+    /// Whether closed objects have the state `CLOSED`, as in one table, instead of `CLOSE`, as in the payloads.
     pub closed_with_d: bool,
-    /// Whether a closed conversation lists the consumer only, as in one table, instead of the agents too, as in the payloads.
+    /// Whether a closed conversation lists only the consumer, as in one table, instead of the agents too, as in the
+    /// payloads.
     pub closed_drops_agents: bool,
-    /// Whether fields that nobody knows yet stand in all answers and notifications.
+    /// Whether all answers and notifications have additional unknown fields.
     pub unknown_fields: bool,
-    /// Whether there is a participant, a dialog, an event and a time to respond of kinds that nobody knows yet. What is known stays
-    /// as it is.
+    /// Whether there is a participant, a dialog, an event and a time to respond of unknown kinds. Known values stay
+    /// unchanged.
     pub unknown_values: bool,
 }
 
 impl Forms {
-    /// What the newest pages and payloads have.
+    /// The form of the newest pages and payloads.
     pub fn newest() -> Self {
         Self::default()
     }
 
-    /// What the oldest pages and samples have, as far as it goes together.
+    /// The form of the oldest pages and samples, as far as they are consistent.
     pub fn oldest() -> Self {
         Self {
             single_service: SingleService::List,
@@ -114,12 +118,12 @@ impl Forms {
         }
     }
 
-    /// The body of a service's answer in this form.
+    /// Converts the body of a service's answer to this form.
     pub(super) fn answer(&self, service: Service, body: Value) -> Value {
         answer::formed(self, service, body)
     }
 
-    /// A written notification in this form.
+    /// Converts a serialized notification to this form.
     pub(super) fn notification(&self, newest: Vec<u8>) -> Result<Vec<u8>, serde_json::Error> {
         if *self == Self::newest() {
             return Ok(newest);
@@ -134,11 +138,11 @@ pub enum SingleService {
     /// The service's object.
     #[default]
     Flat,
-    /// `{"baseURIs": [...]}` with the one service in it.
+    /// `{"baseURIs": [...]}` with the one service.
     List,
 }
 
-/// The `code` of the Send API's answers. Token errors have a number in each form.
+/// The `code` of the Send API's answers. Token errors have a number in every form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AnswerCode {
     /// `"OK"` and `"BAD_REQUEST"`.
@@ -146,14 +150,14 @@ pub enum AnswerCode {
     Text,
     /// 200 and 400, as on the websocket.
     Number,
-    /// None where all is well; a refusal keeps its text.
+    /// Absent in successful answers. An error keeps its text.
     Absent,
 }
 
-/// What stands before the type of a notification.
+/// The prefix of the type of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TypePrefix {
-    /// Nothing: `ms.MessagingEventNotification`.
+    /// None: `ms.MessagingEventNotification`.
     #[default]
     None,
     /// A dot: `.ms.MessagingEventNotification`.
@@ -162,13 +166,13 @@ pub enum TypePrefix {
     Ams,
 }
 
-/// How a message says who wrote it.
+/// How a message names its author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Originator {
     /// `originatorId` and `originatorMetadata` with the role.
     #[default]
     Metadata,
-    /// `originatorId` only: no role, and nothing of the client.
+    /// `originatorId` only: no role, and no client properties.
     Id,
     /// `originatorPId` only.
     PId,
@@ -176,41 +180,41 @@ pub enum Originator {
     Pid,
 }
 
-/// What stands for the metadata of a message that has none.
+/// The value for the metadata of a message without metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NoMetadata {
-    /// Nothing.
+    /// Absent.
     #[default]
     Absent,
     /// `null`.
     Null,
-    /// An array with nothing in it.
+    /// An empty array.
     Empty,
 }
 
-/// How a `RichContentEvent` holds its content.
+/// The member with the content of a `RichContentEvent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RichContent {
     /// An object in `content`: the webhooks' samples.
     #[default]
     ContentObject,
-    /// A text of JSON in `content`: the history.
+    /// A JSON string in `content`: the history.
     ContentText,
     /// An object in `message`: the schema.
     MessageObject,
-    /// A text of JSON in `message`.
+    /// A JSON string in `message`.
     MessageText,
 }
 
-/// How ids that are numbers are written.
+/// How numeric ids are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Ids {
-    /// Skills as text, campaigns and engagements as numbers, the rest as it came.
+    /// Skills as strings, campaigns and engagements as numbers, the rest unchanged.
     #[default]
     Mixed,
     /// All as numbers.
     Numbers,
-    /// All as text.
+    /// All as strings.
     Text,
 }
 
@@ -224,7 +228,7 @@ pub enum Participants {
     ByRole,
 }
 
-/// A single entry of an array as it is; an array of none or several stays.
+/// Replaces an array of one element by that element. Other arrays stay.
 fn bare(value: &mut Value) {
     if let Value::Array(entries) = value
         && entries.len() == 1
@@ -234,7 +238,7 @@ fn bare(value: &mut Value) {
     }
 }
 
-/// Adds what nobody knows yet to an object.
+/// Adds an unknown field to an object.
 fn add_unknown_field(value: &mut Value) {
     if let Some(object) = value.as_object_mut() {
         object.insert("introducedLater".to_owned(), serde_json::json!({ "type": "NotYetKnown", "values": [1, null] }));

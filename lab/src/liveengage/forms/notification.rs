@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Forms, Ids, NoMetadata, Originator, Participants, RichContent, TypePrefix, add_unknown_field, bare};
 
 /// The id of the participant that [`Forms::unknown_values`] adds.
-const NOBODY: &str = "8d7a3c1e-6a0f-4f0a-9d58-1f2b7c5e9a44";
+const UNKNOWN_PARTICIPANT: &str = "8d7a3c1e-6a0f-4f0a-9d58-1f2b7c5e9a44";
 
 pub(super) fn formed(forms: &Forms, mut notification: Value) -> Value {
     let about_messages = notification.get("type").is_some_and(|kind| kind == "ms.MessagingEventNotification");
@@ -113,7 +113,7 @@ fn rich_content(forms: &Forms, event: &mut Value) {
     }
 }
 
-/// A change of the same dialog whose event has a type that does not exist.
+/// A change of the same dialog with an event of an unknown type.
 fn unknown_event(changes: &[Value]) -> Option<Value> {
     let mut change = changes.first()?.clone();
     let members = change.as_object_mut()?;
@@ -155,7 +155,7 @@ fn participants(forms: &Forms, details: &mut Map<String, Value>, closed: bool) {
         participants.retain(|participant| participant.get("role").is_some_and(|role| role == "CONSUMER"));
     }
     if forms.unknown_values {
-        participants.push(json!({ "id": NOBODY, "role": "NOT_YET_KNOWN" }));
+        participants.push(json!({ "id": UNKNOWN_PARTICIPANT, "role": "NOT_YET_KNOWN" }));
     }
     match forms.participants {
         Participants::List => {
@@ -210,7 +210,8 @@ fn dialogs(forms: &Forms, details: &mut Map<String, Value>) {
     if forms.unknown_values
         && let Some(dialogs) = dialogs.as_array_mut()
     {
-        let unknown = json!({ "dialogId": NOBODY, "dialogType": "NOT_YET_KNOWN", "channelType": "NOT_YET_KNOWN" });
+        let unknown =
+            json!({ "dialogId": UNKNOWN_PARTICIPANT, "dialogType": "NOT_YET_KNOWN", "channelType": "NOT_YET_KNOWN" });
         dialogs.push(unknown);
     }
     if forms.bare_dialogs {

@@ -52,7 +52,7 @@ fn formed(forms: Forms, notification: &Value) -> Value {
     serde_json::from_slice(&forms.notification(serde_json::to_vec(notification).unwrap()).unwrap()).unwrap()
 }
 
-/// The first change in this form, wherever it stands.
+/// The first change in this form, with or without an array.
 fn change(forms: Forms, notification: &Value) -> Value {
     let changes = formed(forms, notification)["body"]["changes"].take();
     changes.get(0).cloned().unwrap_or(changes)
@@ -93,7 +93,7 @@ const NEWEST: Forms = Forms {
 };
 
 #[test]
-fn the_newest_form_is_the_default_and_changes_not_a_byte() {
+fn the_newest_form_is_the_default_and_changes_nothing() {
     assert_eq!(Forms::default(), NEWEST);
     assert_eq!(Forms::newest(), NEWEST);
     let odd = b"{ \"type\" : \"ms.MessagingEventNotification\",  \"body\" : {} }".to_vec();
@@ -152,7 +152,7 @@ fn the_originator_is_named_by_one_id_only() {
 }
 
 #[test]
-fn conversation_and_audience_go_but_a_private_message_stays_private() {
+fn conversation_and_audience_are_omitted_but_a_private_message_stays_private() {
     let forms = Forms { without_conversation_id: true, without_audience: true, ..NEWEST };
     let public = change(forms, &text());
     assert_eq!((public.get("conversationId"), public.get("messageAudience")), (None, None));
@@ -228,7 +228,7 @@ fn participants_are_listed_by_role() {
 }
 
 #[test]
-fn a_closed_conversation_is_told_in_the_older_words() {
+fn a_closed_conversation_is_reported_in_the_older_form() {
     let forms = Forms { closed_with_d: true, closed_drops_agents: true, ..NEWEST };
     let closed = details(forms, "CLOSE");
     assert_eq!((&closed["state"], &closed["stage"]), (&json!("CLOSED"), &json!("CLOSED")));
@@ -271,7 +271,7 @@ fn unknown_fields_and_values_leave_the_known_ones_as_they_are() {
 }
 
 #[test]
-fn no_form_changes_what_is_said_and_who_takes_part() {
+fn no_form_changes_texts_or_participants() {
     let oldest = change(Forms::oldest(), &text());
     assert_eq!(oldest["event"]["message"], "Good evening");
     assert_eq!((&oldest["sequence"], &oldest["dialogId"]), (&json!(4), &json!("dialog-1")));

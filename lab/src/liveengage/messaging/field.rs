@@ -1,19 +1,19 @@
-//! `cm.UpdateConversationField`: what a consumer can change about a conversation.
+//! `cm.UpdateConversationField`: the changes of a conversation by a consumer.
 
 use serde_json::{Value, json};
 
 use super::Envelope;
-use super::refusal::{No, refuse};
-use super::send::apply;
-use crate::liveengage::conversation::{Closer, Conversation, Csat, Outgoing, TimeToRespond};
-use crate::liveengage::endpoint::{Answer, Call};
+use super::error::{RequestError, refuse};
+use super::send::{Request, apply};
+use crate::liveengage::backend::Backend;
+use crate::liveengage::conversation::{Closer, Conversation, Csat, PendingNotification, TimeToRespond};
+use crate::liveengage::endpoint::{ServiceAnswer, ServiceCall};
 use crate::liveengage::tokens::ConsumerIdentity;
-use crate::liveengage::world::World;
 
-/// A change that a consumer may ask for.
+/// A change that a consumer may request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Update {
-    /// Everything closes at once, without a survey.
+enum FieldUpdate {
+    /// Closes everything at once, without a survey.
     CloseAll,
     CloseDialog {
         dialog_id: String,
@@ -23,40 +23,45 @@ enum Update {
     SetTtr(TimeToRespond),
 }
 
-pub(super) fn update(world: &World, call: &Call, consumer: &ConsumerIdentity, envelope: &Envelope) -> Answer {
-    // The connector pages have one object, other pages an array with that object in it.
+pub(super) fn update(
+    backend: &Backend,
+    call: &ServiceCall,
+    consumer: &ConsumerIdentity,
+    envelope: &Envelope,
+) -> ServiceAnswer {
+    // The connector pages have an object here, and other pages an array with that object.
     let field = match envelope.body.get("conversationField") {
         Some(Value::Array(fields)) if fields.len() == 1 => fields.first(),
         field => field,
     };
     let (Some(update), Some(conversation_id)) = (field.and_then(read), envelope.text("conversationId")) else {
-        return refuse(envelope, No::Malformed);
+        return refuse(envelope, RequestError::Malformed);
     };
-    if matches!(update, Update::Rate(_)) && !world.features(call.account_id()).legacy_csat {
-        return refuse(envelope, No::Malformed);
+    if matches!(update, FieldUpdate::Rate(_)) && !backend.features(call.account_id()).legacy_csat {
+        return refuse(envelope, RequestError::Malformed);
     }
-    apply(world, call, consumer, envelope, conversation_id, |conversation, now_ms| {
+    apply(Request { backend, call, consumer, envelope }, conversation_id, |conversation, now_ms| {
         let (message, out) = carry_out(conversation, update, now_ms)?;
         Ok((json!({ "msg": message }), out))
     })
 }
 
-/// `None` for what is malformed, unknown, or reserved for agents, such as transfers.
-fn read(field: &Value) -> Option<Update> {
+/// `None` for malformed, unknown and agent-only updates, such as transfers.
+fn read(field: &Value) -> Option<FieldUpdate> {
     let text = |pointer: &str| field.pointer(pointer).and_then(Value::as_str);
     match text("/field")? {
-        "ConversationStateField" | "Stage" => (text("/conversationState")? == "CLOSE").then_some(Update::CloseAll),
+        "ConversationStateField" | "Stage" => (text("/conversationState")? == "CLOSE").then_some(FieldUpdate::CloseAll),
         "DialogChange" => {
-            (text("/type")? == "UPDATE" && text("/dialog/state")? == "CLOSE").then_some(Update::CloseDialog {
+            (text("/type")? == "UPDATE" && text("/dialog/state")? == "CLOSE").then_some(FieldUpdate::CloseDialog {
                 dialog_id: text("/dialog/dialogId")?.to_owned(),
                 cause: text("/dialog/closedCause").map(str::to_owned),
             })
         }
-        "CSATRate" => serde_json::from_value(field.clone()).ok().filter(Csat::is_sound).map(Update::Rate),
+        "CSATRate" => serde_json::from_value(field.clone()).ok().filter(Csat::is_valid).map(FieldUpdate::Rate),
         "TTRField" => {
             let seconds = field.get("value").and_then(Value::as_i64).filter(|seconds| *seconds > 0)?;
             let named = TimeToRespond::named(Some(text("/ttrType")?))?;
-            Some(Update::SetTtr(TimeToRespond { seconds, ..named }))
+            Some(FieldUpdate::SetTtr(TimeToRespond { seconds, ..named }))
         }
         _ => None,
     }
@@ -64,18 +69,18 @@ fn read(field: &Value) -> Option<Update> {
 
 fn carry_out(
     conversation: &mut Conversation,
-    update: Update,
+    update: FieldUpdate,
     now_ms: i64,
-) -> Result<(&'static str, Vec<Outgoing>), No> {
+) -> Result<(&'static str, Vec<PendingNotification>), RequestError> {
     const CLOSED: &str = "OK Conversation resolved successfully";
     // The answer to the other updates is not documented.
     const UPDATED: &str = "OK Conversation updated successfully";
     Ok(match update {
-        Update::CloseAll => (CLOSED, vec![conversation.close_all(Closer::Consumer, None, now_ms)?]),
-        Update::CloseDialog { dialog_id, cause } => {
+        FieldUpdate::CloseAll => (CLOSED, vec![conversation.close_all(Closer::Consumer, None, now_ms)?]),
+        FieldUpdate::CloseDialog { dialog_id, cause } => {
             (CLOSED, conversation.close_dialog(&dialog_id, Closer::Consumer, cause, now_ms)?)
         }
-        Update::Rate(csat) => (UPDATED, vec![conversation.rate(csat, now_ms)?]),
-        Update::SetTtr(ttr) => (UPDATED, vec![conversation.set_ttr(ttr, now_ms)?]),
+        FieldUpdate::Rate(csat) => (UPDATED, vec![conversation.rate(csat, now_ms)?]),
+        FieldUpdate::SetTtr(ttr) => (UPDATED, vec![conversation.set_ttr(ttr, now_ms)?]),
     })
 }

@@ -1,10 +1,10 @@
-//! The Send API (service `asyncMessagingEnt`): what its two calls share.
+//! The Send API (service `asyncMessagingEnt`): the common parts of its two calls.
 
+mod error;
 mod field;
 mod files;
 mod open;
 mod profile;
-mod refusal;
 mod send;
 
 use http::StatusCode;
@@ -13,23 +13,23 @@ use serde_json::{Value, json};
 pub(super) use open::CONVERSATION;
 pub(super) use send::SEND;
 
-use super::endpoint::{Answer, Call};
+use super::backend::{Backend, now_s};
+use super::endpoint::{ServiceAnswer, ServiceCall};
 use super::tokens::ConsumerIdentity;
-use super::world::{World, now_s};
 
-/// The header that names the consumer, with a ConsumerJWS.
+/// The header with the ConsumerJWS.
 pub(super) const ON_BEHALF: &str = "x-lp-on-behalf";
 
-/// Checks version and both tokens, and says for which consumer the call is.
-fn consumer_of(world: &World, call: &Call) -> Result<ConsumerIdentity, Answer> {
+/// Checks the version and both tokens, and returns the consumer of the call.
+fn consumer_of(backend: &Backend, call: &ServiceCall) -> Result<ConsumerIdentity, ServiceAnswer> {
     if !call.has_query("v", "3") {
         return Err(error(400, "Missing parameter", "The API version (v=3) is missing", Some(40001)));
     }
     let Some(app_token) = call.authorization() else {
         return Err(error(401, "AppJWT is missing", "AUTHORIZATION header is not present", Some(40105)));
     };
-    let app_token_is_valid = world.accounts.get(call.account_id()).is_some_and(|account| {
-        world.tokens.app_token_is_valid(app_token, &account.account_id, &account.client_id, now_s())
+    let app_token_is_valid = backend.accounts.get(call.account_id()).is_some_and(|account| {
+        backend.tokens.app_token_is_valid(app_token, &account.account_id, &account.client_id, now_s())
     });
     if !app_token_is_valid {
         return Err(error(401, "Invalid AppJWT", "AppJWT has expired or is invalid", Some(40102)));
@@ -37,35 +37,35 @@ fn consumer_of(world: &World, call: &Call) -> Result<ConsumerIdentity, Answer> {
     let Some(consumer_token) = call.header(ON_BEHALF) else {
         return Err(error(401, "ConsumerJWS is missing", "X_ON_BEHALF_HEADER is not present", Some(40104)));
     };
-    world
+    backend
         .tokens
         .consumer(consumer_token, call.account_id())
         .ok_or_else(|| error(401, "Invalid ConsumerJWS", "ConsumerJWS is invalid", Some(40103)))
 }
 
-/// The error shape for tokens and missing parameters: a numeric code, as on the websocket.
-fn error(code: u16, title: &str, details: &str, error_code: Option<u32>) -> Answer {
+/// The error form for tokens and missing parameters: a numeric code, as on the websocket.
+fn error(code: u16, title: &str, details: &str, error_code: Option<u32>) -> ServiceAnswer {
     let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut body = json!({ "title": title, "details": details });
     if let (Some(error_code), Some(body)) = (error_code, body.as_object_mut()) {
         body.insert("errorCode".to_owned(), error_code.into());
     }
-    Answer::new(status, json!({ "kind": "resp", "code": code, "body": body, "type": ".ReqBody$ErrorResp" }))
+    ServiceAnswer::new(status, json!({ "kind": "resp", "code": code, "body": body, "type": ".ReqBody$ErrorResp" }))
 }
 
-/// One request of the Send API.
+/// A request of the Send API.
 #[derive(Debug)]
 struct Envelope {
     id: String,
     /// The type without the optional prefixes.
     kind: String,
     body: Value,
-    /// Present only if it is an array, as documented, with anything in it.
+    /// Present only if it is a nonempty array, as documented.
     metadata: Option<Value>,
 }
 
 impl Envelope {
-    /// Reads one request; `None` if it is malformed.
+    /// Reads a request; `None` if it is malformed.
     fn read(request: &Value) -> Option<Self> {
         if request.get("kind")?.as_str()? != "req" || !request.get("body")?.is_object() {
             return None;
@@ -98,7 +98,7 @@ impl Envelope {
     }
 }
 
-/// Strings of 1 to 64 characters; a number is taken and comes back as a string.
+/// A string of 1 to 64 characters. A number is accepted and returned as a string.
 fn request_id(request: &Value) -> Option<String> {
     match request.get("id")? {
         Value::String(id) if (1..=64).contains(&id.chars().count()) => Some(id.clone()),
@@ -107,23 +107,23 @@ fn request_id(request: &Value) -> Option<String> {
     }
 }
 
-/// `.ams.ms.PublishEvent` and `ms.PublishEvent` are the same.
+/// `.ams.ms.PublishEvent` and `ms.PublishEvent` are the same type.
 fn request_type(request: &Value) -> Option<&str> {
     // Some pages have the type inside the body.
     let kind = request.get("type").or_else(|| request.pointer("/body/type"))?.as_str()?.trim_start_matches('.');
     Some(kind.strip_prefix("ams.").unwrap_or(kind))
 }
 
-/// What malformed and too large requests get alike.
-fn plain_bad_request(request: Option<&Value>) -> Answer {
+/// The answer to malformed and too large requests.
+fn plain_bad_request(request: Option<&Value>) -> ServiceAnswer {
     let id = request.and_then(request_id);
-    Answer::new(
+    ServiceAnswer::new(
         StatusCode::BAD_REQUEST,
         json!({ "code": "BAD_REQUEST", "body": { "msg": "Bad Request" }, "reqId": id }),
     )
 }
 
-/// The client properties that the call declares.
-fn client_properties(call: &Call) -> Option<Value> {
+/// The client properties of the call.
+fn client_properties(call: &ServiceCall) -> Option<Value> {
     serde_json::from_str(call.header("client-properties")?).ok().filter(Value::is_object)
 }

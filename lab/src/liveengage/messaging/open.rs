@@ -1,13 +1,13 @@
-//! CONVERSATION: sets the user profile and opens a conversation, in one batch.
+//! CONVERSATION: sets the user profile and opens a conversation in one batch.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Envelope, client_properties, consumer_of, error, plain_bad_request, profile::is_sound};
+use super::{Envelope, client_properties, consumer_of, error, plain_bad_request, profile::is_valid};
+use crate::liveengage::backend::{AlreadyOpen, Backend};
 use crate::liveengage::conversation::{Opening, TimeToRespond};
-use crate::liveengage::endpoint::{Answer, Call, Endpoint, show_both};
+use crate::liveengage::endpoint::{Endpoint, ServiceAnswer, ServiceCall, show_both};
 use crate::liveengage::fault::Service;
-use crate::liveengage::world::{AlreadyOpen, World};
 
 /// `POST /api/account/{account}/messaging/consumer/conversation`
 pub(in crate::liveengage) const CONVERSATION: Endpoint = Endpoint {
@@ -17,8 +17,8 @@ pub(in crate::liveengage) const CONVERSATION: Endpoint = Endpoint {
     answer: conversation,
 };
 
-fn conversation(world: &World, call: &Call) -> Answer {
-    let consumer = match consumer_of(world, call) {
+fn conversation(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
+    let consumer = match consumer_of(backend, call) {
         Ok(consumer) => consumer,
         Err(refusal) => return refusal,
     };
@@ -29,7 +29,7 @@ fn conversation(world: &World, call: &Call) -> Answer {
     };
     let both_in_order =
         profile.kind == "userprofile.SetUserProfile" && request.kind == "cm.ConsumerRequestConversation";
-    if !both_in_order || !is_sound(&profile.body) {
+    if !both_in_order || !is_valid(&profile.body) {
         return plain_bad_request(None);
     }
     let Some(brand_id) = request.text("brandId").filter(|id| !id.is_empty()) else {
@@ -43,10 +43,10 @@ fn conversation(world: &World, call: &Call) -> Answer {
     let Some(ttr) = ttr.filter(|_| brand_id == call.account_id()) else { return plain_bad_request(None) };
 
     let key = (call.account_id().to_owned(), consumer.id.clone());
-    world.state().profiles.insert(key, profile.body.clone());
+    backend.state().profiles.insert(key, profile.body.clone());
     let profile_set = profile.ok(&json!({ "msg": "OK User Profile set successfully" }));
 
-    let opened = world.open_conversation(Opening {
+    let opened = backend.open_conversation(Opening {
         account_id: call.account_id().to_owned(),
         consumer_id: consumer.id.clone(),
         external_id: Some(consumer.external_id),
@@ -61,8 +61,8 @@ fn conversation(world: &World, call: &Call) -> Answer {
     match opened {
         Ok(opened) => {
             let conversation = request.ok(&json!({ "conversationId": opened.result }));
-            let mut answer = Answer::new(StatusCode::OK, json!([profile_set, conversation]));
-            answer.first_tries = opened.first_tries;
+            let mut answer = ServiceAnswer::new(StatusCode::OK, json!([profile_set, conversation]));
+            answer.first_attempts = opened.first_attempts;
             answer
         }
         Err(AlreadyOpen) => {
@@ -70,12 +70,12 @@ fn conversation(world: &World, call: &Call) -> Answer {
                 "Consumer request conversation failed: User {} already has open conversation. Can't open another one.",
                 consumer.id
             ));
-            Answer::new(StatusCode::BAD_REQUEST, json!([profile_set, refused]))
+            ServiceAnswer::new(StatusCode::BAD_REQUEST, json!([profile_set, refused]))
         }
     }
 }
 
-/// `-1` is the default skill. A number is taken as well as a string.
+/// `-1` is the default skill. A number is accepted too.
 fn skill_id(body: &Value) -> String {
     match body.get("skillId") {
         Some(Value::String(id)) if !id.is_empty() => id.clone(),
@@ -84,7 +84,7 @@ fn skill_id(body: &Value) -> String {
     }
 }
 
-/// Ids come as strings or numbers and go out as numbers, where they are.
+/// Ids may be strings or numbers. They are returned as numbers if they are numeric.
 fn campaign_info(body: &Value) -> Option<Value> {
     let mut info = body.get("campaignInfo")?.as_object()?.clone();
     for id in info.values_mut() {
@@ -95,7 +95,7 @@ fn campaign_info(body: &Value) -> Option<Value> {
     Some(Value::Object(info))
 }
 
-fn context(call: &Call, body: &Value) -> Option<Value> {
+fn context(call: &ServiceCall, body: &Value) -> Option<Value> {
     let mut context = body.get("conversationContext")?.as_object()?.clone();
     if let Some(properties) = client_properties(call) {
         context.insert("clientProperties".to_owned(), properties);

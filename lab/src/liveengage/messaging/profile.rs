@@ -1,4 +1,4 @@
-//! The body of `userprofile.SetUserProfile`: every member is optional, and each has its type.
+//! The body of `userprofile.SetUserProfile`: every member is optional and has a fixed type.
 
 use serde_json::Value;
 
@@ -19,8 +19,8 @@ const CUSTOMER_TEXTS: [&str; 12] = [
 ];
 const GENDERS: [&str; 3] = ["MALE", "FEMALE", "OTHER"];
 
-/// Whether it is a profile. Members that are not documented are none of the simulator's.
-pub(super) fn is_sound(profile: &Value) -> bool {
+/// Whether it is a valid profile. Undocumented members are ignored.
+pub(super) fn is_valid(profile: &Value) -> bool {
     let private = profile.get("privateData");
     let push = private.and_then(|private| private.get("pushNotificationData"));
     profile.is_object()
@@ -33,12 +33,12 @@ pub(super) fn is_sound(profile: &Value) -> bool {
         && push.is_none_or(|push| all(push, &["serviceName", "certName", "token"], Value::is_string))
         && profile.pointer("/authenticatedData/lp_sdes").is_none_or(|attributes| match attributes {
             Value::Array(attributes) => attributes.iter().all(is_supported_attribute),
-            // An array with one element may come as that element.
+            // An array with one element may be replaced by that element.
             one => is_supported_attribute(one),
         })
 }
 
-/// The Send API takes two of the engagement attributes; the others are for web tagging only.
+/// The Send API accepts two of the engagement attributes. The others are for web tagging only.
 fn is_supported_attribute(attribute: &Value) -> bool {
     match attribute.get("type").and_then(Value::as_str) {
         Some("ctmrinfo") => attribute.get("info").is_some_and(is_customer_info),
@@ -72,13 +72,13 @@ fn is_personal_info(personal: &Value) -> bool {
         })
         && all(personal, &["gender"], |gender| match gender {
             Value::String(gender) => GENDERS.contains(&gender.as_str()),
-            // One table has numbers where every sample has words.
+            // One table has numbers, while every sample has words.
             Value::Number(gender) => gender.as_u64().is_some_and(|gender| gender <= 2),
             _ => false,
         })
 }
 
-/// Whether those of the members that are there pass.
+/// Whether the members that exist are valid.
 fn all(object: &Value, members: &[&str], pass: impl Fn(&Value) -> bool) -> bool {
     members.iter().filter_map(|member| object.get(member)).all(pass)
 }
@@ -87,7 +87,7 @@ fn all(object: &Value, members: &[&str], pass: impl Fn(&Value) -> bool) -> bool 
 mod tests {
     use serde_json::{Value, json};
 
-    use super::is_sound;
+    use super::is_valid;
 
     fn with(attribute: &Value) -> Value {
         json!({ "authenticatedData": { "lp_sdes": [attribute] } })
@@ -119,7 +119,7 @@ mod tests {
             json!({ "authenticatedData": { "lp_sdes": [] } }),
             with(&json!({ "type": "personal", "personal": { "gender": 1 } })),
         ] {
-            assert!(is_sound(&profile), "{profile}");
+            assert!(is_valid(&profile), "{profile}");
         }
     }
 
@@ -142,7 +142,7 @@ mod tests {
             with(&json!({ "type": "personal", "personal": { "contacts": [{ "phone": 41 }] } })),
             with(&json!({ "personal": {} })),
         ] {
-            assert!(!is_sound(&profile), "{profile}");
+            assert!(!is_valid(&profile), "{profile}");
         }
     }
 }

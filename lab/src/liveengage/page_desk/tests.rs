@@ -2,8 +2,8 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
-use crate::liveengage::conversation::{Closer, Csat, CsatStatus};
 use crate::liveengage::{AccountOptions, LiveEngageOptions, Speaker};
+use crate::liveengage::{Closer, Csat, CsatStatus};
 
 const ACCOUNT: &str = "20260814";
 
@@ -30,7 +30,7 @@ fn file(name: &str, content_type: &str, caption: Option<&str>) -> UploadedFile {
 }
 
 #[tokio::test]
-async fn the_header_tells_of_the_skill_and_the_agent() {
+async fn the_header_shows_the_skill_and_the_agent() {
     let (simulator, conversation) = desk().await;
     Desk::transfer(&simulator, &conversation, "1202").await.unwrap();
     let waiting = shown(&simulator).await;
@@ -40,13 +40,13 @@ async fn the_header_tells_of_the_skill_and_the_agent() {
     Desk::leave(&simulator, &conversation).await.unwrap();
     let waiting = shown(&simulator).await;
     assert_eq!((waiting.skill.as_deref(), waiting.agent_joined), (Some("1202"), false));
-    assert_eq!(waiting.dialogs, [DialogView { id: conversation.clone(), kind: DialogKind::Main, open: true }]);
+    assert_eq!(waiting.dialogs, [DeskDialogView { id: conversation.clone(), kind: DialogKindView::Main, open: true }]);
     assert_eq!((waiting.state, waiting.satisfaction), (ConversationState::Open, None));
     assert!(matches!(Desk::leave(&simulator, "nowhere").await, Err(ActionError::NotFound(_))));
 }
 
 #[tokio::test]
-async fn what_the_agent_has_read_has_its_ticks() {
+async fn messages_read_by_the_agent_are_ticked() {
     let (simulator, conversation) = desk().await;
     let states = async || {
         let bubbles = Desk::transcript(&simulator, &conversation).await.unwrap();
@@ -75,18 +75,18 @@ async fn a_picture_is_shown_and_another_file_is_named() {
     assert!(name.ends_with(".CAD") && media.ends_with(name) && bubbles[3].bubble.text.is_empty(), "{name}");
     assert_eq!(Desk::media(&simulator, "/nowhere").await, None);
     let nameless = Desk::say_file(&simulator, &conversation, file("notes", "", None)).await;
-    assert!(matches!(nameless, Err(ActionError::Rejected(why)) if why.contains("ending")));
+    assert!(matches!(nameless, Err(ActionError::Rejected(why)) if why.contains("extension")));
 }
 
 #[test]
-fn a_file_that_is_not_there_can_not_be_downloaded() {
+fn a_missing_file_cannot_be_downloaded() {
     let gone = FileView { relative_path: "/a/b_uuid_c.PNG".to_owned(), file_type: "PNG".to_owned(), caption: None };
     let name = "c.PNG".to_owned();
     assert_eq!(attachment(&gone, None), AttachmentView::File { media: None, name, size: None });
 }
 
 #[test]
-fn a_file_has_liveperson_s_name_of_its_type() {
+fn a_file_type_is_named_as_liveperson_names_it() {
     for (name, content_type, expected) in [
         ("a", "image/jpeg", Some("JPG")),
         ("a.bin", "application/pdf", Some("PDF")),
@@ -110,7 +110,7 @@ async fn the_survey_of_all_accounts_is_switched_on_and_off() {
 }
 
 #[tokio::test]
-async fn a_survey_stands_between_two_remarks_and_has_marks_of_its_own() {
+async fn a_survey_is_shown_between_two_notes_and_marked() {
     let (simulator, id) = desk().await;
     let mut conversation = simulator.conversation(&id).unwrap();
     let bubbles_of = |conversation: &ConversationView| bubbles(conversation, |_| None);
@@ -126,7 +126,7 @@ async fn a_survey_stands_between_two_remarks_and_has_marks_of_its_own() {
     });
     let view = DeskConversationView::from(&conversation);
     assert_eq!(view.state, ConversationState::Survey);
-    assert_eq!(view.dialogs[1].kind, DialogKind::Survey);
+    assert_eq!(view.dialogs[1].kind, DialogKindView::Survey);
     let last = bubbles_of(&conversation).pop().unwrap();
     assert_eq!(last.bubble.text, "Closed by agent, a survey follows");
 
@@ -146,8 +146,8 @@ async fn a_survey_stands_between_two_remarks_and_has_marks_of_its_own() {
         texts,
         ["Where is my tent?", "On its way", "Closed by agent, a survey follows", "On its way", "Survey completed"]
     );
-    assert_eq!((bubbles[3].dialog, bubbles[3].speaker.as_deref()), (DialogKind::Survey, Some("Survey bot")));
-    assert_eq!((bubbles[1].dialog, &bubbles[1].speaker), (DialogKind::Main, &None));
+    assert_eq!((bubbles[3].dialog, bubbles[3].speaker.as_deref()), (DialogKindView::Survey, Some("Survey bot")));
+    assert_eq!((bubbles[1].dialog, &bubbles[1].speaker), (DialogKindView::Main, &None));
     let ids: std::collections::BTreeSet<&str> = bubbles.iter().map(|bubble| bubble.bubble.id.as_str()).collect();
     assert_eq!(ids.len(), bubbles.len());
     let view = DeskConversationView::from(&conversation);

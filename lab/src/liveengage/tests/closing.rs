@@ -1,4 +1,4 @@
-//! How conversations end, and what may still come after that.
+//! Tests of closing, and of what may follow a close.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ async fn a_close_by_dialog_without_a_survey_closes_the_conversation() {
 }
 
 #[tokio::test]
-async fn liveperson_closes_what_nobody_says_anything_in() {
+async fn liveperson_closes_an_idle_conversation() {
     let simulator = simulator().await;
     let receiver = Receiver::accepting().await;
     let consumer = Consumer::new(&simulator, "phone-7").await;
@@ -50,7 +50,7 @@ async fn liveperson_closes_what_nobody_says_anything_in() {
 }
 
 #[tokio::test]
-async fn last_words_come_after_the_close() {
+async fn a_text_sent_before_the_close_arrives_after_it() {
     let simulator = simulator().await;
     let receiver = Receiver::accepting().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
@@ -101,7 +101,7 @@ async fn an_account_without_surveys_can_be_rated_after_the_close() {
 }
 
 #[tokio::test]
-async fn what_is_no_rating_is_refused() {
+async fn an_invalid_rating_is_refused() {
     let simulator = simulator().await;
     let (consumer, conversation) = rated(&simulator).await;
     simulator.close(&conversation).unwrap();
@@ -146,7 +146,7 @@ async fn the_time_to_respond_can_be_changed_while_it_is_open() {
         json!({ "field": "TTRField", "ttrType": "URGENT" }),
         json!({ "field": "TTRField", "value": 120 }),
         json!([urgent, urgent]),
-        // Only agents transfer.
+        // Only agents transfer conversations.
         json!({ "field": "Skill", "type": "UPDATE", "skill": "318" }),
         json!({ "field": "ParticipantsChange", "type": "REMOVE", "role": "ASSIGNED_AGENT" }),
         json!({ "field": "Unheard" }),

@@ -1,4 +1,4 @@
-//! The delivery protocol of the webhooks.
+//! Tests of webhook delivery.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use http::StatusCode;
 use sha1::Sha1;
 use sha2::Sha256;
 
-use super::{ACCOUNT, CLIENT_ID, Consumer, Received, Receiver, SECRET, options, simulator};
+use super::{ACCOUNT, CLIENT_ID, Consumer, ReceivedWebhook, Receiver, SECRET, options, simulator};
 use crate::journal::Journal;
-use crate::liveengage::options::{LiveEngageOptions, WebhookEvent, WebhookSettings};
 use crate::liveengage::simulator::LiveEngageSimulator;
+use crate::liveengage::{LiveEngageOptions, WebhookEvent, WebhookSettings};
 use crate::liveengage::{SignatureForm, UnknownDelivery};
 
-/// What the journal says of the webhooks.
+/// The journal's entries about webhooks.
 fn outcomes(journal: &Journal) -> Vec<String> {
     journal.entries().into_iter().filter(|entry| entry.to == "webhook").map(|entry| entry.what).collect()
 }
@@ -105,7 +105,7 @@ async fn only_200_and_201_are_success_and_a_retry_is_the_same_notification() {
 }
 
 #[tokio::test]
-async fn the_pause_between_tries_doubles() {
+async fn the_delay_between_attempts_doubles() {
     let simulator = simulator().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
     let receiver =
@@ -125,7 +125,7 @@ async fn the_pause_between_tries_doubles() {
 }
 
 #[tokio::test]
-async fn without_retention_a_failed_event_is_gone() {
+async fn without_retention_a_failed_event_is_dropped() {
     let journal = Journal::default();
     let simulator =
         LiveEngageSimulator::start(LiveEngageOptions { journal: journal.clone(), ..options() }).await.unwrap();
@@ -167,7 +167,7 @@ async fn an_endpoint_that_does_not_answer_or_listen_has_failed() {
     let options = LiveEngageOptions { journal: journal.clone(), webhook_timeout, ..options() };
     let simulator = LiveEngageSimulator::start(options).await.unwrap();
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
-    // It listens, so that connections are made, and never reads.
+    // A listener that accepts connections but never reads.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}/", silent.local_addr().unwrap()).parse().unwrap();
     simulator.set_webhooks(ACCOUNT, WebhookSettings { retention: None, ..WebhookSettings::to(&endpoint) });
@@ -183,7 +183,7 @@ async fn an_endpoint_that_does_not_answer_or_listen_has_failed() {
 }
 
 #[tokio::test]
-async fn a_retry_goes_where_the_install_points_by_then() {
+async fn a_retry_uses_the_current_endpoint() {
     let simulator = simulator().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
     let broken = Receiver::answering(|_, _| StatusCode::INTERNAL_SERVER_ERROR).await;
@@ -198,7 +198,7 @@ async fn a_retry_goes_where_the_install_points_by_then() {
 }
 
 #[tokio::test]
-async fn changes_within_the_batch_window_travel_together() {
+async fn changes_within_the_batch_window_are_sent_together() {
     let simulator = simulator().await;
     let receiver = Receiver::accepting().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
@@ -212,12 +212,12 @@ async fn changes_within_the_batch_window_travel_together() {
     simulator.say(&conversation, "four").unwrap();
     simulator.webhooks_settled().await;
     let received = receiver.received();
-    let batches: Vec<Vec<String>> = received.iter().map(Received::texts).collect();
+    let batches: Vec<Vec<String>> = received.iter().map(ReceivedWebhook::texts).collect();
     assert_eq!(batches, [vec!["one", "two", "three"], vec![], vec!["four"]]);
 }
 
 #[tokio::test]
-async fn a_delivered_notification_can_come_again() {
+async fn a_delivered_notification_can_be_sent_again() {
     let simulator = simulator().await;
     let receiver = Receiver::accepting().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
@@ -264,7 +264,7 @@ async fn deliveries_stop_with_the_last_handle() {
     simulator.join(&conversation).unwrap();
     let before = *calls.wait_for(|calls| *calls > 0).await.unwrap();
     drop(simulator);
-    // One call may be under way. Retries after 20, 40, 80 and 160 ms would make more.
+    // One call may be in progress. Retries after 20, 40, 80 and 160 ms would make more.
     let more = calls.wait_for(|calls| *calls > before + 1);
     assert!(tokio::time::timeout(Duration::from_millis(500), more).await.is_err());
 }

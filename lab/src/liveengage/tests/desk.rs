@@ -1,4 +1,4 @@
-//! The agent's desk.
+//! Tests of the agent's desk.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::{ACCOUNT, Consumer, Receiver, simulator};
 use crate::liveengage::{AcceptStatus, Audience, DeskError, Role, WebhookEvent};
 
 #[tokio::test]
-async fn the_agent_answers_and_joins_by_that() {
+async fn an_agent_joins_by_answering() {
     let simulator = simulator().await;
     let receiver = Receiver::accepting().await;
     let consumer = Consumer::new(&simulator, "phone-7").await;
@@ -36,7 +36,7 @@ async fn the_agent_answers_and_joins_by_that() {
 }
 
 #[tokio::test]
-async fn reading_tells_which_texts_and_only_once() {
+async fn reading_reports_each_text_once() {
     let simulator = simulator().await;
     let consumer = Consumer::new(&simulator, "phone-7").await;
     let conversation = consumer.open().await;
@@ -50,7 +50,7 @@ async fn reading_tells_which_texts_and_only_once() {
 }
 
 #[tokio::test]
-async fn what_is_closed_or_unknown_is_refused() {
+async fn closed_and_unknown_conversations_are_refused() {
     let simulator = simulator().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
     simulator.close(&conversation).unwrap();

@@ -1,4 +1,4 @@
-//! Files: the URLs, the storage, and the messages that name what lies there.
+//! Tests of files: URLs, storage, and file messages.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn path_of(answer: &Value) -> String {
     answer["body"]["relativePath"].as_str().unwrap().to_owned()
 }
 
-/// The URL that an answer names.
+/// The URL in an answer.
 fn url(simulator: &LiveEngageSimulator, answer: &Value) -> String {
     let query = |name: &str| answer["body"]["queryParams"][name].as_str().unwrap().to_owned();
     let (signature, expires) = (query("temp_url_sig"), query("temp_url_expires"));
@@ -42,7 +42,7 @@ async fn put(simulator: &LiveEngageSimulator, answer: &Value, bytes: &'static [u
     request(Method::PUT, &url(simulator, answer), &[("content-type", "image/png")], bytes).await.0
 }
 
-/// Uploads a picture and returns where it lies.
+/// Uploads a picture and returns its path.
 async fn uploaded(simulator: &LiveEngageSimulator, consumer: &Consumer<'_>, bytes: &'static [u8]) -> String {
     let (status, answer) = upload_url(consumer, json!(bytes.len()), "PNG").await;
     assert_eq!((status, put(simulator, &answer, bytes).await), (200, 201));
@@ -98,7 +98,7 @@ async fn an_agents_file_is_fetched_from_the_storage() {
     assert!(events[0]["message"].get("preview").is_none() && events[1]["message"]["preview"].is_string());
     let path = events[0]["message"]["relativePath"].as_str().unwrap().to_owned();
 
-    // Fetching needs no open conversation.
+    // A download requires no open conversation.
     simulator.close(&conversation).unwrap();
     let (status, answer) = download_url(&consumer, &path).await;
     assert_eq!((status, path_of(&answer)), (200, path.clone()));
@@ -110,7 +110,7 @@ async fn an_agents_file_is_fetched_from_the_storage() {
 }
 
 #[tokio::test]
-async fn nobody_fetches_the_files_of_another() {
+async fn a_consumer_cannot_fetch_the_files_of_another() {
     let simulator = simulator().await;
     let consumer = Consumer::new(&simulator, "phone-7").await;
     let conversation = consumer.open().await;
@@ -157,7 +157,7 @@ async fn types_and_lengths_have_their_limits() {
 }
 
 #[tokio::test]
-async fn what_is_put_there_is_as_long_as_declared() {
+async fn an_upload_must_have_its_declared_length() {
     let simulator = simulator().await;
     let consumer = Consumer::new(&simulator, "phone-7").await;
     let conversation = consumer.open().await;
@@ -170,7 +170,7 @@ async fn what_is_put_there_is_as_long_as_declared() {
     assert_eq!(put(&simulator, &answer, b"123456").await, 201);
     assert_eq!(consumer.publish(&conversation, &event).await.0, 200);
 
-    // As long as the longest document, which is more than axum reads without being told to.
+    // The largest document, which is larger than axum's default limit.
     static LONG: [u8; 5_000_000] = [7; 5_000_000];
     simulator.set_file_sharing(ACCOUNT, true);
     let (_, answer) = upload_url(&consumer, json!(LONG.len()), "TXT").await;
@@ -207,7 +207,7 @@ async fn a_file_message_is_what_was_uploaded() {
     without_path["message"].as_object_mut().unwrap().remove("relativePath");
     assert_eq!(refusal(&consumer.publish(&conversation, &without_path).await), BAD);
 
-    // A PDF that is declared as a PNG, as a careless connector does.
+    // A PDF that is declared as a PNG, as by a careless connector.
     let pdf = uploaded(&simulator, &consumer, b"%PDF-1.7 no picture").await;
     assert_eq!(refusal(&consumer.publish(&conversation, &file_event(&pdf, "PNG")).await), BAD);
     let (_, answer) = upload_url(&consumer, json!(5), "JPG").await;
@@ -245,7 +245,7 @@ async fn a_url_opens_one_path_for_one_purpose_and_a_minute() {
 }
 
 #[tokio::test]
-async fn a_token_that_reaches_the_storage_is_noticed() {
+async fn a_token_sent_to_the_storage_is_reported() {
     let simulator = simulator().await;
     let consumer = Consumer::new(&simulator, "phone-7").await;
     consumer.open().await;
@@ -279,7 +279,7 @@ async fn the_journal_shows_where_a_file_went_and_no_signature() {
 }
 
 #[tokio::test]
-async fn what_the_desk_cannot_send_is_refused() {
+async fn unsupported_desk_files_are_refused() {
     let simulator = simulator().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
     for file in [NewFile::new("PNG", Bytes::new()), NewFile::new("", PNG), NewFile::new("../PNG", PNG)] {

@@ -1,4 +1,4 @@
-//! The older forms, as they go over the wire.
+//! Tests of the older forms over HTTP.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{ACCOUNT, Consumer, Receiver, get, opening, options, post, simulator}
 use crate::liveengage::{AnswerCode, Forms, LiveEngageOptions, LiveEngageSimulator, SignatureForm, SingleService};
 
 #[tokio::test]
-async fn a_simulator_of_the_oldest_forms_answers_in_them() {
+async fn a_simulator_with_the_oldest_forms_uses_them() {
     let options = LiveEngageOptions { forms: Forms::oldest(), ..options() };
     let simulator = LiveEngageSimulator::start(options).await.unwrap();
     let (status, idp) = get(&simulator, &format!("/api/account/{ACCOUNT}/service/idp/baseURI.json?version=1.0")).await;
@@ -62,7 +62,7 @@ async fn the_list_of_all_services_has_one_form_only() {
 }
 
 #[tokio::test]
-async fn notifications_are_signed_as_they_are_sent_and_repeated_as_they_were() {
+async fn a_notification_is_signed_as_sent_and_repeated_unchanged() {
     let receiver = Receiver::accepting().await;
     let mut options = options();
     options.accounts[0].signature = SignatureForm::Sha1Base64;

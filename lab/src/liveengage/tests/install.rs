@@ -1,4 +1,4 @@
-//! The retries of a whole app install: by time to live with its states, by numbers, and the rule against slow endpoints.
+//! Tests of an app install's retries: by time to live with its states, by numbers, and the rule against slow endpoints.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use tokio::time::{Instant, timeout};
 
 use super::{ACCOUNT, Consumer, Receiver, options};
 use crate::journal::Journal;
-use crate::liveengage::options::{LiveEngageOptions, WebhookEvent, WebhookSettings};
 use crate::liveengage::simulator::LiveEngageSimulator;
 use crate::liveengage::{InstallState, SlowRule};
+use crate::liveengage::{LiveEngageOptions, WebhookEvent, WebhookSettings};
 
 /// A simulator with its journal.
 struct Drill {
@@ -51,7 +51,7 @@ impl Drill {
         }
     }
 
-    /// The changes of state, as the journal has them.
+    /// The state changes in the journal.
     fn changes(&self) -> Vec<String> {
         let told = self.journal.entries().into_iter().filter_map(|entry| {
             let change = entry.what.strip_prefix(&format!("app install of {ACCOUNT}: "))?.to_owned();
@@ -77,7 +77,7 @@ fn place(texts: &[String], text: &str) -> usize {
     texts.iter().position(|found| found == text).unwrap_or_else(|| panic!("{text} is not in {texts:?}"))
 }
 
-const WHOLE_WAY: [&str; 4] =
+const FULL_RECOVERY: [&str; 4] =
     ["Up -> Failed", "Failed -> In Transition", "In Transition -> Recovered", "Recovered -> Up"];
 
 #[tokio::test]
@@ -111,11 +111,11 @@ async fn one_failing_endpoint_holds_back_all_endpoints_and_conversations() {
     assert_eq!(taken.len(), 4);
     assert_eq!(states.received().len(), 1);
     assert_eq!(drill.state(), InstallState::Up);
-    assert_eq!(drill.changes(), WHOLE_WAY);
+    assert_eq!(drill.changes(), FULL_RECOVERY);
 }
 
 #[tokio::test]
-async fn in_transition_new_conversations_go_directly_and_the_others_are_appended() {
+async fn in_transition_new_conversations_are_sent_directly_and_others_are_appended() {
     let drill = Drill::start().await;
     let [short, long, new] =
         [drill.conversation("phone-7").await, drill.conversation("phone-8").await, drill.conversation("phone-9").await];
@@ -146,10 +146,11 @@ async fn in_transition_new_conversations_go_directly_and_the_others_are_appended
     let short: Vec<&String> = taken.iter().filter(|text| text.starts_with("short")).collect();
     assert_eq!(short, ["short 1", "short 2", "short 3"]);
     assert_eq!(drill.says("ContentEvent stored, the app install is In Transition"), 1);
-    assert_eq!(drill.changes(), WHOLE_WAY);
+    assert_eq!(drill.changes(), FULL_RECOVERY);
 }
 
-/// Brings an install to the drain: the backlog is 1 and 2, stored in the transition are 3, 4 and 5, and 6 comes while 3 is under way.
+/// Brings an install into the drain. The backlog is 1 and 2. Stored in the transition are 3, 4 and 5. 6 arrives while 3
+/// is in progress.
 async fn texts_of_a_drain(drain_wait: Duration) -> Vec<String> {
     let drill = Drill::start().await;
     let conversation = drill.conversation("phone-7").await;
@@ -168,7 +169,7 @@ async fn texts_of_a_drain(drain_wait: Duration) -> Vec<String> {
     drill.say(&conversation, &["6"]);
     receiver.held.send_replace(Vec::new());
     drill.simulator.webhooks_settled().await;
-    assert_eq!(drill.changes(), WHOLE_WAY);
+    assert_eq!(drill.changes(), FULL_RECOVERY);
     receiver.texts()
 }
 
@@ -179,7 +180,7 @@ async fn in_the_drain_a_new_notification_keeps_the_order_if_the_stored_ones_are_
 }
 
 #[tokio::test]
-async fn in_the_drain_a_new_notification_goes_first_when_it_has_waited_long_enough() {
+async fn in_the_drain_a_new_notification_goes_first_after_its_maximum_wait() {
     assert_eq!(texts_of_a_drain(Duration::ZERO).await, ["1", "2", "3", "6", "4", "5"]);
 }
 
@@ -187,7 +188,7 @@ async fn in_the_drain_a_new_notification_goes_first_when_it_has_waited_long_enou
 async fn an_install_that_fails_again_keeps_the_order() {
     let drill = Drill::start().await;
     let conversation = drill.conversation("phone-7").await;
-    // 1 is refused once, and so is 2, when 1 has been taken.
+    // 1 is refused once, and so is 2 after 1 was accepted.
     let receiver = Receiver::answering(|before, _| match before.len() {
         0 | 2 => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::OK,
@@ -198,7 +199,7 @@ async fn an_install_that_fails_again_keeps_the_order() {
     drill.simulator.webhooks_settled().await;
     assert_eq!(receiver.texts(), ["1", "2", "3"]);
     let again = ["Up -> Failed", "Failed -> In Transition", "In Transition -> Failed"];
-    assert_eq!(drill.changes(), again.iter().chain(&WHOLE_WAY[1..]).copied().collect::<Vec<_>>());
+    assert_eq!(drill.changes(), again.iter().chain(&FULL_RECOVERY[1..]).copied().collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -212,7 +213,7 @@ async fn all_failed_endpoints_have_to_answer_before_anything_else_is_sent() {
     texts.answer_time.send_replace(Duration::from_millis(50));
     typing.answer_time.send_replace(Duration::from_millis(50));
     drill.simulator.set_webhooks(ACCOUNT, WebhookSettings { endpoints, ..texts.settings() });
-    // Both are under way when the first of them fails.
+    // Both are in progress when the first of them fails.
     drill.say(&conversation, &["1", "2"]);
     drill.simulator.typing(&other, true).unwrap();
     drill.reaches(InstallState::Failed).await;
@@ -229,7 +230,7 @@ async fn all_failed_endpoints_have_to_answer_before_anything_else_is_sent() {
     typing_repaired.store(true, Ordering::SeqCst);
     drill.simulator.webhooks_settled().await;
     assert_eq!(texts.texts(), ["1", "2"]);
-    assert_eq!(drill.changes(), WHOLE_WAY);
+    assert_eq!(drill.changes(), FULL_RECOVERY);
 }
 
 #[tokio::test]
@@ -255,7 +256,7 @@ async fn an_exempt_event_fails_no_install_and_is_stored_once_it_has_failed() {
 }
 
 #[tokio::test]
-async fn what_is_stored_for_too_long_is_dropped_and_the_next_notification_tries_anew() {
+async fn a_notification_stored_too_long_is_dropped_and_the_next_one_is_attempted() {
     let drill = Drill::start().await;
     let conversation = drill.conversation("phone-7").await;
     let (receiver, repaired) = broken().await;
@@ -290,7 +291,7 @@ async fn an_answer_does_not_wait_for_webhooks_that_are_stored() {
 }
 
 #[tokio::test]
-async fn by_numbers_each_event_is_retried_for_itself_and_others_overtake_it() {
+async fn with_numbered_retries_each_event_is_retried_alone_and_overtaken() {
     let drill = Drill::start().await;
     let conversation = drill.conversation("phone-7").await;
     let receiver = Receiver::answering(|before, body| {
@@ -321,7 +322,7 @@ async fn by_numbers_each_event_is_retried_for_itself_and_others_overtake_it() {
 }
 
 #[tokio::test]
-async fn by_numbers_an_event_is_dropped_after_its_last_retry_and_none_has_more_than_five() {
+async fn with_numbered_retries_an_event_is_dropped_after_at_most_five() {
     for (max_retries, expected) in [(1, 2), (5, 6), (200, 6)] {
         let drill = Drill::start().await;
         let conversation = drill.conversation("phone-7").await;
@@ -356,11 +357,11 @@ async fn the_retention_takes_precedence_over_the_number() {
     drill.say(&conversation, &["1", "2"]);
     drill.simulator.webhooks_settled().await;
     assert_eq!(receiver.texts(), ["1", "2"]);
-    assert_eq!(drill.changes(), WHOLE_WAY);
+    assert_eq!(drill.changes(), FULL_RECOVERY);
 }
 
 #[tokio::test]
-async fn an_install_with_a_slow_endpoint_is_disabled_until_somebody_enables_it() {
+async fn an_install_with_a_slow_endpoint_is_disabled_until_enabled_by_hand() {
     let drill = Drill::start().await;
     let conversation = drill.conversation("phone-7").await;
     let receiver = Receiver::accepting().await;
@@ -389,7 +390,7 @@ async fn an_install_with_a_slow_endpoint_is_disabled_until_somebody_enables_it()
 }
 
 #[tokio::test]
-async fn without_the_rule_a_slow_endpoint_stays() {
+async fn without_the_rule_a_slow_endpoint_stays_enabled() {
     let drill = Drill::start().await;
     let conversation = drill.conversation("phone-7").await;
     let receiver = Receiver::accepting().await;

@@ -1,12 +1,12 @@
-//! The simulator, driven as a stranger would: raw HTTP requests, and a webhook receiver of the tests' own.
+//! Tests the simulator from outside, with raw HTTP requests and the tests' own webhook receiver.
 
 mod closing;
 mod delivery;
 mod desk;
-mod disorder;
 mod files;
 mod forms;
 mod install;
+mod ordering;
 mod payloads;
 mod rich;
 mod rules;
@@ -15,7 +15,7 @@ mod services;
 mod staff;
 mod survey;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -23,15 +23,16 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
-use super::options::{AccountOptions, LiveEngageOptions, WebhookSettings};
 use super::simulator::LiveEngageSimulator;
 use super::webhooks::webhook_client;
+use super::{AccountOptions, LiveEngageOptions, WebhookSettings};
 
 const ACCOUNT: &str = "74120988";
 const CLIENT_ID: &str = "0c9a7f0e-51d3-4d5c-9a55-6d2b8f1f7c10";
@@ -46,7 +47,7 @@ async fn simulator() -> LiveEngageSimulator {
     LiveEngageSimulator::start(options()).await.unwrap()
 }
 
-/// One raw request. The answer's body is null if it is empty, and a string if it is no JSON.
+/// Sends a raw request. The answer's body is null if it is empty, and a string if it is not JSON.
 async fn request(method: Method, url: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> (u16, Value) {
     let mut request = webhook_client(Duration::from_secs(5)).unwrap().request(method, url).body(body);
     for (name, value) in headers {
@@ -72,13 +73,13 @@ async fn post(
     request(Method::POST, &format!("{}{path}", simulator.base_url()), headers, body).await
 }
 
-/// Buys an AppJWT.
+/// Requests an AppJWT.
 async fn app_token(simulator: &LiveEngageSimulator, account: &str, client_id: &str, secret: &str) -> (u16, Value) {
     let path = format!("/sentinel/api/account/{account}/app/token?v=1.0&grant_type=client_credentials");
     post(simulator, &path, &[FORM], format!("client_id={client_id}&client_secret={secret}")).await
 }
 
-/// A consumer with both tokens: what a connector holds for one person.
+/// A consumer with both tokens, as a connector has them.
 struct Consumer<'a> {
     simulator: &'a LiveEngageSimulator,
     app_token: String,
@@ -103,7 +104,7 @@ impl<'a> Consumer<'a> {
         Self { simulator, app_token, consumer_token, client_properties: None }
     }
 
-    /// The same, with a client that declares these features from now on.
+    /// Declares these features from now on.
     fn declaring(mut self, features: &[&str]) -> Self {
         self.client_properties = Some(json!({ "type": ".ClientProperties", "features": features }).to_string());
         self
@@ -185,13 +186,13 @@ fn field_update(conversation: &str, field: &Value) -> Value {
     json!({ "kind": "req", "id": "update", "type": "cm.UpdateConversationField", "body": body })
 }
 
-/// Closes the main dialog only, so that a survey may follow.
+/// Closes only the main dialog, so that a survey may follow.
 fn main_dialog_close(conversation: &str) -> Value {
     let dialog = json!({ "dialogId": conversation, "state": "CLOSE", "closedCause": "Closed by consumer" });
     json!({ "field": "DialogChange", "type": "UPDATE", "dialog": dialog })
 }
 
-/// What a 400 of SEND says.
+/// The status and message of an error of SEND.
 fn refusal(answer: &(u16, Value)) -> (u16, &str) {
     (answer.0, answer.1["body"]["msg"].as_str().unwrap_or("(no message)"))
 }
@@ -209,9 +210,9 @@ fn claims(token: &str) -> Value {
     part_of_token(token, 1)
 }
 
-/// A webhook call as it came in.
+/// A received webhook call.
 #[derive(Debug, Clone)]
-struct Received {
+struct ReceivedWebhook {
     path: String,
     headers: HeaderMap,
     body: Bytes,
@@ -219,12 +220,12 @@ struct Received {
     answered: StatusCode,
 }
 
-impl Received {
+impl ReceivedWebhook {
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The details of the conversation, if it is about that.
+    /// The details of the conversation, if the notification has them.
     fn details(&self) -> Value {
         self.change()["result"]["conversationDetails"].clone()
     }
@@ -233,7 +234,7 @@ impl Received {
         self.json()["body"]["changes"][0].clone()
     }
 
-    /// The text of each change, where it has one.
+    /// The text of each change that has one.
     fn texts(&self) -> Vec<String> {
         let changes = self.json()["body"]["changes"].as_array().unwrap().clone();
         changes.iter().filter_map(|change| change["event"]["message"].as_str().map(str::to_owned)).collect()
@@ -244,17 +245,17 @@ impl Received {
     }
 }
 
-type Policy = dyn Fn(&[Received], &Value) -> StatusCode + Send + Sync;
+type Policy = dyn Fn(&[ReceivedWebhook], &Value) -> StatusCode + Send + Sync;
 
-/// An HTTP server that receives webhooks and answers by a policy: what came before, and the body at hand.
+/// An HTTP server that receives webhooks. A policy decides the answer from the earlier calls and the body.
 #[derive(Clone)]
 struct Receiver {
     url: Url,
-    inbox: Arc<Mutex<Vec<Received>>>,
+    inbox: Arc<Mutex<Vec<ReceivedWebhook>>>,
     grown: Arc<watch::Sender<usize>>,
-    /// How long it takes to answer a call that it has taken in.
+    /// The time until it answers.
     answer_time: Arc<watch::Sender<Duration>>,
-    /// The texts whose calls it leaves without an answer for now.
+    /// Calls with these texts are not answered for now.
     held: Arc<watch::Sender<Vec<&'static str>>>,
     policy: Arc<Policy>,
 }
@@ -264,7 +265,7 @@ impl Receiver {
         Self::answering(|_, _| StatusCode::OK).await
     }
 
-    async fn answering(policy: impl Fn(&[Received], &Value) -> StatusCode + Send + Sync + 'static) -> Self {
+    async fn answering(policy: impl Fn(&[ReceivedWebhook], &Value) -> StatusCode + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let receiver = Self {
             url: format!("http://{}/hooks", listener.local_addr().unwrap()).parse().unwrap(),
@@ -284,22 +285,22 @@ impl Receiver {
         WebhookSettings { first_retry_after: Duration::from_millis(20), ..WebhookSettings::to(&self.url) }
     }
 
-    fn received(&self) -> Vec<Received> {
-        self.inbox.lock().unwrap().clone()
+    fn received(&self) -> Vec<ReceivedWebhook> {
+        self.inbox.lock().clone()
     }
 
-    /// What was received, with the answer that counts as success.
-    fn taken(&self) -> Vec<Received> {
+    /// The calls that were answered with success.
+    fn taken(&self) -> Vec<ReceivedWebhook> {
         self.received().into_iter().filter(|received| received.answered == StatusCode::OK).collect()
     }
 
-    /// The texts that were taken, in order of arrival.
+    /// The texts that were accepted, in order of arrival.
     fn texts(&self) -> Vec<String> {
-        self.taken().iter().flat_map(Received::texts).collect()
+        self.taken().iter().flat_map(ReceivedWebhook::texts).collect()
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the receiver plays a slow endpoint")]
+#[expect(clippy::disallowed_methods, reason = "the receiver simulates a slow endpoint")]
 async fn take_time(time: Duration) {
     tokio::time::sleep(time).await;
 }
@@ -307,9 +308,9 @@ async fn take_time(time: Duration) {
 async fn receive(State(receiver): State<Receiver>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let text = serde_json::from_slice::<Value>(&body).unwrap().pointer("/body/changes/0/event/message").cloned();
     let answered = {
-        let mut inbox = receiver.inbox.lock().unwrap();
+        let mut inbox = receiver.inbox.lock();
         let answered = (receiver.policy)(&inbox, &serde_json::from_slice(&body).unwrap());
-        inbox.push(Received { path: uri.path().to_owned(), headers, body, at: Instant::now(), answered });
+        inbox.push(ReceivedWebhook { path: uri.path().to_owned(), headers, body, at: Instant::now(), answered });
         receiver.grown.send_replace(inbox.len());
         answered
     };

@@ -1,4 +1,4 @@
-//! The webhook payloads, member by member.
+//! Tests of the webhook payloads, member by member.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{ACCOUNT, CLIENT_ID, Consumer, Receiver, opening, post, publication, 
 use crate::liveengage::conversation::Staff;
 use crate::liveengage::{Role, Speaker};
 
-/// Replaces the times by "T" and returns those of a key, so that the rest can be compared as a whole.
+/// Replaces the times by "T" and returns those of a key, so that the rest can be compared.
 fn without_times(payload: &mut Value) -> Vec<i64> {
     let mut times = Vec::new();
     match payload {
@@ -39,6 +39,46 @@ fn payload(receiver: &Receiver, number: usize) -> Value {
     payload
 }
 
+/// The changes that report a conversation, with each time as `T`.
+fn expected_changes(conversation: &str, consumer: &str, joined: bool, closed: bool) -> Value {
+    let agent = Staff::Agent.id(ACCOUNT);
+    let mut participants = vec![json!({ "id": consumer, "role": "CONSUMER" })];
+    if joined {
+        participants.push(json!({ "id": agent, "role": "ASSIGNED_AGENT" }));
+    }
+    let details: Vec<Value> = participants
+        .iter()
+        .map(|participant| json!({ "id": participant["id"], "role": participant["role"], "state": "ACTIVE" }))
+        .collect();
+    let state = if closed { "CLOSE" } else { "OPEN" };
+    let mut dialog = json!({
+        "dialogId": conversation, "participantsDetails": details, "dialogType": "MAIN", "channelType": "MESSAGING",
+        "state": state, "creationTs": "T", "metaDataLastUpdateTs": "T",
+    });
+    let mut conversation_details = json!({
+        "skillId": "318", "participants": participants, "brandId": ACCOUNT, "state": state, "stage": state,
+        "startTs": "T", "metaDataLastUpdateTs": "T", "firstConversation": true,
+        "ttr": { "ttrType": "NORMAL", "value": 3600 },
+        "campaignInfo": { "campaignId": 4711, "engagementId": 4712 },
+        "context": {
+            "type": "SharkContext", "lang": "de-DE", "interactionContextId": "2",
+            "clientProperties": { "type": ".ClientProperties", "features": ["MULTI_DIALOG"] },
+        },
+        "conversationHandlerDetails": { "accountId": ACCOUNT, "skillId": "318" },
+    });
+    if closed {
+        dialog["endTs"] = json!("T");
+        dialog["closedBy"] = json!("AGENT");
+        conversation_details["endTs"] = json!("T");
+        conversation_details["closeReason"] = json!("AGENT");
+    }
+    conversation_details["dialogs"] = json!([dialog]);
+    let effective_ttr = if closed { json!(-1) } else { json!("T") };
+    let result =
+        json!({ "convId": conversation, "effectiveTTR": effective_ttr, "conversationDetails": conversation_details });
+    json!([{ "type": "UPSERT", "result": result }])
+}
+
 #[tokio::test]
 async fn an_ex_conversation_notification_carries_the_whole_state() {
     let simulator = simulator().await;
@@ -63,43 +103,7 @@ async fn an_ex_conversation_notification_carries_the_whole_state() {
     simulator.close(&conversation).unwrap();
     simulator.webhooks_settled().await;
 
-    let agent = Staff::Agent.id(ACCOUNT);
-    let expected = |joined: bool, closed: bool| {
-        let mut participants = vec![json!({ "id": consumer.id(), "role": "CONSUMER" })];
-        if joined {
-            participants.push(json!({ "id": agent, "role": "ASSIGNED_AGENT" }));
-        }
-        let details: Vec<Value> = participants
-            .iter()
-            .map(|participant| json!({ "id": participant["id"], "role": participant["role"], "state": "ACTIVE" }))
-            .collect();
-        let state = if closed { "CLOSE" } else { "OPEN" };
-        let mut dialog = json!({
-            "dialogId": conversation, "participantsDetails": details, "dialogType": "MAIN", "channelType": "MESSAGING",
-            "state": state, "creationTs": "T", "metaDataLastUpdateTs": "T",
-        });
-        let mut conversation_details = json!({
-            "skillId": "318", "participants": participants, "brandId": ACCOUNT, "state": state, "stage": state,
-            "startTs": "T", "metaDataLastUpdateTs": "T", "firstConversation": true,
-            "ttr": { "ttrType": "NORMAL", "value": 3600 },
-            "campaignInfo": { "campaignId": 4711, "engagementId": 4712 },
-            "context": {
-                "type": "SharkContext", "lang": "de-DE", "interactionContextId": "2",
-                "clientProperties": { "type": ".ClientProperties", "features": ["MULTI_DIALOG"] },
-            },
-            "conversationHandlerDetails": { "accountId": ACCOUNT, "skillId": "318" },
-        });
-        if closed {
-            dialog["endTs"] = json!("T");
-            dialog["closedBy"] = json!("AGENT");
-            conversation_details["endTs"] = json!("T");
-            conversation_details["closeReason"] = json!("AGENT");
-        }
-        conversation_details["dialogs"] = json!([dialog]);
-        let effective_ttr = if closed { json!(-1) } else { json!("T") };
-        let result = json!({ "convId": conversation, "effectiveTTR": effective_ttr, "conversationDetails": conversation_details });
-        json!([{ "type": "UPSERT", "result": result }])
-    };
+    let expected = |joined, closed| expected_changes(&conversation, &consumer.id(), joined, closed);
     let mut subscriptions = Vec::new();
     for (number, changes) in
         [expected(false, false), expected(true, false), expected(true, true)].into_iter().enumerate()
@@ -197,7 +201,7 @@ async fn a_consumers_close_names_the_consumer_and_the_cause() {
 }
 
 #[tokio::test]
-async fn foreign_conversations_come_by_the_same_webhooks() {
+async fn conversations_of_other_channels_use_the_same_webhooks() {
     let simulator = simulator().await;
     let receiver = Receiver::accepting().await;
     simulator.set_webhooks(ACCOUNT, receiver.settings());

@@ -1,4 +1,4 @@
-//! Structured content: what agents and bots send, and what comes back of it.
+//! Tests of structured content from agents and bots, and of the answers to it.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn card() -> Value {
     json!({ "type": "vertical", "elements": [{ "type": "text", "text": "Kayak" }, { "type": "button", "title": "Rent" }] })
 }
 
-/// A receipt of the consumer, with metadata if it is not null.
+/// A receipt of the consumer, with metadata unless it is null.
 fn receipt(conversation: &str, status: &str, sequences: &[u64], metadata: &Value) -> Value {
     let event = json!({ "type": "AcceptStatusEvent", "status": status, "sequenceList": sequences });
     let mut receipt = publication(conversation, &event);
@@ -107,7 +107,7 @@ async fn cards_have_an_endpoint_of_their_own() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_refused() {
+async fn invalid_cards_are_refused() {
     let simulator = simulator().await;
     let consumer = Consumer::new(&simulator, "phone-7").await;
     let conversation = consumer.open().await;
@@ -129,7 +129,7 @@ async fn what_cannot_be_sent_is_refused() {
 }
 
 #[tokio::test]
-async fn a_choice_comes_back_as_action_and_text_with_the_same_metadata() {
+async fn a_choice_returns_as_action_and_text_with_the_same_metadata() {
     let simulator = simulator().await;
     let receiver = Receiver::accepting().await;
     let consumer = Consumer::new(&simulator, "phone-7").await;
@@ -162,7 +162,7 @@ async fn a_choice_comes_back_as_action_and_text_with_the_same_metadata() {
 }
 
 #[tokio::test]
-async fn receipts_are_kept_each_and_shown_at_the_desk() {
+async fn each_receipt_is_kept_and_shown_at_the_desk() {
     let simulator = simulator().await;
     let consumer = Consumer::new(&simulator, "phone-7").await;
     let conversation = consumer.open().await;

@@ -1,4 +1,4 @@
-//! What a connector has to keep to, and can be seen not to.
+//! Tests of the rules for connectors and of their violations.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn chat_state(state: &str) -> Value {
 }
 
 #[tokio::test]
-async fn typing_goes_on_past_the_text_until_another_state_ends_it() {
+async fn typing_continues_after_the_text_until_another_state() {
     let simulator = simulator().await;
     let consumer = Consumer::new(&simulator, "phone-7").await;
     let conversation = consumer.open().await;
@@ -33,7 +33,7 @@ async fn typing_goes_on_past_the_text_until_another_state_ends_it() {
 }
 
 #[tokio::test]
-async fn receipts_name_numbers_that_the_dialog_has_given_out() {
+async fn receipts_must_name_sequences_of_the_dialog() {
     let simulator = simulator().await;
     let consumer = Consumer::new(&simulator, "phone-7").await;
     let conversation = consumer.open().await;
@@ -92,7 +92,7 @@ async fn the_client_properties_have_to_stay_the_same() {
     let declared = json!({ "type": ".ClientProperties", "features": ["MULTI_DIALOG"] });
     assert_eq!((view().client_properties, view().client_properties_changed), (Some(declared), false));
 
-    // A call that names no conversation counts for the one that is open.
+    // A call that names no conversation applies to the open one.
     let consumer = consumer.declaring(&["MULTI_DIALOG", "PHOTO_SHARING"]);
     let url = json!({ "kind": "req", "id": "u", "type": "ms.GenerateURLForUploadFile", "body": { "fileSize": 9, "fileType": "PNG" } });
     assert_eq!(consumer.send(&url).await.0, 200);
@@ -108,7 +108,7 @@ async fn the_client_properties_have_to_stay_the_same() {
 }
 
 #[tokio::test]
-async fn automatic_messages_come_to_clients_that_declare_them() {
+async fn automatic_messages_are_sent_to_clients_that_declare_them() {
     let simulator = simulator().await;
     let receiver = Receiver::accepting().await;
     simulator.set_auto_messages(ACCOUNT, Some("We answer from eight to six"));
@@ -125,12 +125,13 @@ async fn automatic_messages_come_to_clients_that_declare_them() {
     assert_eq!(lines, [(Role::Controller, "We answer from eight to six"), (Role::Consumer, "Hello")]);
     assert!(!view.agent_joined);
     simulator.webhooks_settled().await;
-    let automatic = receiver.received().iter().map(super::Received::change).find(|change| change["event"].is_object());
+    let automatic =
+        receiver.received().iter().map(super::ReceivedWebhook::change).find(|change| change["event"].is_object());
     assert_eq!(automatic.unwrap()["originatorMetadata"]["role"], "CONTROLLER");
 }
 
 #[tokio::test]
-async fn the_journal_tells_when_the_first_send_is_late() {
+async fn the_journal_reports_a_late_first_send() {
     let journal = Journal::default();
     let options =
         LiveEngageOptions { journal: journal.clone(), first_send_within: Duration::from_millis(1500), ..options() };
@@ -174,7 +175,7 @@ async fn a_form_is_sent_only_after_the_invitation() {
 }
 
 #[tokio::test]
-async fn metadata_of_a_bot_goes_beside_its_text() {
+async fn metadata_of_a_bot_accompanies_its_text() {
     let simulator = simulator().await;
     let receiver = Receiver::accepting().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;

@@ -1,4 +1,4 @@
-//! CONVERSATION and SEND.
+//! Tests of CONVERSATION and SEND.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn both_calls_check_both_tokens_with_the_documented_errors() {
     let cases: [(&[(&str, &str)], _); 6] = [
         (&[("x-lp-on-behalf", jws)], token_error("AppJWT is missing", "AUTHORIZATION header is not present", 40105)),
         (&[("authorization", &bearer), ("x-lp-on-behalf", jws)], invalid_app.clone()),
-        // A ConsumerJWS is signed with the same key and still no AppJWT.
+        // A ConsumerJWS is signed with the same key, but is not an AppJWT.
         (&[("authorization", jws), ("x-lp-on-behalf", jws)], invalid_app),
         (&[("authorization", app)], token_error("ConsumerJWS is missing", "X_ON_BEHALF_HEADER is not present", 40104)),
         (
@@ -109,7 +109,7 @@ async fn a_consumer_has_one_open_conversation() {
             ])
         )
     );
-    // Another consumer is free, and so is the first one after the close.
+    // Another consumer may open one, and so may the first one after the close.
     Consumer::new(&simulator, "phone-8").await.open().await;
     consumer.close(&first).await;
     assert_ne!(consumer.open().await, first);
@@ -246,7 +246,7 @@ async fn a_request_has_at_most_5000_characters() {
 }
 
 #[tokio::test]
-async fn nobody_writes_into_the_conversation_of_another() {
+async fn a_consumer_cannot_write_into_the_conversation_of_another() {
     let simulator = simulator().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
     let stranger = Consumer::new(&simulator, "phone-8").await;

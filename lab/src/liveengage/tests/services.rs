@@ -1,4 +1,4 @@
-//! Domain API, Sentinel and IDP; counts, scripted answers, the journal.
+//! Tests of the Domain API, Sentinel and IDP, of counts, scripted answers and the journal.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use super::{
     simulator,
 };
 use crate::journal::Journal;
-use crate::liveengage::options::{AccountOptions, LiveEngageOptions, StartError};
 use crate::liveengage::simulator::LiveEngageSimulator;
+use crate::liveengage::{AccountOptions, LiveEngageOptions, StartError};
 use crate::liveengage::{CallCounts, Service};
 
 const SERVICES: [&str; 4] = ["asyncMessagingEnt", "sentinel", "idp", "swift"];
@@ -46,7 +46,7 @@ async fn the_domain_api_refuses_what_it_does_not_know() {
 }
 
 #[tokio::test]
-async fn sentinel_sells_an_app_jwt_for_an_hour() {
+async fn sentinel_issues_an_app_jwt_for_one_hour() {
     let simulator = simulator().await;
     let (status, bought) = app_token(&simulator, ACCOUNT, CLIENT_ID, SECRET).await;
     assert_eq!(status, 200);
@@ -115,7 +115,7 @@ async fn sentinel_takes_the_credentials_in_the_query_as_on_livepersons_older_pag
 }
 
 #[tokio::test]
-async fn idp_names_the_same_consumer_always_alike() {
+async fn idp_returns_the_same_id_for_the_same_consumer() {
     let simulator = simulator().await;
     let consumer = Consumer::new(&simulator, "phone-7").await;
     let claims = claims(&consumer.consumer_token);
@@ -150,7 +150,7 @@ async fn idp_takes_the_raw_app_jwt_only() {
 }
 
 #[tokio::test]
-async fn the_tokens_of_one_account_open_nothing_in_another() {
+async fn the_tokens_of_one_account_are_invalid_in_another() {
     let mut options = options();
     options.accounts.push(AccountOptions::new("55501", "install-of-55501", "another-secret"));
     let simulator = LiveEngageSimulator::start(options).await.unwrap();

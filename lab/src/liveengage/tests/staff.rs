@@ -1,13 +1,13 @@
-//! Agents who are invited, join, leave and hand over, and the others who speak.
+//! Tests of agents who are invited, join, leave and transfer, and of other authors.
 
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, Consumer, Received, Receiver, simulator};
+use super::{ACCOUNT, Consumer, ReceivedWebhook, Receiver, simulator};
 use crate::liveengage::conversation::Staff;
 use crate::liveengage::{DeskError, ParticipantView, Role, SpeakerRole};
 
-/// Role and state of each participant of the main dialog.
-fn participants(call: &Received) -> Vec<(String, String)> {
+/// The role and state of each participant of the main dialog.
+fn participants(call: &ReceivedWebhook) -> Vec<(String, String)> {
     let details = call.details()["dialogs"][0]["participantsDetails"].clone();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     details.as_array().unwrap().iter().map(|one| (text(&one["role"]), text(&one["state"]))).collect()
@@ -55,7 +55,7 @@ async fn an_agent_can_hand_over_to_a_colleague() {
 }
 
 #[tokio::test]
-async fn leaving_keeps_the_skill_and_a_transfer_changes_it() {
+async fn an_agent_leaving_keeps_the_skill_and_a_transfer_changes_it() {
     let simulator = simulator().await;
     let receiver = Receiver::accepting().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
@@ -77,7 +77,7 @@ async fn leaving_keeps_the_skill_and_a_transfer_changes_it() {
 }
 
 #[tokio::test]
-async fn others_join_once_beside_the_agent() {
+async fn others_join_once_in_addition_to_the_agent() {
     let simulator = simulator().await;
     let receiver = Receiver::accepting().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
@@ -97,7 +97,7 @@ async fn others_join_once_beside_the_agent() {
 }
 
 #[tokio::test]
-async fn everyone_but_the_consumer_can_speak_to_the_consumer() {
+async fn everyone_except_the_consumer_can_write_to_the_consumer() {
     let simulator = simulator().await;
     let receiver = Receiver::accepting().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
@@ -125,7 +125,7 @@ async fn everyone_but_the_consumer_can_speak_to_the_consumer() {
 }
 
 #[tokio::test]
-async fn nothing_of_this_happens_in_what_is_closed() {
+async fn a_closed_conversation_refuses_staff_actions() {
     let simulator = simulator().await;
     let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
     simulator.close(&conversation).unwrap();

@@ -1,4 +1,4 @@
-//! The survey after a conversation.
+//! Tests of the survey after a conversation.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ async fn with_survey() -> LiveEngageSimulator {
     simulator
 }
 
-/// A conversation that an agent has.
+/// Opens a conversation that an agent has accepted.
 async fn joined(simulator: &LiveEngageSimulator, consumer: &Consumer<'_>) -> String {
     let conversation = consumer.open().await;
     simulator.join(&conversation).unwrap();
@@ -43,7 +43,7 @@ fn phase(view: &ConversationView) -> (bool, bool) {
 }
 
 #[tokio::test]
-async fn the_bot_asks_one_question_after_the_other_in_a_dialog_of_its_own() {
+async fn the_bot_asks_its_questions_in_a_separate_dialog() {
     let simulator = with_survey().await;
     let receiver = Receiver::accepting().await;
     let consumer = Consumer::new(&simulator, "phone-7").await.declaring(&FEATURES);
@@ -66,7 +66,7 @@ async fn the_bot_asks_one_question_after_the_other_in_a_dialog_of_its_own() {
     assert_eq!(sequence(&action, &answer).await, (200, 1), "the first question was number 0");
     assert_eq!(sequence(&text_event("Bad"), &answer).await, (200, 2));
     assert_eq!(phase(&simulator.conversation(&conversation).unwrap()), (false, true));
-    // Number 3 is the bot's receipt, 4 the second question.
+    // Number 3 is the bot's receipt, and 4 the second question.
     assert_eq!(sequence(&text_event("Shorter queues"), &Value::Null).await, (200, 5));
 
     let view = simulator.conversation(&conversation).unwrap();
@@ -85,7 +85,7 @@ async fn the_bot_asks_one_question_after_the_other_in_a_dialog_of_its_own() {
     let said: Vec<Value> = receiver
         .received()
         .iter()
-        .map(super::Received::change)
+        .map(super::ReceivedWebhook::change)
         .filter(|change| change["originatorMetadata"]["role"] == "AGENT" && change["event"]["type"] == "ContentEvent")
         .collect();
     let texts: Vec<_> = said.iter().map(|change| change["event"]["message"].as_str().unwrap()).collect();
@@ -99,7 +99,7 @@ async fn the_bot_asks_one_question_after_the_other_in_a_dialog_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_notifications_tell_when_it_begins_and_ends() {
+async fn notifications_report_the_start_and_end_of_a_survey() {
     let simulator = with_survey().await;
     let receiver = Receiver::accepting().await;
     let consumer = Consumer::new(&simulator, "phone-7").await.declaring(&FEATURES);
@@ -112,7 +112,7 @@ async fn the_notifications_tell_when_it_begins_and_ends() {
     }
     simulator.webhooks_settled().await;
     let received = receiver.received();
-    let details: Vec<Value> = received.iter().map(super::Received::details).filter(Value::is_object).collect();
+    let details: Vec<Value> = received.iter().map(super::ReceivedWebhook::details).filter(Value::is_object).collect();
     assert_eq!(details.len(), 2);
     let [begun, ended] = [&details[0], &details[1]];
     assert_eq!(
@@ -136,10 +136,10 @@ async fn the_notifications_tell_when_it_begins_and_ends() {
         (&json!("AGENT"), &json!("Completed"))
     );
 
-    // What the bot does around a question: it types, asks, and stops typing.
+    // For each question the bot types, asks, and stops typing.
     let states: Vec<_> = received
         .iter()
-        .map(super::Received::change)
+        .map(super::ReceivedWebhook::change)
         .filter_map(|change| change["event"]["chatState"].as_str().map(str::to_owned))
         .collect();
     assert_eq!(states, ["COMPOSING", "ACTIVE", "COMPOSING", "ACTIVE", "COMPOSING", "ACTIVE"]);
@@ -173,7 +173,7 @@ async fn while_it_runs_the_conversation_is_open_and_the_main_dialog_is_not() {
     let dialog = survey_dialog(&simulator.conversation(&conversation).unwrap());
     let composing = json!({ "type": "ChatStateEvent", "chatState": "COMPOSING" });
     assert_eq!(refusal(&consumer.publish_in(&conversation, &dialog, &composing, &Value::Null).await), BAD);
-    // The conversation id may be left out here too.
+    // The conversation id may be omitted here too.
     let mut request = super::publication(&dialog, &text_event("Good"));
     request["body"].as_object_mut().unwrap().remove("conversationId");
     assert_eq!(consumer.send(&request).await.0, 200);
@@ -212,7 +212,7 @@ async fn the_consumer_can_close_the_survey_or_everything() {
 }
 
 #[tokio::test]
-async fn no_survey_follows_what_was_not_ready_for_one() {
+async fn no_survey_follows_a_conversation_that_does_not_qualify() {
     let simulator = with_survey().await;
     let number = std::cell::Cell::new(0);
     let consumer = async |features: &[&str]| {

@@ -1,26 +1,26 @@
-//! Disorder on purpose, and the same one at each run.
+//! Reproducible disorder of notifications.
 
 use std::time::Duration;
 
-/// How often notifications come twice, swapped or late.
+/// How often notifications are duplicated, swapped or late.
 ///
-/// Which ones depends on the seed, on the place of their conversation in the order in which conversations had their first
-/// notification, and on their own place in the conversation. A drill that does the same again meets the same disorder.
+/// The affected notifications depend on the seed, on the position of their conversation in the order of first
+/// notifications, and on their position in the conversation. The same actions give the same disorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebhookChaos {
-    /// Another seed, another disorder.
+    /// The seed. Another seed gives another disorder.
     pub seed: u64,
-    /// How many of a thousand notifications are sent twice, one behind the other.
+    /// How many of a thousand notifications are sent twice in a row.
     pub duplicate_per_mille: u16,
-    /// How many of a thousand notifications let the next one of their conversation go first.
+    /// How many of a thousand notifications are overtaken by the next one of their conversation.
     pub swap_per_mille: u16,
-    /// How many of a thousand notifications are put off, and with them what follows in their conversation.
+    /// How many of a thousand notifications are delayed, together with the following ones of their conversation.
     pub delay_per_mille: u16,
-    /// The longest time by which one is put off, or waits for the one that is to overtake it.
+    /// The longest delay, and the longest wait for an overtaking notification.
     pub longest_delay: Duration,
 }
 
-/// What befalls one notification.
+/// The failure of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct WebhookFailure {
     pub(super) duplicate: bool,
@@ -29,8 +29,8 @@ pub(super) struct WebhookFailure {
 }
 
 impl WebhookChaos {
-    /// What befalls this notification of this conversation, both counted from 0.
-    pub(super) fn befalls(&self, conversation: u64, notification: u64) -> WebhookFailure {
+    /// The failure of this notification of this conversation, both counted from 0.
+    pub(super) fn failure_for(&self, conversation: u64, notification: u64) -> WebhookFailure {
         let place = scramble(scramble(self.seed ^ scramble(conversation)) ^ notification);
         let roll = |die: u64| scramble(place.wrapping_add(die));
         let hits = |die: u64, per_mille: u16| roll(die) % 1000 < u64::from(per_mille);
@@ -46,7 +46,7 @@ impl WebhookChaos {
     }
 }
 
-/// SplitMix64's output function: neighbouring numbers come out far apart.
+/// SplitMix64's output function: adjacent numbers give unrelated results.
 fn scramble(number: u64) -> u64 {
     let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -67,17 +67,17 @@ mod tests {
     };
 
     fn thousand(chaos: WebhookChaos) -> Vec<WebhookFailure> {
-        (0..10).flat_map(|conversation| (0..100).map(move |number| chaos.befalls(conversation, number))).collect()
+        (0..10).flat_map(|conversation| (0..100).map(move |number| chaos.failure_for(conversation, number))).collect()
     }
 
     #[test]
-    fn the_same_seed_brings_the_same_disorder_and_another_seed_another() {
+    fn the_same_seed_gives_the_same_disorder() {
         assert_eq!(thousand(SOME), thousand(SOME));
         assert_ne!(thousand(SOME), thousand(WebhookChaos { seed: 4712, ..SOME }));
     }
 
     #[test]
-    fn failures_are_about_as_frequent_as_asked() {
+    fn failures_occur_at_about_the_requested_rate() {
         let failures = thousand(SOME);
         let count = |befell: fn(&WebhookFailure) -> bool| failures.iter().filter(|failure| befell(failure)).count();
         assert!((70..130).contains(&count(|failure| failure.duplicate)));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn none_and_all_are_possible() {
+    fn the_rate_can_be_zero_or_one() {
         let none = WebhookChaos { duplicate_per_mille: 0, swap_per_mille: 0, delay_per_mille: 0, ..SOME };
         assert!(thousand(none).iter().all(|failure| *failure == WebhookFailure::default()));
         let all = WebhookChaos { duplicate_per_mille: 1000, swap_per_mille: 1000, delay_per_mille: 1000, ..SOME };

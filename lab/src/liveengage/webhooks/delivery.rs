@@ -1,4 +1,4 @@
-//! A notification on its way to its endpoint.
+//! A notification that is not delivered yet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,39 +8,39 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use crate::liveengage::notification::Change;
-use crate::liveengage::options::WebhookEvent;
+use crate::liveengage::terms::WebhookEvent;
 
-/// Resolves when a notification has been tried once, stored for later or dropped.
-pub(in crate::liveengage) type FirstTry = oneshot::Receiver<()>;
+/// Resolves when a notification has been attempted once, stored for later or dropped.
+pub(in crate::liveengage) type FirstAttempt = oneshot::Receiver<()>;
 
-/// One notification, from the change that it tells of to its last try.
+/// A notification, from its change to its last attempt.
 #[derive(Debug)]
-pub(super) struct Delivery {
+pub(super) struct WebhookDelivery {
     pub(super) account_id: String,
     pub(super) conversation_id: String,
     pub(super) event: WebhookEvent,
     pub(super) payload: Payload,
-    /// When it was first queued: the retention counts from here.
+    /// When it was first queued. The retention starts here.
     pub(super) since: Instant,
-    /// Dropped after the first try, which is what [`FirstTry`] waits for.
-    pub(super) first_try: Vec<oneshot::Sender<()>>,
-    pub(super) underway: Vec<Underway>,
-    pub(super) stage: Stage,
-    /// From when on it no longer waits for the stored notifications of its conversation.
+    /// Dropped after the first attempt, which [`FirstAttempt`] waits for.
+    pub(super) first_attempt: Vec<oneshot::Sender<()>>,
+    pub(super) underway: Vec<PendingGuard>,
+    pub(super) stage: DeliveryStage,
+    /// When it stops waiting for the stored notifications of its conversation.
     pub(super) overtakes_at: Option<Instant>,
-    /// How long it waits, at most, for the next notification of its conversation to overtake it.
+    /// The longest time for which it waits to be overtaken by the next notification of its conversation.
     pub(super) hold: Option<Duration>,
-    /// How long its first try is put off.
+    /// The delay of its first attempt.
     pub(super) delay: Duration,
 }
 
-impl Delivery {
-    /// A notification that was queued just now.
+impl WebhookDelivery {
+    /// A new notification.
     pub(super) fn new(
         (account_id, conversation_id): (&str, &str),
         event: WebhookEvent,
         payload: Payload,
-        underway: Underway,
+        underway: PendingGuard,
         now: Instant,
     ) -> Self {
         Self {
@@ -49,25 +49,25 @@ impl Delivery {
             event,
             payload,
             since: now,
-            first_try: Vec::new(),
+            first_attempt: Vec::new(),
             underway: vec![underway],
-            stage: Stage::Direct,
+            stage: DeliveryStage::Direct,
             overtakes_at: None,
             hold: None,
             delay: Duration::ZERO,
         }
     }
 
-    /// The same notification once more.
-    pub(super) fn twin(&self, now: Instant) -> Self {
+    /// A duplicate of the notification.
+    pub(super) fn duplicate(&self, now: Instant) -> Self {
         let place = (self.account_id.as_str(), self.conversation_id.as_str());
-        // There is always one.
-        let underway = self.underway.first().map(Underway::another).unwrap_or_default();
+        // There is always at least one.
+        let underway = self.underway.first().map(PendingGuard::another).unwrap_or_default();
         Self::new(place, self.event, self.payload.clone(), underway, now)
     }
 
-    /// Whether a later notification may travel in this one.
-    pub(super) fn may_carry(&self, later: &Self) -> bool {
+    /// Whether a later notification may be merged into this one.
+    pub(super) fn can_merge(&self, later: &Self) -> bool {
         matches!((&self.payload, &later.payload), (Payload::Changes(_), Payload::Changes(_)))
             && self.event == later.event
             && self.stage == later.stage
@@ -75,33 +75,33 @@ impl Delivery {
             && later.delay.is_zero()
     }
 
-    /// Takes a later notification in.
-    pub(super) fn carry(&mut self, later: Self) {
+    /// Merges a later notification into this one.
+    pub(super) fn merge(&mut self, later: Self) {
         if let (Payload::Changes(changes), Payload::Changes(more)) = (&mut self.payload, later.payload) {
             changes.extend(more);
         }
-        self.first_try.extend(later.first_try);
+        self.first_attempt.extend(later.first_attempt);
         self.underway.extend(later.underway);
     }
 
-    /// Whether it is too old for another try after a pause.
-    pub(super) fn outlives(&self, retention: Duration, pause: Duration) -> bool {
+    /// Whether it will be too old for another attempt after a pause.
+    pub(super) fn will_expire(&self, retention: Duration, pause: Duration) -> bool {
         self.since.elapsed() + pause > retention
     }
 }
 
-/// What is sent.
+/// The payload.
 #[derive(Debug, Clone)]
 pub(super) enum Payload {
     Changes(Vec<Change>),
-    /// Written out, as every further try sends it.
+    /// Serialized. Every further attempt sends the same bytes.
     Body(Bytes),
 }
 
-/// Why a notification waits, if it does.
+/// Whether and why a notification waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// It goes as soon as its conversation's earlier ones are gone.
+pub(super) enum DeliveryStage {
+    /// Sent as soon as the earlier ones of its conversation are done.
     Direct,
     /// Stored while the app install was failed.
     Backlog,
@@ -109,11 +109,11 @@ pub(super) enum Stage {
     Drain,
 }
 
-/// Counts a notification among those that are queued or under way, until it is dropped.
+/// Counts a notification as queued or in transit until it is dropped.
 #[derive(Debug, Default)]
-pub(super) struct Underway(Arc<watch::Sender<usize>>);
+pub(super) struct PendingGuard(Arc<watch::Sender<usize>>);
 
-impl Underway {
+impl PendingGuard {
     pub(super) fn counted_by(pending: &Arc<watch::Sender<usize>>) -> Self {
         pending.send_modify(|pending| *pending += 1);
         Self(Arc::clone(pending))
@@ -124,7 +124,7 @@ impl Underway {
     }
 }
 
-impl Drop for Underway {
+impl Drop for PendingGuard {
     fn drop(&mut self) {
         self.0.send_modify(|pending| *pending = pending.saturating_sub(1));
     }

@@ -1,7 +1,7 @@
-//! The webhooks of one app install: what its conversations have queued, and the state that decides what may be sent.
+//! The webhooks of an app install: the queues of its conversations, and the state that decides what may be sent.
 //!
-//! LivePerson's retry by time to live has one state for the whole install. A failure of one endpoint stores the notifications
-//! of all of them; see [`InstallState`].
+//! LivePerson's retry by time to live has one state for the whole install. When one endpoint fails, the notifications
+//! of all endpoints are stored; see [`InstallState`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,35 +12,37 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use url::Url;
 
-use super::delivery::{Delivery, Stage};
+use super::delivery::{DeliveryStage, WebhookDelivery};
 use super::latency::AnswerTimes;
+use super::settings::WebhookSettings;
 use crate::journal::Journal;
-use crate::liveengage::options::WebhookSettings;
 
-/// The most retries that a key can have; LivePerson refuses an install with more.
-const MOST_RETRIES: u8 = 5;
+/// The maximum number of retries of a key. LivePerson refuses an install with more.
+const MAX_RETRIES: u8 = 5;
 
-/// The states of an app install's webhooks, after LivePerson's retry policy.
+/// The states of an app install's webhooks, as in LivePerson's retry policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InstallState {
-    /// All endpoints answer; each notification goes at once.
+    /// All endpoints answer, and each notification is sent at once.
     Up,
-    /// At least one endpoint has failed. The notifications of all endpoints and conversations are stored, also those for healthy
-    /// endpoints. Only the failed endpoints are tried again, each with the oldest notification stored for it.
+    /// At least one endpoint has failed. The notifications of all endpoints and conversations are stored, including
+    /// those for healthy endpoints. Only the failed endpoints are retried, each with its oldest stored notification.
     Failed,
-    /// All endpoints answer again. The stored notifications are sent, conversation by conversation in order. Conversations that
-    /// have none stored are served directly; what the others have to tell is stored behind.
+    /// All endpoints answer again. The stored notifications are sent in order within each conversation. For
+    /// conversations without stored ones, notifications are sent directly; for the others they are stored behind.
     InTransition,
-    /// All that was stored during the failure is sent; what was stored during the transition is being sent. Another notification
-    /// of such a conversation waits for it, but not for longer than [`WebhookSettings::drain_wait`].
+    /// The notifications that were stored during the failure are sent, and those that were stored during the transition
+    /// are being sent. A new notification of such a conversation waits for them, but not longer than
+    /// [`WebhookSettings::drain_wait`].
     Recovered,
-    /// An endpoint was too slow for too long ([`super::SlowRule`]). Nothing is sent until somebody enables the install.
+    /// An endpoint was too slow for too long ([`super::SlowRule`]). Nothing is sent until the install is enabled by
+    /// hand.
     Disabled,
 }
 
 impl InstallState {
-    /// The name in LivePerson's retry policy; `Disabled` has none there.
+    /// The name in LivePerson's retry policy, which has none for `Disabled`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Up => "Up",
@@ -52,46 +54,46 @@ impl InstallState {
     }
 }
 
-/// What becomes of a notification that its endpoint did not take.
+/// What happens to a notification that its endpoint did not accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RetryDecision {
     Drop,
-    /// It is tried again so often, so far apart, while the others go on.
+    /// It is retried this number of times at this interval, while later notifications continue.
     RetryByNumber(u8, Duration),
-    /// It waits at the head of its conversation. The install fails if it has not yet.
+    /// It waits at the head of its conversation. The install fails if it has not failed yet.
     Store,
 }
 
-/// The queue of one conversation. One notification of it is under way at a time.
+/// The queue of a conversation. One of its notifications is in progress at a time.
 #[derive(Debug)]
-struct Lane {
-    /// The place in the order of first notifications.
+struct ConversationQueue {
+    /// The position in the order of first notifications.
     number: u64,
-    /// How many notifications it has had.
+    /// The number of its notifications so far.
     count: u64,
-    /// The stages in it only ever rise from the front on: backlog, drain, direct.
-    queue: VecDeque<Delivery>,
-    /// The stage of the one under way.
-    sending: Option<Stage>,
+    /// The stages never decrease from front to back: backlog, drain, direct.
+    notifications: VecDeque<WebhookDelivery>,
+    /// The stage of the notification in progress.
+    sending: Option<DeliveryStage>,
     wake: Arc<Notify>,
-    /// The next notification lets the one after it go first, if that comes within this time.
+    /// The next notification waits this long to be overtaken.
     hold_next: Option<Duration>,
 }
 
-impl Lane {
+impl ConversationQueue {
     fn numbered(number: usize) -> Self {
         Self {
             number: number as u64,
             count: 0,
-            queue: VecDeque::new(),
+            notifications: VecDeque::new(),
             sending: None,
             wake: Arc::default(),
             hold_next: None,
         }
     }
 
-    fn holds(&self, stage: Stage) -> bool {
-        self.sending == Some(stage) || self.queue.front().is_some_and(|first| first.stage == stage)
+    fn holds(&self, stage: DeliveryStage) -> bool {
+        self.sending == Some(stage) || self.notifications.front().is_some_and(|first| first.stage == stage)
     }
 }
 
@@ -101,7 +103,7 @@ pub(super) struct Install {
     pub(super) state: InstallState,
     account_id: String,
     journal: Journal,
-    lanes: HashMap<String, Lane>,
+    queues: HashMap<String, ConversationQueue>,
     /// The endpoints that have failed and not answered since.
     failing: BTreeSet<Url>,
     answer_times: BTreeMap<Url, AnswerTimes>,
@@ -114,152 +116,152 @@ impl Install {
             state: InstallState::Up,
             account_id: account_id.to_owned(),
             journal,
-            lanes: HashMap::new(),
+            queues: HashMap::new(),
             failing: BTreeSet::new(),
             answer_times: BTreeMap::new(),
         }
     }
 
-    /// The conversation's lane, if it is a new one: somebody has to run it.
-    pub(super) fn new_lane(&mut self, conversation_id: &str) -> Option<Arc<Notify>> {
-        if self.lanes.contains_key(conversation_id) {
+    /// Creates the conversation's queue if it is new. The caller must then run it.
+    pub(super) fn new_queue(&mut self, conversation_id: &str) -> Option<Arc<Notify>> {
+        if self.queues.contains_key(conversation_id) {
             return None;
         }
-        let lane = Lane::numbered(self.lanes.len());
-        let wake = Arc::clone(&lane.wake);
-        self.lanes.insert(conversation_id.to_owned(), lane);
+        let queue = ConversationQueue::numbered(self.queues.len());
+        let wake = Arc::clone(&queue.wake);
+        self.queues.insert(conversation_id.to_owned(), queue);
         Some(wake)
     }
 
-    /// Queues a notification in its conversation's lane. Says whether it is stored for later.
-    pub(super) fn enqueue(&mut self, mut delivery: Delivery, now: Instant) -> bool {
-        let Some(lane) = self.lanes.get_mut(&delivery.conversation_id) else { return false };
+    /// Adds a notification to its conversation's queue. Returns whether it is stored for later.
+    pub(super) fn enqueue(&mut self, mut delivery: WebhookDelivery, now: Instant) -> bool {
+        let Some(queue) = self.queues.get_mut(&delivery.conversation_id) else { return false };
         match self.state {
-            InstallState::Failed => delivery.stage = Stage::Backlog,
-            InstallState::InTransition if lane.holds(Stage::Backlog) || lane.holds(Stage::Drain) => {
-                delivery.stage = Stage::Drain;
+            InstallState::Failed => delivery.stage = DeliveryStage::Backlog,
+            InstallState::InTransition if queue.holds(DeliveryStage::Backlog) || queue.holds(DeliveryStage::Drain) => {
+                delivery.stage = DeliveryStage::Drain;
             }
-            InstallState::Recovered if lane.holds(Stage::Drain) => {
+            InstallState::Recovered if queue.holds(DeliveryStage::Drain) => {
                 delivery.overtakes_at = Some(now + self.settings.drain_wait);
             }
             _ => {}
         }
-        let stored = delivery.stage != Stage::Direct;
+        let stored = delivery.stage != DeliveryStage::Direct;
         if stored {
-            delivery.first_try.clear();
+            delivery.first_attempt.clear();
         }
-        let failure = self.settings.chaos.map(|chaos| chaos.befalls(lane.number, lane.count)).unwrap_or_default();
-        lane.count += 1;
-        delivery.hold = lane.hold_next.take().or(failure.hold);
+        let failure = self.settings.chaos.map(|chaos| chaos.failure_for(queue.number, queue.count)).unwrap_or_default();
+        queue.count += 1;
+        delivery.hold = queue.hold_next.take().or(failure.hold);
         delivery.delay = failure.delay;
-        let twin = failure.duplicate.then(|| Delivery { stage: delivery.stage, ..delivery.twin(now) });
-        lane.queue.push_back(delivery);
-        lane.queue.extend(twin);
-        lane.wake.notify_one();
+        let duplicate = failure.duplicate.then(|| WebhookDelivery { stage: delivery.stage, ..delivery.duplicate(now) });
+        queue.notifications.push_back(delivery);
+        queue.notifications.extend(duplicate);
+        queue.wake.notify_one();
         stored
     }
 
     /// Makes the next notification of a conversation wait to be overtaken.
     pub(super) fn hold_next(&mut self, conversation_id: &str, longest: Duration) {
-        if let Some(lane) = self.lanes.get_mut(conversation_id) {
-            lane.hold_next = Some(longest);
+        if let Some(queue) = self.queues.get_mut(conversation_id) {
+            queue.hold_next = Some(longest);
         }
     }
 
     /// Takes the conversation's next notification, if it may be sent now.
-    pub(super) fn take(&mut self, conversation_id: &str, now: Instant) -> Option<Delivery> {
-        let lane = self.lanes.get_mut(conversation_id)?;
+    pub(super) fn take(&mut self, conversation_id: &str, now: Instant) -> Option<WebhookDelivery> {
+        let queue = self.queues.get_mut(conversation_id)?;
         let place = match self.state {
             InstallState::Failed | InstallState::Disabled => return None,
-            InstallState::InTransition if lane.queue.front()?.stage == Stage::Drain => return None,
+            InstallState::InTransition if queue.notifications.front()?.stage == DeliveryStage::Drain => return None,
             InstallState::Up | InstallState::InTransition => 0,
             InstallState::Recovered => {
-                let due = |delivery: &Delivery| delivery.overtakes_at.is_some_and(|at| at <= now);
-                lane.queue.iter().position(due).unwrap_or(0)
+                let due = |delivery: &WebhookDelivery| delivery.overtakes_at.is_some_and(|at| at <= now);
+                queue.notifications.iter().position(due).unwrap_or(0)
             }
         };
-        let delivery = lane.queue.remove(place)?;
-        lane.sending = Some(delivery.stage);
+        let delivery = queue.notifications.remove(place)?;
+        queue.sending = Some(delivery.stage);
         Some(delivery)
     }
 
-    /// Lets the conversation's next notification go before this one, which was taken already, and puts it in its place. Says
-    /// whether it did: there may be no next one yet, or it may not be sent.
-    pub(super) fn swap(&mut self, held: &mut Delivery) -> bool {
-        let Some(lane) = self.lanes.get_mut(&held.conversation_id) else { return false };
-        if lane.queue.front().is_none_or(|next| next.stage != held.stage) {
+    /// Swaps a notification that was taken with the conversation's next one. Returns whether it did: there may be no
+    /// next one, or it may not be sent yet.
+    pub(super) fn swap(&mut self, held: &mut WebhookDelivery) -> bool {
+        let Some(queue) = self.queues.get_mut(&held.conversation_id) else { return false };
+        if queue.notifications.front().is_none_or(|next| next.stage != held.stage) {
             return false;
         }
-        let Some(mut next) = lane.queue.pop_front() else { return false };
+        let Some(mut next) = queue.notifications.pop_front() else { return false };
         next.hold = None;
-        lane.queue.push_front(std::mem::replace(held, next));
+        queue.notifications.push_front(std::mem::replace(held, next));
         true
     }
 
-    /// Puts what follows into a notification that was taken, as far as it fits. Says whether something else follows.
-    pub(super) fn fill(&mut self, delivery: &mut Delivery) -> bool {
-        let Some(lane) = self.lanes.get_mut(&delivery.conversation_id) else { return false };
-        while lane.queue.front().is_some_and(|next| delivery.may_carry(next)) {
-            if let Some(next) = lane.queue.pop_front() {
-                delivery.carry(next);
+    /// Merges following notifications into one that was taken, as far as possible. Returns whether another one follows.
+    pub(super) fn fill(&mut self, delivery: &mut WebhookDelivery) -> bool {
+        let Some(queue) = self.queues.get_mut(&delivery.conversation_id) else { return false };
+        while queue.notifications.front().is_some_and(|next| delivery.can_merge(next)) {
+            if let Some(next) = queue.notifications.pop_front() {
+                delivery.merge(next);
             }
         }
-        !lane.queue.is_empty()
+        !queue.notifications.is_empty()
     }
 
-    /// The notification that the conversation had under way is delivered or dropped.
+    /// Called when the conversation's notification in progress was delivered or dropped.
     pub(super) fn done(&mut self, conversation_id: &str) {
-        if let Some(lane) = self.lanes.get_mut(conversation_id) {
-            lane.sending = None;
+        if let Some(queue) = self.queues.get_mut(conversation_id) {
+            queue.sending = None;
         }
         self.advance();
     }
 
-    /// What becomes of a notification after a failed try, its first or one after it was stored.
-    pub(super) fn verdict(&self, delivery: &Delivery) -> Verdict {
+    /// What happens to a notification after a failed attempt, its first or one after it was stored.
+    pub(super) fn retry_decision(&self, delivery: &WebhookDelivery) -> RetryDecision {
         if self.state == InstallState::Disabled {
-            return Verdict::Drop;
+            return RetryDecision::Drop;
         }
         let max_retries = self.settings.max_retries.get(&delivery.event).copied();
         let Some(retention) = self.settings.retention else {
-            return match max_retries.unwrap_or(0).min(MOST_RETRIES) {
-                0 => Verdict::Drop,
-                retries => Verdict::RetryByNumber(retries, self.settings.retry_gap),
+            return match max_retries.unwrap_or(0).min(MAX_RETRIES) {
+                0 => RetryDecision::Drop,
+                retries => RetryDecision::RetryByNumber(retries, self.settings.retry_gap),
             };
         };
         let exempt = max_retries == Some(0) && self.state != InstallState::Failed;
-        let too_old = delivery.outlives(retention, self.settings.first_retry_after);
-        if exempt || too_old { Verdict::Drop } else { Verdict::Store }
+        let too_old = delivery.will_expire(retention, self.settings.first_retry_after);
+        if exempt || too_old { RetryDecision::Drop } else { RetryDecision::Store }
     }
 
-    /// Stores a failed notification at the head of its conversation. Says whether the install fails with it.
-    pub(super) fn store(&mut self, delivery: Delivery, endpoint: Url) -> bool {
+    /// Stores a failed notification at the head of its conversation. Returns whether this makes the install fail.
+    pub(super) fn store(&mut self, delivery: WebhookDelivery, endpoint: Url) -> bool {
         self.put_back(delivery);
         self.failing.insert(endpoint);
         if self.state == InstallState::Failed {
             return false;
         }
-        for delivery in self.lanes.values_mut().flat_map(|lane| lane.queue.iter_mut()) {
-            delivery.stage = Stage::Backlog;
+        for delivery in self.queues.values_mut().flat_map(|queue| queue.notifications.iter_mut()) {
+            delivery.stage = DeliveryStage::Backlog;
             delivery.overtakes_at = None;
-            delivery.first_try.clear();
+            delivery.first_attempt.clear();
         }
         self.become_state(InstallState::Failed);
         true
     }
 
-    pub(super) fn put_back(&mut self, mut delivery: Delivery) {
-        let Some(lane) = self.lanes.get_mut(&delivery.conversation_id) else { return };
-        delivery.stage = Stage::Backlog;
+    pub(super) fn put_back(&mut self, mut delivery: WebhookDelivery) {
+        let Some(queue) = self.queues.get_mut(&delivery.conversation_id) else { return };
+        delivery.stage = DeliveryStage::Backlog;
         delivery.overtakes_at = None;
-        lane.queue.push_front(delivery);
-        lane.sending = None;
+        queue.notifications.push_front(delivery);
+        queue.sending = None;
     }
 
-    /// For each failed endpoint the oldest notification that is first in its conversation: with these the endpoints are tried
-    /// again. An endpoint that has none, or is none of the install's any more, no longer counts as failed: it is tried by the next
-    /// notification that goes there. `None` if the install is not failed.
-    pub(super) fn probes(&mut self) -> Option<Vec<Delivery>> {
+    /// For each failed endpoint, the oldest notification that is first in its conversation: the endpoint is retried
+    /// with it. An endpoint without one, or one that the install no longer has, no longer counts as failed: its next
+    /// notification tries it. `None` if the install has not failed.
+    pub(super) fn probes(&mut self) -> Option<Vec<WebhookDelivery>> {
         if self.state != InstallState::Failed {
             return None;
         }
@@ -268,8 +270,8 @@ impl Install {
         }
         let endpoints = &self.settings.endpoints;
         let mut oldest: BTreeMap<&Url, (Instant, &String)> = BTreeMap::new();
-        for (id, lane) in self.lanes.iter().filter(|(_, lane)| lane.sending.is_none()) {
-            let Some(first) = lane.queue.front() else { continue };
+        for (id, queue) in self.queues.iter().filter(|(_, queue)| queue.sending.is_none()) {
+            let Some(first) = queue.notifications.front() else { continue };
             let Some(endpoint) = endpoints.get(&first.event).filter(|url| self.failing.contains(*url)) else {
                 continue;
             };
@@ -279,34 +281,35 @@ impl Install {
         self.failing.retain(|url| oldest.contains_key(url));
         let chosen: Vec<String> = oldest.into_values().map(|(_, id)| id.clone()).collect();
         let mut take = |id: String| {
-            let lane = self.lanes.get_mut(&id)?;
-            lane.sending = Some(Stage::Backlog);
-            lane.queue.pop_front()
+            let queue = self.queues.get_mut(&id)?;
+            queue.sending = Some(DeliveryStage::Backlog);
+            queue.notifications.pop_front()
         };
         Some(chosen.into_iter().filter_map(&mut take).collect())
     }
 
-    /// A failed endpoint has answered.
+    /// Called when a failed endpoint has answered.
     pub(super) fn answered(&mut self, endpoint: &Url) {
         self.failing.remove(endpoint);
     }
 
-    /// Takes out what would be too old after another pause.
-    pub(super) fn expire(&mut self, pause: Duration) -> Vec<Delivery> {
+    /// Removes notifications that would be too old after another pause.
+    pub(super) fn expire(&mut self, pause: Duration) -> Vec<WebhookDelivery> {
         let Some(retention) = self.settings.retention else { return Vec::new() };
         let mut expired = Vec::new();
-        for lane in self.lanes.values_mut() {
-            let (old, kept) = std::mem::take(&mut lane.queue)
+        for queue in self.queues.values_mut() {
+            let (old, kept) = std::mem::take(&mut queue.notifications)
                 .into_iter()
-                .partition::<Vec<_>, _>(|delivery| delivery.outlives(retention, pause));
+                .partition::<Vec<_>, _>(|delivery| delivery.will_expire(retention, pause));
             expired.extend(old);
-            lane.queue = kept.into();
+            queue.notifications = kept.into();
         }
         expired.sort_by_key(|delivery| delivery.since);
         expired
     }
 
-    /// After the failed endpoints were tried again: leaves the failure if all have answered. Says whether it did.
+    /// Called after the failed endpoints were retried: leaves the failed state if all have answered. Returns whether it
+    /// did.
     pub(super) fn leave_failure(&mut self) -> bool {
         if self.state != InstallState::Failed {
             return true;
@@ -316,8 +319,8 @@ impl Install {
             self.advance();
             return true;
         }
-        // With all of it too old, nothing is left to try the endpoints with: the next notification will tell.
-        let nothing_left = self.lanes.values().all(|lane| lane.sending.is_none() && lane.queue.is_empty());
+        // If all notifications are too old, none is left to try the endpoints with. The next notification tries them.
+        let nothing_left = self.queues.values().all(|queue| queue.sending.is_none() && queue.notifications.is_empty());
         if nothing_left {
             self.failing.clear();
             self.become_state(InstallState::Up);
@@ -325,15 +328,20 @@ impl Install {
         nothing_left
     }
 
-    /// Notes how long an endpoint took. If it is too slow, the install is disabled; gives back what was queued.
-    pub(super) fn note_answer_time(&mut self, endpoint: &Url, ended: Instant, took: Duration) -> Vec<Delivery> {
+    /// Records the answer time of an endpoint. If it is too slow, disables the install and returns what was queued.
+    pub(super) fn record_answer_time(
+        &mut self,
+        endpoint: &Url,
+        ended: Instant,
+        took: Duration,
+    ) -> Vec<WebhookDelivery> {
         let Some(rule) = self.settings.slow_endpoint else { return Vec::new() };
-        let too_slow = self.answer_times.entry(endpoint.clone()).or_default().note(rule, ended, took);
+        let too_slow = self.answer_times.entry(endpoint.clone()).or_default().record(rule, ended, took);
         if !too_slow || self.state == InstallState::Disabled {
             return Vec::new();
         }
         self.become_state(InstallState::Disabled);
-        self.lanes.values_mut().flat_map(|lane| std::mem::take(&mut lane.queue)).collect()
+        self.queues.values_mut().flat_map(|queue| std::mem::take(&mut queue.notifications)).collect()
     }
 
     /// Ends [`InstallState::Disabled`].
@@ -345,25 +353,26 @@ impl Install {
         }
     }
 
-    /// Goes on when all of a stage is sent.
+    /// Enters the next state when a stage is sent completely.
     fn advance(&mut self) {
-        let none_of = |lanes: &HashMap<String, Lane>, stage| !lanes.values().any(|lane| lane.holds(stage));
-        if self.state == InstallState::InTransition && none_of(&self.lanes, Stage::Backlog) {
+        let none_of =
+            |queues: &HashMap<String, ConversationQueue>, stage| !queues.values().any(|queue| queue.holds(stage));
+        if self.state == InstallState::InTransition && none_of(&self.queues, DeliveryStage::Backlog) {
             self.become_state(InstallState::Recovered);
         }
-        if self.state == InstallState::Recovered && none_of(&self.lanes, Stage::Drain) {
+        if self.state == InstallState::Recovered && none_of(&self.queues, DeliveryStage::Drain) {
             self.become_state(InstallState::Up);
         }
     }
 
     fn become_state(&mut self, state: InstallState) {
-        let waiting: usize = self.lanes.values().map(|lane| lane.queue.len()).sum();
+        let waiting: usize = self.queues.values().map(|queue| queue.notifications.len()).sum();
         let what =
             format!("app install of {}: {} -> {}, {waiting} waiting", self.account_id, self.state.name(), state.name());
         self.journal.record("liveengage", "liveengage", what, None);
         self.state = state;
-        for lane in self.lanes.values() {
-            lane.wake.notify_one();
+        for queue in self.queues.values() {
+            queue.wake.notify_one();
         }
     }
 }

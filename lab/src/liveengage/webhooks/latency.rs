@@ -5,37 +5,38 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When an endpoint counts as too slow. LivePerson may then disable the app install without a warning.
+/// When an endpoint is too slow. LivePerson may then disable the app install without a warning.
 ///
-/// How LivePerson measures is not documented. Here an endpoint is too slow when the mean answer time of its calls within the
-/// window has been above the limit, call for call, for as long as the window is. A window without calls starts anew.
+/// How LivePerson measures is not documented. Here an endpoint is too slow when the mean answer time of the calls
+/// within the window was above the limit after each call for the length of the window. A window without calls starts
+/// again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlowRule {
-    /// The mean answer time that is still allowed.
+    /// The highest allowed mean answer time.
     pub limit: Duration,
-    /// For how long it may be exceeded.
+    /// The time for which it may be exceeded.
     pub window: Duration,
 }
 
 impl SlowRule {
-    /// What LivePerson documents: 2.5 s over 2 minutes.
+    /// The documented rule: 2.5 s over 2 minutes.
     pub fn documented() -> Self {
         Self { limit: Duration::from_millis(2500), window: Duration::from_secs(120) }
     }
 }
 
-/// The answer times of one endpoint.
+/// The answer times of an endpoint.
 #[derive(Debug, Default)]
 pub(super) struct AnswerTimes {
-    /// When a call ended, and how long it took.
+    /// The end of each call and its duration.
     calls: VecDeque<(Instant, Duration)>,
-    /// Since when the mean is above the limit.
+    /// When the mean exceeded the limit.
     slow_since: Option<Instant>,
 }
 
 impl AnswerTimes {
-    /// Notes a call that has just ended, and says whether the endpoint is too slow.
-    pub(super) fn note(&mut self, rule: SlowRule, ended: Instant, took: Duration) -> bool {
+    /// Records a call that has just ended. Returns whether the endpoint is too slow.
+    pub(super) fn record(&mut self, rule: SlowRule, ended: Instant, took: Duration) -> bool {
         while self.calls.front().is_some_and(|(at, _)| ended.duration_since(*at) > rule.window) {
             self.calls.pop_front();
         }
@@ -61,17 +62,18 @@ mod tests {
 
     const RULE: SlowRule = SlowRule { limit: Duration::from_secs(2), window: Duration::from_secs(60) };
 
-    /// Calls as (second of the end, milliseconds taken); whether each made the endpoint too slow.
+    /// Takes calls as (second of the end, duration in milliseconds). Returns whether each made the endpoint too slow.
     fn verdicts(calls: &[(u64, u64)]) -> Vec<bool> {
         let start = Instant::now() + Duration::from_secs(3600);
         let mut times = AnswerTimes::default();
-        let mut note =
-            |(at, took): &(u64, u64)| times.note(RULE, start + Duration::from_secs(*at), Duration::from_millis(*took));
+        let mut note = |(at, took): &(u64, u64)| {
+            times.record(RULE, start + Duration::from_secs(*at), Duration::from_millis(*took))
+        };
         calls.iter().map(&mut note).collect()
     }
 
     #[test]
-    fn slow_calls_count_only_once_they_fill_the_window() {
+    fn slow_calls_count_only_after_they_fill_the_window() {
         assert_eq!(verdicts(&[(0, 3000), (20, 3000), (40, 3000), (56, 3000)]), [false; 4]);
         assert_eq!(verdicts(&[(0, 3000), (20, 3000), (40, 3000), (57, 3000)]), [false, false, false, true]);
     }
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_window_starts_anew() {
+    fn a_window_without_calls_starts_again() {
         assert_eq!(verdicts(&[(0, 3000), (61, 3000), (122, 3000)]), [false; 3]);
     }
 

@@ -1,40 +1,44 @@
-//! Delivery of the webhooks: in order inside a conversation, independent between conversations, and held back together while the
-//! app install has failed.
+//! Delivers the webhooks: in order within a conversation, independently between conversations, and none while the app
+//! install has failed.
 
 mod chaos;
 mod delivery;
-mod handle;
 mod install;
 mod latency;
 mod post;
 mod retry;
+mod settings;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 pub use chaos::WebhookChaos;
-pub(super) use delivery::FirstTry;
-use delivery::{Delivery, Payload, Underway};
+pub(super) use delivery::FirstAttempt;
+use delivery::{Payload, PendingGuard, WebhookDelivery};
 use install::Install;
 pub use install::InstallState;
 pub use latency::SlowRule;
 pub(super) use post::webhook_client;
+pub use settings::WebhookSettings;
 
-use super::conversation::Outgoing;
 use super::forms::Forms;
-use super::options::{AccountOptions, StartError, WebhookEvent, WebhookSettings};
+use super::notification::PendingNotification;
+use super::signature::SignatureForm;
+use super::start_error::StartError;
+use super::terms::WebhookEvent;
 use crate::journal::Journal;
 
 /// A notification that an endpoint has answered with 200 or 201.
 #[derive(Debug, Clone)]
 pub struct DeliveredWebhook {
-    /// The place in the order of delivery, from 0.
+    /// The position in the order of delivery, from 0.
     pub number: usize,
     /// The account it belongs to.
     pub account_id: String,
@@ -42,7 +46,7 @@ pub struct DeliveredWebhook {
     pub conversation_id: String,
     /// The event key whose endpoint received it.
     pub event: WebhookEvent,
-    /// The body, byte for byte as signed and sent.
+    /// The body, exactly as signed and sent.
     pub body: Bytes,
 }
 
@@ -51,22 +55,41 @@ pub struct DeliveredWebhook {
 #[error("no webhook number {0} has been delivered")]
 pub struct UnknownDelivery(pub usize);
 
-/// An account and the webhooks of its app install.
+/// The properties of an app install that its webhooks need.
+#[derive(Debug)]
+pub(super) struct AppInstall {
+    pub(super) account_id: String,
+    pub(super) client_id: String,
+    /// The initial key of the signature.
+    pub(super) client_secret: SecretString,
+    pub(super) signature: SignatureForm,
+    pub(super) settings: WebhookSettings,
+}
+
+/// The sender of an app install's webhooks.
+#[derive(Debug)]
+struct Sender {
+    account_id: String,
+    client_id: String,
+    signature: SignatureForm,
+}
+
+/// An app install and its webhooks.
 #[derive(Debug)]
 struct App {
-    account: AccountOptions,
-    /// Signs the webhooks. It can be rotated while the simulator runs.
+    sender: Sender,
+    /// The key of the webhooks' signature. It can be rotated while the simulator runs.
     client_secret: Mutex<SecretString>,
     install: Mutex<Install>,
 }
 
 impl App {
     fn client_secret(&self) -> SecretString {
-        self.client_secret.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.client_secret.lock().clone()
     }
 
     fn install(&self) -> MutexGuard<'_, Install> {
-        self.install.lock().unwrap_or_else(PoisonError::into_inner)
+        self.install.lock()
     }
 }
 
@@ -78,7 +101,7 @@ pub(super) struct Webhooks {
     apps: HashMap<String, Arc<App>>,
     forms: Mutex<Forms>,
     delivered: Mutex<Vec<DeliveredWebhook>>,
-    /// How many notifications are queued or under way.
+    /// The number of notifications that are queued or in transit.
     pending: Arc<watch::Sender<usize>>,
     /// Closed when the simulator ends.
     end: watch::Receiver<()>,
@@ -87,20 +110,20 @@ pub(super) struct Webhooks {
 
 impl Webhooks {
     pub(super) fn new(
-        accounts: &HashMap<String, AccountOptions>,
+        installs: impl Iterator<Item = AppInstall>,
         forms: Forms,
         journal: Journal,
         timeout: Duration,
         end: watch::Receiver<()>,
     ) -> Result<Self, StartError> {
-        let app = |(id, account): (&String, &AccountOptions)| {
-            let install = Mutex::new(Install::new(id, account.webhooks.clone(), journal.clone()));
-            let client_secret = Mutex::new(account.client_secret.clone());
-            (id.clone(), Arc::new(App { account: account.clone(), client_secret, install }))
+        let app = |AppInstall { account_id, client_id, client_secret, signature, settings }: AppInstall| {
+            let install = Mutex::new(Install::new(&account_id, settings, journal.clone()));
+            let sender = Sender { account_id: account_id.clone(), client_id, signature };
+            (account_id, Arc::new(App { sender, client_secret: Mutex::new(client_secret), install }))
         };
         Ok(Self {
             client: webhook_client(timeout).map_err(StartError::WebhookClient)?,
-            apps: accounts.iter().map(app).collect(),
+            apps: installs.map(app).collect(),
             journal,
             forms: Mutex::new(forms),
             delivered: Mutex::default(),
@@ -118,19 +141,19 @@ impl Webhooks {
 
     pub(super) fn set_client_secret(&self, account_id: &str, secret: SecretString) {
         if let Some(app) = self.apps.get(account_id) {
-            *app.client_secret.lock().unwrap_or_else(PoisonError::into_inner) = secret;
+            *app.client_secret.lock() = secret;
         }
     }
 
     pub(super) fn forms(&self) -> Forms {
-        *self.forms.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.forms.lock()
     }
 
     pub(super) fn set_forms(&self, forms: Forms) {
-        *self.forms.lock().unwrap_or_else(PoisonError::into_inner) = forms;
+        *self.forms.lock() = forms;
     }
 
-    /// The state of an account's app install; `None` for an account that is not played.
+    /// The state of an account's app install; `None` for an unknown account.
     pub(super) fn state(&self, account_id: &str) -> Option<InstallState> {
         self.apps.get(account_id).map(|app| app.install().state)
     }
@@ -142,73 +165,79 @@ impl Webhooks {
         }
     }
 
-    /// Queues a change behind the earlier ones of its conversation. `None` if the install has no endpoint for the event.
-    pub(super) fn queue(self: &Arc<Self>, account_id: &str, conversation_id: &str, out: Outgoing) -> Option<FirstTry> {
+    /// Queues a change behind the earlier ones of its conversation. `None` if the install has no endpoint for the
+    /// event.
+    pub(super) fn queue(
+        self: &Arc<Self>,
+        account_id: &str,
+        conversation_id: &str,
+        out: PendingNotification,
+    ) -> Option<FirstAttempt> {
         let app = self.apps.get(account_id)?;
         if !app.install().settings.endpoints.contains_key(&out.event) {
             return None;
         }
-        let (first_try, tried) = oneshot::channel();
+        let (first_attempt, tried) = oneshot::channel();
         let place = (account_id, conversation_id);
         let payload = Payload::Changes(vec![out.change]);
-        let mut delivery = Delivery::new(place, out.event, payload, self.underway(), Instant::now());
-        delivery.first_try.push(first_try);
+        let mut delivery = WebhookDelivery::new(place, out.event, payload, self.underway(), Instant::now());
+        delivery.first_attempt.push(first_attempt);
         self.enqueue(app, delivery);
         Some(tried)
     }
 
-    /// Queues a delivered notification once more, byte for byte.
-    pub(super) fn again(self: &Arc<Self>, number: usize) -> Result<(), UnknownDelivery> {
-        let known = self.delivered.lock().unwrap_or_else(PoisonError::into_inner).get(number).cloned();
+    /// Queues a delivered notification again, byte for byte.
+    pub(super) fn redeliver(self: &Arc<Self>, number: usize) -> Result<(), UnknownDelivery> {
+        let known = self.delivered.lock().get(number).cloned();
         let delivered = known.ok_or(UnknownDelivery(number))?;
         let app = self.apps.get(&delivered.account_id).ok_or(UnknownDelivery(number))?;
         let place = (delivered.account_id.as_str(), delivered.conversation_id.as_str());
         let payload = Payload::Body(delivered.body);
-        self.enqueue(app, Delivery::new(place, delivered.event, payload, self.underway(), Instant::now()));
+        self.enqueue(app, WebhookDelivery::new(place, delivered.event, payload, self.underway(), Instant::now()));
         Ok(())
     }
 
-    /// Makes the next notification of a conversation wait, for so long at most, until the one after it has gone.
+    /// Makes the next notification of a conversation wait until the following one was sent, but no longer than this.
     pub(super) fn hold_next(self: &Arc<Self>, account_id: &str, conversation_id: &str, longest: Duration) {
         let Some(app) = self.apps.get(account_id) else { return };
-        self.open_lane(app, &mut app.install(), conversation_id);
+        self.open_queue(app, &mut app.install(), conversation_id);
         app.install().hold_next(conversation_id, longest);
     }
 
     pub(super) fn delivered(&self) -> Vec<DeliveredWebhook> {
-        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.delivered.lock().clone()
     }
 
     pub(super) fn pending(&self) -> watch::Receiver<usize> {
         self.pending.subscribe()
     }
 
-    fn underway(&self) -> Underway {
-        Underway::counted_by(&self.pending)
+    fn underway(&self) -> PendingGuard {
+        PendingGuard::counted_by(&self.pending)
     }
 
-    fn enqueue(self: &Arc<Self>, app: &Arc<App>, delivery: Delivery) {
+    fn enqueue(self: &Arc<Self>, app: &Arc<App>, delivery: WebhookDelivery) {
         let name = delivery.event.name();
         let mut install = app.install();
         if install.state == InstallState::Disabled {
             drop(install);
             return self.record_kept_back(name, "not sent, the app install is disabled");
         }
-        self.open_lane(app, &mut install, &delivery.conversation_id);
+        self.open_queue(app, &mut install, &delivery.conversation_id);
         let stored = install.enqueue(delivery, Instant::now());
         if stored {
             self.record_kept_back(name, &format!("stored, the app install is {}", install.state.name()));
         }
     }
 
-    fn open_lane(self: &Arc<Self>, app: &Arc<App>, install: &mut Install, conversation_id: &str) {
-        if let Some(wake) = install.new_lane(conversation_id) {
+    fn open_queue(self: &Arc<Self>, app: &Arc<App>, install: &mut Install, conversation_id: &str) {
+        if let Some(wake) = install.new_queue(conversation_id) {
             let (webhooks, app, id) = (Arc::clone(self), Arc::clone(app), conversation_id.to_owned());
-            self.spawn(async move { webhooks.run_lane(&app, &id, &wake).await });
+            self.spawn(async move { webhooks.run_queue(&app, &id, &wake).await });
         }
     }
 
-    /// Runs something until it or the simulator ends.
+    /// Spawns a task that ends with the simulator.
     fn spawn(&self, running: impl Future<Output = ()> + Send + 'static) {
         let mut end = self.end.clone();
         self.runtime.spawn(async move {
@@ -219,8 +248,8 @@ impl Webhooks {
         });
     }
 
-    /// Sends what one conversation has queued, one after the other.
-    async fn run_lane(self: &Arc<Self>, app: &Arc<App>, conversation_id: &str, wake: &Notify) {
+    /// Sends the notifications of a conversation one after the other.
+    async fn run_queue(self: &Arc<Self>, app: &Arc<App>, conversation_id: &str, wake: &Notify) {
         loop {
             let taken = app.install().take(conversation_id, Instant::now());
             let Some(delivery) = taken else {
@@ -233,8 +262,8 @@ impl Webhooks {
         }
     }
 
-    /// If the notification is to be overtaken: waits for the next one, and gives that back in its place.
-    async fn let_one_overtake(app: &App, mut delivery: Delivery, wake: &Notify) -> Delivery {
+    /// If the notification must be overtaken, waits for the next one and returns that one instead.
+    async fn let_one_overtake(app: &App, mut delivery: WebhookDelivery, wake: &Notify) -> WebhookDelivery {
         let Some(longest) = delivery.hold.take() else { return delivery };
         let deadline = Instant::now() + longest;
         loop {
@@ -245,8 +274,8 @@ impl Webhooks {
         }
     }
 
-    /// Adds what follows within the batch window, as long as it is of the same event.
-    async fn batch(app: &App, mut delivery: Delivery, wake: &Notify) -> Delivery {
+    /// Merges following notifications of the same event within the batch window.
+    async fn batch(app: &App, mut delivery: WebhookDelivery, wake: &Notify) -> WebhookDelivery {
         let window = app.install().settings.batch_window;
         let Some(window) = window.filter(|_| matches!(delivery.payload, Payload::Changes(_))) else { return delivery };
         let deadline = Instant::now() + window;

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use secrecy::SecretString;
 use url::Url;
 
-use crate::liveengage::options::AccountOptions;
+use super::App;
 
-/// Signs and sends a body. Only 200 and 201 are success; redirects are not followed. The error is what the journal shows.
+/// Signs and sends a body. Only 200 and 201 are success. Redirects are not followed. The error is the text for the
+/// journal.
 pub(super) async fn post(
     client: &reqwest::Client,
-    account: &AccountOptions,
-    client_secret: &SecretString,
+    app: &App,
     endpoint: &Url,
     headers: &[(String, String)],
     body: Bytes,
 ) -> Result<StatusCode, String> {
-    let signature = account.signature.sign(client_secret, &body).ok_or("cannot be signed")?;
+    let sender = &app.sender;
+    let signature = sender.signature.sign(&app.client_secret(), &body).ok_or("cannot be signed")?;
     let mut request = client
         .post(endpoint.clone())
         .header(http::header::CONTENT_TYPE, "application/json")
-        .header("x-liveperson-account-id", &account.account_id)
-        .header("x-liveperson-client-id", &account.client_id)
+        .header("x-liveperson-account-id", &sender.account_id)
+        .header("x-liveperson-client-id", &sender.client_id)
         .header("x-liveperson-signature", signature);
     for (name, value) in headers {
         request = request.header(name, value);

@@ -1,54 +1,55 @@
-//! The tries of a notification, and what follows when its endpoint does not take it.
+//! The attempts to deliver a notification, and the retries after a failure.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 use url::Url;
 
-use super::delivery::{Delivery, Payload};
-use super::install::{InstallState, Verdict};
+use super::delivery::{Payload, WebhookDelivery};
+use super::install::{InstallState, RetryDecision};
 use super::post::post;
-use super::{App, DeliveredWebhook, Webhooks};
+use super::{App, DeliveredWebhook, Sender, Webhooks};
 use crate::liveengage::notification::Change;
-use crate::liveengage::options::AccountOptions;
 
-/// What came of one try.
-enum Try {
-    /// Delivered, or gone for another reason that the journal has.
+/// The result of an attempt.
+enum Attempt {
+    /// Delivered, or dropped for another reason that the journal shows.
     Over,
     Failed {
         endpoint: Url,
-        /// A status or what else went wrong, as the journal shows it.
+        /// The status or other error, as the journal shows it.
         failure: String,
         body: Bytes,
     },
 }
 
 impl Webhooks {
-    /// Tries the notification that its conversation has under way, and settles what becomes of it.
-    pub(super) async fn deliver(self: &Arc<Self>, app: &Arc<App>, mut delivery: Delivery) {
+    /// Attempts the notification that its conversation has in progress, and handles the result.
+    pub(super) async fn deliver(self: &Arc<Self>, app: &Arc<App>, mut delivery: WebhookDelivery) {
         let outcome = self.attempt(app, &mut delivery).await;
         let mut install = app.install();
-        let Try::Failed { endpoint, failure, body } = outcome else { return install.done(&delivery.conversation_id) };
+        let Attempt::Failed { endpoint, failure, body } = outcome else {
+            return install.done(&delivery.conversation_id);
+        };
         let record = |outcome: &str| self.record(delivery.event, &format!("{failure}, {outcome}"), &body);
-        match install.verdict(&delivery) {
-            Verdict::Drop => {
+        match install.retry_decision(&delivery) {
+            RetryDecision::Drop => {
                 record("dropped");
                 install.done(&delivery.conversation_id);
             }
-            Verdict::RetryByNumber(retries, gap) => {
+            RetryDecision::RetryByNumber(retries, gap) => {
                 record(&format!("again in {gap:?}"));
                 install.done(&delivery.conversation_id);
                 let (webhooks, app) = (Arc::clone(self), Arc::clone(app));
                 self.spawn(async move { webhooks.retry_by_number(&app, delivery, retries, gap).await });
             }
-            Verdict::Store if install.state == InstallState::Failed => {
+            RetryDecision::Store if install.state == InstallState::Failed => {
                 record("stored");
                 install.store(delivery, endpoint);
             }
-            Verdict::Store => {
+            RetryDecision::Store => {
                 let pause = install.settings.first_retry_after;
                 record(&format!("again in {pause:?}"));
                 if install.store(delivery, endpoint) {
@@ -59,17 +60,17 @@ impl Webhooks {
         }
     }
 
-    /// Retry by numbers: for itself, while what follows in the conversation goes on.
-    async fn retry_by_number(&self, app: &App, mut delivery: Delivery, retries: u8, gap: Duration) {
+    /// Retry by numbers: independently, while later notifications of the conversation continue.
+    async fn retry_by_number(&self, app: &App, mut delivery: WebhookDelivery, retries: u8, gap: Duration) {
         for left in (0..retries).rev() {
             wait(gap).await;
-            let Try::Failed { failure, body, .. } = self.attempt(app, &mut delivery).await else { return };
+            let Attempt::Failed { failure, body, .. } = self.attempt(app, &mut delivery).await else { return };
             let next = if left == 0 { "dropped".to_owned() } else { format!("again in {gap:?}") };
             self.record(delivery.event, &format!("{failure}, {next}"), &body);
         }
     }
 
-    /// Retry by time to live: tries the failed endpoints again, with pauses that double, until all have answered.
+    /// Retry by time to live: retries the failed endpoints with doubling pauses until all have answered.
     async fn probe(&self, app: &App, mut pause: Duration) {
         loop {
             wait(pause).await;
@@ -82,14 +83,14 @@ impl Webhooks {
             let tried = futures::future::join_all(tries).await;
             let mut install = app.install();
             for (outcome, delivery, endpoint) in tried {
-                let Try::Failed { failure, body, .. } = outcome else {
+                let Attempt::Failed { failure, body, .. } = outcome else {
                     if let Some(endpoint) = endpoint {
                         install.answered(&endpoint);
                     }
                     install.done(&delivery.conversation_id);
                     continue;
                 };
-                let too_old = install.settings.retention.is_none_or(|retention| delivery.outlives(retention, pause));
+                let too_old = install.settings.retention.is_none_or(|retention| delivery.will_expire(retention, pause));
                 if too_old || install.state == InstallState::Disabled {
                     self.record(delivery.event, &format!("{failure}, dropped"), &body);
                     install.done(&delivery.conversation_id);
@@ -107,14 +108,14 @@ impl Webhooks {
         }
     }
 
-    /// One try. What succeeds is kept and recorded here; of a failure the caller knows what follows.
-    async fn attempt(&self, app: &App, delivery: &mut Delivery) -> Try {
+    /// One attempt. A success is stored and recorded here. After a failure the caller decides.
+    async fn attempt(&self, app: &App, delivery: &mut WebhookDelivery) -> Attempt {
         wait(std::mem::take(&mut delivery.delay)).await;
-        let body = match self.written_out(&app.account, &mut delivery.payload) {
+        let body = match self.written_out(&app.sender, &mut delivery.payload) {
             Ok(body) => body,
             Err(error) => {
                 self.record(delivery.event, &format!("not serialised: {error}"), &[]);
-                return Try::Over;
+                return Attempt::Over;
             }
         };
         let (state, settings) = {
@@ -123,45 +124,44 @@ impl Webhooks {
         };
         if state == InstallState::Disabled {
             self.record_kept_back(delivery.event.name(), "not sent, the app install is disabled");
-            return Try::Over;
+            return Attempt::Over;
         }
         let Some(endpoint) = settings.endpoints.get(&delivery.event) else {
             self.record(delivery.event, "no endpoint any more, dropped", &body);
-            return Try::Over;
+            return Attempt::Over;
         };
         let started = Instant::now();
-        let secret = app.client_secret();
-        let outcome = post(&self.client, &app.account, &secret, endpoint, &settings.headers, body.clone()).await;
+        let outcome = post(&self.client, app, endpoint, &settings.headers, body.clone()).await;
         let took = started.elapsed();
-        delivery.first_try.clear();
+        delivery.first_attempt.clear();
         let outcome = match outcome {
             Ok(status) => {
                 self.record(delivery.event, status.as_str(), &body);
                 self.keep(delivery, body);
-                Try::Over
+                Attempt::Over
             }
-            Err(failure) => Try::Failed { endpoint: endpoint.clone(), failure, body },
+            Err(failure) => Attempt::Failed { endpoint: endpoint.clone(), failure, body },
         };
-        for unsent in app.install().note_answer_time(endpoint, started + took, took) {
+        for unsent in app.install().record_answer_time(endpoint, started + took, took) {
             self.record_kept_back(unsent.event.name(), "not sent, the app install is disabled");
         }
         outcome
     }
 
-    /// The body, written on the first try and the same on each further one.
-    fn written_out(&self, account: &AccountOptions, payload: &mut Payload) -> Result<Bytes, serde_json::Error> {
+    /// The body. It is serialized at the first attempt and reused.
+    fn written_out(&self, sender: &Sender, payload: &mut Payload) -> Result<Bytes, serde_json::Error> {
         let changes = match payload {
             Payload::Body(body) => return Ok(body.clone()),
             Payload::Changes(changes) => changes,
         };
-        let newest = Change::notification(changes, &subscription_id(account))?;
+        let newest = Change::notification(changes, &subscription_id(sender))?;
         let body = Bytes::from(self.forms().notification(newest)?);
         *payload = Payload::Body(body.clone());
         Ok(body)
     }
 
-    fn keep(&self, delivery: &Delivery, body: Bytes) {
-        let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+    fn keep(&self, delivery: &WebhookDelivery, body: Bytes) {
+        let mut delivered = self.delivered.lock();
         let number = delivered.len();
         delivered.push(DeliveredWebhook {
             number,
@@ -173,12 +173,15 @@ impl Webhooks {
     }
 }
 
-/// Stable per install, as it is at LivePerson for the notifications of one subscription.
-fn subscription_id(account: &AccountOptions) -> String {
-    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, account.client_id.as_bytes()).to_string()
+/// The same for every notification of an install, as LivePerson's subscription id is.
+fn subscription_id(sender: &Sender) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, sender.client_id.as_bytes()).to_string()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the simulator plays LivePerson, whose retries wait in its own process")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the simulator acts as LivePerson, whose retries wait in its own process"
+)]
 async fn wait(pause: Duration) {
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;

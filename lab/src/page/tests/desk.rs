@@ -1,4 +1,4 @@
-//! What the agent does.
+//! Tests of the agent's actions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use super::*;
 
 #[tokio::test]
-async fn the_agent_sends_a_card_or_a_text_with_choices_and_nothing_between() {
-    let lab = Lab::start().await;
+async fn the_agent_sends_either_a_card_or_a_text_with_choices() {
+    let lab = PageFixture::start().await;
     let (card, replies) = (json!({ "type": "text", "text": "hi" }), json!({ "type": "quickReplies", "replies": [] }));
     let say = |body: Value| lab.post("api/desk/say_rich", body);
     for body in [
@@ -22,7 +22,7 @@ async fn the_agent_sends_a_card_or_a_text_with_choices_and_nothing_between() {
         RichMessage::Card { content: card.clone(), quick_replies: Some(replies.clone()) },
         RichMessage::Text { text: "Well?".to_owned(), quick_replies: replies.clone() },
     ];
-    assert_eq!(*lab.fake.rich.lock().unwrap(), sent);
+    assert_eq!(*lab.fake.rich.lock(), sent);
 
     for body in [
         json!({ "conversation": "c1" }),
@@ -36,12 +36,12 @@ async fn the_agent_sends_a_card_or_a_text_with_choices_and_nothing_between() {
     }
     assert_eq!(say(json!({ "conversation": "c1", "content": card, "quickReplies": replies })).await.0, 422);
     assert_eq!(say(json!({ "conversation": "c9", "content": card })).await.0, 404);
-    assert_eq!(lab.fake.rich.lock().unwrap().len(), sent.len());
+    assert_eq!(lab.fake.rich.lock().len(), sent.len());
 }
 
 #[tokio::test]
 async fn the_agent_closes_once() {
-    let lab = Lab::start().await;
+    let lab = PageFixture::start().await;
     let close = json!({ "conversation": "c1" });
     assert_eq!(lab.post("api/desk/close", close.clone()).await.0, 204);
     let conversation = &lab.state("").await["conversations"][0];
@@ -52,8 +52,8 @@ async fn the_agent_closes_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_answered_in_words() {
-    let lab = Lab::start().await;
+async fn a_refused_action_is_explained() {
+    let lab = PageFixture::start().await;
     let say = |conversation: &str| json!({ "conversation": conversation, "text": "hi" });
     assert_eq!(lab.post("api/desk/say", say("c9")).await.0, 404);
     assert_eq!(lab.post("api/desk/say", say("broken")).await.0, 502);
@@ -65,8 +65,8 @@ async fn what_cannot_be_done_is_answered_in_words() {
 }
 
 #[tokio::test]
-async fn the_agent_types_reads_hands_over_and_goes_back_to_the_queue() {
-    let lab = Lab::start().await;
+async fn the_agent_types_reads_transfers_and_returns_to_the_queue() {
+    let lab = PageFixture::start().await;
     for (route, more, done) in [
         ("typing", json!({ "typing": true }), "desk types: true"),
         ("typing", json!({ "typing": false }), "desk types: false"),
@@ -91,7 +91,7 @@ async fn the_agent_types_reads_hands_over_and_goes_back_to_the_queue() {
 
 #[tokio::test]
 async fn the_agent_sends_a_file_with_a_caption() {
-    let lab = Lab::start().await;
+    let lab = PageFixture::start().await;
     let file = json!({
         "name": "label.png", "content_type": "image/png", "data": STANDARD.encode(PICTURE.1), "caption": "Your label",
     });
@@ -99,7 +99,7 @@ async fn the_agent_sends_a_file_with_a_caption() {
         lab.post("api/desk/file", json!({ "conversation": conversation, "file": file })).await
     };
     assert_eq!(send("c1", &file).await, (204, Value::Null));
-    let sent = lab.fake.files.lock().unwrap().pop().unwrap();
+    let sent = lab.fake.files.lock().pop().unwrap();
     assert_eq!((sent.name.as_str(), sent.content_type.as_str()), ("label.png", "image/png"));
     assert_eq!((&sent.bytes[..], sent.caption.as_deref()), (PICTURE.1, Some("Your label")));
     assert_eq!(send("c9", &file).await.0, 404);
@@ -110,7 +110,7 @@ async fn the_agent_sends_a_file_with_a_caption() {
 
 #[tokio::test]
 async fn a_survey_can_be_switched_on_and_off() {
-    let lab = Lab::start().await;
+    let lab = PageFixture::start().await;
     for on in [true, false] {
         assert_eq!(lab.post("api/desk/survey", json!({ "on": on })).await, (204, Value::Null));
         assert_eq!(lab.state("").await["survey"], on);
@@ -118,7 +118,7 @@ async fn a_survey_can_be_switched_on_and_off() {
 }
 
 #[tokio::test]
-async fn a_desk_without_something_says_so() {
+async fn an_unsupported_desk_action_is_refused() {
     let file = || UploadedFile {
         name: "a.txt".to_owned(),
         content_type: "text/plain".to_owned(),
@@ -126,14 +126,14 @@ async fn a_desk_without_something_says_so() {
         caption: None,
     };
     for (outcome, what) in [
-        (Desk::say_file(&Plain, "c1", file()).await, "files"),
-        (Desk::typing(&Plain, "c1", true).await, "typing indicators"),
-        (Desk::read(&Plain, "c1").await, "read receipts"),
-        (Desk::transfer(&Plain, "c1", "7").await, "skills"),
-        (Desk::leave(&Plain, "c1").await, "queue"),
-        (Desk::set_survey(&Plain, true).await, "surveys"),
+        (Desk::say_file(&MinimalChannel, "c1", file()).await, "files"),
+        (Desk::typing(&MinimalChannel, "c1", true).await, "typing indicators"),
+        (Desk::read(&MinimalChannel, "c1").await, "read receipts"),
+        (Desk::transfer(&MinimalChannel, "c1", "7").await, "skills"),
+        (Desk::leave(&MinimalChannel, "c1").await, "returning to the queue"),
+        (Desk::set_survey(&MinimalChannel, true).await, "surveys"),
     ] {
-        assert_eq!(outcome, Err(ActionError::Rejected(format!("this desk has no {what}"))));
+        assert_eq!(outcome, Err(ActionError::Rejected(format!("this desk doesn't support {what}"))));
     }
-    assert_eq!((Desk::survey(&Plain).await, Desk::media(&Plain, "picture").await), (None, None));
+    assert_eq!((Desk::survey(&MinimalChannel).await, Desk::media(&MinimalChannel, "picture").await), (None, None));
 }

@@ -1,15 +1,15 @@
-//! The live feed.
+//! Tests of the live feed.
 
 use super::*;
 
 /// The events of a feed, as (event, id, data).
-struct Feed {
+struct EventFeed {
     response: Response,
     text: String,
 }
 
-impl Feed {
-    async fn open(lab: &Lab, last_event_id: Option<&str>) -> Self {
+impl EventFeed {
+    async fn open(lab: &PageFixture, last_event_id: Option<&str>) -> Self {
         let mut request = lab.client.get(format!("{}api/events", lab.page.url()));
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
@@ -38,10 +38,10 @@ impl Feed {
 }
 
 #[tokio::test]
-async fn the_feed_has_the_past_the_present_and_the_changes() {
-    let lab = Lab::start().await;
+async fn the_feed_contains_past_entries_live_entries_and_changes() {
+    let lab = PageFixture::start().await;
     lab.journal.record("phone", "gateway", "first", None);
-    let mut feed = Feed::open(&lab, None).await;
+    let mut feed = EventFeed::open(&lab, None).await;
     let (event, _, run) = feed.next().await.unwrap();
     assert_eq!(event, "hello");
     let (event, id, data) = feed.next().await.unwrap();
@@ -58,25 +58,25 @@ async fn the_feed_has_the_past_the_present_and_the_changes() {
 }
 
 #[tokio::test]
-async fn a_browser_that_comes_back_gets_what_it_missed_and_after_a_restart_everything() {
-    let lab = Lab::start().await;
+async fn a_reconnecting_browser_gets_missed_entries_and_after_a_restart_all_entries() {
+    let lab = PageFixture::start().await;
     for line in ["zero", "one", "two"] {
         lab.journal.record("phone", "gateway", line, None);
     }
-    let (_, _, run) = Feed::open(&lab, None).await.next().await.unwrap();
+    let (_, _, run) = EventFeed::open(&lab, None).await.next().await.unwrap();
     for (last, next) in [(format!("{run}:1"), 2), ("another-run:1".to_owned(), 0), (format!("{run}:x"), 0)] {
-        let mut feed = Feed::open(&lab, Some(&last)).await;
+        let mut feed = EventFeed::open(&lab, Some(&last)).await;
         assert_eq!(feed.next().await.unwrap().0, "hello");
         assert_eq!(feed.next().await.unwrap().1, format!("{run}:{next}"));
     }
 }
 
 #[tokio::test]
-async fn the_feed_goes_on_without_a_source_of_changes_and_ends_with_the_page() {
-    let Lab { page, journal, changes, client, fake } = Lab::start().await;
+async fn the_feed_continues_without_changes_and_ends_with_the_page() {
+    let PageFixture { page, journal, changes, client, fake } = PageFixture::start().await;
     drop(changes);
-    let lab = Lab { page, journal, changes: mpsc::unbounded_channel().0, client, fake };
-    let mut feed = Feed::open(&lab, None).await;
+    let lab = PageFixture { page, journal, changes: mpsc::unbounded_channel().0, client, fake };
+    let mut feed = EventFeed::open(&lab, None).await;
     assert_eq!(feed.next().await.unwrap().0, "hello");
     lab.journal.record("phone", "gateway", "still here", None);
     assert_eq!(feed.next().await.unwrap().0, "journal");

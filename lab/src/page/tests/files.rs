@@ -1,13 +1,13 @@
-//! The pictures and files behind the transcripts.
+//! Tests of the pictures and files of the transcripts.
 
 use super::*;
 
-/// The same for both sides: the beginning of the address, up to the id.
+/// The address for each side, up to the id.
 const SIDES: [&str; 2] = ["api/phones/media?channel=Chat&id=", "api/desk/media?id="];
 
 #[tokio::test]
-async fn a_picture_is_shown_and_can_do_nothing() {
-    let lab = Lab::start().await;
+async fn a_picture_is_shown_but_cannot_run_scripts() {
+    let lab = PageFixture::start().await;
     for side in SIDES {
         let response = lab.get(&format!("{side}picture")).await;
         assert_eq!(response.status(), 200);
@@ -27,8 +27,8 @@ async fn a_picture_is_shown_and_can_do_nothing() {
 }
 
 #[tokio::test]
-async fn everything_else_is_a_download_whatever_it_says_it_is() {
-    let lab = Lab::start().await;
+async fn every_other_file_is_a_download_regardless_of_its_type() {
+    let lab = PageFixture::start().await;
     for side in SIDES {
         for id in ["drawing", "page", "odd"] {
             let response = lab.get(&format!("{side}{id}")).await;
@@ -42,8 +42,8 @@ async fn everything_else_is_a_download_whatever_it_says_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
-    let lab = Lab::start().await;
+async fn missing_media_is_not_found() {
+    let lab = PageFixture::start().await;
     for path in [
         "api/phones/media?channel=Chat&id=nothing",
         "api/phones/media?channel=Plain&id=picture",

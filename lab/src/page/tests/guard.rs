@@ -1,4 +1,4 @@
-//! Who may ask, and for how much.
+//! Tests of origin checks and size limits.
 
 use reqwest::Method;
 use reqwest::header::{HOST, ORIGIN};
@@ -6,8 +6,8 @@ use reqwest::header::{HOST, ORIGIN};
 use super::*;
 
 #[tokio::test]
-async fn another_site_in_the_same_browser_is_kept_out() {
-    let lab = Lab::start().await;
+async fn requests_from_another_site_are_refused() {
+    let lab = PageFixture::start().await;
     let own = lab.page.url().trim_end_matches('/').to_owned();
     let send = async |method: Method, path: &str, headers: &[(&str, &str)]| {
         let mut request = lab.client.request(method, format!("{own}{path}"));
@@ -22,7 +22,7 @@ async fn another_site_in_the_same_browser_is_kept_out() {
     assert_eq!(send(Method::POST, post, &[json_type, (ORIGIN.as_str(), "https://evil.example")]).await, 403);
     assert_eq!(send(Method::POST, post, &[json_type, (ORIGIN.as_str(), "http://127.0.0.1:1")]).await, 403);
     assert_eq!(send(Method::POST, post, &[json_type, ("sec-fetch-site", "cross-site")]).await, 403);
-    // A form or a fetch without a preflight cannot claim to be JSON.
+    // A form, or a fetch without preflight, can't set the JSON content type.
     assert_eq!(send(Method::POST, post, &[(CONTENT_TYPE.as_str(), "text/plain")]).await, 415);
     assert_eq!(send(Method::POST, post, &[json_type, (HOST.as_str(), "evil.example")]).await, 403);
     assert_eq!(send(Method::GET, "/api/state", &[(HOST.as_str(), "evil.example")]).await, 403);
@@ -32,8 +32,8 @@ async fn another_site_in_the_same_browser_is_kept_out() {
 }
 
 #[tokio::test]
-async fn every_route_that_changes_something_is_for_the_page_alone() {
-    let lab = Lab::start().await;
+async fn every_changing_route_is_restricted_to_the_page() {
+    let lab = PageFixture::start().await;
     for path in ROUTES {
         let request = lab.client.post(format!("{}{path}", lab.page.url())).header(CONTENT_TYPE, "application/json");
         let response = request.header(ORIGIN, "https://evil.example").body("{}").send().await.unwrap();
@@ -47,8 +47,8 @@ async fn every_route_that_changes_something_is_for_the_page_alone() {
 }
 
 #[tokio::test]
-async fn a_body_has_a_largest_size_and_known_members() {
-    let lab = Lab::start().await;
+async fn a_body_with_unknown_fields_or_too_large_is_refused() {
+    let lab = PageFixture::start().await;
     let too_long = "x".repeat(LARGEST_BODY);
     for path in ROUTES {
         let (status, body) = lab.post(path, json!({ "surprise": true })).await;

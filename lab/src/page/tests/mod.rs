@@ -1,4 +1,4 @@
-//! A page with two made-up channels and a made-up desk, asked over HTTP.
+//! A page with two fake channels and a fake desk, tested over HTTP.
 
 mod desk;
 mod feed;
@@ -7,11 +7,11 @@ mod guard;
 mod phones;
 mod state;
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -19,22 +19,23 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::*;
+use crate::phone::Location;
 
 const PHONE: &str = "+12025550143";
-/// The channel that has everything.
+/// The channel that supports everything.
 const CHAT: &str = "Chat";
-/// The channel that has texts only.
+/// The channel that supports texts only.
 const PLAIN: &str = "Plain";
-/// A picture that the sides have, under its name.
+/// A picture that both sides have under its name.
 const PICTURE: (&str, &[u8]) = ("picture", b"\x89PNG\r\n\x1a\n and so on");
 
-/// Both sides of the page in one: what a phone sends is in a conversation of the same name, and the other way round.
+/// Fakes both sides of the page: a text from a phone is in the conversation of the same name, and vice versa.
 #[derive(Default)]
 struct Fake {
     bubbles: Mutex<Vec<BubbleView>>,
     rich: Mutex<Vec<RichMessage>>,
     files: Mutex<Vec<UploadedFile>>,
-    /// What else was done, in words.
+    /// The other actions, in words.
     done: Mutex<Vec<String>>,
     closed: Mutex<bool>,
     survey: Mutex<bool>,
@@ -42,26 +43,26 @@ struct Fake {
 
 impl Fake {
     fn add(&self, side: Side, text: &str, attachments: Vec<AttachmentView>) {
-        let mut bubbles = self.bubbles.lock().unwrap();
+        let mut bubbles = self.bubbles.lock();
         let sequence = Some(bubbles.len() as u64);
         let id = format!("m{}", bubbles.len());
         bubbles.push(BubbleView { sequence, attachments, ..BubbleView::text(id, side, text, 1) });
     }
 
     fn bubbles(&self) -> Vec<BubbleView> {
-        self.bubbles.lock().unwrap().clone()
+        self.bubbles.lock().clone()
     }
 
     fn note(&self, phone_or_conversation: &str, what: String) -> Result<(), ActionError> {
         if phone_or_conversation != PHONE && phone_or_conversation != "c1" {
             return Err(ActionError::NotFound(format!("there is no {phone_or_conversation}")));
         }
-        self.done.lock().unwrap().push(what);
+        self.done.lock().push(what);
         Ok(())
     }
 
     fn done(&self) -> Vec<String> {
-        std::mem::take(&mut *self.done.lock().unwrap())
+        std::mem::take(&mut *self.done.lock())
     }
 }
 
@@ -101,11 +102,11 @@ impl Phones for Fake {
 
     async fn send_file(&self, phone: &str, file: UploadedFile) -> Result<(), ActionError> {
         self.note(phone, format!("phone sends {}", file.name))?;
-        self.files.lock().unwrap().push(file);
+        self.files.lock().push(file);
         Ok(())
     }
 
-    async fn send_place(&self, phone: &str, place: Place) -> Result<(), ActionError> {
+    async fn send_place(&self, phone: &str, place: Location) -> Result<(), ActionError> {
         self.note(phone, format!("{place:?}"))
     }
 
@@ -130,11 +131,11 @@ impl Phones for Fake {
     }
 }
 
-/// A channel that implements what it must, and a desk of that kind.
-struct Plain;
+/// A channel and a desk that implement the required functions only.
+struct MinimalChannel;
 
 #[async_trait]
-impl Phones for Plain {
+impl Phones for MinimalChannel {
     async fn phones(&self) -> Vec<PhoneView> {
         Vec::new()
     }
@@ -149,7 +150,7 @@ impl Phones for Plain {
 }
 
 #[async_trait]
-impl Desk for Plain {
+impl Desk for MinimalChannel {
     async fn conversations(&self) -> Vec<DeskConversationView> {
         Vec::new()
     }
@@ -174,8 +175,8 @@ impl Desk for Plain {
 #[async_trait]
 impl Desk for Fake {
     async fn conversations(&self) -> Vec<DeskConversationView> {
-        let closed = *self.closed.lock().unwrap();
-        let dialog = |id: &str, kind, open| DialogView { id: id.to_owned(), kind, open };
+        let closed = *self.closed.lock();
+        let dialog = |id: &str, kind, open| DeskDialogView { id: id.to_owned(), kind, open };
         vec![DeskConversationView {
             id: "c1".to_owned(),
             title: PHONE.to_owned(),
@@ -186,7 +187,7 @@ impl Desk for Fake {
             skill: Some("1201".to_owned()),
             agent_joined: true,
             consumer_is_typing: false,
-            dialogs: vec![dialog("c1", DialogKind::Main, !closed), dialog("s1", DialogKind::Survey, closed)],
+            dialogs: vec![dialog("c1", DialogKindView::Main, !closed), dialog("s1", DialogKindView::Survey, closed)],
             satisfaction: Some(4),
         }]
     }
@@ -202,7 +203,7 @@ impl Desk for Fake {
             card: vec![part(&bubble.text)],
             tags: vec!["ExternalId: 7".to_owned()],
             bubble,
-            dialog: DialogKind::Survey,
+            dialog: DialogKindView::Survey,
             speaker: Some("Survey bot".to_owned()),
             private: false,
         };
@@ -222,12 +223,12 @@ impl Desk for Fake {
 
     async fn say_rich(&self, conversation: &str, message: RichMessage) -> Result<(), ActionError> {
         self.note(conversation, "says more than a text".to_owned())?;
-        self.rich.lock().unwrap().push(message);
+        self.rich.lock().push(message);
         Ok(())
     }
 
     async fn close(&self, _: &str) -> Result<(), ActionError> {
-        if std::mem::replace(&mut *self.closed.lock().unwrap(), true) {
+        if std::mem::replace(&mut *self.closed.lock(), true) {
             return Err(ActionError::Rejected("it is closed already".to_owned()));
         }
         Ok(())
@@ -235,7 +236,7 @@ impl Desk for Fake {
 
     async fn say_file(&self, conversation: &str, file: UploadedFile) -> Result<(), ActionError> {
         self.note(conversation, format!("desk sends {}", file.name))?;
-        self.files.lock().unwrap().push(file);
+        self.files.lock().push(file);
         Ok(())
     }
 
@@ -256,11 +257,11 @@ impl Desk for Fake {
     }
 
     async fn survey(&self) -> Option<bool> {
-        Some(*self.survey.lock().unwrap())
+        Some(*self.survey.lock())
     }
 
     async fn set_survey(&self, on: bool) -> Result<(), ActionError> {
-        *self.survey.lock().unwrap() = on;
+        *self.survey.lock() = on;
         Ok(())
     }
 
@@ -269,7 +270,7 @@ impl Desk for Fake {
     }
 }
 
-struct Lab {
+struct PageFixture {
     page: Page,
     fake: Arc<Fake>,
     journal: Journal,
@@ -277,7 +278,7 @@ struct Lab {
     client: Client,
 }
 
-impl Lab {
+impl PageFixture {
     async fn start() -> Self {
         let fake = Arc::new(Fake::default());
         let journal = Journal::default();
@@ -287,7 +288,7 @@ impl Lab {
             journal: journal.clone(),
             phones: vec![
                 PhoneChannel { name: CHAT.to_owned(), phones: fake.clone() },
-                PhoneChannel { name: PLAIN.to_owned(), phones: Arc::new(Plain) },
+                PhoneChannel { name: PLAIN.to_owned(), phones: Arc::new(MinimalChannel) },
             ],
             desk: fake.clone(),
             links: vec![Link { name: "SMS gateway".to_owned(), url: "http://127.0.0.1:40111".to_owned() }],

@@ -1,12 +1,12 @@
-//! The page's own files, and the state that it draws.
+//! Tests of the page's own files and of its state.
 
 use std::collections::BTreeSet;
 
 use super::*;
 
 #[tokio::test]
-async fn the_page_is_self_contained_and_locked_down() {
-    let lab = Lab::start().await;
+async fn the_page_loads_nothing_from_elsewhere_and_sets_a_strict_policy() {
+    let lab = PageFixture::start().await;
     for (path, content_type) in [
         ("", "text/html; charset=utf-8"),
         ("style.css", "text/css; charset=utf-8"),
@@ -32,7 +32,7 @@ async fn the_page_is_self_contained_and_locked_down() {
         let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         let text = response.text().await.unwrap().replace("http://www.w3.org/2000/svg", "");
-        // The templates are data: the addresses in them go to the consumer, and the browser opens none.
+        // The templates are data: their addresses are sent to the consumer, and the browser opens none.
         if path == "card_templates.json" {
             continue;
         }
@@ -71,7 +71,7 @@ async fn the_page_is_self_contained_and_locked_down() {
 
 #[tokio::test]
 async fn the_state_has_the_lists_and_the_open_transcripts() {
-    let lab = Lab::start().await;
+    let lab = PageFixture::start().await;
     let send = json!({ "channel": CHAT, "phone": PHONE, "text": "<b>hi</b> 👋" });
     assert_eq!(lab.post("api/phones/send", send).await, (204, Value::Null));
     assert_eq!(lab.post("api/desk/say", json!({ "conversation": "c1", "text": "hello" })).await, (204, Value::Null));
@@ -118,8 +118,8 @@ async fn the_state_has_the_lists_and_the_open_transcripts() {
 }
 
 #[tokio::test]
-async fn a_phone_is_asked_for_by_its_channel_and_its_number() {
-    let lab = Lab::start().await;
+async fn a_phone_is_identified_by_channel_and_number() {
+    let lab = PageFixture::start().await;
     for query in [
         "?channel=Chat&phone=%2B1&conversation=c9",
         "?channel=Plain&phone=%2B12025550143",
@@ -132,8 +132,8 @@ async fn a_phone_is_asked_for_by_its_channel_and_its_number() {
 }
 
 #[tokio::test]
-async fn what_stands_beside_a_text_has_a_kind_each() {
-    let lab = Lab::start().await;
+async fn every_attachment_has_a_kind() {
+    let lab = PageFixture::start().await;
     let text = || "words".to_owned();
     lab.fake.add(
         Side::Agent,
@@ -164,7 +164,7 @@ async fn what_stands_beside_a_text_has_a_kind_each() {
             { "kind": "choice", "id": "b-1", "title": "words", "description": null },
         ])
     );
-    // The page's script has a form for each of these kinds.
+    // The page's script must handle each of these kinds.
     let script = include_str!("../attachments.js");
     let kinds = ["heading", "picture", "linked_picture", "file", "footer", "place", "link", "section", "choice"];
     for kind in kinds {
@@ -186,7 +186,7 @@ fn types(value: &Value, types_found: &mut BTreeSet<String>, ids: &mut Vec<String
             }
             members
                 .iter()
-                // It names another element by its type.
+                // These members name other elements by their type.
                 .filter(|(name, _)| *name != "ref" && *name != "selectMode")
                 .for_each(|(_, value)| types(value, types_found, ids));
         }
@@ -204,7 +204,7 @@ fn the_templates_have_everything_that_agents_can_send() {
         let message = template["message"].as_object().unwrap();
         let (content, replies) = (message.get("content"), message.get("quick_replies"));
         assert!(content.is_none_or(Value::is_object) && replies.is_none_or(Value::is_object), "{template}");
-        // What the API takes: a card, with choices or without, or a text with choices.
+        // The API accepts a card with or without choices, or a text with choices.
         assert!(content.is_some() != message.contains_key("text"), "{template}");
         assert!(content.is_some() || replies.is_some(), "{template}");
         types(&template["message"], &mut found, &mut ids);

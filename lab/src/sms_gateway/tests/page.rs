@@ -1,13 +1,16 @@
-//! What the page sees.
+//! Tests of the page's view of the gateway.
 
 use super::*;
-use crate::page::{ActionError, AttachmentView, BubbleState, PhoneFeatures, PhoneView, Phones, Side, UploadedFile};
+use crate::channel::ChannelSimulator;
+use crate::page::{
+    ActionError, AttachmentView, BubbleState, PhoneFeatures, PhoneView, Phones, Side, SimulatedPhones, UploadedFile,
+};
 
 #[tokio::test]
-async fn the_page_sees_the_phones() {
-    let connector = Connector::start(&[403]).await;
+async fn the_page_lists_the_phones() {
+    let connector = SmsConnector::start(&[403]).await;
     let gateway = gateway_with(&connector).await;
-    let phones: &dyn Phones = &gateway;
+    let phones = SimulatedPhones(Arc::new(gateway.clone()));
     phones.send(PHONE, "question").await.unwrap();
     settled(&gateway, PHONE).await;
     call(&gateway, TOKEN, message("answer")).await;
@@ -36,7 +39,7 @@ fn upload(name: &str, content_type: &str, caption: Option<&str>) -> UploadedFile
 #[tokio::test]
 async fn the_page_shows_pictures_and_offers_other_files_for_download() {
     let gateway = SmsGateway::start(options()).await.unwrap();
-    let phones: &dyn Phones = &gateway;
+    let phones = SimulatedPhones(Arc::new(gateway.clone()));
     phones.send_file(PHONE, upload("cat.webp", "image/webp", Some("mine"))).await.unwrap();
     phones.send_file(PHONE, upload("plan.svg", "image/svg+xml", None)).await.unwrap();
     let error = phones.send_file(PHONE, upload("x", "nonsense", None)).await.unwrap_err();
@@ -56,11 +59,11 @@ async fn the_page_shows_pictures_and_offers_other_files_for_download() {
 }
 
 #[tokio::test]
-async fn the_page_shows_how_far_a_text_has_come() {
-    let connector = Connector::start(&[]).await;
+async fn the_page_shows_the_state_of_a_text() {
+    let connector = SmsConnector::start(&[]).await;
     let gateway = SmsGateway::start(SmsGatewayOptions { delivery_reports: true, ..options() }).await.unwrap();
     gateway.set_webhook_url(connector.url());
-    let phones: &dyn Phones = &gateway;
+    let phones = SimulatedPhones(Arc::new(gateway.clone()));
     gateway.fail_delivery_next("absent");
     call(&gateway, TOKEN, message("one")).await;
     call(&gateway, TOKEN, message("two")).await;
@@ -85,13 +88,13 @@ async fn the_page_offers_what_the_account_has() {
     assert_eq!(with.features(), PhoneFeatures { read_receipts: true, ..features });
 
     call(&without, TOKEN, message("hi")).await;
-    assert!(matches!(without.read(PHONE).await, Err(ActionError::Rejected(_))));
-    assert!(matches!(with.read(PHONE).await, Err(ActionError::NotFound(_))));
-    assert!(matches!(with.typing(PHONE, true).await, Err(ActionError::NotFound(_))));
+    assert!(matches!(without.read(PHONE), Err(ActionError::Rejected(_))));
+    assert!(matches!(with.read(PHONE), Err(ActionError::NotFound(_))));
+    assert!(matches!(with.types(PHONE, true), Err(ActionError::NotFound(_))));
 
-    let connector = Connector::start(&[]).await;
+    let connector = SmsConnector::start(&[]).await;
     without.set_webhook_url(connector.url());
-    without.typing(PHONE, true).await.unwrap();
-    soon(without.webhooks_settled()).await;
+    without.types(PHONE, true).unwrap();
+    with_timeout(without.webhooks_settled()).await;
     assert_eq!(connector.bodies()[0]["typing"], true);
 }

@@ -1,14 +1,14 @@
-//! The errors of the Graph API, in the form and with the codes that Meta documents.
+//! The errors of the Graph API, with the format and codes that Meta documents.
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Answer;
+use super::GraphAnswer;
 
-/// What Meta calls a code and which HTTP status it comes with ("Error codes" of the Cloud API). Callers act on the code: the
-/// status of some codes has changed between versions of that page.
-const KNOWN: &[(u32, u16, &str)] = &[
+/// Meta's title and HTTP status of each code ("Error codes" of the Cloud API). Callers depend on the code, because the
+/// status of some codes differs between versions of that page.
+const CODES: &[(u32, u16, &str)] = &[
     (0, 401, "AuthException"),
     (1, 400, "API Unknown"),
     (2, 503, "API Service"),
@@ -58,9 +58,9 @@ pub(in crate::whatsapp) struct GraphError {
 }
 
 impl GraphError {
-    /// An error of the Cloud API: the code with its own title and status.
+    /// An error of the Cloud API: the code with its title and status.
     pub(in crate::whatsapp) fn new(code: u32, details: impl Into<String>) -> Self {
-        let known = KNOWN.iter().find(|(known, _, _)| *known == code);
+        let known = CODES.iter().find(|(known, _, _)| *known == code);
         let (status, title) = known.map_or((400, "Unknown error"), |(_, status, title)| (*status, *title));
         Self {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
@@ -72,17 +72,17 @@ impl GraphError {
         }
     }
 
-    /// A field that is missing, unknown or of the wrong form.
+    /// A field that is missing, unknown or malformed.
     pub(super) fn invalid_parameter(message: impl std::fmt::Display) -> Self {
         Self { message: format!("(#100) {message}"), details: None, ..Self::new(100, "") }
     }
 
-    /// A field whose value is not one that the Cloud API takes.
+    /// A field with an unsupported value.
     pub(super) fn invalid_value(details: impl Into<String>) -> Self {
         Self::new(131_009, details)
     }
 
-    /// A field that this type of message can't do without.
+    /// A field that this type of message requires.
     pub(super) fn missing(parameter: &str) -> Self {
         Self::new(131_008, format!("Parameter {parameter} is mandatory"))
     }
@@ -92,7 +92,7 @@ impl GraphError {
         Self { message, details: None, ..Self::new(190, "") }
     }
 
-    /// An object that isn't there or isn't the caller's: Meta doesn't tell which.
+    /// An object that doesn't exist or belongs to another caller. Meta doesn't say which.
     pub(super) fn unknown_object(id: &str) -> Self {
         let message = format!(
             "Unsupported request. Object with ID '{id}' does not exist, cannot be loaded due to missing permissions, or does \
@@ -111,19 +111,19 @@ impl GraphError {
         Self { kind: "GraphMethodException", message, details: None, ..Self::new(100, "") }
     }
 
-    /// The body could not be taken in: too large, broken off, or not in the form that its header says.
+    /// The body could not be read: it is too large, truncated, or doesn't have the declared format.
     pub(super) fn unreadable(status: StatusCode, reason: &str) -> Self {
         Self { status, ..Self::invalid_parameter(reason) }
     }
 
-    /// The link to a file has ended, or there never was one: Meta answers 404 and wants a new link asked for.
+    /// The link to a file has expired or never existed. Meta answers 404, and the caller must request a new link.
     pub(super) fn link_ended() -> Self {
         let message = "The media URL has expired".to_owned();
         Self { status: StatusCode::NOT_FOUND, message, details: None, ..Self::new(100, "") }
     }
 
-    pub(in crate::whatsapp) fn answer(&self) -> Answer {
-        Answer::json(self.status, &self.body())
+    pub(in crate::whatsapp) fn answer(&self) -> GraphAnswer {
+        GraphAnswer::json(self.status, &self.body())
     }
 
     fn body(&self) -> Value {

@@ -8,26 +8,25 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::account::Account;
-use super::super::lock;
+use super::super::account::BusinessAccount;
 use super::super::media::{MediaRefusal, supported_types};
 use super::request::check_product;
-use super::{Answer, Call, Graph, GraphError, Operation};
+use super::{GraphAnswer, GraphCall, GraphError, GraphHandlers, Operation};
 
-/// Where files are fetched from.
+/// The path of downloads.
 pub(super) const DOWNLOAD_PATH: &str = "/whatsapp_business/attachments";
 
-/// The form of an upload.
+/// The form fields of an upload.
 #[derive(Default)]
-struct Upload {
+struct UploadForm {
     messaging_product: Option<String>,
-    /// The MIME type that the form names.
+    /// The MIME type in the form.
     kind: Option<String>,
-    file: Option<UploadedFile>,
+    file: Option<UploadedPart>,
 }
 
-struct UploadedFile {
-    /// The MIME type that the file's own part names.
+struct UploadedPart {
+    /// The MIME type of the file's own part.
     mime_type: Option<String>,
     bytes: Bytes,
 }
@@ -43,87 +42,87 @@ pub(super) struct DownloadQuery {
 }
 
 pub(super) async fn upload(
-    State(graph): State<Graph>,
+    State(graph): State<GraphHandlers>,
     Path((version, id)): Path<(String, String)>,
     headers: HeaderMap,
     form: Result<Multipart, MultipartRejection>,
 ) -> Response {
     let form = match form {
-        Ok(form) => Upload::read(form).await,
+        Ok(form) => UploadForm::read(form).await,
         Err(rejection) => Err(GraphError::unreadable(rejection.status(), &rejection.body_text())),
     };
-    let call = Call {
+    let call = GraphCall {
         operation: Operation::UploadMedia,
         what: format!("POST /{version}/{id}/media"),
-        shown: form.as_ref().map_or(Value::Null, Upload::shown),
+        shown: form.as_ref().map_or(Value::Null, UploadForm::shown),
     };
     graph
         .perform(call, |account| {
             account.authorize(&version, &headers)?;
             account.check_phone_number_id(&id)?;
             let id = account.store(form?)?;
-            Ok(Answer::json(StatusCode::OK, &json!({ "id": id })))
+            Ok(GraphAnswer::json(StatusCode::OK, &json!({ "id": id })))
         })
         .await
 }
 
 pub(super) async fn read(
-    State(graph): State<Graph>,
+    State(graph): State<GraphHandlers>,
     Path((version, id)): Path<(String, String)>,
     Query(query): Query<ReadQuery>,
     headers: HeaderMap,
 ) -> Response {
     let what = format!("GET /{version}/{id}");
-    let call = Call { operation: Operation::ReadMedia, what, shown: Value::Null };
+    let call = GraphCall { operation: Operation::ReadMedia, what, shown: Value::Null };
     graph
         .perform(call, |account| {
             account.authorize(&version, &headers)?;
             if let Some(phone_number_id) = &query.phone_number_id {
                 account.check_phone_number_id(phone_number_id)?;
             }
-            Ok(Answer::json(StatusCode::OK, &account.describe(&id)?))
+            Ok(GraphAnswer::json(StatusCode::OK, &account.describe(&id)?))
         })
         .await
 }
 
 pub(super) async fn delete(
-    State(graph): State<Graph>,
+    State(graph): State<GraphHandlers>,
     Path((version, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
     let what = format!("DELETE /{version}/{id}");
-    let call = Call { operation: Operation::DeleteMedia, what, shown: Value::Null };
+    let call = GraphCall { operation: Operation::DeleteMedia, what, shown: Value::Null };
     graph
         .perform(call, |account| {
             account.authorize(&version, &headers)?;
-            if !lock(&account.media).remove(&id) {
+            if !account.media.lock().remove(&id) {
                 return Err(GraphError::unknown_object(&id));
             }
-            Ok(Answer::json(StatusCode::OK, &json!({ "success": true })))
+            Ok(GraphAnswer::json(StatusCode::OK, &json!({ "success": true })))
         })
         .await
 }
 
 pub(super) async fn download(
-    State(graph): State<Graph>,
+    State(graph): State<GraphHandlers>,
     Query(query): Query<DownloadQuery>,
     headers: HeaderMap,
 ) -> Response {
     let what = format!("GET {DOWNLOAD_PATH}");
-    let call = Call { operation: Operation::DownloadMedia, what, shown: Value::Null };
+    let call = GraphCall { operation: Operation::DownloadMedia, what, shown: Value::Null };
     graph
         .perform(call, |account| {
             account.check_token(&headers)?;
-            let media = lock(&account.media);
+            let media = account.media.lock();
             let stored = query.hash.as_deref().and_then(|hash| media.open(hash)).ok_or_else(GraphError::link_ended)?;
             let mime_type = HeaderValue::from_str(&stored.mime_type)
                 .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-            Ok(Answer::file(StatusCode::OK, mime_type, stored.bytes.clone()))
+            Ok(GraphAnswer::file(StatusCode::OK, mime_type, stored.bytes.clone()))
         })
         .await
 }
 
-impl Upload {
+impl UploadForm {
     async fn read(mut form: Multipart) -> Result<Self, GraphError> {
         let broken = |error: MultipartError| GraphError::unreadable(error.status(), &error.body_text());
         let mut upload = Self::default();
@@ -133,7 +132,7 @@ impl Upload {
                 Some("type") => upload.kind = Some(field.text().await.map_err(broken)?),
                 Some("file") => {
                     let mime_type = field.content_type().map(str::to_owned);
-                    upload.file = Some(UploadedFile { mime_type, bytes: field.bytes().await.map_err(broken)? });
+                    upload.file = Some(UploadedPart { mime_type, bytes: field.bytes().await.map_err(broken)? });
                 }
                 other => {
                     let name = other.unwrap_or_default();
@@ -144,22 +143,22 @@ impl Upload {
         Ok(upload)
     }
 
-    /// The form without the file's bytes.
+    /// The form without the file's content, for the wire log.
     fn shown(&self) -> Value {
         let file = self.file.as_ref().map(|file| json!({ "type": file.mime_type, "bytes": file.bytes.len() }));
         json!({ "messaging_product": self.messaging_product, "type": self.kind, "file": file })
     }
 }
 
-impl Account {
-    fn store(&self, upload: Upload) -> Result<String, GraphError> {
+impl BusinessAccount {
+    fn store(&self, upload: UploadForm) -> Result<String, GraphError> {
         check_product(upload.messaging_product.as_deref())?;
         let required = |name: &str| GraphError::invalid_parameter(format_args!("The parameter {name} is required."));
         let kind = upload.kind.ok_or_else(|| required("type"))?;
         let file = upload.file.ok_or_else(|| required("file"))?;
-        // The file's own part says what it is; the form's `type` speaks for a part that doesn't.
+        // The type of the file's own part takes precedence over the form's `type`.
         let mime_type = file.mime_type.unwrap_or(kind);
-        let stored = lock(&self.media).add_upload(&mime_type, file.bytes);
+        let stored = self.media.lock().add_upload(&mime_type, file.bytes);
         stored.map(|stored| stored.id).map_err(|refusal| match refusal {
             MediaRefusal::Type(_) => GraphError::invalid_parameter(format_args!(
                 "Param file must be a file with one of the following types: {}. {refusal}.",
@@ -170,8 +169,8 @@ impl Account {
     }
 
     fn describe(&self, id: &str) -> Result<Value, GraphError> {
-        let lifetime = lock(&self.settings).media_url_lifetime;
-        let mut media = lock(&self.media);
+        let lifetime = self.settings.lock().media_url_lifetime;
+        let mut media = self.media.lock();
         let stored = media.get(id).cloned().ok_or_else(|| GraphError::unknown_object(id))?;
         let base = self.base_url.get().map_or("", String::as_str);
         Ok(json!({

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::content::{
-    ButtonMessage, Header, LinkMessage, ListMessage, ListRow, ListSection, MediaKind, MessageContent, ReplyButton,
-};
 use super::super::media::MediaStore;
 use super::GraphError;
 use super::request::{FilePart, check_url, part};
+use crate::phone::{
+    ButtonMessage, Header, LinkMessage, ListMessage, ListRow, ListSection, MediaKind, MessageContent, ReplyButton,
+};
 
 /// The limits, in Unicode scalar values (Meta, "Interactive reply buttons", "Interactive lists", "Interactive CTA URL").
 const MAX_BODY: usize = 1024;
@@ -23,9 +23,9 @@ const MAX_SECTION_TITLE: usize = 24;
 const MAX_ROW_TITLE: usize = 24;
 const MAX_ROW_DESCRIPTION: usize = 72;
 const MAX_ROW_ID: usize = 200;
-/// How many buttons a message has at most.
+/// The maximum number of buttons of a message.
 const MAX_BUTTONS: usize = 3;
-/// How many rows a list has at most, over all sections.
+/// The maximum number of rows of a list, in all sections.
 const MAX_ROWS: usize = 10;
 
 #[derive(Deserialize)]

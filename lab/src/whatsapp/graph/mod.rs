@@ -1,4 +1,4 @@
-//! The way from the connector to a phone: the Graph API's messages and media.
+//! The Graph API: messages and media from the connector.
 
 mod error;
 mod files;
@@ -20,18 +20,17 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
-use super::account::Account;
-use super::lock;
+use super::account::BusinessAccount;
 use super::media::MAX_FILE;
 
 pub(super) use self::error::GraphError;
 
-/// Largest body of a message in bytes: the longest list, every character escaped, and room for the rest.
+/// The largest body of a message in bytes: the longest list with every character escaped, and space for the rest.
 const MAX_MESSAGE_BODY: usize = 128 * 1024;
-/// Largest body of an upload in bytes: the largest file and the form around it.
+/// The largest body of an upload in bytes: the largest file and the form around it.
 const MAX_UPLOAD_BODY: usize = MAX_FILE + 64 * 1024;
 
-/// What a call of the Graph API does. A scripted fault is for one of them.
+/// The operations of the Graph API. A scripted fault applies to one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// `POST /{version}/{phone-number-id}/messages` with a message.
@@ -40,40 +39,40 @@ pub enum Operation {
     MarkRead,
     /// `POST /{version}/{phone-number-id}/media`.
     UploadMedia,
-    /// `GET /{version}/{media-id}`: where a file is.
+    /// `GET /{version}/{media-id}`: the location of a file.
     ReadMedia,
     /// `DELETE /{version}/{media-id}`.
     DeleteMedia,
-    /// The GET on the address that [`Operation::ReadMedia`] has answered with.
+    /// The GET on the address that [`Operation::ReadMedia`] returned.
     DownloadMedia,
 }
 
 /// What happens to the next call of an operation.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct GraphFault {
     pub(super) operation: Operation,
     pub(super) outcome: Outcome,
 }
 
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// Nothing is done, whatever the call holds.
-    Refuse(Answer),
-    /// It is done, if the call is valid.
-    AcceptButAnswer(Answer),
-    /// It is done, if the call is valid, and no answer comes.
+    /// The call is refused, regardless of its content.
+    Refuse(GraphAnswer),
+    /// A valid call is carried out and answered like this.
+    AcceptButAnswer(GraphAnswer),
+    /// A valid call is carried out and not answered.
     AcceptInSilence,
 }
 
 /// An answer of the Graph API.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct GraphAnswer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
-impl Answer {
+impl GraphAnswer {
     pub(super) fn raw(status: StatusCode, headers: HeaderMap, body: impl Into<String>) -> Self {
         Self { status, headers, body: body.into().into() }
     }
@@ -86,7 +85,7 @@ impl Answer {
         Self { status, headers: HeaderMap::from_iter([(header::CONTENT_TYPE, mime_type)]), body }
     }
 
-    /// As the wire log shows it: JSON as it is, a link to a file without the link, and of a file no more than its size.
+    /// Its form in the wire log: JSON unchanged, a link without its address, and only the size of a file.
     fn shown(&self) -> Value {
         match serde_json::from_slice(&self.body) {
             Ok(Value::Object(mut fields)) => {
@@ -101,32 +100,36 @@ impl Answer {
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for GraphAnswer {
     fn into_response(self) -> Response {
         (self.status, self.headers, Body::from(self.body)).into_response()
     }
 }
 
-/// What the handlers share.
+/// The shared state of the handlers.
 #[derive(Debug, Clone)]
-struct Graph {
-    account: Arc<Account>,
-    /// True once the simulator ends.
+struct GraphHandlers {
+    account: Arc<BusinessAccount>,
+    /// True when the simulator ends.
     stopped: watch::Receiver<bool>,
 }
 
-/// One call, for the faults and the wire log.
-struct Call {
+/// A call, for faults and wire log.
+struct GraphCall {
     operation: Operation,
     /// Method and path.
     what: String,
-    /// What it holds, without its token.
+    /// Its content, without the token.
     shown: Value,
 }
 
-impl Graph {
-    /// Carries a call out under the scripted faults, and writes it down.
-    async fn perform(&self, call: Call, run: impl FnOnce(&Account) -> Result<Answer, GraphError>) -> Response {
+impl GraphHandlers {
+    /// Carries out a call with the scripted faults, and logs it.
+    async fn perform(
+        &self,
+        call: GraphCall,
+        run: impl FnOnce(&BusinessAccount) -> Result<GraphAnswer, GraphError>,
+    ) -> Response {
         let account = &self.account;
         let answer = match account.take_fault(call.operation) {
             Some(Outcome::Refuse(answer)) => Some(answer),
@@ -135,21 +138,21 @@ impl Graph {
                 (Ok(_), Some(Outcome::AcceptButAnswer(answer))) => Some(answer),
                 (Ok(_), Some(Outcome::AcceptInSilence)) => None,
                 (Err(error), unused) => {
-                    // It waits for a call that would have been accepted.
+                    // The fault waits for a call that would be accepted.
                     if let Some(outcome) = unused {
-                        lock(&account.faults).push_front(Fault { operation: call.operation, outcome });
+                        account.faults.lock().push_front(GraphFault { operation: call.operation, outcome });
                     }
                     Some(error.answer())
                 }
             },
         };
         let outcome = answer.as_ref().map_or("no answer".to_owned(), |answer| answer.status.as_u16().to_string());
-        let shown = json!({ "body": call.shown, "answer": answer.as_ref().map(Answer::shown) });
+        let shown = json!({ "body": call.shown, "answer": answer.as_ref().map(GraphAnswer::shown) });
         account.options.journal.record("to-channel", "whatsapp", format!("{} -> {outcome}", call.what), Some(shown));
         match answer {
             Some(answer) => answer.into_response(),
             None => {
-                // The caller hangs up first, and this with it, unless the simulator ends.
+                // The caller hangs up first, which ends this too, unless the simulator ends.
                 let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
                 StatusCode::SERVICE_UNAVAILABLE.into_response()
             }
@@ -157,14 +160,14 @@ impl Graph {
     }
 }
 
-impl Account {
+impl BusinessAccount {
     fn take_fault(&self, operation: Operation) -> Option<Outcome> {
-        let mut faults = lock(&self.faults);
+        let mut faults = self.faults.lock();
         let index = faults.iter().position(|fault| fault.operation == operation)?;
         faults.remove(index).map(|fault| fault.outcome)
     }
 
-    /// Whether the call is for this API and shows the token.
+    /// Checks that the call is for this API and has the token.
     fn authorize(&self, version: &str, headers: &HeaderMap) -> Result<(), GraphError> {
         let numbers = version.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -175,7 +178,7 @@ impl Account {
     }
 
     fn check_token(&self, headers: &HeaderMap) -> Result<(), GraphError> {
-        let settings = lock(&self.settings);
+        let settings = self.settings.lock();
         let is_shown = |shown: &[u8]| {
             settings.access_tokens.iter().any(|token| bool::from(shown.ct_eq(token.expose_secret().as_bytes())))
         };
@@ -188,7 +191,7 @@ impl Account {
     }
 }
 
-pub(super) fn router(account: Arc<Account>, stopped: watch::Receiver<bool>) -> Router {
+pub(super) fn router(account: Arc<BusinessAccount>, stopped: watch::Receiver<bool>) -> Router {
     Router::new()
         .route("/{version}/{id}/messages", post(send::post).layer(DefaultBodyLimit::max(MAX_MESSAGE_BODY)))
         .route("/{version}/{id}/media", post(files::upload).layer(DefaultBodyLimit::max(MAX_UPLOAD_BODY)))
@@ -196,7 +199,7 @@ pub(super) fn router(account: Arc<Account>, stopped: watch::Receiver<bool>) -> R
         .route(files::DOWNLOAD_PATH, get(files::download))
         .fallback(unknown)
         .method_not_allowed_fallback(unsupported)
-        .with_state(Graph { account, stopped })
+        .with_state(GraphHandlers { account, stopped })
 }
 
 async fn unknown(uri: Uri) -> Response {

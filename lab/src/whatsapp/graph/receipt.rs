@@ -1,16 +1,17 @@
-//! Receipts for a consumer's message: it was read, and the business is typing.
+//! Receipts for a consumer's message: read, or the business is typing.
 
-use connector::port::{Clock, SystemClock};
+use connector::port::Clock;
+use connector_aws::SystemClock;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::TYPING_TIME;
-use super::super::account::Account;
+use super::super::account::BusinessAccount;
 use super::super::delivery::Job;
-use super::super::phone::{Direction, MessageState};
 use super::GraphError;
 use super::request::{check_product, part};
+use crate::phone::{Direction, MessageState, PhoneMessage};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,8 +29,8 @@ struct TypingIndicator {
     kind: String,
 }
 
-impl Account {
-    /// Marks the message and all earlier ones of its chat as read, and shows the typing indicator if it is asked for.
+impl BusinessAccount {
+    /// Marks the message and all earlier ones of its chat as read, and shows the typing indicator if requested.
     pub(super) fn take_receipt(&self, body: Value) -> Result<Value, GraphError> {
         let request: ReadRequest = part("body", body)?;
         check_product(request.messaging_product.as_deref())?;
@@ -43,11 +44,10 @@ impl Account {
         let mut changes = Vec::new();
         let number = {
             let mut phonebook = self.phonebook();
-            let phone = phonebook.with_message(&message_id);
+            let phone = phonebook.with_message_mut(&message_id);
             let position = phone.as_ref().and_then(|phone| {
-                let is_meant = |message: &super::super::PhoneMessage| {
-                    message.id == message_id && message.direction == Direction::FromPhone
-                };
+                let is_meant =
+                    |message: &PhoneMessage| message.id == message_id && message.direction == Direction::FromPhone;
                 phone.messages.iter().position(is_meant)
             });
             let (Some(phone), Some(position)) = (phone, position) else {

@@ -1,32 +1,32 @@
-//! A message as the connector sends it: read, held against the documented limits, and made the content of a phone's message.
+//! Reads a message request, checks the documented limits, and converts it to the content of a phone's message.
 //!
-//! A field that Meta doesn't document is refused, so that a misspelt one is noticed.
+//! Fields that Meta doesn't document are refused, so that a misspelled one is noticed.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::super::content::{ContactCard, Location, MediaFile, MediaKind, MediaMessage, MessageContent, Reaction};
 use super::super::media::{MediaStore, fits};
 use super::super::{MAX_TEXT_CHARS, graph::GraphError};
 use super::interactive;
+use crate::phone::{ContactCard, Location, MediaFile, MediaKind, MediaMessage, MessageContent, Reaction};
 
-/// Longest caption in Unicode scalar values.
+/// The longest caption in Unicode scalar values.
 const MAX_CAPTION: usize = 1024;
-/// Longest `biz_opaque_callback_data` in Unicode scalar values.
+/// The longest `biz_opaque_callback_data` in Unicode scalar values.
 const MAX_CALLBACK_DATA: usize = 512;
-/// Every type of message that this simulator takes.
+/// The supported types of messages.
 const TYPES: &[&str] =
     &["text", "image", "video", "audio", "document", "sticker", "interactive", "location", "contacts", "reaction"];
 
-/// A message, as far as its own fields go: what belongs to its type stays JSON until the type is known.
+/// A message with its common fields. The fields of its type stay JSON until the type is known.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SendRequest {
     messaging_product: Option<String>,
     recipient_type: Option<String>,
-    /// A phone number. Goes before `recipient`.
+    /// A phone number. Takes precedence over `recipient`.
     pub(super) to: Option<String>,
     /// A business-scoped user id.
     pub(super) recipient: Option<String>,
@@ -63,16 +63,16 @@ struct TextPart {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LocationPart {
-    latitude: Degrees,
-    longitude: Degrees,
+    latitude: Coordinate,
+    longitude: Coordinate,
     name: Option<String>,
     address: Option<String>,
 }
 
-/// Meta's examples write degrees as numbers and as texts.
+/// Meta's examples write degrees as numbers and as strings.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Degrees {
+enum Coordinate {
     Number(f64),
     Text(String),
 }
@@ -101,7 +101,7 @@ struct ReactionPart {
     emoji: String,
 }
 
-/// A file, by id or by link, with what only some kinds have.
+/// A file, by id or by link, with fields that only some kinds have.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FilePart {
@@ -130,7 +130,7 @@ impl SendRequest {
         self.context.as_ref().map(|context| context.message_id.as_str())
     }
 
-    /// What the message is.
+    /// The content of the message.
     pub(super) fn content(&mut self, media: &MediaStore) -> Result<MessageContent, GraphError> {
         let kind = self.kind.as_deref().unwrap_or("text");
         let Some(kind) = TYPES.iter().find(|known| **known == kind) else {
@@ -165,7 +165,7 @@ impl SendRequest {
 }
 
 impl FilePart {
-    /// The file itself, which must be one that can be shown as `kind`. `param` is where it stands in the request.
+    /// The file, which must be showable as `kind`. `param` is its path in the request.
     pub(super) fn file(&self, param: &str, kind: MediaKind, media: &MediaStore) -> Result<MediaFile, GraphError> {
         match (&self.id, &self.link) {
             (Some(_), Some(_)) => Err(GraphError::invalid_parameter(format_args!(
@@ -227,10 +227,10 @@ fn file(kind: MediaKind, fields: Value, media: &MediaStore) -> Result<MessageCon
 }
 
 fn location(part: LocationPart) -> Result<MessageContent, GraphError> {
-    let degrees = |name: &str, degrees: Degrees, limit: f64| {
+    let degrees = |name: &str, degrees: Coordinate, limit: f64| {
         let degrees = match degrees {
-            Degrees::Number(degrees) => Some(degrees),
-            Degrees::Text(text) => text.trim().parse().ok(),
+            Coordinate::Number(degrees) => Some(degrees),
+            Coordinate::Text(text) => text.trim().parse().ok(),
         };
         let on_map = degrees.filter(|degrees: &f64| (-limit..=limit).contains(degrees));
         on_map.ok_or_else(|| GraphError::invalid_value(format!("location['{name}'] must be -{limit} to {limit}")))
@@ -259,7 +259,7 @@ fn reaction(part: ReactionPart) -> MessageContent {
     MessageContent::Reaction(Reaction { message_id: part.message_id, emoji })
 }
 
-/// Reads a part of the request; `name` is where it stands.
+/// Reads a part of the request. `name` is its path.
 pub(super) fn part<T: DeserializeOwned>(name: &str, fields: Value) -> Result<T, GraphError> {
     serde_json::from_value(fields).map_err(|error| GraphError::new(100, format!("Param {name}: {error}")))
 }

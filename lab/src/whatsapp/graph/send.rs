@@ -5,28 +5,28 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use connector::port::{Clock, SystemClock};
+use connector::port::Clock;
+use connector_aws::SystemClock;
 use serde_json::{Value, json};
 
-use super::super::account::{Account, new_message_id};
-use super::super::content::MessageContent;
-use super::super::lock;
-use super::super::phone::{self, Direction, MessageState, PhoneMessage};
+use super::super::account::{BusinessAccount, new_message_id};
+use super::super::phone::{self, is_window_open};
 use super::request::SendRequest;
-use super::{Answer, Call, Graph, GraphError, Operation};
+use super::{GraphAnswer, GraphCall, GraphError, GraphHandlers, Operation};
+use crate::phone::{Direction, MessageContent, MessageState, PhoneMessage};
 
-/// Whom a message is for.
+/// The recipient of a message.
 struct Recipient {
     /// The phone's number with the plus.
     number: String,
-    /// As the request named them: digits, or the user id.
+    /// The recipient as named in the request: digits, or the user id.
     addressed_to: String,
     /// The answer's `contacts` entry.
     contact: Value,
 }
 
 pub(super) async fn post(
-    State(graph): State<Graph>,
+    State(graph): State<GraphHandlers>,
     Path((version, id)): Path<(String, String)>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -37,7 +37,7 @@ pub(super) async fn post(
             .map_err(|error| GraphError::invalid_parameter(format_args!("The body is not JSON: {error}")))
     });
     let is_receipt = read.as_ref().is_ok_and(|body| body.get("status").is_some());
-    let call = Call {
+    let call = GraphCall {
         operation: if is_receipt { Operation::MarkRead } else { Operation::SendMessage },
         what: format!("POST /{version}/{id}/messages"),
         shown: read.as_ref().map_or(Value::Null, Value::clone),
@@ -48,16 +48,16 @@ pub(super) async fn post(
             account.check_phone_number_id(&id)?;
             let body = read?;
             let answer = if is_receipt { account.take_receipt(body)? } else { account.take_message(body)? };
-            Ok(Answer::json(StatusCode::OK, &answer))
+            Ok(GraphAnswer::json(StatusCode::OK, &answer))
         })
         .await
 }
 
-impl Account {
+impl BusinessAccount {
     fn take_message(&self, body: Value) -> Result<Value, GraphError> {
         let mut request = SendRequest::read(body)?;
         let recipient = self.recipient(&request)?;
-        let content = request.content(&lock(&self.media))?;
+        let content = request.content(&self.media.lock())?;
         let quotes = self.check_chat(&recipient.number, &content, request.quoted())?;
         let id = new_message_id();
         let message = PhoneMessage {
@@ -68,7 +68,7 @@ impl Account {
             state: MessageState::Sent,
             quotes,
             addressed_to: Some(recipient.addressed_to),
-            callback_data: request.biz_opaque_callback_data,
+            reference: request.biz_opaque_callback_data,
         };
         self.add_to_phone(&recipient.number, message);
         Ok(json!({
@@ -76,7 +76,8 @@ impl Account {
         }))
     }
 
-    /// `to` goes before `recipient`; the answer names the contact by the one that was taken (Meta, "Business-scoped user IDs").
+    /// `to` takes precedence over `recipient`. The answer names the contact by the one that was used (Meta,
+    /// "Business-scoped user IDs").
     fn recipient(&self, request: &SendRequest) -> Result<Recipient, GraphError> {
         let recipient = match (&request.to, &request.recipient) {
             (Some(to), _) => {
@@ -87,7 +88,7 @@ impl Account {
                 Recipient { number, addressed_to: digits, contact }
             }
             (None, Some(user_id)) => {
-                let number = self.phonebook().number_of(user_id);
+                let number = phone::number_of(&self.phonebook(), user_id);
                 let number = number.ok_or_else(|| {
                     GraphError::invalid_value("recipient is not the user id of a consumer of this business")
                 })?;
@@ -100,7 +101,7 @@ impl Account {
             return Err(GraphError::new(131_021, "the recipient is the sender"));
         }
         let is_allowed =
-            lock(&self.settings).allowed.as_ref().is_none_or(|allowed| allowed.contains(&recipient.number));
+            self.settings.lock().allowed.as_ref().is_none_or(|allowed| allowed.contains(&recipient.number));
         if is_allowed {
             Ok(recipient)
         } else {
@@ -108,21 +109,21 @@ impl Account {
         }
     }
 
-    /// Whether the chat can take this message now. Answers the message that it quotes: one that the phone doesn't have is left
-    /// out, as documented.
+    /// Whether the chat accepts this message now. Returns the message that it quotes. As documented, a quote of a
+    /// message that the phone doesn't have is omitted.
     fn check_chat(
         &self,
         number: &str,
         content: &MessageContent,
         quoted: Option<&str>,
     ) -> Result<Option<String>, GraphError> {
-        let fails_later = lock(&self.settings).window_fails_later;
+        let fails_later = self.settings.lock().window_fails_later;
         let phonebook = self.phonebook();
         let phone = phonebook.get(number);
         if fails_later && phone.is_none() {
             return Ok(None);
         }
-        let Some(phone) = phone.filter(|phone| fails_later || phone.is_window_open(SystemClock.now())) else {
+        let Some(phone) = phone.filter(|phone| fails_later || is_window_open(phone, SystemClock.now())) else {
             let details = "more than 24 hours have passed since the recipient last wrote to the sender's number";
             return Err(GraphError::new(131_047, details));
         };

@@ -3,10 +3,11 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::action::UploadedFile;
 
-/// The message that the connector gets for what the consumer does.
+/// The message that the connector receives after an action of the consumer.
 async fn received(act: impl FnOnce(&WhatsApp)) -> (Value, PhoneMessage) {
-    let connector = Connector::start(&[]).await;
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
     act(&whatsapp);
     let message = settled(&whatsapp, PHONE).await.remove(0);
@@ -18,7 +19,9 @@ async fn files_are_named_by_id_with_their_hash() {
     let hash = STANDARD.encode(Sha256::digest(b"%PDF-1.7"));
     let (webhook, message) = received(|whatsapp| {
         let caption = Some("as agreed");
-        whatsapp.consumer_sends_document(PHONE, "%PDF-1.7", "application/pdf", "order 7.pdf", caption).unwrap();
+        whatsapp
+            .consumer_sends_document(PHONE, UploadedFile::new("order 7.pdf", "application/pdf", "%PDF-1.7", caption))
+            .unwrap();
     })
     .await;
     let MessageContent::Media(media) = &message.content else { panic!("{message:?}") };
@@ -60,9 +63,14 @@ async fn files_are_named_by_id_with_their_hash() {
 }
 
 #[tokio::test]
-async fn places_contacts_and_what_is_not_supported_have_their_own_forms() {
+async fn locations_contacts_and_unsupported_messages_have_their_own_forms() {
     let (webhook, message) = received(|whatsapp| {
-        whatsapp.consumer_sends_location(PHONE, 52.5163, 13.3777, Some("Gate"), None).unwrap();
+        whatsapp
+            .consumer_sends_location(
+                PHONE,
+                Location { latitude: 52.5163, longitude: 13.3777, name: Some("Gate".to_owned()), address: None },
+            )
+            .unwrap();
     })
     .await;
     assert_eq!(webhook["location"], json!({ "latitude": 52.5163, "longitude": 13.3777, "name": "Gate" }));
@@ -92,7 +100,7 @@ async fn places_contacts_and_what_is_not_supported_have_their_own_forms() {
 
 #[tokio::test]
 async fn a_reply_and_a_reaction_name_their_message() {
-    let connector = Connector::start(&[]).await;
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
     let first = whatsapp.consumer_sends(PHONE, "one").unwrap();
     whatsapp.consumer_replies(PHONE, "two", &first).unwrap();
@@ -106,19 +114,22 @@ async fn a_reply_and_a_reaction_name_their_message() {
     assert_eq!(webhooks[1]["context"], json!({ "from": "493055501044", "id": first }));
     assert_eq!(webhooks[2]["reaction"], json!({ "message_id": first, "emoji": "👍" }));
     assert_eq!(webhooks[3]["reaction"], json!({ "message_id": first }), "no emoji takes the reaction away");
-    let unknown = Err(ConsumerError::UnknownMessage("wamid.no".to_owned()));
+    let unknown = Err(WhatsAppConsumerError::UnknownMessage("wamid.no".to_owned()));
     assert_eq!(whatsapp.consumer_reacts(PHONE, "wamid.no", Some("👍")), unknown);
     assert_eq!(whatsapp.consumer_replies(PHONE, "three", "wamid.no"), unknown);
-    assert_eq!(whatsapp.consumer_replies(OTHER_PHONE, "three", &first), Err(ConsumerError::UnknownMessage(first)));
+    assert_eq!(
+        whatsapp.consumer_replies(OTHER_PHONE, "three", &first),
+        Err(WhatsAppConsumerError::UnknownMessage(first))
+    );
 }
 
 #[tokio::test]
-async fn a_tap_answers_with_the_id_and_the_message_it_is_on() {
-    let connector = Connector::start(&[]).await;
+async fn a_tap_reports_the_choice_and_its_message() {
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
     whatsapp.consumer_sends(PHONE, "hello").unwrap();
     settled(&whatsapp, PHONE).await;
-    let buttons = taken(
+    let buttons = send_accepted(
         &whatsapp,
         &message(json!({ "type": "interactive", "interactive": {
             "type": "button", "body": { "text": "Which?" },
@@ -126,7 +137,7 @@ async fn a_tap_answers_with_the_id_and_the_message_it_is_on() {
         }})),
     )
     .await;
-    let list = taken(
+    let list = send_accepted(
         &whatsapp,
         &message(json!({ "type": "interactive", "interactive": {
             "type": "list", "body": { "text": "Which?" },
@@ -154,23 +165,23 @@ async fn a_tap_answers_with_the_id_and_the_message_it_is_on() {
         json!({ "type": "list_reply", "list_reply": { "id": "l", "title": "Large", "description": "44 and more" } })
     );
     assert_eq!(webhooks[3]["interactive"]["list_reply"], json!({ "id": "s", "title": "Small" }));
-    let unknown = Err(ConsumerError::UnknownChoice("m1.1".to_owned()));
+    let unknown = Err(WhatsAppConsumerError::UnknownChoice("m1.1".to_owned()));
     assert_eq!(whatsapp.consumer_taps(PHONE, &buttons.id, "m1.1"), unknown);
     let no_buttons = transcript[0].id.clone();
     assert_eq!(
         whatsapp.consumer_taps(PHONE, &no_buttons, "m1.0"),
-        Err(ConsumerError::UnknownChoice("m1.0".to_owned()))
+        Err(WhatsAppConsumerError::UnknownChoice("m1.0".to_owned()))
     );
     let elsewhere = whatsapp.consumer_taps(OTHER_PHONE, &buttons.id, "m1.0");
-    assert_eq!(elsewhere, Err(ConsumerError::UnknownMessage(buttons.id)));
+    assert_eq!(elsewhere, Err(WhatsAppConsumerError::UnknownMessage(buttons.id)));
 }
 
 #[tokio::test]
 async fn a_consumer_is_named_by_number_by_both_or_by_user_id_alone() {
-    let connector = Connector::start(&[]).await;
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
     whatsapp.forget_user_id(PHONE).unwrap();
-    assert_eq!(whatsapp.hide_phone_number(PHONE), Err(ConsumerError::NoUserId));
+    assert_eq!(whatsapp.hide_phone_number(PHONE), Err(WhatsAppConsumerError::NoUserId));
     whatsapp.consumer_sends(PHONE, "one").unwrap();
     whatsapp.set_user_id(PHONE, "US.7700481").unwrap();
     whatsapp.consumer_sends(PHONE, "two").unwrap();
@@ -200,13 +211,13 @@ async fn a_consumer_is_named_by_number_by_both_or_by_user_id_alone() {
         connector.values()[2]["contacts"][0]["profile"],
         json!({ "name": "Consumer 0143", "username": "tidewater" })
     );
-    let wrong = Err(ConsumerError::NotAUserId("12025550143".to_owned()));
+    let wrong = Err(WhatsAppConsumerError::NotAUserId("12025550143".to_owned()));
     assert_eq!(whatsapp.set_user_id(PHONE, "12025550143"), wrong);
 }
 
 #[tokio::test]
-async fn everybody_has_a_user_id_of_their_own() {
-    let connector = Connector::start(&[]).await;
+async fn every_consumer_has_a_unique_user_id() {
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
     for phone in [PHONE, PHONE, OTHER_PHONE] {
         whatsapp.consumer_sends(phone, "hi").unwrap();
@@ -221,23 +232,27 @@ async fn everybody_has_a_user_id_of_their_own() {
 }
 
 #[tokio::test]
-async fn what_no_phone_could_send_is_refused() {
+async fn texts_that_no_phone_can_send_are_refused() {
     let whatsapp = simulator().await;
-    let too_long = |length, limit| Err(ConsumerError::TextTooLong { length, limit });
-    assert_eq!(whatsapp.consumer_sends("12025550143", "hi"), Err(ConsumerError::NotAPhone("12025550143".to_owned())));
-    assert_eq!(whatsapp.consumer_sends(PHONE, " \n"), Err(ConsumerError::EmptyText));
+    let too_long = |length, limit| Err(WhatsAppConsumerError::TextTooLong { length, limit });
+    assert_eq!(
+        whatsapp.consumer_sends("12025550143", "hi"),
+        Err(WhatsAppConsumerError::NotAPhone("12025550143".to_owned()))
+    );
+    assert_eq!(whatsapp.consumer_sends(PHONE, " \n"), Err(WhatsAppConsumerError::EmptyText));
     assert_eq!(whatsapp.consumer_sends(PHONE, &"é".repeat(65_537)), too_long(65_537, 65_536));
     let caption = "c".repeat(1025);
     assert_eq!(whatsapp.consumer_sends_image(PHONE, "x", "image/png", Some(&caption)), too_long(1025, 1024));
     for (bytes, mime_type) in [(vec![], "image/png"), (vec![0; 5_300_000], "image/png"), (vec![1], "image/tiff")] {
         let refused = whatsapp.consumer_sends_image(PHONE, bytes, mime_type, None);
-        assert!(matches!(refused, Err(ConsumerError::Media(_))), "{refused:?}");
+        assert!(matches!(refused, Err(WhatsAppConsumerError::Media(_))), "{refused:?}");
     }
     for (latitude, longitude) in [(90.1, 0.0), (0.0, -180.1), (f64::NAN, 0.0)] {
-        let refused = whatsapp.consumer_sends_location(PHONE, latitude, longitude, None, None);
-        assert!(matches!(refused, Err(ConsumerError::NotAPlace { .. })), "{refused:?}");
+        let refused =
+            whatsapp.consumer_sends_location(PHONE, Location { latitude, longitude, name: None, address: None });
+        assert!(matches!(refused, Err(WhatsAppConsumerError::NotAPlace { .. })), "{refused:?}");
     }
-    assert_eq!(whatsapp.consumer_sends_contact(PHONE, "", "+442079460018"), Err(ConsumerError::EmptyText));
+    assert_eq!(whatsapp.consumer_sends_contact(PHONE, "", "+442079460018"), Err(WhatsAppConsumerError::EmptyText));
     assert_eq!(whatsapp.phones(), Vec::<String>::new());
 }
 
@@ -248,8 +263,8 @@ async fn followers_see_every_change() {
     whatsapp.set_profile_name(PHONE, "Ana").unwrap();
     let id = whatsapp.consumer_sends(PHONE, "hello").unwrap();
     let change = |message_id| PhoneChange { phone: PHONE.to_owned(), message_id };
-    assert_eq!(in_time(changes.recv()).await.unwrap(), change(None));
-    assert_eq!(in_time(changes.recv()).await.unwrap(), change(Some(id)));
+    assert_eq!(with_timeout(changes.recv()).await.unwrap(), change(None));
+    assert_eq!(with_timeout(changes.recv()).await.unwrap(), change(Some(id)));
     assert_eq!((whatsapp.profile_name(PHONE).as_deref(), whatsapp.phones()), (Some("Ana"), vec![PHONE.to_owned()]));
     assert_eq!(whatsapp.profile_name(OTHER_PHONE), None);
 }

@@ -21,11 +21,15 @@ async fn scripted_faults_come_in_turn() {
 }
 
 #[tokio::test]
-async fn a_message_can_be_taken_without_an_answer() {
+async fn a_message_can_be_accepted_without_an_answer() {
     let whatsapp = simulator_in_chat().await;
     whatsapp.accept_but_never_answer_next();
     let url = format!("{}/v25.0/{NUMBER_ID}/messages", whatsapp.url());
-    let request = delivery::client().unwrap().post(url).bearer_auth(TOKEN).timeout(Duration::from_millis(300));
+    let request = webhook_post::client(delivery::ANSWER_TIMEOUT)
+        .unwrap()
+        .post(url)
+        .bearer_auth(TOKEN)
+        .timeout(Duration::from_millis(300));
     let error = request.body(text("in silence").to_string()).send().await.unwrap_err();
     assert!(error.is_timeout());
     assert_eq!(whatsapp.transcript(PHONE)[1].text(), "in silence");

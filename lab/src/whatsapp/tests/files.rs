@@ -1,8 +1,9 @@
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::action::UploadedFile;
 
-/// A form of these parts: name, MIME type of a file, value.
+/// A form with these parts: name, MIME type of a file, value.
 fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
     let mut form = Vec::new();
     for (name, mime_type, value) in parts {
@@ -23,13 +24,13 @@ fn upload_of(mime_type: &str, bytes: &[u8]) -> Vec<u8> {
 
 async fn upload(whatsapp: &WhatsApp, form: Vec<u8>) -> (u16, Value) {
     let url = format!("{}/v25.0/{NUMBER_ID}/media", whatsapp.url());
-    let request = delivery::client().unwrap().post(url).bearer_auth(TOKEN).body(form);
+    let request = webhook_post::client(delivery::ANSWER_TIMEOUT).unwrap().post(url).bearer_auth(TOKEN).body(form);
     let response = request.header("content-type", "multipart/form-data; boundary=lab-edge").send().await.unwrap();
     (response.status().as_u16(), json_of(response).await)
 }
 
 async fn get_with(url: &str, token: &str) -> reqwest::Response {
-    delivery::client().unwrap().get(url).bearer_auth(token).send().await.unwrap()
+    webhook_post::client(delivery::ANSWER_TIMEOUT).unwrap().get(url).bearer_auth(token).send().await.unwrap()
 }
 
 async fn describe(whatsapp: &WhatsApp, id: &str) -> (u16, Value) {
@@ -44,7 +45,7 @@ async fn a_file_is_uploaded_sent_described_and_fetched() {
     assert_eq!(status, 200, "{answer}");
     let id = answer["id"].as_str().unwrap();
     let body = message(json!({ "type": "image", "image": { "id": id, "caption": "the tent" } }));
-    let sent = taken(&whatsapp, &body).await;
+    let sent = send_accepted(&whatsapp, &body).await;
     let MessageContent::Media(media) = sent.content else { panic!("{sent:?}") };
     let bytes = Bytes::from_static(b"\x89PNG\r\n\x1a\n--lab-edge");
     let file = MediaFile::Stored { id: id.to_owned(), mime_type: "image/png".to_owned(), bytes: bytes.clone() };
@@ -67,9 +68,9 @@ async fn a_file_is_uploaded_sent_described_and_fetched() {
 
 #[tokio::test]
 async fn a_consumers_file_is_fetched_by_the_id_in_the_webhook() {
-    let connector = Connector::start(&[]).await;
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
-    whatsapp.consumer_sends_document(PHONE, "%PDF", "application/pdf", "a.pdf", None).unwrap();
+    whatsapp.consumer_sends_document(PHONE, UploadedFile::new("a.pdf", "application/pdf", "%PDF", None)).unwrap();
     settled(&whatsapp, PHONE).await;
     let id = connector.messages()[0]["document"]["id"].as_str().unwrap().to_owned();
     let (_, described) = describe(&whatsapp, &id).await;
@@ -78,7 +79,7 @@ async fn a_consumers_file_is_fetched_by_the_id_in_the_webhook() {
 }
 
 #[tokio::test]
-async fn a_link_ends_and_a_new_one_is_given() {
+async fn a_link_expires_and_a_new_one_is_issued() {
     let whatsapp = simulator_in_chat().await;
     let (_, answer) = upload(&whatsapp, upload_of("text/plain", b"hello")).await;
     let id = answer["id"].as_str().unwrap();
@@ -98,8 +99,18 @@ async fn a_deleted_file_is_gone() {
     let (_, answer) = upload(&whatsapp, upload_of("text/plain", b"hello")).await;
     let id = answer["id"].as_str().unwrap();
     let url = format!("{}/v25.0/{id}", whatsapp.url());
-    let delete =
-        async || json_of(delivery::client().unwrap().delete(&url).bearer_auth(TOKEN).send().await.unwrap()).await;
+    let delete = async || {
+        json_of(
+            webhook_post::client(delivery::ANSWER_TIMEOUT)
+                .unwrap()
+                .delete(&url)
+                .bearer_auth(TOKEN)
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await
+    };
     assert_eq!(delete().await, json!({ "success": true }));
     assert_eq!(delete().await["error"]["error_subcode"], 33);
     assert_eq!(describe(&whatsapp, id).await.1["error"]["code"], 100);
@@ -138,7 +149,7 @@ async fn a_wrong_upload_is_refused() {
 }
 
 #[tokio::test]
-async fn the_type_of_the_form_speaks_for_a_part_that_has_none() {
+async fn the_type_of_the_form_applies_to_a_part_without_a_type() {
     let whatsapp = simulator_in_chat().await;
     let parts: [(&str, Option<&str>, &[u8]); 3] =
         [("messaging_product", None, b"whatsapp"), ("type", None, b"text/plain"), ("file", None, b"hello")];

@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_text_appears_on_the_phone_and_a_double_appears_twice() {
+async fn a_text_appears_on_the_phone_and_a_duplicate_appears_twice() {
     let whatsapp = simulator_in_chat().await;
     let (status, first) = call(&whatsapp, &text("Hello 👋")).await;
     assert_eq!(status, 200);
@@ -14,7 +14,7 @@ async fn a_text_appears_on_the_phone_and_a_double_appears_twice() {
             "messages": [{ "id": id }],
         })
     );
-    let second = taken(&whatsapp, &text("Hello 👋")).await;
+    let second = send_accepted(&whatsapp, &text("Hello 👋")).await;
     let transcript = whatsapp.transcript(PHONE);
     assert_eq!(transcript.len(), 3);
     assert_eq!((transcript[1].id.as_str(), &transcript[2]), (id, &second));
@@ -24,8 +24,8 @@ async fn a_text_appears_on_the_phone_and_a_double_appears_twice() {
 }
 
 #[tokio::test]
-async fn a_message_goes_to_a_user_id_too_but_the_number_goes_first() {
-    let connector = Connector::start(&[]).await;
+async fn a_message_can_go_to_a_user_id_but_a_number_takes_precedence() {
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
     whatsapp.set_user_id(PHONE, "US.7700481").unwrap();
     whatsapp.hide_phone_number(PHONE).unwrap();
@@ -60,15 +60,15 @@ async fn a_quote_is_kept_if_the_phone_has_the_message() {
         body["context"] = json!({ "message_id": id });
         body
     };
-    assert_eq!(taken(&whatsapp, &quoting(&asked)).await.quotes, Some(asked));
-    assert_eq!(taken(&whatsapp, &quoting("wamid.gone")).await.quotes, None);
+    assert_eq!(send_accepted(&whatsapp, &quoting(&asked)).await.quotes, Some(asked));
+    assert_eq!(send_accepted(&whatsapp, &quoting("wamid.gone")).await.quotes, None);
 }
 
 #[tokio::test]
 async fn interactive_messages_show_their_buttons_and_rows() {
     let whatsapp = simulator_in_chat().await;
     let interactive = |fields: Value| message(json!({ "type": "interactive", "interactive": fields }));
-    let buttons = taken(
+    let buttons = send_accepted(
         &whatsapp,
         &interactive(json!({
             "type": "button",
@@ -91,7 +91,7 @@ async fn interactive_messages_show_their_buttons_and_rows() {
     let titles: Vec<_> = shown.buttons.iter().map(|button| (button.id.as_str(), button.title.as_str())).collect();
     assert_eq!(titles, [("a", "Red"), ("b", "Green"), ("c", "12345678901234567890")]);
 
-    let list = taken(
+    let list = send_accepted(
         &whatsapp,
         &interactive(json!({
             "type": "list",
@@ -109,7 +109,7 @@ async fn interactive_messages_show_their_buttons_and_rows() {
     assert_eq!(shown.sections[0].title.as_deref(), Some("For two"));
     assert_eq!(shown.sections[0].rows[0].description.as_deref(), Some("2 kg"));
 
-    let link = taken(
+    let link = send_accepted(
         &whatsapp,
         &interactive(json!({
             "type": "cta_url", "body": { "text": "Have a look" },
@@ -128,11 +128,11 @@ async fn interactive_messages_show_their_buttons_and_rows() {
 }
 
 #[tokio::test]
-async fn media_by_link_places_contacts_and_reactions_appear() {
+async fn linked_media_locations_contacts_and_reactions_appear() {
     let whatsapp = simulator_in_chat().await;
     let asked = whatsapp.transcript(PHONE)[0].id.clone();
     let document = json!({ "link": "https://shop.example/a.pdf", "caption": "Your label", "filename": "label.pdf" });
-    let sent = taken(&whatsapp, &message(json!({ "type": "document", "document": document }))).await;
+    let sent = send_accepted(&whatsapp, &message(json!({ "type": "document", "document": document }))).await;
     let expected = MediaMessage {
         kind: MediaKind::Document,
         file: MediaFile::Link("https://shop.example/a.pdf".to_owned()),
@@ -143,18 +143,18 @@ async fn media_by_link_places_contacts_and_reactions_appear() {
     assert_eq!((sent.text(), &sent.content), ("Your label", &MessageContent::Media(expected)));
 
     let place = json!({ "latitude": "52.5", "longitude": 13.25, "name": "Shop", "address": "Ring 1" });
-    let sent = taken(&whatsapp, &message(json!({ "type": "location", "location": place }))).await;
+    let sent = send_accepted(&whatsapp, &message(json!({ "type": "location", "location": place }))).await;
     let (name, address) = (Some("Shop".to_owned()), Some("Ring 1".to_owned()));
     assert_eq!(sent.content, MessageContent::Location(Location { latitude: 52.5, longitude: 13.25, name, address }));
 
     let contact =
         json!({ "name": { "formatted_name": "Help Desk", "first_name": "Help" }, "phones": [{ "phone": "+4930555" }] });
-    let sent = taken(&whatsapp, &message(json!({ "type": "contacts", "contacts": [contact] }))).await;
+    let sent = send_accepted(&whatsapp, &message(json!({ "type": "contacts", "contacts": [contact] }))).await;
     let card = ContactCard { name: "Help Desk".to_owned(), phones: vec!["+4930555".to_owned()] };
     assert_eq!(sent.content, MessageContent::Contacts(vec![card]));
 
     let reaction = json!({ "message_id": asked, "emoji": "🙏" });
-    let sent = taken(&whatsapp, &message(json!({ "type": "reaction", "reaction": reaction }))).await;
+    let sent = send_accepted(&whatsapp, &message(json!({ "type": "reaction", "reaction": reaction }))).await;
     let emoji = Some("🙏".to_owned());
     assert_eq!(sent.content, MessageContent::Reaction(Reaction { message_id: asked, emoji }));
 }

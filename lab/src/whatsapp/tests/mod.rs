@@ -1,25 +1,25 @@
-//! The simulator against a small connector that writes down what it gets.
+//! Tests the simulator with a small connector that records what it receives.
 
 mod consumer;
+mod errors;
 mod faults;
 mod files;
 mod messages;
 mod receipts;
-mod refusals;
 mod webhooks;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::ops::Deref;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
-use tokio::sync::watch;
-use url::Url;
 
 use super::*;
+use crate::channel::test_receiver::WebhookReceiver;
 
 const PHONE: &str = "+12025550143";
 const OTHER_PHONE: &str = "+4915155500199";
@@ -28,33 +28,24 @@ const TOKEN: &str = "lab-graph-token-6d1";
 const SECRET: &str = "lab-app-secret-83";
 const VERIFY: &str = "lab verify & token";
 
-/// Writes down what it gets and answers as scripted, then 200.
+/// A connector with the route of the lab's WhatsApp line.
 #[derive(Debug, Clone)]
-struct Connector {
-    calls: watch::Sender<Vec<(HeaderMap, Bytes)>>,
-    script: Arc<Mutex<VecDeque<StatusCode>>>,
-    in_flight: watch::Sender<usize>,
-    hold: watch::Sender<bool>,
-    server: Option<Arc<LoopbackServer>>,
+struct WhatsAppConnector(WebhookReceiver);
+
+impl Deref for WhatsAppConnector {
+    type Target = WebhookReceiver;
+
+    fn deref(&self) -> &WebhookReceiver {
+        &self.0
+    }
 }
 
-impl Connector {
+impl WhatsAppConnector {
     async fn start(script: &[u16]) -> Self {
-        let mut connector = Self {
-            calls: watch::Sender::default(),
-            script: Arc::new(Mutex::new(script.iter().map(|status| StatusCode::from_u16(*status).unwrap()).collect())),
-            in_flight: watch::Sender::default(),
-            hold: watch::Sender::default(),
-            server: None,
-        };
-        let router = Router::new()
-            .route("/channels/wa-lab", get(Self::shake_hands).post(Self::receive))
-            .with_state(connector.clone());
-        connector.server = Some(Arc::new(LoopbackServer::start(0, |_| router).await.unwrap()));
-        connector
+        Self(WebhookReceiver::start("/channels/wa-lab", get(Self::handshake), script).await)
     }
 
-    async fn shake_hands(Query(query): Query<HashMap<String, String>>) -> Response {
+    async fn handshake(Query(query): Query<HashMap<String, String>>) -> Response {
         if query["hub.mode"] == "subscribe" && query["hub.verify_token"] == VERIFY {
             query["hub.challenge"].clone().into_response()
         } else {
@@ -62,26 +53,10 @@ impl Connector {
         }
     }
 
-    async fn receive(State(connector): State<Self>, headers: HeaderMap, body: Bytes) -> StatusCode {
-        connector.in_flight.send_modify(|count| *count += 1);
-        connector.hold.subscribe().wait_for(|held| !held).await.unwrap();
-        connector.in_flight.send_modify(|count| *count -= 1);
-        connector.calls.send_modify(|calls| calls.push((headers, body)));
-        lock(&connector.script).pop_front().unwrap_or(StatusCode::OK)
-    }
-
-    fn url(&self) -> Url {
-        format!("{}/channels/wa-lab", self.server.as_ref().unwrap().url()).parse().unwrap()
-    }
-
-    /// Waits until there were that many calls.
+    /// Waits for this number of calls.
     async fn called(&self, count: usize) {
         let mut calls = self.calls.subscribe();
-        in_time(calls.wait_for(|calls| calls.len() >= count)).await.unwrap();
-    }
-
-    fn bodies(&self) -> Vec<Value> {
-        self.calls.borrow().iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect()
+        with_timeout(calls.wait_for(|calls| calls.len() >= count)).await.unwrap();
     }
 
     /// Every `value` in every webhook.
@@ -129,7 +104,7 @@ async fn simulator() -> WhatsApp {
     WhatsApp::start(options()).await.unwrap()
 }
 
-async fn simulator_with(connector: &Connector) -> WhatsApp {
+async fn simulator_with(connector: &WhatsAppConnector) -> WhatsApp {
     let whatsapp = simulator().await;
     whatsapp.subscribe_webhook(connector.url()).await.unwrap();
     whatsapp
@@ -142,14 +117,14 @@ async fn simulator_in_chat() -> WhatsApp {
     whatsapp
 }
 
-async fn in_time<T>(future: impl Future<Output = T>) -> T {
+async fn with_timeout<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.unwrap()
 }
 
-/// Waits until no message on the phone is on its way.
+/// Waits until no message on the phone is in transit.
 async fn settled(whatsapp: &WhatsApp, phone: &str) -> Vec<PhoneMessage> {
     let is_settled = |messages: &[PhoneMessage]| messages.iter().all(|message| message.state != MessageState::Sent);
-    in_time(whatsapp.wait_for(phone, is_settled)).await
+    with_timeout(whatsapp.wait_for(phone, is_settled)).await
 }
 
 async fn json_of(response: reqwest::Response) -> Value {
@@ -158,7 +133,8 @@ async fn json_of(response: reqwest::Response) -> Value {
 
 async fn call_path(whatsapp: &WhatsApp, path: &str, token: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
     let url = format!("{}{path}", whatsapp.url());
-    let request = delivery::client().unwrap().post(url).header("content-type", "application/json");
+    let request =
+        webhook_post::client(delivery::ANSWER_TIMEOUT).unwrap().post(url).header("content-type", "application/json");
     let response = request.bearer_auth(token).body(body).send().await.unwrap();
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();
@@ -169,7 +145,7 @@ async fn call(whatsapp: &WhatsApp, body: &Value) -> (u16, Value) {
     call_path(whatsapp, &format!("/v25.0/{NUMBER_ID}/messages"), TOKEN, body.to_string()).await
 }
 
-/// A message to [`PHONE`] with these fields more.
+/// A message to [`PHONE`] with these additional fields.
 fn message(fields: Value) -> Value {
     let mut message = json!({ "messaging_product": "whatsapp", "recipient_type": "individual", "to": "12025550143" });
     message.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -180,8 +156,8 @@ fn text(body: &str) -> Value {
     message(json!({ "type": "text", "text": { "body": body } }))
 }
 
-/// Sends a message that must be taken, and answers what is then on the phone.
-async fn taken(whatsapp: &WhatsApp, body: &Value) -> PhoneMessage {
+/// Sends a message that must be accepted, and returns it as it is on the phone.
+async fn send_accepted(whatsapp: &WhatsApp, body: &Value) -> PhoneMessage {
     let (status, answer) = call(whatsapp, body).await;
     assert_eq!(status, 200, "{answer}");
     let id = answer["messages"][0]["id"].as_str().unwrap();

@@ -9,7 +9,7 @@ fn read(message_id: &str, typing: bool) -> Value {
 }
 
 #[tokio::test]
-async fn read_turns_the_message_and_all_before_it_blue() {
+async fn a_read_receipt_marks_the_message_and_all_earlier_ones() {
     let whatsapp = simulator().await;
     let ids: Vec<_> = ["one", "two", "three"].map(|text| whatsapp.consumer_sends(PHONE, text).unwrap()).into();
     let (status, answer) = call(&whatsapp, &read(&ids[1], false)).await;
@@ -25,16 +25,16 @@ async fn typing_is_shown_for_25_seconds_or_until_the_next_message() {
     let asked = whatsapp.transcript(PHONE)[0].id.clone();
     let before = SystemClock.now();
     assert_eq!(call(&whatsapp, &read(&asked, true)).await.0, 200);
-    in_time(whatsapp.wait_for_typing(PHONE, true)).await;
+    with_timeout(whatsapp.wait_for_typing(PHONE, true)).await;
     let lasts = whatsapp.typing_until(PHONE).unwrap().duration_since(before).as_secs();
     assert!((25..45).contains(&lasts), "{lasts}");
     assert_eq!(whatsapp.transcript(PHONE)[0].state, MessageState::Read);
-    taken(&whatsapp, &text("here it is")).await;
-    in_time(whatsapp.wait_for_typing(PHONE, false)).await;
+    send_accepted(&whatsapp, &text("here it is")).await;
+    with_timeout(whatsapp.wait_for_typing(PHONE, false)).await;
 }
 
 #[tokio::test]
-async fn a_typing_indicator_ends_by_itself_and_not_before_a_renewed_one() {
+async fn a_renewed_typing_indicator_lasts_its_full_time() {
     let whatsapp = simulator_in_chat().await;
     let asked = whatsapp.transcript(PHONE)[0].id.clone();
     call(&whatsapp, &read(&asked, true)).await;
@@ -48,14 +48,14 @@ async fn a_typing_indicator_ends_by_itself_and_not_before_a_renewed_one() {
     whatsapp.account.end_typing(PHONE, renewed);
     assert_eq!(whatsapp.typing_until(PHONE), None);
     let ended = PhoneChange { phone: PHONE.to_owned(), message_id: None };
-    assert_eq!(in_time(changes.recv()).await.unwrap(), ended);
+    assert_eq!(with_timeout(changes.recv()).await.unwrap(), ended);
 }
 
 #[tokio::test]
 async fn a_wrong_receipt_is_refused() {
     let whatsapp = simulator_in_chat().await;
     let asked = whatsapp.transcript(PHONE)[0].id.clone();
-    let own = taken(&whatsapp, &text("answer")).await.id;
+    let own = send_accepted(&whatsapp, &text("answer")).await.id;
     let with = |field: &str, value: Value| {
         let mut body = read(&asked, false);
         body[field] = value;

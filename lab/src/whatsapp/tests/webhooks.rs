@@ -9,7 +9,7 @@ fn signature_of(body: &[u8]) -> String {
 
 #[tokio::test]
 async fn a_text_is_posted_as_meta_writes_it_with_a_signature_over_the_exact_body() {
-    let connector = Connector::start(&[]).await;
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
     whatsapp.set_profile_name(PHONE, "Ana Löwe").unwrap();
     let id = whatsapp.consumer_sends(PHONE, "Grüße 👋").unwrap();
@@ -41,8 +41,8 @@ async fn a_text_is_posted_as_meta_writes_it_with_a_signature_over_the_exact_body
 }
 
 #[tokio::test]
-async fn everything_but_200_is_posted_again_with_the_same_body() {
-    let connector = Connector::start(&[503, 429, 400, 201, 307]).await;
+async fn every_status_except_200_is_retried_with_the_same_body() {
+    let connector = WhatsAppConnector::start(&[503, 429, 400, 201, 307]).await;
     let whatsapp = simulator_with(&connector).await;
     whatsapp.consumer_sends(PHONE, "hello").unwrap();
     assert_eq!(settled(&whatsapp, PHONE).await[0].state, MessageState::Delivered);
@@ -53,7 +53,7 @@ async fn everything_but_200_is_posted_again_with_the_same_body() {
 
 #[tokio::test]
 async fn after_the_last_retry_the_message_fails() {
-    let connector = Connector::start(&[500; 40]).await;
+    let connector = WhatsAppConnector::start(&[500; 40]).await;
     let mut options = options();
     options.retry_delay = Duration::ZERO;
     let whatsapp = WhatsApp::start(options).await.unwrap();
@@ -65,23 +65,23 @@ async fn after_the_last_retry_the_message_fails() {
 }
 
 #[tokio::test]
-async fn an_answer_that_takes_too_long_is_no_answer() {
-    let connector = Connector::start(&[]).await;
+async fn a_timed_out_answer_is_retried() {
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
     whatsapp.set_answer_timeout(Duration::from_millis(100));
     connector.hold.send_replace(true);
     let mut lines = whatsapp.account.options.journal.follow();
     whatsapp.consumer_sends(PHONE, "hello").unwrap();
-    while !in_time(lines.recv()).await.unwrap().what.contains("no answer within 100ms") {}
+    while !with_timeout(lines.recv()).await.unwrap().what.contains("no answer within 100ms") {}
     whatsapp.set_answer_timeout(Duration::from_secs(10));
     connector.hold.send_replace(false);
     assert_eq!(settled(&whatsapp, PHONE).await[0].state, MessageState::Delivered);
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_retried_is_overtaken_unless_it_keeps_the_line() {
+async fn a_retried_webhook_is_overtaken_unless_order_is_kept() {
     for (in_line, expected) in [(false, ["one", "two", "one"]), (true, ["one", "one", "two"])] {
-        let connector = Connector::start(&[500]).await;
+        let connector = WhatsAppConnector::start(&[500]).await;
         let mut options = options();
         options.retry_delay = Duration::from_secs(1);
         let whatsapp = WhatsApp::start(options).await.unwrap();
@@ -95,15 +95,15 @@ async fn a_webhook_that_is_retried_is_overtaken_unless_it_keeps_the_line() {
 }
 
 #[tokio::test]
-async fn held_webhooks_leave_in_one_batch() {
-    let connector = Connector::start(&[503]).await;
+async fn held_webhooks_are_sent_in_one_batch() {
+    let connector = WhatsAppConnector::start(&[503]).await;
     let whatsapp = simulator_with(&connector).await;
     whatsapp.hold_webhooks();
     for text in ["one", "two"] {
         whatsapp.consumer_sends(PHONE, text).unwrap();
     }
     whatsapp.consumer_sends(OTHER_PHONE, "three").unwrap();
-    taken(&whatsapp, &text("answer")).await;
+    send_accepted(&whatsapp, &text("answer")).await;
     assert_eq!(whatsapp.held_webhooks(), 5);
     assert_eq!(whatsapp.post_batch(), 5);
     settled(&whatsapp, OTHER_PHONE).await;
@@ -127,8 +127,8 @@ async fn held_webhooks_leave_in_one_batch() {
 }
 
 #[tokio::test]
-async fn held_webhooks_leave_turned_round_at_once_or_as_they_came() {
-    let connector = Connector::start(&[]).await;
+async fn held_webhooks_are_sent_reversed_in_parallel_or_in_order() {
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
     let write = || {
         whatsapp.hold_webhooks();
@@ -149,7 +149,7 @@ async fn held_webhooks_leave_turned_round_at_once_or_as_they_came() {
     write();
     connector.hold.send_replace(true);
     assert_eq!(whatsapp.post_at_once(), 3);
-    in_time(connector.in_flight.subscribe().wait_for(|count| *count == 3)).await.unwrap();
+    with_timeout(connector.in_flight.subscribe().wait_for(|count| *count == 3)).await.unwrap();
     connector.hold.send_replace(false);
     settled(&whatsapp, PHONE).await;
     assert_eq!(connector.texts().len(), 9);
@@ -157,12 +157,12 @@ async fn held_webhooks_leave_turned_round_at_once_or_as_they_came() {
 }
 
 #[tokio::test]
-async fn a_webhook_is_posted_again_as_it_was() {
-    let connector = Connector::start(&[200, 200, 500]).await;
+async fn a_webhook_is_posted_again_unchanged() {
+    let connector = WhatsAppConnector::start(&[200, 200, 500]).await;
     let whatsapp = simulator_with(&connector).await;
     let id = whatsapp.consumer_sends(PHONE, "once").unwrap();
     settled(&whatsapp, PHONE).await;
-    let answers = in_time(whatsapp.post_again(&id, 2)).await.unwrap();
+    let answers = with_timeout(whatsapp.post_again(&id, 2)).await.unwrap();
     assert_eq!(answers.len(), 2);
     assert!(answers.contains(&WebhookAnswer::Status(StatusCode::INTERNAL_SERVER_ERROR)), "there is no retry");
     let bodies = connector.bodies();
@@ -171,9 +171,9 @@ async fn a_webhook_is_posted_again_as_it_was() {
     assert_eq!(whatsapp.transcript(PHONE)[0].state, MessageState::Delivered);
 
     let unknown = whatsapp.post_again("wamid.nobody", 1).await.unwrap_err();
-    assert_eq!(unknown, ConsumerError::UnknownMessage("wamid.nobody".to_owned()));
+    assert_eq!(unknown, WhatsAppConsumerError::UnknownMessage("wamid.nobody".to_owned()));
     let raw = json!({ "object": "page", "entry": [] });
-    assert_eq!(in_time(whatsapp.post_raw(&raw, 1)).await, [WebhookAnswer::Status(StatusCode::OK)]);
+    assert_eq!(with_timeout(whatsapp.post_raw(&raw, 1)).await, [WebhookAnswer::Status(StatusCode::OK)]);
     assert_eq!(connector.bodies()[3], raw);
     let (headers, body) = connector.calls.borrow()[3].clone();
     assert_eq!(headers["x-hub-signature-256"], signature_of(&body));
@@ -181,14 +181,14 @@ async fn a_webhook_is_posted_again_as_it_was() {
 
 #[tokio::test]
 async fn statuses_follow_a_message_and_carry_its_callback_data() {
-    let connector = Connector::start(&[]).await;
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
     whatsapp.consumer_sends(PHONE, "hello").unwrap();
     settled(&whatsapp, PHONE).await;
     let mut body = text("answer");
     body["biz_opaque_callback_data"] = "outbox-17.0".into();
-    let sent = taken(&whatsapp, &body).await;
-    assert_eq!((sent.state, sent.callback_data.as_deref()), (MessageState::Delivered, Some("outbox-17.0")));
+    let sent = send_accepted(&whatsapp, &body).await;
+    assert_eq!((sent.state, sent.reference.as_deref()), (MessageState::Delivered, Some("outbox-17.0")));
     connector.called(3).await;
     assert_eq!(connector.status_names(), ["sent", "delivered"]);
     assert_eq!(whatsapp.consumer_reads(PHONE), 1);
@@ -210,17 +210,17 @@ async fn statuses_follow_a_message_and_carry_its_callback_data() {
 }
 
 #[tokio::test]
-async fn a_phone_that_is_off_gets_its_messages_later() {
-    let connector = Connector::start(&[]).await;
+async fn an_offline_phone_gets_its_messages_later() {
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
     whatsapp.consumer_sends(PHONE, "hello").unwrap();
     settled(&whatsapp, PHONE).await;
     whatsapp.set_automatic_delivery(false);
-    let first = taken(&whatsapp, &text("first")).await;
+    let first = send_accepted(&whatsapp, &text("first")).await;
     assert_eq!(first.state, MessageState::Sent);
     assert_eq!(whatsapp.phone_receives(PHONE), 1);
     assert_eq!(whatsapp.transcript(PHONE)[1].state, MessageState::Delivered);
-    taken(&whatsapp, &text("second")).await;
+    send_accepted(&whatsapp, &text("second")).await;
     assert_eq!(whatsapp.consumer_reads(PHONE), 2);
     connector.called(6).await;
     assert_eq!(connector.status_names(), ["sent", "delivered", "sent", "read", "read"]);
@@ -228,16 +228,16 @@ async fn a_phone_that_is_off_gets_its_messages_later() {
 }
 
 #[tokio::test]
-async fn a_delivery_fails_on_demand() {
-    let connector = Connector::start(&[]).await;
+async fn a_delivery_can_be_made_to_fail() {
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator_with(&connector).await;
     whatsapp.set_user_id(PHONE, "US.7700481").unwrap();
     whatsapp.consumer_sends(PHONE, "hello").unwrap();
     settled(&whatsapp, PHONE).await;
     whatsapp.fail_delivery_next(131_026, "Message undeliverable");
-    let failed = taken(&whatsapp, &text("lost")).await;
+    let failed = send_accepted(&whatsapp, &text("lost")).await;
     assert_eq!(failed.state, MessageState::Failed("131026 Message undeliverable".to_owned()));
-    let next = taken(&whatsapp, &text("found")).await;
+    let next = send_accepted(&whatsapp, &text("found")).await;
     assert_eq!(next.state, MessageState::Delivered);
     assert_eq!(whatsapp.consumer_reads(PHONE), 1, "what didn't arrive isn't read");
 
@@ -255,7 +255,7 @@ async fn a_delivery_fails_on_demand() {
 
 #[tokio::test]
 async fn the_handshake_must_echo_the_challenge() {
-    let connector = Connector::start(&[]).await;
+    let connector = WhatsAppConnector::start(&[]).await;
     let whatsapp = simulator().await;
     let closed = LoopbackServer::start(0, |_| Router::new()).await.unwrap().url();
     let no_connection = SubscribeError::NoAnswer("no connection".to_owned());
@@ -274,7 +274,7 @@ async fn the_handshake_must_echo_the_challenge() {
     let refused = SubscribeError::Refused(StatusCode::FORBIDDEN);
     assert_eq!(stranger.subscribe_webhook(connector.url()).await, Err(refused));
 
-    // What waited for an address leaves once there is one.
+    // Webhooks that waited for an address are sent when there is one.
     whatsapp.consumer_sends(PHONE, "hello").unwrap();
     whatsapp.subscribe_webhook(connector.url()).await.unwrap();
     settled(&whatsapp, PHONE).await;
@@ -282,12 +282,12 @@ async fn the_handshake_must_echo_the_challenge() {
 }
 
 #[tokio::test]
-async fn the_wire_log_has_both_ways_and_no_secret() {
-    let connector = Connector::start(&[503]).await;
+async fn the_wire_log_has_both_directions_and_no_secret() {
+    let connector = WhatsAppConnector::start(&[503]).await;
     let whatsapp = simulator_with(&connector).await;
     whatsapp.consumer_sends(PHONE, "question").unwrap();
     settled(&whatsapp, PHONE).await;
-    taken(&whatsapp, &text("answer")).await;
+    send_accepted(&whatsapp, &text("answer")).await;
     connector.called(4).await;
     call_path(&whatsapp, &format!("/v25.0/{NUMBER_ID}/messages"), "stolen-token", text("no").to_string()).await;
 
@@ -319,7 +319,7 @@ async fn the_wire_log_has_both_ways_and_no_secret() {
 
 #[tokio::test]
 async fn dropping_the_simulator_ends_its_tasks_and_its_server() {
-    let connector = Connector::start(&[503; 3]).await;
+    let connector = WhatsAppConnector::start(&[503; 3]).await;
     let mut options = options();
     options.retry_delay = Duration::from_secs(3600);
     let whatsapp = WhatsApp::start(options).await.unwrap();
@@ -330,12 +330,12 @@ async fn dropping_the_simulator_ends_its_tasks_and_its_server() {
     let account = Arc::downgrade(&whatsapp.account);
     let url = whatsapp.url();
     drop(whatsapp);
-    in_time(async {
+    with_timeout(async {
         while account.strong_count() > 0 {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    let late = delivery::client().unwrap().get(format!("{url}/v25.0/1")).send().await;
+    let late = webhook_post::client(delivery::ANSWER_TIMEOUT).unwrap().get(format!("{url}/v25.0/1")).send().await;
     assert!(late.unwrap_err().is_connect());
 }

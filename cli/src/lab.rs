@@ -1,0 +1,222 @@
+//! `connector lab`.
+
+use std::{collections::BTreeMap, io::Write as _, path::PathBuf, process::ExitCode};
+
+use clap::{Arg, ArgMatches, Args, FromArgMatches, value_parser};
+use connector_lab::{Installation, Lab, LabOptions, channel::Channel, channels, headless};
+use serde_json::{Map, Value, json};
+use tracing_subscriber::{
+    Layer as _,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
+
+use crate::print;
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct LabArguments {
+    /// Run a scripted conversation, print both sides, and exit with 0 only if both sides are as expected.
+    #[arg(long)]
+    headless: bool,
+    /// Run without the functions, their event source mappings and the schedule, for example because `sam local` runs
+    /// them. Webhooks go to this address. Prints the functions' environment in the format of sam's --env-vars.
+    #[arg(long, value_name = "URL", value_parser = web_address, conflicts_with_all = ["headless", "api_port"])]
+    without_functions: Option<url::Url>,
+    /// The complete address that the LiveEngage simulator posts webhooks to, for example that of a proxy in front of
+    /// the connector. Its path is normally /webhooks/liveengage. Default: the address of the lab's connector.
+    #[arg(long, value_name = "URL", value_parser = web_address, conflicts_with = "headless")]
+    webhook_url: Option<url::Url>,
+    /// A file with the secrets of the account and lines to simulate: one object, by the names of the secrets. Default:
+    /// generated secrets.
+    #[arg(long, value_name = "FILE")]
+    secrets: Option<PathBuf>,
+    /// Port of the page; 0 chooses a free port.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Port of the API that LiveEngage and the channels post to.
+    #[arg(long, default_value_t = 0)]
+    api_port: u16,
+    /// Port of the LiveEngage simulator.
+    #[arg(long, default_value_t = 0)]
+    liveengage_port: u16,
+    #[command(flatten)]
+    channel_ports: ChannelPorts,
+    /// Port of the DynamoDB stand-in.
+    #[arg(long, default_value_t = 0)]
+    dynamodb_port: u16,
+    /// Port of the SQS stand-in.
+    #[arg(long, default_value_t = 0)]
+    sqs_port: u16,
+    /// Port of the Secrets Manager stand-in.
+    #[arg(long, default_value_t = 0)]
+    secrets_port: u16,
+    /// Log level of the functions on standard error: error, warn, info, debug.
+    #[arg(long, default_value = "warn")]
+    log: Option<LevelFilter>,
+}
+
+/// The ports of the channel simulators by channel name. Each channel has its own option.
+#[derive(Debug, Default)]
+struct ChannelPorts(BTreeMap<&'static str, u16>);
+
+impl FromArgMatches for ChannelPorts {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut ports = Self::default();
+        ports.update_from_arg_matches(matches)?;
+        Ok(ports)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for profile in channels::ALL.map(Channel::profile) {
+            if let Some(port) = matches.get_one(profile.port_option) {
+                self.0.insert(profile.name, *port);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Args for ChannelPorts {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        channels::ALL.map(Channel::profile).into_iter().fold(command, |command, profile| {
+            let port = Arg::new(profile.port_option)
+                .long(profile.port_option)
+                .value_name("PORT")
+                .value_parser(value_parser!(u16))
+                .default_value("0")
+                .help(format!("Port of the {}", profile.simulator));
+            command.arg(port)
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+/// Parses an http or https address.
+fn web_address(text: &str) -> Result<url::Url, String> {
+    let url: url::Url = text.parse().map_err(|error| format!("{error}"))?;
+    if matches!(url.scheme(), "http" | "https") {
+        Ok(url)
+    } else {
+        Err("must begin with http:// or https://".to_owned())
+    }
+}
+
+impl LabArguments {
+    fn options(&self) -> Result<LabOptions, String> {
+        let installation = match &self.secrets {
+            None => None,
+            Some(path) => {
+                let json = std::fs::read_to_string(path)
+                    .map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+                Some(Installation::read(&json).map_err(|error| error.to_string())?)
+            }
+        };
+        Ok(LabOptions {
+            installation,
+            functions_elsewhere: self.without_functions.clone(),
+            liveengage_webhook: self.webhook_url.clone(),
+            page_port: self.port,
+            api_port: self.api_port,
+            liveengage_port: self.liveengage_port,
+            channel_ports: self.channel_ports.0.clone(),
+            dynamodb_port: self.dynamodb_port,
+            sqs_port: self.sqs_port,
+            secrets_port: self.secrets_port,
+            // Documents are enabled so that PDF files can be tried in the lab.
+            documents: true,
+            ..LabOptions::default()
+        })
+    }
+}
+
+/// Logs the functions to standard error.
+pub(crate) fn log(level: LevelFilter) {
+    // The stand-ins log a warning for every failed condition, and the connector expects conditions to fail.
+    let ours = Targets::new().with_target("connector", level).with_target("connector_lab", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
+}
+
+pub(crate) async fn lab(arguments: &LabArguments) -> ExitCode {
+    log(arguments.log.unwrap_or(LevelFilter::WARN));
+    let lab = match start(arguments).await {
+        Ok(lab) => lab,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "The lab failed to start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if arguments.headless {
+        return run_headless(&lab).await;
+    }
+    let message = format!("Open {} in a browser. Ctrl-C stops everything.\n", lab.page_url());
+    if arguments.without_functions.is_some() {
+        // Standard output is a file for sam, so the message goes to standard error.
+        let _ = std::io::stderr().write_all(message.as_bytes());
+        let variables: Map<String, Value> =
+            lab.environment().iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+        print(&format!("{}\n", json!({ "Parameters": variables })));
+    } else {
+        print(&message);
+    }
+    serve(lab).await
+}
+
+async fn start(arguments: &LabArguments) -> Result<Lab, String> {
+    Lab::start(arguments.options()?).await.map_err(|error| error.to_string())
+}
+
+async fn run_headless(lab: &Lab) -> ExitCode {
+    let report = headless::run(lab).await;
+    print(&report.transcript);
+    for problem in &report.problems {
+        let _ = writeln!(std::io::stderr(), "Problem: {problem}");
+    }
+    if report.problems.is_empty() {
+        print("Both sides match.\n");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Runs the lab until Ctrl-C.
+async fn serve(lab: Lab) -> ExitCode {
+    let stopped = tokio::signal::ctrl_c().await;
+    drop(lab);
+    match stopped {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "Failed to wait for Ctrl-C: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::Cli;
+
+    #[test]
+    fn without_functions_excludes_the_api_port_and_headless() {
+        let parse = |arguments: &[&str]| Cli::try_parse_from([&["connector", "lab"], arguments].concat());
+        let without_functions = ["--without-functions", "http://127.0.0.1:3000"];
+        assert!(parse(&without_functions).is_ok());
+        assert!(parse(&["--without-functions", "nowhere"]).is_err());
+        assert!(parse(&[&without_functions[..], &["--headless"]].concat()).is_err());
+        assert!(parse(&[&without_functions[..], &["--api-port", "3000"]].concat()).is_err());
+        let behind_a_proxy = ["--webhook-url", "http://127.0.0.1:8080/webhooks/liveengage"];
+        assert!(parse(&[&without_functions[..], &behind_a_proxy].concat()).is_ok());
+        for wrong in ["ftp://127.0.0.1/webhooks/liveengage", "127.0.0.1:8080/webhooks/liveengage", "localhost:8080"] {
+            for option in ["--webhook-url", "--without-functions"] {
+                assert!(parse(&[option, wrong]).is_err(), "{option} {wrong}");
+            }
+        }
+    }
+}

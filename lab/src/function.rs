@@ -1,0 +1,32 @@
+//! The functions of the template.
+
+/// One of the five functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// `webhook`.
+    Webhook,
+    /// `inbound`.
+    Inbound,
+    /// `to-liveengage`.
+    ToLiveEngage,
+    /// `to-channel`.
+    ToChannel,
+    /// `token-refresh`.
+    TokenRefresh,
+}
+
+impl Function {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Webhook, Self::Inbound, Self::ToLiveEngage, Self::ToChannel, Self::TokenRefresh];
+
+    /// Its name in the template.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Inbound => "inbound",
+            Self::ToLiveEngage => "to-liveengage",
+            Self::ToChannel => "to-channel",
+            Self::TokenRefresh => "token-refresh",
+        }
+    }
+}

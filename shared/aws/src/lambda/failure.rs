@@ -1,0 +1,59 @@
+//! Errors that fail a whole invocation, in the form that Lambda reports.
+
+use lambda_runtime::Diagnostic;
+
+use connector_message::id::InvalidId;
+
+/// Why an invocation fails as a whole.
+///
+/// Its [`name`](Self::name) is the `errorType` that Lambda reports. It is stable across releases, because filters and alarms may use it.
+#[derive(Debug, thiserror::Error)]
+pub enum FunctionError {
+    /// A record has no message id, so it can't be reported as failed and SQS would delete it. The whole batch is retried.
+    #[error("a record of the batch has no messageId")]
+    RecordWithoutId,
+    /// Lambda gave the invocation no usable deadline, and none can be computed from the clock.
+    #[error("the invocation has no deadline")]
+    NoDeadline,
+    /// Lambda gave the invocation an id that can't be the owner of a lease.
+    #[error("the invocation's id can't be used: {0}")]
+    InvocationId(#[from] InvalidId),
+    /// Some AppJWTs could not be renewed. The scheduler retries the invocation.
+    #[error("the AppJWTs of {0} account(s) can't be renewed")]
+    TokensNotRenewed(usize),
+    /// The HTTP response can't be built. This is a bug, because it consists of a status, a content type and a text.
+    #[error("the answer can't be built: {0}")]
+    Answer(#[from] http::Error),
+}
+
+impl FunctionError {
+    /// Returns the `errorType`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::RecordWithoutId => "RecordWithoutId",
+            Self::NoDeadline => "NoDeadline",
+            Self::InvocationId(_) => "InvocationId",
+            Self::TokensNotRenewed(_) => "TokensNotRenewed",
+            Self::Answer(_) => "AnswerNotBuilt",
+        }
+    }
+}
+
+impl From<FunctionError> for Diagnostic {
+    fn from(error: FunctionError) -> Self {
+        Self { error_type: error.name().to_owned(), error_message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lambda_gets_a_stable_error_type_and_a_message() {
+        let told = Diagnostic::from(FunctionError::TokensNotRenewed(2));
+        assert_eq!(told.error_type, "TokensNotRenewed");
+        assert_eq!(told.error_message, "the AppJWTs of 2 account(s) can't be renewed");
+        assert_eq!(Diagnostic::from(FunctionError::RecordWithoutId).error_type, "RecordWithoutId");
+    }
+}

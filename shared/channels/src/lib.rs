@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+
+mod capabilities;
+pub mod choice;
+mod contract;
+pub mod id;
+pub mod left_out;
+pub mod message;
+pub mod plain_text;
+pub mod rendering;
+mod request;
+mod settings;
+pub mod sms;
+pub mod whatsapp;
+
+pub use capabilities::*;
+pub use contract::*;
+pub use request::*;
+
+/// All channels, in the order of the documentation.
+pub const ALL: &[&dyn Channel] = &[&sms::Sms, &whatsapp::WhatsApp];
+
+/// Returns the channel with this name. The field `channel` of a line's secret names it (`"channel": "sms"`).
+pub fn by_name(name: &str) -> Option<&'static dyn Channel> {
+    ALL.iter().copied().find(|channel| channel.name() == name)
+}

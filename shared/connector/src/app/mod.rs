@@ -1,0 +1,23 @@
+//! The use cases: what the five functions do, over ports. Nothing here names an AWS, Lambda or HTTP-client crate.
+
+mod consumer_session;
+pub mod delivery;
+mod echo;
+pub mod error;
+mod files;
+mod guarded_http;
+pub mod inbound;
+pub mod liveengage_client;
+pub mod policy;
+pub mod redrive;
+pub mod registry;
+pub mod replay;
+pub mod secret_change;
+pub mod settings;
+pub mod to_channel;
+pub mod to_liveengage;
+pub mod token_refresh;
+mod tokens;
+mod unreadable;
+pub mod webhook;
+pub mod worker;

@@ -1,0 +1,123 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{domain::id::LineId, port::QueueError};
+use connector_channels::SendFailure;
+use connector_liveengage::{LiveEngageError, id::AccountId, notification::UnreadableChange};
+use connector_message::{code::Code, http::HttpFailure};
+
+/// Returns one failure of every kind, with the shortest wait that it can ask for.
+fn failures() -> Vec<DeliveryError> {
+    let after = SignedDuration::from_secs(1);
+    let call = "SEND";
+    vec![
+        DeliveryError::Store(StoreError::Unavailable { code: Code::internal("ThrottlingException") }),
+        DeliveryError::Store(StoreError::Unreadable { what: "a lease" }),
+        DeliveryError::Store(StoreError::LeaseLost),
+        DeliveryError::Queue(QueueError { code: Code::internal("ServiceUnavailable") }),
+        DeliveryError::LiveEngage(LiveEngageError::AlreadyOpen { call }),
+        DeliveryError::LiveEngage(LiveEngageError::RateLimited { call, after }),
+        DeliveryError::LiveEngage(LiveEngageError::Unavailable { call, status: 503, after: None }),
+        DeliveryError::LiveEngage(LiveEngageError::Refused { call, status: 400, code: Code::NONE }),
+        DeliveryError::Channel(SendFailure::Later { status: 429, after: Some(after) }),
+        DeliveryError::Channel(SendFailure::Credentials { status: 401 }),
+        DeliveryError::Channel(SendFailure::Unreadable { status: 200 }),
+        DeliveryError::Http { call, failure: HttpFailure::Unanswered },
+        DeliveryError::UnknownAccount { account: AccountId::new("72419083").unwrap() },
+        DeliveryError::UnknownLine { line: LineId::new("sms-main").unwrap() },
+        DeliveryError::Busy { what: Leased::Message, after },
+        DeliveryError::Busy { what: Leased::Conversation, after },
+        DeliveryError::Busy { what: Leased::AppJwt, after },
+        DeliveryError::HeldBack { what: "LiveEngage", after },
+        DeliveryError::OutOfTime,
+        DeliveryError::Contended,
+        DeliveryError::ConversationUnknown { after },
+        DeliveryError::MessageUnknown { after },
+        DeliveryError::Unreadable(UnreadableChange { field: "dialogId" }),
+        DeliveryError::UnreadableTask { what: "it" },
+        DeliveryError::Unsupported { content: Code::internal("a film") },
+        DeliveryError::Uncertain,
+        DeliveryError::PossiblyOurs,
+        DeliveryError::ClosedAtOnce { count: 2 },
+        DeliveryError::NoRecipient { code: Code::internal("1") },
+    ]
+}
+
+proptest! {
+    /// Holds for every mixture of failures, whether attempts count or not.
+    #[test]
+    fn a_message_outlasts_a_day_of_any_failure_or_is_given_up_before_the_queue_does_it(
+        kinds in prop::collection::vec(0..failures().len(), 1..6), first in 0i64..100_000
+    ) {
+        let failures = failures();
+        let (mut age, mut attempts) = (SignedDuration::from_secs(first), 1);
+        let begun = age;
+        for received in 1..=MOST_RECEIVES {
+            let error = &failures[kinds[received as usize % kinds.len()]];
+            match decide(error, &History { age, attempts, received, importance: Importance::Required }, 0) {
+                // It is parked for its failure, or because its receives are used up, which takes longer than a day.
+                Decision::Park if received < LAST_RECEIVE => return Ok(()),
+                Decision::Park => break,
+                Decision::Done => panic!("a required message is not dropped"),
+                Decision::RetryLater { after, lease } => {
+                    age += after;
+                    attempts += u32::from(lease == LeaseEnd::Release { counts: true });
+                }
+            }
+        }
+        prop_assert!(age - begun >= SignedDuration::from_hours(24), "a dead letter after {:?} of {kinds:?}", age - begun);
+    }
+
+    #[test]
+    fn a_message_that_another_attempt_has_is_never_parked(age in 0i64..1_000_000, attempts in 1u32..100, received in 1u32..=MOST_RECEIVES) {
+        let history = History { age: SignedDuration::from_secs(age), attempts, received, importance: Importance::Required };
+        let error = DeliveryError::Busy { what: Leased::Message, after: SignedDuration::from_secs(1) };
+        let keeps = matches!(decide(&error, &history, 0), Decision::RetryLater { lease: LeaseEnd::Keep, .. });
+        prop_assert!(keeps);
+    }
+}
+
+#[test]
+fn a_lasting_failure_parks_a_message_before_it_is_a_dead_letter() {
+    let ends_by_itself = |error: &DeliveryError| kind(error) == Kind::LeasedElsewhere;
+    for error in failures().iter().filter(|error| !ends_by_itself(error)) {
+        let history = History {
+            age: SignedDuration::from_secs(240),
+            attempts: 1,
+            received: LAST_RECEIVE,
+            importance: Importance::Required,
+        };
+        assert_eq!(decide(error, &history, 0), Decision::Park, "{error}");
+    }
+}
+
+#[test]
+fn what_passes_in_seconds_is_looked_at_every_second_at_first() {
+    for received in 1..28 {
+        let history =
+            History { age: SignedDuration::from_secs(9), attempts: 1, received, importance: Importance::Required };
+        let decision = decide(&DeliveryError::Contended, &history, 0);
+        let after = SignedDuration::from_secs(1);
+        assert_eq!(decision, Decision::RetryLater { after, lease: LeaseEnd::Release { counts: false } });
+    }
+}
+
+#[test]
+fn the_queues_hand_out_a_message_as_often_as_is_counted_on() {
+    let template = include_str!("../../../../../template.yaml");
+    assert_eq!(template.matches(&format!("maxReceiveCount: {MOST_RECEIVES}")).count(), 2);
+}
+#[test]
+fn a_dispensable_message_is_dropped_where_another_one_is_parked() {
+    for error in failures() {
+        let history =
+            History { age: SignedDuration::from_hours(20), attempts: 9, received: 9, importance: Importance::Required };
+        let best_effort = History { importance: Importance::BestEffort, ..history };
+        match decide(&error, &history, 0) {
+            Decision::Park if error.disposition() == Disposition::Park => {
+                assert_eq!(decide(&error, &best_effort, 0), Decision::Done, "{error}");
+            }
+            decision => assert_eq!(decide(&error, &best_effort, 0), decision, "{error}"),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Accepts LiveEngage's webhooks: verifies, splits and queues them, and only then acknowledges them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use jiff::Timestamp;
+
+use super::{
+    registry::{Accounts, Versions},
+    replay::is_too_old,
+    settings::Account,
+};
+use crate::{
+    domain::id::CorrelationId,
+    log_event,
+    port::{Queue, QueueMessage},
+    queue_message::{
+        Envelope, LARGEST_BODY, LiveEngageChange, Message, QueueIdentity, UnreadableNotification, bundled,
+    },
+};
+use connector_channels::left_out::LeftOut;
+use connector_liveengage::{
+    id::AccountId,
+    notification::{self, Change, EventKind},
+    signature::{self, VerifyError},
+};
+
+/// The outcome of a webhook call, from which its HTTP status and its log event follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebhookOutcome {
+    /// Everything in it is queued or left out on purpose. 200: LiveEngage treats 202 and 204 as failures.
+    Accepted {
+        /// Changes put into the queue.
+        queued: usize,
+        /// Changes that were left out, by kind.
+        left_out: LeftOut,
+    },
+    /// It is authentic, but not a notification. It is queued whole, and the worker parks it. 200 all the same: otherwise LiveEngage would
+    /// send it again for days, and hold back every other event of the app install in the meantime.
+    Unreadable(notification::NotANotification),
+    /// It is not authentic. 401. If a message in it is too old, the rest of the notification is queued all the same.
+    Refused(VerifyError),
+    /// The queue did not accept all of it. 500: LiveEngage sends it again if a retention time is configured.
+    NotQueued(String),
+}
+
+/// The use case of the function `webhook`.
+#[derive(Clone, derive_more::Debug)]
+#[debug("AcceptWebhook")]
+pub struct AcceptWebhook {
+    accounts: Arc<Accounts>,
+    to_channel: Arc<dyn Queue>,
+}
+
+impl AcceptWebhook {
+    /// Creates the use case for webhooks of `accounts`, whose changes go to `to_channel`.
+    pub fn new(accounts: Arc<Accounts>, to_channel: Arc<dyn Queue>) -> Self {
+        Self { accounts, to_channel }
+    }
+
+    /// Accepts one webhook call. Makes one outside call in the steady state: to the queue (one for every ten changes).
+    pub async fn accept(
+        &self,
+        headers: &HeaderMap,
+        body: &Bytes,
+        correlation: &CorrelationId,
+        now: Timestamp,
+    ) -> WebhookOutcome {
+        let account = match self.verify(headers, body, now).await {
+            Ok(account) => account,
+            Err(refusal) => return WebhookOutcome::Refused(refusal),
+        };
+        let (kind, changes) = match notification::split(body) {
+            Ok(parts) => parts,
+            Err(error) => {
+                return match self.keep_unreadable(account, body, Envelope::new(correlation, now)).await {
+                    Ok(()) => WebhookOutcome::Unreadable(error),
+                    Err(code) => WebhookOutcome::NotQueued(code),
+                };
+            }
+        };
+        let Some(kind) = kind else {
+            let left_out = LeftOut::of("notification of an unknown type", changes.len().max(1));
+            return WebhookOutcome::Accepted { queued: 0, left_out };
+        };
+        let (mut messages, mut left_out, mut replayed) = (Vec::new(), LeftOut::default(), 0);
+        for change in changes {
+            let envelope = Envelope::new(correlation, now);
+            match classify(LiveEngageChange::new(envelope, account.clone(), kind, change)) {
+                Ok(Entry::Queued(message)) => messages.push(message),
+                Ok(Entry::LeftOut(kind)) => left_out.add(kind, 1),
+                Ok(Entry::Replayed) => replayed += 1,
+                Err(error) => return WebhookOutcome::NotQueued(error.to_string()),
+            }
+        }
+        let queued = messages.len();
+        if queued > 0
+            && let Err(error) = self.to_channel.send(bundled(messages, correlation)).await
+        {
+            return WebhookOutcome::NotQueued(error.code.into());
+        }
+        if replayed > 0 {
+            return WebhookOutcome::Refused(VerifyError::Stale);
+        }
+        WebhookOutcome::Accepted { queued, left_out }
+    }
+
+    async fn keep_unreadable(&self, account: AccountId, body: &Bytes, envelope: Envelope) -> Result<(), String> {
+        let message = unreadable(&account, body, envelope).map_err(|error| error.to_string())?;
+        self.to_channel.send(vec![message]).await.map_err(|error| error.code.into())
+    }
+
+    async fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<AccountId, VerifyError> {
+        let single = |name| {
+            let mut values = headers.get_all(name).iter();
+            match (values.next(), values.next()) {
+                (Some(value), None) => value.to_str().map_err(|_| VerifyError::Unreadable),
+                _ => Err(VerifyError::Unsigned),
+            }
+        };
+        let (account, client, signature) =
+            (single(signature::ACCOUNT_ID)?, single(signature::CLIENT_ID)?, single(signature::SIGNATURE)?);
+        let account = AccountId::new(account).map_err(|_| VerifyError::Unknown)?;
+        let check = |versions: &Versions<Account>| check(versions, client, signature, body);
+        let mut versions = self.accounts.get(&account, now).await.ok_or(VerifyError::Unknown)?;
+        match check(&versions) {
+            Ok(()) => {}
+            Err(refusal @ (VerifyError::Unsigned | VerifyError::Unreadable | VerifyError::Stale)) => {
+                return Err(refusal);
+            }
+            // The secret may have been rotated since it was read.
+            Err(VerifyError::Wrong | VerifyError::Unknown) => {
+                versions = self.accounts.get_after_failure(&account, now).await.ok_or(VerifyError::Unknown)?;
+                check(&versions)?;
+            }
+        }
+        if !is_by_current(&versions, client, signature, body) {
+            // For the operator who rotates the secret: while this event is logged, the old secret must not be revoked.
+            log_event!(SECRET_PREVIOUS_USED, %account);
+        }
+        Ok(account)
+    }
+}
+
+/// Whether an authentic webhook is signed with the current secret. Outside a rotation it always is, and nothing is computed.
+fn is_by_current(versions: &Versions<Account>, client: &str, header: &str, body: &[u8]) -> bool {
+    let Versions { current, previous } = versions;
+    let verifies = || signature::verify(header, body, [&current.client_secret], current.webhook_signature).is_ok();
+    previous.is_none() || (current.client_id.as_str() == client && verifies())
+}
+
+fn check(versions: &Versions<Account>, client: &str, header: &str, body: &[u8]) -> Result<(), VerifyError> {
+    let live: Vec<_> = versions.all().filter(|account| account.client_id.as_str() == client).collect();
+    let Some(first) = live.first() else { return Err(VerifyError::Unknown) };
+    signature::verify(header, body, live.iter().map(|account| &account.client_secret), first.webhook_signature)
+}
+
+/// Returns the queue message for an authentic body that can't be read, which the worker parks.
+fn unreadable(account: &AccountId, bytes: &[u8], envelope: Envelope) -> Result<QueueMessage, serde_json::Error> {
+    let message = UnreadableNotification::new(envelope, account.clone(), bytes);
+    if message.bytes.len() < bytes.len() {
+        log_event!(WEBHOOK_TRUNCATED, correlation = %message.envelope.correlation, bytes = bytes.len());
+    }
+    Message::from(message).queued()
+}
+
+/// What to do with one change.
+enum Entry {
+    /// Queue this message.
+    Queued(QueueMessage),
+    /// Leave it out, because it is of this kind: of an unknown type, or an old status that can be dropped without harm.
+    LeftOut(&'static str),
+    /// Reject it: it is a message so old that it can only be a repetition.
+    Replayed,
+}
+
+/// Decides what to do with one change. A change of a known type that can't be read is queued, and the worker parks it. The state of a
+/// conversation is never too old, because the later of two states wins.
+fn classify(change: LiveEngageChange) -> Result<Entry, serde_json::Error> {
+    match change.change() {
+        Ok(Change::Unknown) => return Ok(Entry::LeftOut("change of an unknown type")),
+        Ok(Change::Event(event)) => {
+            let now = change.envelope().accepted_at;
+            if notification::event_time(change.json()).is_some_and(|at| is_too_old(at, now)) {
+                let is_content = event.kind.is_content();
+                return Ok(if is_content { Entry::Replayed } else { Entry::LeftOut("old status or typing") });
+            }
+            if let EventKind::Unknown(_) = event.kind {
+                return Ok(Entry::LeftOut("event of an unknown type"));
+            }
+        }
+        Ok(Change::Conversation(_)) | Err(_) => {}
+    }
+    fitting(change).map(Entry::Queued)
+}
+
+/// Returns the queue message for a change. A change that is too large for the queue goes without its content, or is parked: after a 500
+/// LiveEngage would send it again for days and hold back every other event in the meantime, and it would never fit.
+fn fitting(change: LiveEngageChange) -> Result<QueueMessage, serde_json::Error> {
+    let smaller = || change.without_content();
+    let (account, envelope, bytes) = (change.account(), change.envelope(), change.json());
+    let queued = Message::from(change.clone()).queued()?;
+    if queued.body.len() <= LARGEST_BODY {
+        return Ok(queued);
+    }
+    log_event!(CHANGE_TOO_LARGE, correlation = %envelope.correlation, bytes = queued.body.len());
+    if let Some(smaller) = smaller() {
+        // Keep the ids of the whole change, so that a repetition of it is recognized.
+        let QueueMessage { body, .. } = Message::from(smaller).queued()?;
+        if body.len() <= LARGEST_BODY {
+            return Ok(QueueMessage { body, ..queued });
+        }
+    }
+    unreadable(account, bytes.to_string().as_bytes(), envelope.clone())
+}
