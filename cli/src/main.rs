@@ -23,6 +23,7 @@ mod parked;
 mod secret;
 mod selection;
 #[cfg(feature = "lab")]
+mod simulate;
 mod stack_outputs;
 #[cfg(feature = "lab")]
 mod stop_signals;
@@ -48,6 +49,10 @@ enum Command {
     /// none.
     #[cfg(feature = "lab")]
     Drill(drill::DrillArguments),
+    /// Run the functions and everything around them in simulated time, with faults, as a seed decides, and check the
+    /// promises after every event. Exits with 1 if one is broken.
+    #[cfg(feature = "lab")]
+    Simulate(simulate::SimulateArguments),
     /// Sign copies of recorded events with the current time.
     #[cfg(feature = "lab")]
     #[command(subcommand)]
@@ -80,6 +85,7 @@ async fn main() -> ExitCode {
             drill::drill(&arguments).await
         }
         #[cfg(feature = "lab")]
+        Command::Simulate(arguments) => simulate::simulate(&arguments).await,
         #[cfg(feature = "lab")]
         Command::Events(command) => finish(command.run(SystemClock.now())),
         Command::Manifest(arguments) => manifest::print_manifest(&arguments),

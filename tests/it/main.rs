@@ -33,6 +33,7 @@ mod reference;
 mod rotation;
 mod silence;
 #[cfg(test)]
+mod simulation;
 mod steps;
 mod store;
 #[cfg(test)]

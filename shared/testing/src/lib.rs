@@ -3,6 +3,7 @@
 pub mod fifo;
 pub mod fuzz;
 mod memory_store;
+pub mod simulation;
 pub mod store_contract;
 
 pub use memory_store::MemoryStore;

@@ -1,0 +1,411 @@
+//! What was written, where it is, and whether the promises hold. Everything here is observed at the edges: requests that were answered,
+//! queues, the table's writes, and what agents and consumers are shown.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::Timestamp;
+
+use super::invocation::InvocationId;
+
+/// A message that was written, as an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct MessageId(pub(super) u32);
+
+/// A part of a message that is shown by itself. A long text has two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Piece {
+    pub(super) message: MessageId,
+    pub(super) part: usize,
+}
+
+impl fmt::Display for Piece {
+    /// Writes it as it is in the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[[{}.{}]]", self.message.0, self.part)
+    }
+}
+
+impl Piece {
+    /// Returns the pieces that a text or a body names, in order.
+    pub(super) fn all_in(text: &str) -> Vec<Self> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("[[") {
+            rest = &rest[at + 2..];
+            let Some(end) = rest.find("]]") else { break };
+            if let Some((message, part)) = rest[..end].split_once('.')
+                && let (Ok(message), Ok(part)) = (message.parse(), part.parse())
+            {
+                pieces.push(Self { message: MessageId(message), part });
+            }
+        }
+        pieces
+    }
+}
+
+/// Who wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writer {
+    Consumer,
+    Agent,
+}
+
+/// The messages that must stay in order: those of a consumer, or an agent's of one dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    Consumer(usize),
+    Dialog(usize),
+}
+
+/// The last time that a piece was shown.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    by: InvocationId,
+    /// Whether the connector can't know that it was shown: the answer was lost, the function died, or the record could not be written.
+    excused: bool,
+    recorded: bool,
+}
+
+#[derive(Debug, Default)]
+struct PieceState {
+    shown: u32,
+    last: Option<Shown>,
+    /// How often it was shown and answered 408 or 503, which mostly mean that nothing was done.
+    looked_undone: u32,
+    /// When the connector had proof in its table that it was shown.
+    proved_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Message {
+    writer: Writer,
+    /// Its lane and its number there. `None` until it is written.
+    position: Option<(Lane, u64)>,
+    pieces: Vec<PieceState>,
+    /// The rank of its first arrival in a queue.
+    arrival: Option<u64>,
+    /// How many queue messages hold it.
+    copies: u32,
+    parked: bool,
+    /// How often an operator has sent it again.
+    redriven: u32,
+}
+
+impl Message {
+    fn is_settled(&self) -> bool {
+        self.parked || self.pieces.iter().all(|piece| piece.shown > 0)
+    }
+}
+
+/// A promise that was broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invariant {
+    /// A message was acknowledged or taken off the queue, and is nowhere.
+    Lost,
+    /// A message was shown again although it was recorded, or nothing hid that it was shown.
+    Doubled,
+    /// A message was shown before one that was written and arrived earlier.
+    Reordered,
+    /// A message was parked without a notice to its sender.
+    NotTold,
+    /// Two attempts had the lease of a message.
+    TwoOwners,
+    /// A message became a dead letter.
+    DeadLetter,
+    /// A log event holds a text or a number of a consumer.
+    Leaked,
+    /// A consumer was shown what was not for them.
+    Misdirected,
+    /// Not everything was settled in time after the faults had ended.
+    Unsettled,
+}
+
+/// A broken promise, with what happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The promise.
+    pub invariant: Invariant,
+    /// What happened.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.invariant, self.what)
+    }
+}
+
+/// The counts of a simulation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that consumers and agents wrote.
+    pub written: u64,
+    /// Messages that were shown completely.
+    pub delivered: u64,
+    /// Messages that are parked. Their sender was told.
+    pub parked: u64,
+    /// Messages that the connector never accepted: LiveEngage has dropped their notifications, or a channel has given up.
+    pub never_accepted: u64,
+    /// Pieces that were shown once more, where the guarantees allow it.
+    pub doubled_in_a_window: u64,
+    /// Invocations of functions.
+    pub invocations: u64,
+    /// Invocations that were killed or ran out of time.
+    pub stopped: u64,
+}
+
+/// What was written and where it is.
+#[derive(Debug, Default)]
+pub(super) struct Truth {
+    messages: Vec<Message>,
+    /// The unsettled messages of each lane by number.
+    unsettled: BTreeMap<Lane, BTreeMap<u64, MessageId>>,
+    arrivals: u64,
+    /// How often a piece may be shown whose outcome is uncertain each time, by the lines' setting `on_uncertain`.
+    most_copies: u32,
+    /// The counts that are kept while it runs.
+    pub(super) counts: Counts,
+    /// The first promise that was broken.
+    pub(super) violation: Option<Violation>,
+}
+
+impl Truth {
+    /// Creates a world in which nothing is written.
+    pub(super) fn new(most_copies: u32) -> Self {
+        Self { most_copies, ..Self::default() }
+    }
+
+    /// Records a broken promise. The first one counts.
+    pub(super) fn broken(&mut self, invariant: Invariant, what: fmt::Arguments<'_>) {
+        self.violation.get_or_insert_with(|| Violation { invariant, what: what.to_string() });
+    }
+
+    /// Adds a message of this many pieces. Its number in the lane must be higher than that of earlier ones.
+    pub(super) fn write(&mut self, writer: Writer, lane: Lane, number: u64, pieces: usize) -> MessageId {
+        let id = self.reserve(writer, pieces);
+        self.begin(id, lane, number);
+        id
+    }
+
+    /// Reserves the id of a message of this many pieces that may be written later.
+    pub(super) fn reserve(&mut self, writer: Writer, pieces: usize) -> MessageId {
+        let id = MessageId(u32::try_from(self.messages.len()).unwrap());
+        let pieces = (0..pieces).map(|_| PieceState::default()).collect();
+        self.messages.push(Message {
+            writer,
+            position: None,
+            pieces,
+            arrival: None,
+            copies: 0,
+            parked: false,
+            redriven: 0,
+        });
+        id
+    }
+
+    /// Whether a message is written, or only reserved.
+    pub(super) fn is_written(&self, id: MessageId) -> bool {
+        self.messages[id.0 as usize].position.is_some()
+    }
+
+    /// A message whose id was reserved is written.
+    pub(super) fn begin(&mut self, id: MessageId, lane: Lane, number: u64) {
+        self.message(id).position = Some((lane, number));
+        self.unsettled.entry(lane).or_default().insert(number, id);
+    }
+
+    fn message(&mut self, id: MessageId) -> &mut Message {
+        &mut self.messages[id.0 as usize]
+    }
+
+    /// Returns the messages of this writer that a queue message or request names, each once.
+    pub(super) fn named(&self, writer: Writer, body: &str) -> Vec<MessageId> {
+        let mut ids: Vec<_> = Piece::all_in(body).into_iter().map(|piece| piece.message).collect();
+        ids.retain(|id| self.messages[id.0 as usize].writer == writer);
+        ids.dedup();
+        ids
+    }
+
+    /// Returns the pieces of this writer that a queue message names.
+    pub(super) fn pieces_of(&self, writer: Writer, body: &str) -> Vec<Piece> {
+        let mut pieces = Piece::all_in(body);
+        pieces.retain(|piece| self.messages[piece.message.0 as usize].writer == writer);
+        pieces
+    }
+
+    /// A queue has accepted a queue message with this message.
+    pub(super) fn queued(&mut self, id: MessageId) {
+        let arrival = self.arrivals;
+        self.arrivals += 1;
+        let message = self.message(id);
+        message.copies += 1;
+        if std::mem::take(&mut message.parked) {
+            // An operator sends it again: it comes after what is in the queue now.
+            message.arrival = Some(arrival);
+            message.redriven += 1;
+            if let Some((lane, number)) = message.position.filter(|_| !message.is_settled()) {
+                self.unsettled.entry(lane).or_default().insert(number, id);
+            }
+            return;
+        }
+        message.arrival.get_or_insert(arrival);
+    }
+
+    /// A queue message with this message was deleted.
+    pub(super) fn taken_off(&mut self, id: MessageId) {
+        let message = self.message(id);
+        message.copies = message.copies.saturating_sub(1);
+        if message.copies == 0 && !message.is_settled() {
+            self.broken(Invariant::Lost, format_args!("message {} left the queue undelivered", id.0));
+        }
+    }
+
+    /// A request with this message was answered with a success.
+    pub(super) fn acknowledged(&mut self, id: MessageId) {
+        let message = self.message(id);
+        if message.copies == 0 && !message.is_settled() {
+            self.broken(Invariant::Lost, format_args!("message {} was acknowledged and is in no queue", id.0));
+        }
+    }
+
+    /// A message was parked. `is_told`: a notice to its sender was queued before.
+    pub(super) fn parked(&mut self, id: MessageId, is_told: bool) {
+        let message = self.message(id);
+        let was_settled = message.is_settled();
+        message.parked = true;
+        if !is_told {
+            self.broken(Invariant::NotTold, format_args!("message {} was parked without a notice", id.0));
+        }
+        if !was_settled {
+            self.settled(id);
+        }
+    }
+
+    /// A piece is shown to its recipient by this invocation, which began its message at `began`.
+    pub(super) fn shown(&mut self, piece: Piece, by: InvocationId, began: Timestamp) {
+        let (Piece { message: id, part }, most_copies) = (piece, self.most_copies);
+        let message = self.message(id);
+        let was_settled = message.is_settled();
+        let (position, arrival) = (message.position, message.arrival);
+        let earlier_missing = message.pieces[..part].iter().any(|piece| piece.shown == 0);
+        let state = &mut message.pieces[part];
+        let last = state.last.replace(Shown { by, excused: false, recorded: false });
+        state.shown += 1;
+        let is_proved = state.proved_at.is_some_and(|at| at < began);
+        let (copies, looked_undone) = (state.shown, state.looked_undone);
+        let is_settled = message.is_settled();
+        // A line that repeats does so after such an answer, too, and does not count it.
+        let looked_undone = if most_copies > 1 { looked_undone } else { 0 };
+        let most = most_copies * (1 + message.redriven) + looked_undone;
+        match last {
+            None if earlier_missing => {
+                self.broken(Invariant::Reordered, format_args!("{piece} was shown before the part before it"));
+            }
+            None if part == 0 => self.check_order(piece, position, arrival),
+            None => {}
+            Some(Shown { by: earlier, excused: true, recorded: false }) if is_proved => {
+                self.broken(
+                    Invariant::Doubled,
+                    format_args!("{piece}: {by} repeats what {earlier} did, and there was proof"),
+                );
+            }
+            Some(_) if copies > most => {
+                self.broken(
+                    Invariant::Doubled,
+                    format_args!("{piece}: shown {copies} times, and the setting allows {most}"),
+                );
+            }
+            Some(Shown { excused: true, recorded: false, .. }) => self.counts.doubled_in_a_window += 1,
+            Some(Shown { by: earlier, recorded, .. }) => {
+                let known = if recorded { "recorded" } else { "answered" };
+                self.broken(
+                    Invariant::Doubled,
+                    format_args!("{piece}: {by} repeats what {earlier} did, and it was {known}"),
+                );
+            }
+        }
+        if is_settled && !was_settled {
+            self.settled(id);
+        }
+    }
+
+    fn check_order(&mut self, piece: Piece, position: Option<(Lane, u64)>, arrival: Option<u64>) {
+        let Some((lane, number)) = position else { return };
+        let earlier = self.unsettled.get(&lane).into_iter().flat_map(|lane| lane.range(..number));
+        let overtaken = earlier.map(|(_, id)| *id).find(|id| {
+            let other = self.messages[id.0 as usize].arrival;
+            other.is_some() && other < arrival
+        });
+        if let Some(overtaken) = overtaken {
+            self.broken(Invariant::Reordered, format_args!("{piece} was shown before message {}", overtaken.0));
+        }
+    }
+
+    fn settled(&mut self, id: MessageId) {
+        let Some((lane, number)) = self.message(id).position else { return };
+        if let Some(unsettled) = self.unsettled.get_mut(&lane) {
+            unsettled.remove(&number);
+        }
+    }
+
+    /// The connector has proof in its table that a piece was shown: LiveEngage's echo of it, or a report of the channel.
+    pub(super) fn proved(&mut self, piece: Piece, at: Timestamp) {
+        self.message(piece.message).pieces[piece.part].proved_at.get_or_insert(at);
+    }
+
+    /// The connector can't know that this invocation has shown the piece.
+    pub(super) fn excuse(&mut self, piece: Piece, by: InvocationId) {
+        self.last_shown(piece, by, |shown| shown.excused = true);
+    }
+
+    /// This piece was shown, and the answer was 408 or 503.
+    pub(super) fn looked_undone(&mut self, piece: Piece) {
+        self.message(piece.message).pieces[piece.part].looked_undone += 1;
+    }
+
+    /// The table holds that this invocation has shown the piece.
+    pub(super) fn recorded(&mut self, piece: Piece, by: InvocationId) {
+        self.last_shown(piece, by, |shown| shown.recorded = true);
+    }
+
+    fn last_shown(&mut self, piece: Piece, by: InvocationId, change: impl Fn(&mut Shown)) {
+        if let Some(shown) = &mut self.message(piece.message).pieces[piece.part].last
+            && shown.by == by
+        {
+            change(shown);
+        }
+    }
+
+    /// Returns all counts.
+    pub(super) fn counted(&self) -> Counts {
+        let mut counts = self.counts;
+        for message in self.messages.iter().filter(|message| message.position.is_some()) {
+            counts.written += 1;
+            if message.pieces.iter().all(|piece| piece.shown > 0) {
+                counts.delivered += 1;
+            } else if message.parked {
+                counts.parked += 1;
+            } else if message.arrival.is_none() {
+                counts.never_accepted += 1;
+            }
+        }
+        counts
+    }
+
+    /// Returns the messages that arrived and are not settled, at most ten.
+    pub(super) fn under_way(&self) -> Vec<u32> {
+        let unsettled = self.unsettled.values().flat_map(BTreeMap::values);
+        unsettled.filter(|id| self.messages[id.0 as usize].arrival.is_some()).map(|id| id.0).take(10).collect()
+    }
+}
+
+impl Truth {
+    /// The table holds that the message is done.
+    pub(super) fn completed(&mut self, id: MessageId) {
+        for piece in &mut self.message(id).pieces {
+            if let Some(shown) = &mut piece.last {
+                shown.recorded = true;
+            }
+        }
+    }
+}

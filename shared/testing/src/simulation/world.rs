@@ -1,0 +1,193 @@
+//! Everything outside the functions, and what is observed of it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
+use serde_json::json;
+
+use super::{
+    agenda::{Agenda, Event},
+    channel::{Channels, Line},
+    faults::{Course, Faults},
+    invocation::{Environment, Invocation, InvocationId, PREFIX},
+    liveengage::{ACCOUNT, INSTALL, LiveEngage},
+    load::Load,
+    queues::{QueueName, SourceQueue},
+    table::GivenLease,
+    truth::{MessageId, Piece, Truth},
+};
+use crate::{MemorySecrets, MemoryStore};
+use connector::domain::id::LineId;
+use connector_liveengage::id::AccountId;
+use connector_message::http::{HttpCall, HttpReply};
+
+/// How long the faults go on after the last message was written.
+const FAULTS_LAST: SignedDuration = SignedDuration::from_mins(5);
+
+/// What all environments share.
+pub(super) struct Shared {
+    pub(super) store: MemoryStore,
+    pub(super) secrets: MemorySecrets,
+    pub(super) accounts: Vec<AccountId>,
+    pub(super) lines: Vec<LineId>,
+    world: Mutex<World>,
+}
+
+/// Everything outside the functions.
+pub(super) struct World {
+    pub(super) agenda: Agenda,
+    pub(super) faults: Faults,
+    pub(super) load: Load,
+    pub(super) liveengage: LiveEngage,
+    pub(super) channels: Channels,
+    pub(super) queues: BTreeMap<QueueName, SourceQueue>,
+    pub(super) environments: BTreeMap<u64, Environment>,
+    pub(super) invocations: BTreeMap<InvocationId, Invocation>,
+    pub(super) truth: Truth,
+    /// The setting `on_uncertain` of both lines.
+    on_uncertain: &'static str,
+    /// The version of new environments, and the oldest one that still gets invocations.
+    pub(super) version: u64,
+    pub(super) oldest_version: u64,
+    /// The messages of each record's key.
+    pub(super) keys: BTreeMap<String, Vec<MessageId>>,
+    /// The leases that were given and neither ended nor given back.
+    pub(super) leases: BTreeMap<String, GivenLease>,
+    /// When the faults ended.
+    pub(super) recovered_at: Option<Timestamp>,
+}
+
+impl Shared {
+    pub(super) fn new(world: World) -> Self {
+        let secrets = MemorySecrets::default();
+        for line in Line::ALL {
+            let mut secret = line.secret();
+            secret["on_uncertain"] = world.on_uncertain.into();
+            secrets.put(&format!("{PREFIX}/line/{}", line.id()), &secret);
+        }
+        let shared = Self {
+            store: MemoryStore::default(),
+            secrets,
+            accounts: vec![AccountId::new(ACCOUNT).unwrap()],
+            lines: Line::ALL.iter().map(|line| LineId::new(line.id()).unwrap()).collect(),
+            world: Mutex::new(world),
+        };
+        let secret = shared.world().liveengage.secret.clone();
+        shared.store_account(&secret);
+        shared
+    }
+
+    /// Stores the account's secret with this client secret.
+    pub(super) fn store_account(&self, client_secret: &str) {
+        self.secrets.put(
+            &format!("{PREFIX}/account/{ACCOUNT}"),
+            &json!({"account_id": ACCOUNT, "client_id": INSTALL, "client_secret": client_secret}),
+        );
+    }
+
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock()
+    }
+}
+
+impl World {
+    /// Creates a world in which nothing has happened.
+    pub(super) fn new(mut agenda: Agenda, faults: Faults, messages: u64) -> Self {
+        let load = Load::drawn(&mut agenda.random, messages);
+        let queues = QueueName::ALL.map(|name| {
+            let concurrency = 1 + agenda.random.index(20);
+            (name, SourceQueue::new(name, concurrency))
+        });
+        let uncertain = [("repeat_once", 2), ("repeat_once", 2), ("repeat", 10), ("park", 1)];
+        let (on_uncertain, most_copies) = agenda.random.one_of(uncertain);
+        Self {
+            agenda,
+            faults,
+            load,
+            liveengage: LiveEngage::new(),
+            channels: Channels::default(),
+            queues: queues.into(),
+            environments: BTreeMap::new(),
+            invocations: BTreeMap::new(),
+            truth: Truth::new(most_copies),
+            on_uncertain,
+            version: 0,
+            oldest_version: 0,
+            keys: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            recovered_at: None,
+        }
+    }
+
+    /// Returns the time by LiveEngage's clock.
+    pub(super) fn liveengage_now(&self) -> Timestamp {
+        self.agenda.now() + self.faults.liveengage_skew
+    }
+
+    /// Draws the course of a call.
+    pub(super) fn course(&mut self, call: &HttpCall) -> Course {
+        let is_down = if is_liveengage(call) { self.liveengage.is_down } else { self.channels.is_down };
+        self.faults.http(&mut self.agenda.random, is_down)
+    }
+
+    /// Carries out a call. Returns the answer, and the pieces that are shown now.
+    pub(super) fn carry_out(&mut self, call: &HttpCall, by: InvocationId) -> (HttpReply, Vec<Piece>) {
+        let (reply, pieces) =
+            if is_liveengage(call) { self.liveengage_answers(call, by) } else { self.channel_answers(call, by) };
+        self.invocations.get_mut(&by).unwrap().unrecorded.extend(&pieces);
+        (reply, pieces)
+    }
+
+    /// Pieces are shown to their recipient by this invocation.
+    pub(super) fn shown(&mut self, pieces: &[Piece], by: InvocationId) {
+        let began = self.invocations[&by].began;
+        pieces.iter().for_each(|piece| self.truth.shown(*piece, by, began));
+    }
+
+    /// The last message is written: the faults end soon.
+    pub(super) fn load_is_over(&mut self) {
+        self.agenda.after(FAULTS_LAST, Event::Recover);
+    }
+
+    /// All faults end.
+    pub(super) fn recover(&mut self) {
+        self.agenda.note(format_args!("the faults end"));
+        // Clocks stay as they are.
+        let Faults { skew, liveengage_skew, .. } = self.faults;
+        self.faults = Faults { skew, liveengage_skew, ..Faults::none() };
+        self.liveengage.is_down = false;
+        self.channels.is_down = false;
+        self.recovered_at = Some(self.agenda.now());
+    }
+
+    /// LiveEngage or the channels go down for a while.
+    pub(super) fn outage(&mut self, begins: bool) {
+        let World { agenda, faults, liveengage, channels, .. } = self;
+        if !begins || faults.outages == 0 {
+            (liveengage.is_down, channels.is_down) = (false, false);
+            agenda.note(format_args!("nothing is down"));
+            return;
+        }
+        let (of_liveengage, of_channels) = agenda.random.one_of([(true, false), (false, true), (true, true)]);
+        (liveengage.is_down, channels.is_down) = (of_liveengage, of_channels);
+        let time = agenda.random.between(SignedDuration::from_secs(20), faults.longest_outage);
+        agenda.note(format_args!("down for {} s: LiveEngage {of_liveengage}, channels {of_channels}", time.as_secs()));
+        agenda.after(time, Event::Outage(false));
+    }
+
+    /// Whether nothing is under way any more.
+    pub(super) fn is_settled(&mut self) -> bool {
+        let now = self.agenda.now();
+        self.load.is_over()
+            && self.recovered_at.is_some()
+            && self.invocations.is_empty()
+            && self.channels.requests.is_empty()
+            && self.liveengage.notifications.is_empty()
+            && self.queues.values_mut().all(|queue| queue.len(now) == 0)
+    }
+}
+
+fn is_liveengage(call: &HttpCall) -> bool {
+    call.name.starts_with("LiveEngage")
+}
