@@ -219,6 +219,16 @@ impl Received {
         let body = body.into();
         Self { message: decode(&body), body }
     }
+
+    /// Returns the position of the message among those of its group. `received` is how often the queue has delivered it. `None` if it has
+    /// neither a number nor a time, or if the connector has not queued it.
+    pub fn position(&self, received: u32) -> Option<Position> {
+        match &self.message {
+            Ok(message) => message.position(received),
+            Err(Unread::OtherVersion) => Some(Position::OfOtherVersion),
+            Err(Unread::Foreign) => None,
+        }
+    }
 }
 
 /// Converts each kind of message into a [`Message`].

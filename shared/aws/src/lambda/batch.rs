@@ -48,10 +48,9 @@ pub trait Worker: Send + Sync {
     /// [`RetryLater`] if the message must stay in the queue.
     async fn work(&self, message: &Received, attempt: &Attempt) -> Result<(), RetryLater>;
 
-    /// Returns the position of a message that was received this often among those of its group. `None` if it has neither a number nor a
-    /// time.
+    /// Returns the position of a message that was received this often among those of its group ([`Received::position`]).
     fn position(&self, message: &Received, received: u32) -> Option<Position> {
-        message.message.as_ref().ok()?.position(received)
+        message.position(received)
     }
 
     /// Counts a panic, and parks a message that crashes the worker repeatedly.

@@ -56,6 +56,9 @@ pub struct EventPosition {
 /// The position of a message among those of its queue group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Position {
+    /// Unknown, because another version of the connector has queued the message. It is handled first: it is retried until that version
+    /// works on it, and the rest of its group with it. Otherwise a message with a number could be sorted before it.
+    OfOtherVersion,
     /// By LiveEngage's number.
     Numbered(EventPosition),
     /// By the channel's time. A message that was received more often comes first: it may be partly sent, and a new message must not appear
@@ -72,34 +75,38 @@ impl Position {
     const fn dialog(&self) -> Option<&DialogId> {
         match self {
             Self::Numbered(position) => Some(&position.dialog),
-            Self::Timed { .. } => None,
+            Self::Timed { .. } | Self::OfOtherVersion => None,
         }
     }
 
-    fn rank(&self) -> (Reverse<u32>, i128) {
+    /// The place among the messages of the same dialog, or of the same consumer. `None` if the message is not sorted.
+    fn rank(&self) -> Option<(Reverse<u32>, i128)> {
         match self {
-            Self::Numbered(position) => (Reverse(0), position.sequence.0.into()),
-            Self::Timed { at, received } => (Reverse(*received), at.as_nanosecond()),
+            Self::Numbered(position) => Some((Reverse(0), position.sequence.0.into())),
+            Self::Timed { at, received } => Some((Reverse(*received), at.as_nanosecond())),
+            Self::OfOtherVersion => None,
         }
     }
 }
 
 /// Returns the order in which to handle the messages of one queue group, as indices into `positions`.
 ///
-/// The messages of one dialog are sorted by number and the consumer's by time, each within the slots that they occupy together. A message
-/// without a position stays where it is.
+/// The messages of another version come first. Then those of one dialog are sorted by number and the consumer's by time, each within the
+/// slots that they occupy together. A message without a position keeps its place among them.
 pub fn sorted(positions: &[Option<Position>]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..positions.len()).collect();
+    let is_of_other_version = |index: &usize| matches!(positions.get(*index), Some(Some(Position::OfOtherVersion)));
+    let (mut order, others): (Vec<usize>, Vec<usize>) = (0..positions.len()).partition(is_of_other_version);
+    order.extend(others);
     let mut dialogs: Vec<Option<&DialogId>> = positions.iter().flatten().map(Position::dialog).collect();
     dialogs.sort_unstable();
     dialogs.dedup();
     for dialog in dialogs {
         let ranked = |index: usize| {
             let position = positions.get(index)?.as_ref().filter(|position| position.dialog() == dialog)?;
-            Some((position.rank(), index))
+            Some((position.rank()?, index))
         };
-        let slots: Vec<usize> = (0..positions.len()).filter(|index| ranked(*index).is_some()).collect();
-        let mut sorted: Vec<_> = slots.iter().filter_map(|index| ranked(*index)).collect();
+        let (slots, mut sorted): (Vec<usize>, Vec<_>) =
+            order.iter().enumerate().filter_map(|(slot, index)| Some((slot, ranked(*index)?))).unzip();
         sorted.sort_unstable();
         for (slot, (_, index)) in slots.into_iter().zip(sorted) {
             if let Some(entry) = order.get_mut(slot) {
@@ -155,6 +162,7 @@ mod tests {
         let position = prop_oneof![
             place.prop_map(Position::Numbered),
             (0..6i64, 1..3u32).prop_map(|(ms, received)| Position::Timed { at: at(ms), received }),
+            Just(Position::OfOtherVersion),
         ];
         proptest::collection::vec(proptest::option::weighted(0.8, position), 0..11)
     }
@@ -177,17 +185,20 @@ mod tests {
             let mut indices = order.clone();
             indices.sort_unstable();
             prop_assert_eq!(indices, (0..positions.len()).collect::<Vec<_>>());
-            for (slot, index) in order.iter().enumerate() {
+            let (first, rest): (Vec<usize>, Vec<usize>) =
+                (0..positions.len()).partition(|index| positions[*index] == Some(Position::OfOtherVersion));
+            prop_assert_eq!(&order[..first.len()], &first[..], "those of another version come first");
+            for (came, index) in rest.into_iter().zip(&order[first.len()..]) {
                 // A dialog's events stay within the dialog's slots, and nothing else moves.
                 let dialog = |at: usize| positions[at].as_ref().map(Position::dialog);
-                prop_assert_eq!(dialog(slot), dialog(*index));
-                prop_assert!(positions[slot].is_some() || slot == *index);
+                prop_assert_eq!(dialog(came), dialog(*index));
+                prop_assert!(positions[came].is_some() || came == *index);
             }
             for dialog in [None, Some("d0"), Some("d1"), Some("d2")] {
                 let dialog = dialog.map(|name| DialogId::new(name).unwrap());
                 let numbers: Vec<_> = order
                     .iter()
-                    .filter_map(|index| positions[*index].as_ref().filter(|position| position.dialog() == dialog.as_ref()).map(|position| (position.rank(), *index)))
+                    .filter_map(|index| positions[*index].as_ref().filter(|position| position.dialog() == dialog.as_ref()).and_then(|position| Some((position.rank()?, *index))))
                     .collect();
                 prop_assert!(numbers.is_sorted(), "equal numbers stay as they came: {:?}", numbers);
             }
