@@ -87,8 +87,8 @@ async fn agents_texts_reach_the_person_in_order_and_nothing_else_does() {
         ]
     );
 
-    // Five minutes after its arrival, the connector presumes that it is another channel's. Sent messages are not affected.
-    connector.clock.advance(SignedDuration::from_secs(305));
+    // A quarter of an hour after its arrival, the connector presumes that it is another channel's. Sent messages are not affected.
+    connector.clock.advance(SignedDuration::from_secs(905));
     assert_eq!(connector.run(&function, &batch).await, [""; 0]);
     assert_eq!(connector.bodies(SMS).len(), 2);
     let owner = connector

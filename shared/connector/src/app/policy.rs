@@ -16,6 +16,10 @@ use connector_message::Disposition;
 /// How often the queues deliver a message before it becomes a dead letter: `maxReceiveCount` in template.yaml.
 pub const MOST_RECEIVES: u32 = 200;
 
+/// How long a received message is hidden from other receives: `VisibilityTimeout` in template.yaml. The messages of a worker that was stopped
+/// come again after this time.
+pub const QUEUE_VISIBILITY: SignedDuration = SignedDuration::from_mins(6);
+
 /// The receive at which a message is parked whatever it waits for. The remaining receives are for parking it.
 pub const LAST_RECEIVE: u32 = 190;
 
@@ -52,8 +56,16 @@ pub(super) const VERSION_RECEIVE_INTERVAL: SignedDuration = SignedDuration::from
 /// How long an agent's message waits for its conversation to be known. After this the conversation is presumed to be another channel's.
 ///
 /// LiveEngage's notification of the message can arrive before the answer to the CONVERSATION call is stored, and before the notification of
-/// the conversation. Notifications of conversations have queue groups of their own, so that they can't wait behind this message.
-pub const CONVERSATION_UNKNOWN_FOR: SignedDuration = SignedDuration::from_mins(5);
+/// the conversation. Notifications of conversations have queue groups of their own, so that they can't wait behind this message. The worker
+/// that would record the conversation can have been stopped, even twice.
+pub const CONVERSATION_UNKNOWN_FOR: SignedDuration = SignedDuration::from_mins(15);
+const _: () = assert!(
+    CONVERSATION_UNKNOWN_FOR.as_secs() > 2 * QUEUE_VISIBILITY.as_secs(),
+    "a stopped worker's messages come again"
+);
+
+/// The longest wait between two lookups of an unknown conversation.
+pub(super) const LONGEST_LOOKUP_WAIT: SignedDuration = SignedDuration::from_mins(2);
 
 /// How long a conversation of unknown owner may be the one that LiveEngage reported as open for one of the connector's consumers, without
 /// its id. Longer than the longest wait between two attempts to open it.

@@ -12,7 +12,7 @@ use super::{
     echo,
     error::DeliveryError,
     liveengage_client::LiveEngage,
-    policy::{CONVERSATION_UNKNOWN_FOR, UNATTACHED_FOR, wait_as_long_again},
+    policy::{CONVERSATION_UNKNOWN_FOR, LONGEST_LOOKUP_WAIT, UNATTACHED_FOR, wait_as_long_again},
     registry::Lines,
     unreadable::{park_panicking, park_unreadable, wait_or_park},
     worker::{WorkerContext, WorkerPorts},
@@ -228,8 +228,8 @@ impl DeliverToChannel {
         let since = consumers.unknown_since(account, &event.conversation, now).await?;
         let looked = now.duration_since(since);
         if looked < CONVERSATION_UNKNOWN_FOR {
-            // Short waits at first, because a conversation that is being opened is recorded soon. Ten lookups in total.
-            let after = wait_as_long_again(looked, SignedDuration::from_mins(1));
+            // Short waits at first, because a conversation that is being opened is recorded soon. 15 lookups in total.
+            let after = wait_as_long_again(looked, LONGEST_LOOKUP_WAIT);
             return Err(DeliveryError::ConversationUnknown { after });
         }
         // It may be the open conversation of a consumer of ours that LiveEngage does not name.

@@ -13,6 +13,7 @@ use super::world::{
     conversation_id, event, from_consumer, reply,
 };
 use connector::{
+    app::policy::QUEUE_VISIBILITY,
     domain::delivery::ConversationOwner,
     port::{Consumers, Http},
 };
@@ -89,17 +90,34 @@ async fn another_channels_conversation_is_marked_and_dropped() {
     workers.to_channel.work(&agent_says("web-1", 1, "not for us"), &attempt("text", 6)).await.unwrap();
     assert_eq!(ports.calls()[before..], ["conversation_owner"], "one read, no lease");
 
-    // Its state was not notified: it is looked up at growing intervals, and presumed foreign after five minutes.
+    // Its state was not notified: it is looked up at growing intervals, and presumed foreign after a quarter of an hour.
     let silent = agent_says("web-2", 1, "not for us either");
-    for (second, after) in [(400, 1), (401, 1), (402, 2), (432, 32), (464, 60), (699, 60)] {
+    for (second, after) in [(400, 1), (401, 1), (402, 2), (432, 32), (528, 120), (1299, 120)] {
         assert_eq!(workers.to_channel.work(&silent, &attempt("text", second)).await, again(after));
     }
-    workers.to_channel.work(&silent, &attempt("text", 700)).await.unwrap();
+    workers.to_channel.work(&silent, &attempt("text", 1300)).await.unwrap();
     assert_eq!(
         world.store.conversation_owner(&account(), &conversation_id("web-2")).await.unwrap(),
         Some(ConversationOwner::PresumedForeign)
     );
     assert_eq!(world.count(SMS), 0);
+}
+
+/// The worker that opened the conversation was stopped before it could record it, and so was the one with the notification. Their messages
+/// come again when the queues' visibility timeout has passed.
+#[tokio::test]
+async fn a_text_outlasts_the_workers_that_were_stopped_before_they_recorded_its_conversation() {
+    let world = World::new().await;
+    world.fault(CONVERSATION, Fault::LoseAnswer);
+    let workers = world.workers();
+    workers.to_liveengage.work(&from_consumer("mo-1", ANNA, "one"), &attempt("a", 0)).await.unwrap_err();
+    let welcome = agent_says("c1", 0, "welcome");
+    workers.to_channel.work(&welcome, &attempt("early", 1)).await.unwrap_err();
+    let second_time = 2 * QUEUE_VISIBILITY.as_secs() + 60;
+    assert_eq!(workers.to_channel.work(&welcome, &attempt("late", second_time)).await, again(120));
+    world.receive_notification(second_time + 1).await;
+    workers.to_channel.work(&welcome, &attempt("next", second_time + 121)).await.unwrap();
+    assert_eq!(world.other().sms_texts(), ["welcome"]);
 }
 
 /// The table was down for a day. A text that waited this long must not count as another channel's before the notification next to it is

@@ -169,12 +169,12 @@ async fn an_answer_in_a_conversation_that_may_be_ours_is_parked() {
     }
     let answer = agent_says("c1", 0, "hello");
     world.workers().to_channel.work(&answer, &attempt("b", 20)).await.unwrap_err();
-    world.workers().to_channel.work(&answer, &attempt("c", 20 + 300)).await.unwrap();
+    world.workers().to_channel.work(&answer, &attempt("c", 20 + 900)).await.unwrap();
     assert_eq!(world.store.parked().len(), 1, "kept, and not taken for another channel's");
     // Long after the last such answer, the conversation can only be another channel's.
     let other = agent_says("foreign-1", 0, "hello");
     world.workers().to_channel.work(&other, &attempt("d", 10_000)).await.unwrap_err();
-    world.workers().to_channel.work(&other, &attempt("e", 10_300)).await.unwrap();
+    world.workers().to_channel.work(&other, &attempt("e", 10_900)).await.unwrap();
     assert_eq!(world.store.parked().len(), 1);
 }
 

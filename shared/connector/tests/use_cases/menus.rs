@@ -160,8 +160,8 @@ async fn an_ended_conversation_has_no_say_in_the_next_ones_menu() {
     let workers = world.workers();
     workers.to_channel.work(&question(4), &attempt("a", 1)).await.unwrap();
     workers.to_channel.work(&agent_says("c0", 50, "from long ago"), &attempt("b", 90)).await.unwrap_err();
-    workers.to_channel.work(&agent_says("c0", 50, "from long ago"), &attempt("b", 400)).await.unwrap();
-    workers.to_liveengage.work(&text_at("mo-2", "1", 401), &attempt("c", 401)).await.unwrap();
+    workers.to_channel.work(&agent_says("c0", 50, "from long ago"), &attempt("b", 1000)).await.unwrap();
+    workers.to_liveengage.work(&text_at("mo-2", "1", 1001), &attempt("c", 1001)).await.unwrap();
     assert_eq!(sends(&world), [click(4), yes()]);
 }
 

@@ -16,14 +16,11 @@ use super::{
 };
 use crate::fifo::{FifoOptions, FifoQueue, MAX_BATCH, NewMessage, ReceiveOptions, ReceivedMessage};
 use connector::{
-    app::policy::MOST_RECEIVES,
+    app::policy::{MOST_RECEIVES, QUEUE_VISIBILITY},
     port::QueueMessage,
     queue_message::{bodies, decode},
 };
 use connector_aws::visibility_timeout;
-
-/// The visibility timeout of both queues (template.yaml).
-const VISIBILITY: Duration = Duration::from_secs(360);
 
 /// How long both queues keep a message (template.yaml).
 const RETENTION: Duration = Duration::from_secs(1_209_600);
@@ -74,7 +71,7 @@ impl SourceQueue {
     pub(super) fn new(name: QueueName, concurrency: usize) -> Self {
         let seed = Uuid::from_u128(name as u128);
         let options = FifoOptions {
-            visibility_timeout: VISIBILITY,
+            visibility_timeout: QUEUE_VISIBILITY.unsigned_abs(),
             max_receive_count: Some(MOST_RECEIVES),
             retention: Some(RETENTION),
         };

@@ -106,6 +106,7 @@ fn what_passes_in_seconds_is_looked_at_every_second_at_first() {
 fn the_queues_hand_out_a_message_as_often_as_is_counted_on() {
     let template = include_str!("../../../../../template.yaml");
     assert_eq!(template.matches(&format!("maxReceiveCount: {MOST_RECEIVES}")).count(), 2);
+    assert_eq!(template.matches(&format!("VisibilityTimeout: {}\n", QUEUE_VISIBILITY.as_secs())).count(), 2);
 }
 #[test]
 fn a_dispensable_message_is_dropped_where_another_one_is_parked() {
