@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use connector_testing::simulation::{Faults, Options, Outcome, simulate};
+use connector_testing::simulation::{Faults, HistoriesDigest, Options, Outcome, simulate};
 
 fn command(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_connector")).arg("simulate").args(arguments).output().unwrap()
@@ -54,7 +54,12 @@ fn the_options_choose_seeds_and_faults() {
     for line in ["seeds                                  3\n", "messages                              60\n"] {
         assert!(report.contains(line), "{report}");
     }
-    assert!(!report.contains("SHA-256"), "{report}");
+    let mut histories = HistoriesDigest::default();
+    for seed in 31..34 {
+        let (outcome, _) = here(seed, 20, Some(Faults::none()));
+        histories.add(&outcome.history);
+    }
+    assert!(report.contains(&histories.hex()), "{report}");
 }
 
 #[test]

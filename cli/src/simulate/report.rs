@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use connector_testing::simulation::{Counts, Outcome, Shrunk};
+use connector_testing::simulation::{Counts, HistoriesDigest, Outcome, Shrunk};
 use jiff::SignedDuration;
 
 use super::{
@@ -23,8 +23,9 @@ pub(super) struct Totals {
     took: SignedDuration,
     /// The longest time from the end of the faults until everything was settled.
     settled_after: SignedDuration,
-    /// The digest of the last seed's history.
+    /// The history of the last seed that did not panic.
     history: Option<String>,
+    histories: HistoriesDigest,
 }
 
 impl Totals {
@@ -38,6 +39,7 @@ impl Totals {
             took: SignedDuration::ZERO,
             settled_after: SignedDuration::ZERO,
             history: None,
+            histories: HistoriesDigest::default(),
         }
     }
 
@@ -50,9 +52,9 @@ impl Totals {
     pub(super) fn add(&mut self, seed: u64, outcome: Option<Outcome>) -> String {
         self.seeds += 1;
         let Some(Outcome { history, lines, took, settled_after, counts, violation, .. }) = outcome else {
-            self.history = None;
             return self.failure(seed, "the simulation panicked, see standard error");
         };
+        self.histories.add(&history);
         self.history = Some(history);
         self.events += lines;
         self.took += took;
@@ -126,8 +128,14 @@ impl Totals {
         }
         let _ = writeln!(text, "{:<27} {:>12}", "simulated time", crate::output::age(self.took));
         let _ = writeln!(text, "{:<27} {:>10} s", "settled after the faults", self.settled_after.as_secs());
-        if let (1, Some(history)) = (self.seeds, &self.history) {
-            let _ = writeln!(text, "SHA-256 of the history      {history}");
+        match (self.seeds, &self.history) {
+            (_, None) => {}
+            (1, Some(history)) => {
+                let _ = writeln!(text, "SHA-256 of the history      {history}");
+            }
+            (_, Some(_)) => {
+                let _ = writeln!(text, "SHA-256 of the histories    {}", self.histories.hex());
+            }
         }
         if !is_complete {
             text.push_str("The command was ended before it had finished.\n");
@@ -200,6 +208,13 @@ The promises were kept.
         totals.add(8, outcome(None));
         let report = totals.report(true);
         assert!(report.contains("messages                              40\n"), "{report}");
+        // printf 'c0ffee\nc0ffee\n' | sha256sum
+        assert!(
+            report.contains(
+                "SHA-256 of the histories    a41032dc87753ca2ce53210abda3d54151804dc3754558406e4a673076e47090\n"
+            ),
+            "{report}"
+        );
         assert!(
             report.ends_with(
                 "Repeat these seeds: connector simulate --seed 7 --seeds 2 --messages 20\nThe promises were kept.\n"

@@ -38,7 +38,7 @@ mod whatsapp;
 mod world;
 
 pub use faults::Faults;
-pub use history::Trace;
+pub use history::{HistoriesDigest, Trace};
 pub use run::{Options, Outcome, simulate};
 pub use shrink::{Shrunk, shrink};
 pub use truth::{Counts, Invariant, Violation};

@@ -8,6 +8,24 @@ use sha2::{Digest, Sha256};
 /// Where the lines of a history go, besides the digest.
 pub type Trace = Box<dyn FnMut(&str) + Send>;
 
+/// The digest of the histories of several seeds: the SHA-256 of their own digests in hex, each followed by a newline, in the order in which
+/// they were added.
+#[derive(Debug, Clone, Default)]
+pub struct HistoriesDigest(Sha256);
+
+impl HistoriesDigest {
+    /// Adds the [history](super::Outcome::history) of the next seed.
+    pub fn add(&mut self, history: &str) {
+        self.0.update(history.as_bytes());
+        self.0.update(b"\n");
+    }
+
+    /// Returns the digest of what was added so far, in hex.
+    pub fn hex(&self) -> String {
+        hex::encode(self.0.clone().finalize())
+    }
+}
+
 /// The history of a simulation.
 pub(super) struct History {
     start: Timestamp,
