@@ -19,6 +19,7 @@ mod channel;
 mod deployment;
 mod faults;
 mod history;
+mod invariant;
 mod invocation;
 mod liveengage;
 mod load;
@@ -39,6 +40,6 @@ mod world;
 
 pub use faults::Faults;
 pub use history::{HistoriesDigest, Trace};
+pub use invariant::{Counts, Invariant, Violation};
 pub use run::{Options, Outcome, simulate};
 pub use shrink::{Shrunk, shrink};
-pub use truth::{Counts, Invariant, Violation};

@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use super::{
     agenda::Event,
+    faults::Condition,
+    invariant::Invariant,
     invocation::InvocationId,
     notifications::FOREIGN,
     sms,
-    truth::{Invariant, MessageId, Piece, Writer},
+    truth::{MessageId, Piece, Writer},
     whatsapp,
     world::World,
 };
@@ -18,6 +20,9 @@ use connector_message::http::{HttpCall, HttpReply};
 
 /// How often a channel posts a request.
 const MOST_POSTS: u32 = 40;
+
+/// How long after its acceptance a request may be posted again. The queue recognizes a repetition for five minutes.
+const POSTED_AGAIN_WITHIN: SignedDuration = SignedDuration::from_hours(6);
 
 /// A picture that passes through the connector: the beginning of a PNG file.
 pub(super) const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0";
@@ -66,7 +71,7 @@ pub(super) enum Content {
     },
 }
 
-/// A request that the connector has not accepted yet.
+/// A request that the connector has not accepted yet, or that is posted again.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) line: Line,
@@ -74,12 +79,14 @@ pub(super) struct Request {
     attempts: u32,
     /// The consumer whose next message waits for this one.
     consumer: Option<usize>,
+    /// Whether it was accepted before.
+    pub(super) is_repeat: bool,
 }
 
 /// The channels.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
-    pub(super) is_down: bool,
+    pub(super) condition: Condition,
     pub(super) requests: BTreeMap<u64, Request>,
     posted: u64,
     /// The requests of each consumer that wait for an earlier one: a channel keeps their order.
@@ -131,7 +138,9 @@ impl World {
         let World { agenda, channels, .. } = self;
         channels.posted += 1;
         let number = channels.posted;
-        channels.requests.insert(number, Request { line, body: body.to_string(), attempts: 0, consumer });
+        channels
+            .requests
+            .insert(number, Request { line, body: body.to_string(), attempts: 0, consumer, is_repeat: false });
         let after = match consumer {
             // A report may overtake the answer to the call that it is about.
             None => agenda.random.millis(0, 4_000),
@@ -149,7 +158,7 @@ impl World {
 
     /// A post has ended with this status, or without an answer.
     pub(super) fn posted(&mut self, number: u64, status: Option<u16>) {
-        let World { agenda, channels, truth, .. } = self;
+        let World { agenda, faults, channels, truth, .. } = self;
         let Some(request) = channels.requests.get_mut(&number) else { return };
         let is_accepted = status.is_some_and(|status| (200..300).contains(&status));
         let is_final = is_accepted || status.is_some_and(|status| status < 500 && status != 429);
@@ -172,6 +181,13 @@ impl World {
             if let Some(next) = waiting.front() {
                 agenda.after(SignedDuration::from_millis(20), Event::Post(*next));
             }
+        }
+        if is_accepted && !request.is_repeat && agenda.random.hits(faults.posted_again) {
+            // Its place among the consumer's requests was given up.
+            channels.requests.insert(number, Request { attempts: 0, consumer: None, is_repeat: true, ..request });
+            let after = agenda.random.between(SignedDuration::ZERO, POSTED_AGAIN_WITHIN);
+            agenda.after(after, Event::Post(number));
+            agenda.note(format_args!("the channel posts request {number} again in {} s", after.as_secs()));
         }
     }
 

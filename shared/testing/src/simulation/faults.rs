@@ -60,15 +60,19 @@ pub struct Faults {
     pub repeated: u16,
     /// Out of a thousand requests to the connector: its answer is lost.
     pub answer_lost: u16,
+    /// Out of a thousand requests of a channel: it posts an accepted request again within six hours.
+    pub posted_again: u16,
     /// Out of a thousand notifications: it is sent twice.
     pub notified_twice: u16,
     /// Out of a thousand notifications: it is up to two and a half seconds late.
     pub notified_late: u16,
+    /// Out of a thousand notifications that a conversation was opened: it is up to five minutes late.
+    pub opening_late: u16,
     /// The most that the clock of an environment is ahead or behind.
     pub skew: SignedDuration,
     /// How far LiveEngage's clock is ahead. Negative if it is behind.
     pub liveengage_skew: SignedDuration,
-    /// Out of ten times ten minutes: LiveEngage, the channels or both go down.
+    /// Out of ten times ten minutes: LiveEngage, the channels or both go down, or each of their calls takes up to eight seconds.
     pub outages: u16,
     /// The longest outage.
     pub longest_outage: SignedDuration,
@@ -97,6 +101,8 @@ impl Faults {
 
     /// Draws the faults of a seed.
     pub(super) fn drawn(random: &mut Random) -> Self {
+        // One outage in four seeds may outlast the two retry limits, of 12 and 24 hours.
+        let outages_last = if random.hits(250) { 4 } else { 1 };
         let mut rate = |most: u64| if random.hits(600) { 1 + random.below(most) as u16 } else { 0 };
         Self {
             throttled: rate(40),
@@ -121,12 +127,14 @@ impl Faults {
             killed: rate(60),
             repeated: rate(40),
             answer_lost: rate(40),
+            posted_again: rate(20),
             notified_twice: rate(60),
             notified_late: rate(100),
+            opening_late: rate(100),
             skew: SignedDuration::from_millis(i64::from(rate(5000))),
             liveengage_skew: SignedDuration::from_secs(i64::from(rate(3600)) - i64::from(rate(3600))),
             outages: rate(3),
-            longest_outage: SignedDuration::from_secs(i64::from(rate(43_200)).max(60)),
+            longest_outage: SignedDuration::from_secs(i64::from(rate(43_200)).max(60)) * outages_last,
             redrives: rate(3),
             rotations: rate(2),
             notification_dropped: rate(200),
@@ -134,6 +142,17 @@ impl Faults {
             deployments: rate(4),
         }
     }
+}
+
+/// How one of the other sides is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Condition {
+    #[default]
+    Up,
+    /// Each call takes seconds.
+    Slow,
+    /// No call is carried out.
+    Down,
 }
 
 /// How an outside call goes.
@@ -171,10 +190,10 @@ pub(super) enum Failure {
 }
 
 impl Faults {
-    /// Draws the course of a call over HTTP. `is_down`: the other side is.
-    pub(super) fn http(&self, random: &mut Random, is_down: bool) -> Course {
+    /// Draws the course of a call over HTTP to a side in this condition.
+    pub(super) fn http(&self, random: &mut Random, condition: Condition) -> Course {
         let (before, after) = (random.millis(10, 150), random.millis(10, 150));
-        if is_down {
+        if condition == Condition::Down {
             let failure = if random.hits(500) { Failure::NotSent } else { Failure::Status(503) };
             return Course { before, fate: Fate::Fails(failure), after };
         }
@@ -194,7 +213,7 @@ impl Faults {
         } else {
             Fate::CarriedOut
         };
-        if !random.hits(self.slow) {
+        if condition == Condition::Up && !random.hits(self.slow) {
             return Course { before, fate, after };
         }
         let (before, after) = (random.millis(0, HTTP_TIMEOUT_MS - 1), random.millis(0, HTTP_TIMEOUT_MS));

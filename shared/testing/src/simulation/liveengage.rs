@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 use super::{
     agenda::Event,
     channel::PICTURE,
+    faults::Condition,
+    invariant::Invariant,
     invocation::InvocationId,
     notifications::Notification,
     ports::reply,
-    truth::{Invariant, Piece, Writer},
+    truth::{Piece, Writer},
     world::World,
 };
 use connector_message::http::{HttpCall, HttpReply};
@@ -52,7 +54,7 @@ pub(super) struct Conversation {
 /// LiveEngage.
 #[derive(Debug, Default)]
 pub(super) struct LiveEngage {
-    pub(super) is_down: bool,
+    pub(super) condition: Condition,
     /// The app install's client secret, with which notifications are signed.
     pub(super) secret: String,
     /// How many client secrets there were.

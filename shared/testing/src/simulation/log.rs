@@ -11,7 +11,7 @@ use tracing::{
     span,
 };
 
-use super::{truth::Invariant, world::Shared};
+use super::{invariant::Invariant, world::Shared};
 
 /// What must be in no log event: marks of texts, words of texts, phone numbers, secrets and tokens.
 const HIDDEN: [&str; 7] = ["[[", "Grüße", "+49", "s3cret", "sim-bearer", "app-jwt-", "e30."];

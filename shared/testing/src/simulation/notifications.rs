@@ -19,6 +19,9 @@ use connector_liveengage::signature::{ACCOUNT_ID, CLIENT_ID, SIGNATURE};
 /// A text of another channel's conversation, which no consumer of the connector may see.
 pub(super) const FOREIGN: &str = "not for your phone";
 
+/// How late the notification that a conversation was opened can be. An agent's text waits three times as long for it.
+const OPENING_LATE_MS: i64 = 5 * 60 * 1000;
+
 /// A notification that is not accepted yet.
 #[derive(Debug)]
 pub(super) struct Notification {
@@ -82,7 +85,7 @@ impl World {
         self.notify("ms.MessagingEventNotification", &change, true);
     }
 
-    /// Schedules a notification, as the faults say.
+    /// Schedules a notification, as the faults say. One that may not be dropped is of a conversation that was opened.
     fn notify(&mut self, kind: &str, change: &Value, may_be_dropped: bool) {
         let body = json!({"kind": "notification", "body": {"changes": [change]}, "type": kind}).to_string();
         let World { agenda, faults, liveengage, .. } = self;
@@ -90,7 +93,13 @@ impl World {
         let number = liveengage.notified;
         let copies = 1 + u32::from(agenda.random.hits(faults.notified_twice));
         for _ in 0..copies {
-            let longest = if agenda.random.hits(faults.notified_late) { 2_500 } else { 40 };
+            let longest = if !may_be_dropped && agenda.random.hits(faults.opening_late) {
+                OPENING_LATE_MS
+            } else if agenda.random.hits(faults.notified_late) {
+                2_500
+            } else {
+                40
+            };
             let after = agenda.random.millis(10, longest);
             agenda.after(after, Event::Notify(number));
         }

@@ -12,7 +12,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     agenda::Event,
-    deployment,
     faults::{Course, Failure, Fate},
     invocation::{Function, FunctionName, Invocation, InvocationId},
     queues::QueueName,
@@ -237,9 +236,7 @@ impl Queue for QueuePort {
         {
             let mut world = ports.shared.world();
             for message in &messages[..accepted] {
-                let version = world.environments[&ports.environment].version;
-                let body = deployment::written(&message.body, version);
-                world.enqueue(*queue, message, body);
+                world.enqueue(*queue, message, ports.environment);
                 if is_notice(&message.body) {
                     ports.invocation(&mut world).1.notices += 1;
                 }

@@ -11,7 +11,10 @@ use uuid::Uuid;
 
 use super::{
     agenda::Event,
-    truth::{Invariant, MessageId, Truth, Writer},
+    deployment,
+    invariant::Invariant,
+    invocation::{Environment, FunctionName, Work},
+    truth::{MessageId, Truth, Writer},
     world::World,
 };
 use crate::fifo::{FifoOptions, FifoQueue, MAX_BATCH, NewMessage, ReceiveOptions, ReceivedMessage};
@@ -90,10 +93,12 @@ impl World {
         self.queues.get_mut(&name).unwrap()
     }
 
-    /// A function sends a message to a queue, with its body in the form `written` of its version.
-    pub(super) fn enqueue(&mut self, name: QueueName, message: &QueueMessage, written: String) {
+    /// The function in an environment sends a message to a queue, in the form of its version.
+    pub(super) fn enqueue(&mut self, name: QueueName, message: &QueueMessage, environment: u64) {
         let now = self.agenda.now();
         let QueueMessage { body, group, deduplication } = message;
+        let Environment { version, name: sender, .. } = &self.environments[&environment];
+        let (written, is_resent) = (deployment::written(body, *version), *sender == FunctionName::Operator);
         let sent = self.queue(name).fifo.send(now, NewMessage::new(group, deduplication, written)).unwrap();
         let (group, kind) = (short(group), kind(body));
         let again = if sent.duplicate { " (known)" } else { "" };
@@ -102,7 +107,7 @@ impl World {
             return;
         }
         let messages = self.truth.named(name.writer(), body);
-        messages.iter().for_each(|id| self.truth.queued(*id));
+        messages.iter().for_each(|id| self.truth.queued(*id, is_resent));
         for body in bodies(body) {
             let messages = self.truth.named(name.writer(), &body);
             if let (false, Ok(message)) = (messages.is_empty(), decode(&body)) {
@@ -125,6 +130,13 @@ impl World {
             queue.poll_at = Some(at);
             self.agenda.at(at, Event::Poll(name));
         }
+    }
+
+    /// Returns the messages of a batch that are still in its queue.
+    pub(super) fn held_by(&self, work: &Work) -> Vec<MessageId> {
+        let Work::Batch { queue, messages, .. } = work else { return vec![] };
+        let held = &self.queues[queue].held;
+        messages.iter().filter_map(|message| held.get(&message.message_id)).flatten().copied().collect()
     }
 
     /// Receives the next batch for an invocation, if there is one and an invocation may start.

@@ -13,13 +13,13 @@ use super::{
     agenda::{Agenda, Event},
     faults::Faults,
     history::Trace,
+    invariant::{Counts, Invariant, Violation},
     invocation::{
         Ended, Environment, FunctionName, Invocation, InvocationId, Payload, Stop, Work, batch_event, http_event, run,
         schedule_event,
     },
     log::Log,
     ports::Ports,
-    truth::{Counts, Invariant, Violation},
     world::{Shared, World},
 };
 

@@ -3,11 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{
-    ports::Ports,
-    truth::{Invariant, MessageId},
-    world::World,
-};
+use super::{invariant::Invariant, ports::Ports, truth::MessageId, world::World};
 use connector::{
     app::policy::ENVIRONMENTS_DIFFER,
     domain::{

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use jiff::SignedDuration;
 use parking_lot::Mutex;
 
 use super::{Counts, Faults, Options, Outcome, simulate};
@@ -53,7 +54,9 @@ fn without_faults_everything_is_delivered_once() {
 #[test]
 fn every_kind_of_fault_happens() {
     let seen = Arc::<Mutex<BTreeSet<String>>>::default();
-    let rare = Faults { deployments: 10, foreign: 10, redrives: 10, rotations: 10, refused: 99, ..Faults::none() };
+    let longest_outage = SignedDuration::from_mins(30);
+    let often = Faults { outages: 10, deployments: 10, foreign: 10, redrives: 10, rotations: 10, ..Faults::none() };
+    let rare = Faults { longest_outage, refused: 99, ..often };
     for seed in 1..=50 {
         let faults = (seed > 40).then(|| rare.clone());
         let seen = Arc::clone(&seen);
@@ -84,7 +87,9 @@ fn every_kind_of_fault_happens() {
         "sends parked messages again",
         "a survey begins",
         "chooses",
-        "LiveEngage true, channels false",
+        "LiveEngage Down, channels Up",
+        "LiveEngage Slow",
+        "posts request  again in",
         "(known)",
         "event.held_back",
         "message.parked",

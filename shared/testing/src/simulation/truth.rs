@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 
-use super::invocation::InvocationId;
+use super::{
+    invariant::{Counts, Invariant, Violation},
+    invocation::InvocationId,
+};
 
 /// A message that was written, as an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,63 +100,6 @@ impl Message {
     }
 }
 
-/// A promise that was broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Invariant {
-    /// A message was acknowledged or taken off the queue, and is nowhere.
-    Lost,
-    /// A message was shown again although it was recorded, or nothing hid that it was shown.
-    Doubled,
-    /// A message was shown before one that was written and arrived earlier.
-    Reordered,
-    /// A message was parked without a notice to its sender.
-    NotTold,
-    /// Two attempts had the lease of a message.
-    TwoOwners,
-    /// A message became a dead letter.
-    DeadLetter,
-    /// A log event holds a text or a number of a consumer.
-    Leaked,
-    /// A consumer was shown what was not for them.
-    Misdirected,
-    /// Not everything was settled in time after the faults had ended.
-    Unsettled,
-}
-
-/// A broken promise, with what happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The promise.
-    pub invariant: Invariant,
-    /// What happened.
-    pub what: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.invariant, self.what)
-    }
-}
-
-/// The counts of a simulation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Messages that consumers and agents wrote.
-    pub written: u64,
-    /// Messages that were shown completely.
-    pub delivered: u64,
-    /// Messages that are parked. Their sender was told.
-    pub parked: u64,
-    /// Messages that the connector never accepted: LiveEngage has dropped their notifications, or a channel has given up.
-    pub never_accepted: u64,
-    /// Pieces that were shown once more, where the guarantees allow it.
-    pub doubled_in_a_window: u64,
-    /// Invocations of functions.
-    pub invocations: u64,
-    /// Invocations that were killed or ran out of time.
-    pub stopped: u64,
-}
-
 /// What was written and where it is.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
@@ -233,14 +179,14 @@ impl Truth {
         pieces
     }
 
-    /// A queue has accepted a queue message with this message.
-    pub(super) fn queued(&mut self, id: MessageId) {
+    /// A queue has accepted a queue message with this message. `is_resent`: an operator has sent it again after it was parked.
+    pub(super) fn queued(&mut self, id: MessageId, is_resent: bool) {
         let arrival = self.arrivals;
         self.arrivals += 1;
         let message = self.message(id);
         message.copies += 1;
-        if std::mem::take(&mut message.parked) {
-            // An operator sends it again: it comes after what is in the queue now.
+        if is_resent && std::mem::take(&mut message.parked) {
+            // It comes after what is in the queue now.
             message.arrival = Some(arrival);
             message.redriven += 1;
             if let Some((lane, number)) = message.position.filter(|_| !message.is_settled()) {
@@ -286,7 +232,9 @@ impl Truth {
         let (Piece { message: id, part }, most_copies) = (piece, self.most_copies);
         let message = self.message(id);
         let was_settled = message.is_settled();
-        let (position, arrival) = (message.position, message.arrival);
+        // After an operator has resent it, the copy of before may still be in the queue, with a place of its own.
+        let position = message.position.filter(|_| message.redriven == 0 || message.copies == 1);
+        let arrival = message.arrival;
         let earlier_missing = message.pieces[..part].iter().any(|piece| piece.shown == 0);
         let state = &mut message.pieces[part];
         let last = state.last.replace(Shown { by, excused: false, recorded: false });
@@ -338,6 +286,27 @@ impl Truth {
         });
         if let Some(overtaken) = overtaken {
             self.broken(Invariant::Reordered, format_args!("{piece} was shown before message {}", overtaken.0));
+        }
+    }
+
+    /// A piece is shown for the first time by an invocation that has these messages in its batch. LiveEngage numbers what agents write, so
+    /// a batch is worked on by number, in whatever order it came.
+    pub(super) fn check_batch(&mut self, piece: Piece, batch: &[MessageId]) {
+        let Message { position: Some((lane @ Lane::Dialog(_), number)), pieces, .. } =
+            &self.messages[piece.message.0 as usize]
+        else {
+            return;
+        };
+        if pieces[piece.part].shown > 0 {
+            return;
+        }
+        let overtaken = batch.iter().find(|id| {
+            let other = &self.messages[id.0 as usize];
+            other.position.is_some_and(|(at, earlier)| at == *lane && earlier < *number) && !other.is_settled()
+        });
+        if let Some(overtaken) = overtaken {
+            let what = format_args!("{piece} was shown before message {}, which came in the same batch", overtaken.0);
+            self.broken(Invariant::Reordered, what);
         }
     }
 

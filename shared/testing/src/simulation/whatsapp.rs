@@ -10,10 +10,11 @@ use sha2::Sha256;
 
 use super::{
     channel::{Content, Line, PICTURE, consumer},
+    invariant::Invariant,
     invocation::InvocationId,
     liveengage::ACCOUNT,
     ports::reply,
-    truth::{Invariant, MessageId, Piece, Truth, Writer},
+    truth::{MessageId, Piece, Truth, Writer},
     world::World,
 };
 use connector_message::http::{HttpCall, HttpReply};

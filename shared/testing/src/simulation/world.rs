@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     agenda::{Agenda, Event},
     channel::{Channels, Line},
-    faults::{Course, Faults},
+    faults::{Condition, Course, Faults},
     invocation::{Environment, Invocation, InvocationId, PREFIX},
     liveengage::{ACCOUNT, INSTALL, LiveEngage},
     load::Load,
@@ -127,8 +127,8 @@ impl World {
 
     /// Draws the course of a call.
     pub(super) fn course(&mut self, call: &HttpCall) -> Course {
-        let is_down = if is_liveengage(call) { self.liveengage.is_down } else { self.channels.is_down };
-        self.faults.http(&mut self.agenda.random, is_down)
+        let condition = if is_liveengage(call) { self.liveengage.condition } else { self.channels.condition };
+        self.faults.http(&mut self.agenda.random, condition)
     }
 
     /// Carries out a call. Returns the answer, and the pieces that are shown now.
@@ -141,8 +141,12 @@ impl World {
 
     /// Pieces are shown to their recipient by this invocation.
     pub(super) fn shown(&mut self, pieces: &[Piece], by: InvocationId) {
-        let began = self.invocations[&by].began;
-        pieces.iter().for_each(|piece| self.truth.shown(*piece, by, began));
+        let Invocation { began, work, .. } = &self.invocations[&by];
+        let (began, batch) = (*began, self.held_by(work));
+        for piece in pieces {
+            self.truth.check_batch(*piece, &batch);
+            self.truth.shown(*piece, by, began);
+        }
     }
 
     /// The last message is written: the faults end soon.
@@ -156,23 +160,29 @@ impl World {
         // Clocks stay as they are.
         let Faults { skew, liveengage_skew, .. } = self.faults;
         self.faults = Faults { skew, liveengage_skew, ..Faults::none() };
-        self.liveengage.is_down = false;
-        self.channels.is_down = false;
+        self.liveengage.condition = Condition::Up;
+        self.channels.condition = Condition::Up;
         self.recovered_at = Some(self.agenda.now());
     }
 
-    /// LiveEngage or the channels go down for a while.
+    /// LiveEngage or the channels go down or become slow for a while.
     pub(super) fn outage(&mut self, begins: bool) {
         let World { agenda, faults, liveengage, channels, .. } = self;
         if !begins || faults.outages == 0 {
-            (liveengage.is_down, channels.is_down) = (false, false);
-            agenda.note(format_args!("nothing is down"));
+            (liveengage.condition, channels.condition) = (Condition::Up, Condition::Up);
+            agenda.note(format_args!("both sides are up"));
             return;
         }
-        let (of_liveengage, of_channels) = agenda.random.one_of([(true, false), (false, true), (true, true)]);
-        (liveengage.is_down, channels.is_down) = (of_liveengage, of_channels);
+        let condition = agenda.random.one_of([Condition::Down, Condition::Down, Condition::Slow]);
+        let sides = [(condition, Condition::Up), (Condition::Up, condition), (condition, condition)];
+        (liveengage.condition, channels.condition) = agenda.random.one_of(sides);
         let time = agenda.random.between(SignedDuration::from_secs(20), faults.longest_outage);
-        agenda.note(format_args!("down for {} s: LiveEngage {of_liveengage}, channels {of_channels}", time.as_secs()));
+        agenda.note(format_args!(
+            "for {} s: LiveEngage {:?}, channels {:?}",
+            time.as_secs(),
+            liveengage.condition,
+            channels.condition
+        ));
         agenda.after(time, Event::Outage(false));
     }
 
@@ -182,7 +192,7 @@ impl World {
         self.load.is_over()
             && self.recovered_at.is_some()
             && self.invocations.is_empty()
-            && self.channels.requests.is_empty()
+            && self.channels.requests.values().all(|request| request.is_repeat)
             && self.liveengage.notifications.is_empty()
             && self.queues.values_mut().all(|queue| queue.len(now) == 0)
     }
