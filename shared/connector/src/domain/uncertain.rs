@@ -52,6 +52,11 @@ impl UncertainOutcome {
         self.attempts > 0
     }
 
+    /// Whether an operator has resent the message after it was parked with an uncertain outcome.
+    pub const fn is_resent(&self) -> bool {
+        self.accepted > 0
+    }
+
     /// Returns the outcome for a message that is parked now: if it is delivered again, an operator wants that.
     #[must_use]
     pub fn parked(&self) -> Self {

@@ -381,6 +381,29 @@ async fn a_resent_message_is_parked_again_if_an_echo_before_the_last_message_may
     }
 }
 
+/// The attempt that published it was stopped, so nothing says in which conversation. Later messages were recorded in another one.
+#[tokio::test]
+async fn a_resent_message_is_parked_again_if_its_echo_is_in_a_conversation_before_the_last_messages() {
+    let world = World::talking_with(ANNA, &json!({"on_uncertain": "park"})).await;
+    let task = from_consumer("mo-2", ANNA, "two");
+    let crashing = world.ports(None);
+    crashing.crash_before("complete");
+    let first = world.workers_with(&crashing).to_liveengage.work(&task, &attempt("a", 0)).now_or_never();
+    assert!(first.is_none(), "stopped");
+    let workers = world.workers();
+    let after_its_lease = 100;
+    workers.to_liveengage.work(&task, &attempt("b", after_its_lease)).await.unwrap();
+    assert_eq!((texts(&world).len(), world.store.parked().len()), (1, 1));
+    world.receive_echoes(101).await;
+    world.other().close("c1");
+    workers.to_channel.work(&conversation_change("c1", None, "CLOSE", 102), &attempt("end", 102)).await.unwrap();
+    workers.to_liveengage.work(&from_consumer("mo-3", ANNA, "three"), &attempt("c", 103)).await.unwrap();
+    world.store.reopen(&Received::one(task.as_str()).message.unwrap().identity().key());
+    workers.to_liveengage.work(&task, &attempt("d", 200)).await.unwrap();
+    assert_eq!(texts(&world).iter().filter(|(_, text)| text == "two").count(), 1, "not sent again");
+    assert_eq!(world.store.parked().len(), 2, "and not lost");
+}
+
 #[tokio::test]
 async fn an_operator_resends_an_uncertain_message_unless_it_has_arrived() {
     for has_echo in [false, true] {

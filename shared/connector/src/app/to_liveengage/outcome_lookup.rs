@@ -13,6 +13,7 @@ use crate::{
     domain::{
         conversation::{Consumer, Conversation},
         receipt::{Echo, InboundReceipt},
+        uncertain::UncertainOutcome,
     },
     log_event,
 };
@@ -44,14 +45,13 @@ impl EventDelivery<'_, '_> {
             None => {
                 let consumer = self.session.record().await?;
                 can_be = can_have_published(&uncertain.dialogs, consumer, written_at);
-                candidates(&uncertain.dialogs, consumer, last.as_ref())
+                candidates(&uncertain, consumer, last.as_ref())
             }
         };
-        let mut may_be_its = false;
+        let (mut may_be_its, is_resent) = (false, uncertain.is_resent());
         for dialog in dialogs {
             let noted = last.as_ref().filter(|last| last.dialog == dialog.dialog).map(|last| last.sequence);
             // Later messages may have been recorded before an operator resent this one.
-            let is_resent = uncertain.accepted > 0;
             let echoes = ledger.echoes(account, &dialog.dialog, noted.filter(|_| !is_resent)).await?;
             let is_alike =
                 |echo: &Echo| echo.digest == digest && echo.at.duration_since(written_at) >= -ENVIRONMENTS_DIFFER;
@@ -91,8 +91,9 @@ fn can_have_published(recorded: &[DialogRef], consumer: &Consumer, written_at: T
 
 /// Returns the dialogs in which an attempt may have published: those that it recorded, the one to which the consumer's messages go now,
 /// and, because an attempt that was stopped records nothing, those to which they went before, back to that of the last message that was
-/// recorded. A dialog never opens again, so this message can't be in an earlier one. An equal text there would prove nothing.
-fn candidates(recorded: &[DialogRef], consumer: &Consumer, last: Option<&InboundReceipt>) -> Vec<DialogRef> {
+/// recorded. A dialog never opens again, so this message can't be in an earlier one. An equal text there would prove nothing. But later
+/// messages may have been recorded before an operator resent this one, so then all known dialogs count.
+fn candidates(uncertain: &UncertainOutcome, consumer: &Consumer, last: Option<&InboundReceipt>) -> Vec<DialogRef> {
     let main = DialogRef::main_of;
     let before = match &consumer.conversation {
         Conversation::None => None,
@@ -105,7 +106,7 @@ fn candidates(recorded: &[DialogRef], consumer: &Consumer, last: Option<&Inbound
     let is_last = |dialog: &DialogRef| last.is_some_and(|last| last.dialog == dialog.dialog);
     let mut since_last = vec![];
     for dialog in latest_first {
-        let ends = is_last(&dialog);
+        let ends = is_last(&dialog) && !uncertain.is_resent();
         since_last.push(dialog);
         if ends {
             break;
@@ -117,7 +118,7 @@ fn candidates(recorded: &[DialogRef], consumer: &Consumer, last: Option<&Inbound
         Some(DialogRef { conversation, dialog: last.dialog.clone() })
     });
     let mut dialogs: Vec<DialogRef> = vec![];
-    for dialog in recorded.iter().cloned().chain(since_last).chain(last) {
+    for dialog in uncertain.dialogs.iter().cloned().chain(since_last).chain(last) {
         if dialogs.iter().all(|known| known.dialog != dialog.dialog) {
             dialogs.push(dialog);
         }
@@ -140,7 +141,8 @@ mod tests {
         let account = AccountId::new("72419083").unwrap();
         let mut consumer = Consumer::new(line.clone(), user.clone(), account.clone());
         let dialogs = |consumer: &Consumer, recorded: &[DialogRef], last: Option<&InboundReceipt>| {
-            let places = candidates(recorded, consumer, last);
+            let uncertain = UncertainOutcome { dialogs: recorded.to_vec(), ..UncertainOutcome::default() };
+            let places = candidates(&uncertain, consumer, last);
             places.iter().map(|place| place.dialog.as_str().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(dialogs(&consumer, &[], None), Vec::<String>::new());
@@ -169,5 +171,8 @@ mod tests {
             ["c2", "s1"],
             "an equal text before the last one proves nothing"
         );
+        let resent = UncertainOutcome { accepted: 1, ..UncertainOutcome::default() };
+        let places = candidates(&resent, &consumer, Some(&in_survey));
+        assert_eq!(places.len(), 3, "the last one may have been written after it");
     }
 }
