@@ -100,16 +100,20 @@ async fn a_text_that_comes_at_once_never_waits() {
 async fn no_text_overtakes_one_of_a_newer_version() {
     let connector = Deployment::new().await;
     talking(&connector).await;
-    for (sequence, text) in [(12, "the third"), (10, "the first one"), (11, "the second")] {
+    for (sequence, text) in [(9, "the first one"), (12, "the fourth"), (10, "the second"), (11, "the third")] {
         assert_eq!(connector.call_webhook(&call(sequence, text, SignedDuration::ZERO)).await, empty(200));
     }
     let (function, read) = (connector.to_channel(), batch(&connector));
     let mut of_a_newer_version = read.clone();
     let body = read["Records"][1]["body"].as_str().unwrap();
     of_a_newer_version["Records"][1]["body"] = json!(body.replace("liveengage_change_v1", "liveengage_change_v2"));
-    assert_eq!(connector.run(&function, &of_a_newer_version).await, ["m2", "m3", "m1"], "all wait for it");
-    assert_eq!(shown(&connector), [""; 0]);
+    assert_eq!(
+        connector.run(&function, &of_a_newer_version).await,
+        ["m2", "m3", "m4"],
+        "what came after it waits for it"
+    );
+    assert_eq!(shown(&connector), ["the first one"]);
     // The worker of that version.
     assert_eq!(connector.run(&function, &read).await, [""; 0]);
-    assert_eq!(shown(&connector), ["the first one", "the second", "the third"]);
+    assert_eq!(shown(&connector), ["the first one", "the second", "the third", "the fourth"]);
 }

@@ -56,8 +56,7 @@ pub struct EventPosition {
 /// The position of a message among those of its queue group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Position {
-    /// Unknown, because another version of the connector has queued the message. It is handled first: it is retried until that version
-    /// works on it, and the rest of its group with it. Otherwise a message with a number could be sorted before it.
+    /// Unknown, because another version of the connector has queued the message. It can come before or after any other.
     OfOtherVersion,
     /// By LiveEngage's number.
     Numbered(EventPosition),
@@ -79,7 +78,7 @@ impl Position {
         }
     }
 
-    /// The place among the messages of the same dialog, or of the same consumer. `None` if the message is not sorted.
+    /// Returns the sort key within the dialog or among the consumer's messages. `None` if the message is not sorted.
     fn rank(&self) -> Option<(Reverse<u32>, i128)> {
         match self {
             Self::Numbered(position) => Some((Reverse(0), position.sequence.0.into())),
@@ -91,12 +90,20 @@ impl Position {
 
 /// Returns the order in which to handle the messages of one queue group, as indices into `positions`.
 ///
-/// The messages of another version come first. Then those of one dialog are sorted by number and the consumer's by time, each within the
-/// slots that they occupy together. A message without a position keeps its place among them.
+/// The messages of one dialog are sorted by number and the consumer's by time, each within the slots that they occupy together. A message
+/// without a position keeps its slot. A message of another version keeps it, too, and nothing is moved from one side of it to the other.
 pub fn sorted(positions: &[Option<Position>]) -> Vec<usize> {
-    let is_of_other_version = |index: &usize| matches!(positions.get(*index), Some(Some(Position::OfOtherVersion)));
-    let (mut order, others): (Vec<usize>, Vec<usize>) = (0..positions.len()).partition(is_of_other_version);
-    order.extend(others);
+    let mut order = Vec::with_capacity(positions.len());
+    for run in positions.split_inclusive(|position| matches!(position, Some(Position::OfOtherVersion))) {
+        let first = order.len();
+        order.extend(sorted_run(run).into_iter().map(|index| first + index));
+    }
+    order
+}
+
+/// Returns the order of messages of which only the last can be of another version.
+fn sorted_run(positions: &[Option<Position>]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..positions.len()).collect();
     let mut dialogs: Vec<Option<&DialogId>> = positions.iter().flatten().map(Position::dialog).collect();
     dialogs.sort_unstable();
     dialogs.dedup();
@@ -105,8 +112,8 @@ pub fn sorted(positions: &[Option<Position>]) -> Vec<usize> {
             let position = positions.get(index)?.as_ref().filter(|position| position.dialog() == dialog)?;
             Some((position.rank()?, index))
         };
-        let (slots, mut sorted): (Vec<usize>, Vec<_>) =
-            order.iter().enumerate().filter_map(|(slot, index)| Some((slot, ranked(*index)?))).unzip();
+        let slots: Vec<usize> = (0..positions.len()).filter(|index| ranked(*index).is_some()).collect();
+        let mut sorted: Vec<_> = slots.iter().filter_map(|index| ranked(*index)).collect();
         sorted.sort_unstable();
         for (slot, (_, index)) in slots.into_iter().zip(sorted) {
             if let Some(entry) = order.get_mut(slot) {
@@ -185,22 +192,25 @@ mod tests {
             let mut indices = order.clone();
             indices.sort_unstable();
             prop_assert_eq!(indices, (0..positions.len()).collect::<Vec<_>>());
-            let (first, rest): (Vec<usize>, Vec<usize>) =
-                (0..positions.len()).partition(|index| positions[*index] == Some(Position::OfOtherVersion));
-            prop_assert_eq!(&order[..first.len()], &first[..], "those of another version come first");
-            for (came, index) in rest.into_iter().zip(&order[first.len()..]) {
+            let is_barrier = |index: &usize| positions[*index] == Some(Position::OfOtherVersion);
+            for (slot, index) in order.iter().enumerate() {
                 // A dialog's events stay within the dialog's slots, and nothing else moves.
                 let dialog = |at: usize| positions[at].as_ref().map(Position::dialog);
-                prop_assert_eq!(dialog(came), dialog(*index));
-                prop_assert!(positions[came].is_some() || came == *index);
+                prop_assert_eq!(dialog(slot), dialog(*index));
+                prop_assert!(positions[slot].is_some() || slot == *index);
+                let between = slot.min(*index)..=slot.max(*index);
+                prop_assert!(slot == *index || !between.into_iter().any(|at| is_barrier(&at)), "moved past another version's");
             }
-            for dialog in [None, Some("d0"), Some("d1"), Some("d2")] {
-                let dialog = dialog.map(|name| DialogId::new(name).unwrap());
-                let numbers: Vec<_> = order
-                    .iter()
-                    .filter_map(|index| positions[*index].as_ref().filter(|position| position.dialog() == dialog.as_ref()).and_then(|position| Some((position.rank()?, *index))))
-                    .collect();
-                prop_assert!(numbers.is_sorted(), "equal numbers stay as they came: {:?}", numbers);
+            for run in order.split(is_barrier) {
+                for dialog in [None, Some("d0"), Some("d1"), Some("d2")] {
+                    let dialog = dialog.map(|name| DialogId::new(name).unwrap());
+                    let of_dialog = |index: &usize| {
+                        let position = positions[*index].as_ref().filter(|position| position.dialog() == dialog.as_ref())?;
+                        Some((position.rank()?, *index))
+                    };
+                    let numbers: Vec<_> = run.iter().filter_map(of_dialog).collect();
+                    prop_assert!(numbers.is_sorted(), "equal numbers stay as they came: {:?}", numbers);
+                }
             }
         }
     }
