@@ -1,4 +1,4 @@
-//! Simulates the seeds that once failed. `.ci/run simulate` runs new ones.
+//! Simulates the seeds that once failed. `.ci/run simulate` runs others.
 
 use connector_testing::simulation::{Options, simulate};
 

@@ -22,7 +22,8 @@ use connector_message::http::{HttpCall, HttpReply};
 const MOST_POSTS: u32 = 40;
 
 /// How long after its acceptance a request may be posted again. The queue recognizes a repetition for five minutes.
-const POSTED_AGAIN_WITHIN: SignedDuration = SignedDuration::from_hours(6);
+const POSTED_AGAIN_WITHIN: [SignedDuration; 3] =
+    [SignedDuration::from_mins(10), SignedDuration::from_mins(40), SignedDuration::from_hours(6)];
 
 /// A picture that passes through the connector: the beginning of a PNG file.
 pub(super) const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0";
@@ -183,9 +184,10 @@ impl World {
             }
         }
         if is_accepted && !request.is_repeat && agenda.random.hits(faults.posted_again) {
-            // Its place among the consumer's requests was given up.
+            // The consumer's later requests no longer wait for it.
             channels.requests.insert(number, Request { attempts: 0, consumer: None, is_repeat: true, ..request });
-            let after = agenda.random.between(SignedDuration::ZERO, POSTED_AGAIN_WITHIN);
+            let within = agenda.random.one_of(POSTED_AGAIN_WITHIN);
+            let after = agenda.random.between(SignedDuration::ZERO, within);
             agenda.after(after, Event::Post(number));
             agenda.note(format_args!("the channel posts request {number} again in {} s", after.as_secs()));
         }

@@ -37,8 +37,18 @@ pub(super) fn read(body: &str, version: u64) -> String {
     with_versions(body, |form| if form <= version + 1 { 1 } else { form })
 }
 
+/// Whether this version knows the form of every message in a body.
+pub(super) fn is_readable(body: &str, version: u64) -> bool {
+    let mut newest = 0;
+    with_versions(body, |form| {
+        newest = newest.max(form);
+        form
+    });
+    newest <= version + 1
+}
+
 /// Changes the form of each message in a body.
-fn with_versions(body: &str, change: impl Fn(u64) -> u64) -> String {
+fn with_versions(body: &str, mut change: impl FnMut(u64) -> u64) -> String {
     let mut parts = body.split(TAG);
     let mut changed = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -67,6 +77,7 @@ mod tests {
         assert!(written(body, 2).contains(r#"{"task":"several_v3","tasks":[{"task":"notice_v3","#));
         for (writer, reader, is_read) in [(0, 0, true), (2, 2, true), (1, 4, true), (3, 2, false)] {
             assert_eq!(read(&written(body, writer), reader) == body, is_read, "{writer} {reader}");
+            assert_eq!(is_readable(&written(body, writer), reader), is_read, "{writer} {reader}");
         }
     }
 }

@@ -66,13 +66,14 @@ pub struct Faults {
     pub notified_twice: u16,
     /// Out of a thousand notifications: it is up to two and a half seconds late.
     pub notified_late: u16,
-    /// Out of a thousand notifications that a conversation was opened: it is up to five minutes late.
+    /// Out of a thousand notifications that a conversation is open: it is up to five minutes late.
     pub opening_late: u16,
     /// The most that the clock of an environment is ahead or behind.
     pub skew: SignedDuration,
     /// How far LiveEngage's clock is ahead. Negative if it is behind.
     pub liveengage_skew: SignedDuration,
-    /// Out of ten times ten minutes: LiveEngage, the channels or both go down, or each of their calls takes up to eight seconds.
+    /// Out of ten times ten minutes: LiveEngage, the channels or both go down, or each of their calls takes up to eight seconds. Not while
+    /// that lasts already.
     pub outages: u16,
     /// The longest outage.
     pub longest_outage: SignedDuration,
@@ -101,10 +102,8 @@ impl Faults {
 
     /// Draws the faults of a seed.
     pub(super) fn drawn(random: &mut Random) -> Self {
-        // One outage in four seeds may outlast the two retry limits, of 12 and 24 hours.
-        let outages_last = if random.hits(250) { 4 } else { 1 };
         let mut rate = |most: u64| if random.hits(600) { 1 + random.below(most) as u16 } else { 0 };
-        Self {
+        let mut faults = Self {
             throttled: rate(40),
             failed: rate(40),
             not_sent: rate(30),
@@ -127,20 +126,25 @@ impl Faults {
             killed: rate(60),
             repeated: rate(40),
             answer_lost: rate(40),
-            posted_again: rate(20),
             notified_twice: rate(60),
             notified_late: rate(100),
-            opening_late: rate(100),
             skew: SignedDuration::from_millis(i64::from(rate(5000))),
             liveengage_skew: SignedDuration::from_secs(i64::from(rate(3600)) - i64::from(rate(3600))),
             outages: rate(3),
-            longest_outage: SignedDuration::from_secs(i64::from(rate(43_200)).max(60)) * outages_last,
+            longest_outage: SignedDuration::from_secs(i64::from(rate(43_200)).max(60)),
             redrives: rate(3),
             rotations: rate(2),
             notification_dropped: rate(200),
             foreign: rate(5),
             deployments: rate(4),
+            posted_again: rate(20),
+            opening_late: rate(100),
+        };
+        // In one of four seeds, outages may outlast the two retry limits, of 12 and 24 hours.
+        if random.hits(250) {
+            faults.longest_outage *= 4;
         }
+        faults
     }
 }
 

@@ -132,11 +132,12 @@ impl World {
         }
     }
 
-    /// Returns the messages of a batch that are still in its queue.
-    pub(super) fn held_by(&self, work: &Work) -> Vec<MessageId> {
+    /// Returns the messages of a batch that are still in its queue and that this version can sort: those before the first that it can't read.
+    pub(super) fn sortable(&self, work: &Work, version: u64) -> Vec<MessageId> {
         let Work::Batch { queue, messages, .. } = work else { return vec![] };
         let held = &self.queues[queue].held;
-        messages.iter().filter_map(|message| held.get(&message.message_id)).flatten().copied().collect()
+        let readable = messages.iter().take_while(|message| deployment::is_readable(&message.body, version));
+        readable.filter_map(|message| held.get(&message.message_id)).flatten().copied().collect()
     }
 
     /// Receives the next batch for an invocation, if there is one and an invocation may start.

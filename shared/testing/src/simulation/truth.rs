@@ -89,6 +89,8 @@ struct Message {
     arrival: Option<u64>,
     /// How many queue messages hold it.
     copies: u32,
+    /// How many of them were there before an operator has sent it again.
+    older_copies: u32,
     parked: bool,
     /// How often an operator has sent it again.
     redriven: u32,
@@ -143,6 +145,7 @@ impl Truth {
             pieces,
             arrival: None,
             copies: 0,
+            older_copies: 0,
             parked: false,
             redriven: 0,
         });
@@ -187,6 +190,7 @@ impl Truth {
         message.copies += 1;
         if is_resent && std::mem::take(&mut message.parked) {
             // It comes after what is in the queue now.
+            message.older_copies = message.copies - 1;
             message.arrival = Some(arrival);
             message.redriven += 1;
             if let Some((lane, number)) = message.position.filter(|_| !message.is_settled()) {
@@ -201,6 +205,7 @@ impl Truth {
     pub(super) fn taken_off(&mut self, id: MessageId) {
         let message = self.message(id);
         message.copies = message.copies.saturating_sub(1);
+        message.older_copies = message.older_copies.saturating_sub(1);
         if message.copies == 0 && !message.is_settled() {
             self.broken(Invariant::Lost, format_args!("message {} left the queue undelivered", id.0));
         }
@@ -232,8 +237,8 @@ impl Truth {
         let (Piece { message: id, part }, most_copies) = (piece, self.most_copies);
         let message = self.message(id);
         let was_settled = message.is_settled();
-        // After an operator has resent it, the copy of before may still be in the queue, with a place of its own.
-        let position = message.position.filter(|_| message.redriven == 0 || message.copies == 1);
+        // An earlier copy of a message that an operator has resent may still be queued, with a place of its own.
+        let position = message.position.filter(|_| message.older_copies == 0);
         let arrival = message.arrival;
         let earlier_missing = message.pieces[..part].iter().any(|piece| piece.shown == 0);
         let state = &mut message.pieces[part];

@@ -56,6 +56,8 @@ pub(super) struct World {
     pub(super) leases: BTreeMap<String, GivenLease>,
     /// When the faults ended.
     pub(super) recovered_at: Option<Timestamp>,
+    /// The end of the outage that there is.
+    outage_until: Option<Timestamp>,
 }
 
 impl Shared {
@@ -117,6 +119,7 @@ impl World {
             keys: BTreeMap::new(),
             leases: BTreeMap::new(),
             recovered_at: None,
+            outage_until: None,
         }
     }
 
@@ -141,8 +144,8 @@ impl World {
 
     /// Pieces are shown to their recipient by this invocation.
     pub(super) fn shown(&mut self, pieces: &[Piece], by: InvocationId) {
-        let Invocation { began, work, .. } = &self.invocations[&by];
-        let (began, batch) = (*began, self.held_by(work));
+        let Invocation { began, work, environment, .. } = &self.invocations[&by];
+        let (began, batch) = (*began, self.sortable(work, self.environments[environment].version));
         for piece in pieces {
             self.truth.check_batch(*piece, &batch);
             self.truth.shown(*piece, by, began);
@@ -154,23 +157,29 @@ impl World {
         self.agenda.after(FAULTS_LAST, Event::Recover);
     }
 
-    /// All faults end.
+    /// All faults end, once both sides are up.
     pub(super) fn recover(&mut self) {
+        if let Some(until) = self.outage_until {
+            self.faults.outages = 0;
+            self.agenda.at(until, Event::Recover);
+            return;
+        }
         self.agenda.note(format_args!("the faults end"));
         // Clocks stay as they are.
         let Faults { skew, liveengage_skew, .. } = self.faults;
         self.faults = Faults { skew, liveengage_skew, ..Faults::none() };
-        self.liveengage.condition = Condition::Up;
-        self.channels.condition = Condition::Up;
         self.recovered_at = Some(self.agenda.now());
     }
 
     /// LiveEngage or the channels go down or become slow for a while.
     pub(super) fn outage(&mut self, begins: bool) {
-        let World { agenda, faults, liveengage, channels, .. } = self;
-        if !begins || faults.outages == 0 {
-            (liveengage.condition, channels.condition) = (Condition::Up, Condition::Up);
+        let World { agenda, faults, liveengage, channels, outage_until, .. } = self;
+        if !begins {
+            (liveengage.condition, channels.condition, *outage_until) = (Condition::Up, Condition::Up, None);
             agenda.note(format_args!("both sides are up"));
+            return;
+        }
+        if faults.outages == 0 || outage_until.is_some() {
             return;
         }
         let condition = agenda.random.one_of([Condition::Down, Condition::Down, Condition::Slow]);
@@ -183,7 +192,9 @@ impl World {
             liveengage.condition,
             channels.condition
         ));
-        agenda.after(time, Event::Outage(false));
+        let until = agenda.now() + time;
+        *outage_until = Some(until);
+        agenda.at(until, Event::Outage(false));
     }
 
     /// Whether nothing is under way any more.
