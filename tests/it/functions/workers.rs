@@ -87,7 +87,7 @@ async fn agents_texts_reach_the_person_in_order_and_nothing_else_does() {
         ]
     );
 
-    // A quarter of an hour after its arrival, the connector presumes that it is another channel's. Sent messages are not affected.
+    // 13 minutes after its arrival, the connector presumes that it is another channel's. Sent messages are not affected.
     connector.clock.advance(SignedDuration::from_secs(905));
     assert_eq!(connector.run(&function, &batch).await, [""; 0]);
     assert_eq!(connector.bodies(SMS).len(), 2);

@@ -11,7 +11,7 @@ mod parking;
 pub use attempt::{Attempt, RetryLater, TimeScale};
 pub(super) use claim::{Claim, Claimed};
 pub use context::DeliveryContext;
-pub(super) use context::Sender;
+pub(super) use context::NoticeTo;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -91,8 +91,8 @@ pub(super) struct Delivery<'a> {
     body: &'a str,
     /// What is known about the message.
     pub(super) context: DeliveryContext,
-    /// The recipient of the notice if the message can't be delivered. `None` if there is none.
-    pub(super) sender: Option<Sender>,
+    /// Whom a notice goes to if the message can't be delivered.
+    pub(super) notice_to: NoticeTo,
     /// Whether the message may be dropped.
     pub(super) importance: Importance,
     lease: LeaseState,
@@ -115,7 +115,7 @@ impl<'a> Delivery<'a> {
             key,
             body,
             context,
-            sender: None,
+            notice_to: NoticeTo::Nobody,
             importance: Importance::Required,
             lease: LeaseState::NotHeld,
             steps: vec![],
@@ -290,7 +290,8 @@ impl<'a> Delivery<'a> {
 
     fn history(&self) -> History {
         let received = self.attempt.received;
-        History { age: self.age(), attempts: self.attempts(), received, importance: self.importance }
+        let (attempts, sender_is_known) = (self.attempts(), self.notice_to != NoticeTo::NotKnownYet);
+        History { age: self.age(), attempts, received, importance: self.importance, sender_is_known }
     }
 
     fn names(&self) -> (Option<&str>, Option<&str>, Option<&str>) {

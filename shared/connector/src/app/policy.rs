@@ -57,12 +57,20 @@ pub(super) const VERSION_RECEIVE_INTERVAL: SignedDuration = SignedDuration::from
 ///
 /// LiveEngage's notification of the message can arrive before the answer to the CONVERSATION call is stored, and before the notification of
 /// the conversation. Notifications of conversations have queue groups of their own, so that they can't wait behind this message. The worker
-/// that would record the conversation can have been stopped, even twice.
-pub const CONVERSATION_UNKNOWN_FOR: SignedDuration = SignedDuration::from_mins(15);
+/// that would record the conversation can have been stopped, even twice. A text of another channel must not wait so long that the alarm on
+/// the queue's age goes off.
+pub const CONVERSATION_UNKNOWN_FOR: SignedDuration = SignedDuration::from_mins(13);
 const _: () = assert!(
     CONVERSATION_UNKNOWN_FOR.as_secs() > 2 * QUEUE_VISIBILITY.as_secs(),
-    "a stopped worker's messages come again"
+    "a text must outlast two stopped workers"
 );
+const _: () = assert!(
+    CONVERSATION_UNKNOWN_FOR.as_secs() + LONGEST_LOOKUP_WAIT.as_secs() <= AGE_ALARM.as_secs(),
+    "another channel's texts must not set off the alarm"
+);
+
+/// The age of a queue's oldest message at which an alarm goes off: the thresholds of the age alarms in template.yaml.
+pub(super) const AGE_ALARM: SignedDuration = SignedDuration::from_mins(15);
 
 /// The longest wait between two lookups of an unknown conversation.
 pub(super) const LONGEST_LOOKUP_WAIT: SignedDuration = SignedDuration::from_mins(2);
@@ -132,6 +140,8 @@ pub struct History {
     pub received: u32,
     /// Whether a person must be told if it is not delivered.
     pub importance: Importance,
+    /// Whether it is known whom to tell. It isn't if the attempt failed before the line's settings or the conversation's owner was read.
+    pub sender_is_known: bool,
 }
 
 /// What happens to the lease of an attempt that has failed.
@@ -164,7 +174,7 @@ pub enum Decision {
 
 /// Decides what happens to a message after a failure. `seed` spreads messages that failed together. The same seed gives the same decision.
 pub fn decide(error: &DeliveryError, history: &History, seed: u64) -> Decision {
-    let History { age, attempts, received, importance } = *history;
+    let History { age, attempts, received, importance, sender_is_known } = *history;
     let is_last = received >= LAST_RECEIVE;
     let (counted, uncounted) = (LeaseEnd::Release { counts: true }, LeaseEnd::Release { counts: false });
     let (after, lease) = match (kind(error), error.disposition()) {
@@ -179,8 +189,11 @@ pub fn decide(error: &DeliveryError, history: &History, seed: u64) -> Decision {
             (after.max((age / 10).min(LONGEST_HOLD)), uncounted)
         }
         (Kind::MustWait, Disposition::Defer { after }) => (after, uncounted),
-        // A message that is old because no worker ran for hours gets its attempts nevertheless.
-        (_, Disposition::Retry { after: asked }) if age < RETRY_FOR || attempts < LEAST_ATTEMPTS => {
+        // A message that is old because no worker ran for hours gets its attempts nevertheless. And if it were parked for a failure of the
+        // table or of the secrets, its sender could not be told, although a later attempt can find out who it is.
+        (_, Disposition::Retry { after: asked })
+            if age < RETRY_FOR || attempts < LEAST_ATTEMPTS || (kind(error) == Kind::OwnData && !sender_is_known) =>
+        {
             let wait = wait_after(attempts, asked);
             (if asked.is_some() { wait } else { spread(wait, seed) }, counted)
         }
@@ -213,6 +226,8 @@ enum Kind {
     HeldBack,
     /// The attempt must wait. This says nothing about the message, however old it is.
     MustWait,
+    /// The connector's own table or secrets can't be read or written at the moment.
+    OwnData,
     /// Any other failure, temporary or permanent.
     Other,
 }
@@ -226,14 +241,14 @@ const fn kind(error: &DeliveryError) -> Kind {
         | DeliveryError::Contended
         // Has its own limit: `CONVERSATION_UNKNOWN_FOR`.
         | DeliveryError::ConversationUnknown { .. } => Kind::MustWait,
-        DeliveryError::Store(StoreError::Unavailable { .. } | StoreError::Unreadable { .. })
+        DeliveryError::Store(StoreError::Unavailable { .. }) | DeliveryError::Registry(_) => Kind::OwnData,
+        DeliveryError::Store(StoreError::Unreadable { .. })
         | DeliveryError::Queue(_)
         | DeliveryError::LiveEngage(_)
         | DeliveryError::Channel(_)
         | DeliveryError::Http { .. }
         | DeliveryError::UnknownAccount { .. }
         | DeliveryError::UnknownLine { .. }
-        | DeliveryError::Registry(_)
         | DeliveryError::Setting(_)
         | DeliveryError::MessageUnknown { .. }
         | DeliveryError::Unreadable(_)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::{
-    delivery::{Attempt, Begin, Delivered, Delivery, DeliveryContext, RetryLater, Sender},
+    delivery::{Attempt, Begin, Delivered, Delivery, DeliveryContext, NoticeTo, RetryLater},
     echo,
     error::DeliveryError,
     liveengage_client::LiveEngage,
@@ -146,6 +146,7 @@ impl DeliverToChannel {
         delivery: &mut Delivery<'_>,
     ) -> Result<Delivered, DeliveryError> {
         let account = change.account();
+        delivery.notice_to = NoticeTo::NotKnownYet;
         let consumer = match self.worker.consumers.conversation_owner(account, &event.conversation).await? {
             Some(ConversationOwner::Ours(consumer)) => consumer,
             // It is in a group named after the dialog, so it could overtake the agent's last message.
@@ -157,7 +158,7 @@ impl DeliverToChannel {
         };
         delivery.context.line = Some(consumer.line.clone());
         let dialog = DialogRef { conversation: event.conversation.clone(), dialog: event.dialog.clone() };
-        delivery.sender = Some(Sender::Agent { consumer: consumer.clone(), dialog, sequence: event.sequence });
+        delivery.notice_to = NoticeTo::Agent { consumer: consumer.clone(), dialog, sequence: event.sequence };
         if event.role == Role::Unknown && self.is_by(account, &consumer, event.originator.as_deref()).await? {
             return self.note_own(account, event, delivery).await;
         }

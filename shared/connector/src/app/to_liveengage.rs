@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{
     consumer_session::{ConsumerProfile, ConsumerSession, OtherAccount},
-    delivery::{Attempt, Begin, Delivered, Delivery, DeliveryContext, RetryLater, Sender},
+    delivery::{Attempt, Begin, Delivered, Delivery, DeliveryContext, NoticeTo, RetryLater},
     error::DeliveryError,
     liveengage_client::LiveEngage,
     registry::Lines,
@@ -85,10 +85,13 @@ impl DeliverToLiveEngage {
 
     async fn deliver(&self, message: &ChannelEvent, delivery: &mut Delivery<'_>) -> Result<Delivered, DeliveryError> {
         let ChannelEvent { envelope, line, event } = message;
+        delivery.notice_to = NoticeTo::NotKnownYet;
         let versions = self.worker.settings(line, delivery.attempt).await?;
         let (settings, consumer) = (&versions.current, message.consumer());
-        let notice = settings.not_delivered_notice.clone();
-        delivery.sender = notice.map(|notice| Sender::Consumer { consumer: consumer.clone(), notice });
+        delivery.notice_to = match settings.not_delivered_notice.clone() {
+            Some(notice) => NoticeTo::Consumer { consumer: consumer.clone(), notice },
+            None => NoticeTo::Nobody,
+        };
         if delivery.begin().await? == Begin::DoneBefore {
             return Ok(Delivered::Nothing("delivered before"));
         }

@@ -81,7 +81,7 @@ events! {
         functions: WORKERS, fields: ["key", "call"]
     }
     /// No table record says whose conversation this is. It is another channel's, and its texts aren't shown.
-    CONVERSATION_NOT_OURS = WARN "conversation.not_ours" "conversation not ours: no owner recorded within 15 minutes" {
+    CONVERSATION_NOT_OURS = WARN "conversation.not_ours" "conversation not ours: no owner recorded within 13 minutes" {
         functions: TO_CHANNEL, fields: ["correlation", "conversation"]
     }
     /// A conversation that was presumed to be another channel's is ours. The agent's texts in it until now were not delivered.

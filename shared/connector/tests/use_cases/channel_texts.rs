@@ -90,12 +90,12 @@ async fn another_channels_conversation_is_marked_and_dropped() {
     workers.to_channel.work(&agent_says("web-1", 1, "not for us"), &attempt("text", 6)).await.unwrap();
     assert_eq!(ports.calls()[before..], ["conversation_owner"], "one read, no lease");
 
-    // Its state was not notified: it is looked up at growing intervals, and presumed foreign after a quarter of an hour.
+    // Its state was not notified: it is looked up at growing intervals, and presumed foreign after 13 minutes.
     let silent = agent_says("web-2", 1, "not for us either");
-    for (second, after) in [(400, 1), (401, 1), (402, 2), (432, 32), (528, 120), (1299, 120)] {
+    for (second, after) in [(400, 1), (401, 1), (402, 2), (432, 32), (528, 120), (1179, 120)] {
         assert_eq!(workers.to_channel.work(&silent, &attempt("text", second)).await, again(after));
     }
-    workers.to_channel.work(&silent, &attempt("text", 1300)).await.unwrap();
+    workers.to_channel.work(&silent, &attempt("text", 1180)).await.unwrap();
     assert_eq!(
         world.store.conversation_owner(&account(), &conversation_id("web-2")).await.unwrap(),
         Some(ConversationOwner::PresumedForeign)
@@ -106,7 +106,7 @@ async fn another_channels_conversation_is_marked_and_dropped() {
 /// The worker that opened the conversation was stopped before it could record it, and so was the one with the notification. Their messages
 /// come again when the queues' visibility timeout has passed.
 #[tokio::test]
-async fn a_text_outlasts_the_workers_that_were_stopped_before_they_recorded_its_conversation() {
+async fn a_text_waits_until_two_stopped_workers_have_retried() {
     let world = World::new().await;
     world.fault(CONVERSATION, Fault::LoseAnswer);
     let workers = world.workers();

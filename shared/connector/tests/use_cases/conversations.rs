@@ -155,7 +155,7 @@ async fn a_conversation_presumed_foreign_is_recognized_as_ours_later() {
     let workers = world.workers();
     let task = from_consumer("mo-1", ANNA, "one");
     assert_eq!(workers.to_liveengage.work(&task, &attempt("first", 0)).await, again(5));
-    // The controller's greeting is there. The notification of the conversation itself comes after more than 15 minutes.
+    // The controller's greeting is there. The notification of the conversation itself comes after more than 13 minutes.
     let greeting = agent_says("c1", 0, "welcome");
     assert_eq!(workers.to_channel.work(&greeting, &attempt("greeting", 1)).await, again(1));
     workers.to_channel.work(&greeting, &attempt("greeting", 901)).await.unwrap();

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::world::{ANNA, Fault, SEND, SMS, World, agent_says, at, attempt, change, event, from_consumer, line_secret};
+use super::{
+    ports::Moment,
+    world::{ANNA, Fault, SEND, SMS, World, agent_says, at, attempt, change, event, from_consumer, line_secret},
+};
 use connector::{app::delivery::Attempt, queue_message::Received};
 
 const EVENTS: &str = "ms.MessagingEventNotification";
@@ -44,6 +47,26 @@ async fn an_agent_sees_that_and_why_a_message_did_not_reach_the_consumer() {
         ],
         "once, however often the news comes"
     );
+}
+
+/// In the attempt after twelve hours, the table doesn't say whose conversation it is.
+#[tokio::test]
+async fn a_message_is_not_parked_before_it_is_known_whom_to_tell() {
+    let world = World::talking(ANNA).await;
+    let message = agent_says("c1", 4, "are you there?");
+    let twelve_hours = 12 * 3600;
+    for (number, second) in (0..6).chain([twelve_hours - 1]).enumerate() {
+        world.fault(SMS, Fault::Answer(503, json!({})));
+        let ports = world.ports(None);
+        world.workers_with(&ports).to_channel.work(&message, &attempt(number, second)).await.unwrap_err();
+    }
+    let ports = world.ports(None);
+    ports.fail("conversation_owner", Moment::Before);
+    world.workers_with(&ports).to_channel.work(&message, &attempt("x", twelve_hours)).await.unwrap_err();
+    assert_eq!((world.store.parked().len(), news(&world).len()), (0, 0));
+    world.fault(SMS, Fault::Answer(503, json!({})));
+    world.workers().to_channel.work(&message, &attempt("y", twelve_hours + 60)).await.unwrap();
+    assert_eq!((world.store.parked().len(), news(&world).len()), (1, 1), "with a notice");
 }
 
 /// SQS may deliver a parked message again, and one that failed before it was started has no lease to check.

@@ -79,7 +79,7 @@ impl Ports {
         self.calls.lock().clone()
     }
 
-    /// Makes the next call of this name for a message's record fail before it has any effect, or lose its answer.
+    /// Makes the next call of this name, which `passes_on!` calls a record, fail before it has any effect, or lose its answer.
     pub(super) fn fail(&self, call: &'static str, moment: Moment) {
         let error = StoreError::Unavailable { code: Code::internal("timeout") };
         self.failures.lock().push((call, Failure::Error(moment, error)));
@@ -197,7 +197,7 @@ passes_on! { Consumers:
     outside fn consumer(consumer: &ConsumerRef) -> Option<Consumer>;
     outside fn save_consumer(consumer: &Consumer) -> Saved;
     outside fn consumer_by_lp_id(account: &AccountId, id: &LpConsumerId) -> Option<ConsumerRef>;
-    outside fn conversation_owner(account: &AccountId, id: &ConversationId) -> Option<ConversationOwner>;
+    record fn conversation_owner(account: &AccountId, id: &ConversationId) -> Option<ConversationOwner>;
     outside fn claim_conversation(account: &AccountId, id: &ConversationId, consumer: &ConsumerRef) -> ();
     outside fn note_unattached(account: &AccountId, now: Timestamp) -> ();
     outside fn unattached_at(account: &AccountId) -> Option<Timestamp>;

@@ -55,9 +55,13 @@ impl DeliveryContext {
     }
 }
 
-/// Who is told if a message can't be delivered.
+/// Whom a notice goes to if a message can't be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::app) enum Sender {
+pub(in crate::app) enum NoticeTo {
+    /// Nobody: the message is a notice itself, or the line has no text for it.
+    Nobody,
+    /// Its sender, who is known once the line's settings or the conversation's owner have been read.
+    NotKnownYet,
     /// The consumer, by this text.
     Consumer { consumer: ConsumerRef, notice: MessageText },
     /// The agent who wrote to this consumer.

@@ -1,6 +1,6 @@
 //! Parks a message, with a notice to its sender.
 
-use super::{Attempt, Delivery, DeliveryError, LeaseState, RetryLater, Sender};
+use super::{Attempt, Delivery, DeliveryError, LeaseState, NoticeTo, RetryLater};
 use crate::{
     app::policy::{LONGEST_LEASE_WAIT, wait_for_lease},
     domain::{
@@ -102,9 +102,10 @@ impl Delivery<'_> {
     /// The notice for the sender.
     fn notice(&self, given_up: &GivenUp) -> Option<Message> {
         let envelope = self.envelope()?;
-        Some(match self.sender.clone()? {
-            Sender::Consumer { consumer, notice: text } => Notice { envelope, consumer, text }.into(),
-            Sender::Agent { consumer, dialog, sequence } => {
+        Some(match self.notice_to.clone() {
+            NoticeTo::Nobody | NoticeTo::NotKnownYet => return None,
+            NoticeTo::Consumer { consumer, notice: text } => Notice { envelope, consumer, text }.into(),
+            NoticeTo::Agent { consumer, dialog, sequence } => {
                 let GivenUp { reason, may_have_arrived } = given_up;
                 let (reason, may_have_arrived) = (reason.clone(), *may_have_arrived);
                 Undelivered { envelope, consumer, dialog, sequence, reason, may_have_arrived }.into()

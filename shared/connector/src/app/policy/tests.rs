@@ -47,14 +47,14 @@ proptest! {
     /// Holds for every mixture of failures, whether attempts count or not.
     #[test]
     fn a_message_outlasts_a_day_of_any_failure_or_is_given_up_before_the_queue_does_it(
-        kinds in prop::collection::vec(0..failures().len(), 1..6), first in 0i64..100_000
+        kinds in prop::collection::vec(0..failures().len(), 1..6), first in 0i64..100_000, sender_is_known: bool
     ) {
         let failures = failures();
         let (mut age, mut attempts) = (SignedDuration::from_secs(first), 1);
         let begun = age;
         for received in 1..=MOST_RECEIVES {
             let error = &failures[kinds[received as usize % kinds.len()]];
-            match decide(error, &History { age, attempts, received, importance: Importance::Required }, 0) {
+            match decide(error, &History { age, attempts, received, importance: Importance::Required, sender_is_known }, 0) {
                 // It is parked for its failure, or because its receives are used up, which takes longer than a day.
                 Decision::Park if received < LAST_RECEIVE => return Ok(()),
                 Decision::Park => break,
@@ -70,7 +70,7 @@ proptest! {
 
     #[test]
     fn a_message_that_another_attempt_has_is_never_parked(age in 0i64..1_000_000, attempts in 1u32..100, received in 1u32..=MOST_RECEIVES) {
-        let history = History { age: SignedDuration::from_secs(age), attempts, received, importance: Importance::Required };
+        let history = History { age: SignedDuration::from_secs(age), attempts, received, importance: Importance::Required, sender_is_known: true };
         let error = DeliveryError::Busy { what: Leased::Message, after: SignedDuration::from_secs(1) };
         let keeps = matches!(decide(&error, &history, 0), Decision::RetryLater { lease: LeaseEnd::Keep, .. });
         prop_assert!(keeps);
@@ -86,16 +86,32 @@ fn a_lasting_failure_parks_a_message_before_it_is_a_dead_letter() {
             attempts: 1,
             received: LAST_RECEIVE,
             importance: Importance::Required,
+            sender_is_known: true,
         };
         assert_eq!(decide(error, &history, 0), Decision::Park, "{error}");
     }
 }
 
 #[test]
+fn a_message_is_not_parked_for_its_age_before_it_is_known_whom_to_tell() {
+    let error = DeliveryError::Store(StoreError::Unavailable { code: Code::internal("ThrottlingException") });
+    for (sender_is_known, received, is_parked) in [(true, 20, true), (false, 20, false), (false, LAST_RECEIVE, true)] {
+        let (age, importance) = (SignedDuration::from_hours(30), Importance::Required);
+        let history = History { age, attempts: 12, received, importance, sender_is_known };
+        assert_eq!(decide(&error, &history, 0) == Decision::Park, is_parked, "{history:?}");
+    }
+}
+
+#[test]
 fn what_passes_in_seconds_is_looked_at_every_second_at_first() {
     for received in 1..28 {
-        let history =
-            History { age: SignedDuration::from_secs(9), attempts: 1, received, importance: Importance::Required };
+        let history = History {
+            age: SignedDuration::from_secs(9),
+            attempts: 1,
+            received,
+            importance: Importance::Required,
+            sender_is_known: true,
+        };
         let decision = decide(&DeliveryError::Contended, &history, 0);
         let after = SignedDuration::from_secs(1);
         assert_eq!(decision, Decision::RetryLater { after, lease: LeaseEnd::Release { counts: false } });
@@ -107,12 +123,18 @@ fn the_queues_hand_out_a_message_as_often_as_is_counted_on() {
     let template = include_str!("../../../../../template.yaml");
     assert_eq!(template.matches(&format!("maxReceiveCount: {MOST_RECEIVES}")).count(), 2);
     assert_eq!(template.matches(&format!("VisibilityTimeout: {}\n", QUEUE_VISIBILITY.as_secs())).count(), 2);
+    assert_eq!(template.matches(&format!("Threshold: {}\n", AGE_ALARM.as_secs())).count(), 2);
 }
 #[test]
 fn a_dispensable_message_is_dropped_where_another_one_is_parked() {
     for error in failures() {
-        let history =
-            History { age: SignedDuration::from_hours(20), attempts: 9, received: 9, importance: Importance::Required };
+        let history = History {
+            age: SignedDuration::from_hours(20),
+            attempts: 9,
+            received: 9,
+            importance: Importance::Required,
+            sender_is_known: true,
+        };
         let best_effort = History { importance: Importance::BestEffort, ..history };
         match decide(&error, &history, 0) {
             Decision::Park if error.disposition() == Disposition::Park => {
