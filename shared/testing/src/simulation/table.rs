@@ -69,13 +69,6 @@ passes_on! { Consumers:
     fn presume_foreign(account: &AccountId, id: &ConversationId, now: Timestamp) -> ();
 }
 
-passes_on! { ParkedMessages:
-    fn parked() -> ParkedList;
-    fn reopen(parked: &ParkedMessage, now: Timestamp) -> Reopened;
-    fn is_settled(message: &MessageKey) -> bool;
-    fn forget(id: &ParkedId) -> ();
-}
-
 passes_on! { Tokens:
     fn token(account: &AccountId) -> Option<AppJwt>;
     fn lease_token(account: &AccountId, owner: &Owner, now: Timestamp, until: Timestamp) -> bool;
@@ -217,5 +210,33 @@ impl Messages for Ports {
             Ok(())
         };
         self.recorded("park", work).await
+    }
+}
+
+#[async_trait]
+impl ParkedMessages for Ports {
+    async fn parked(&self) -> Result<ParkedList, StoreError> {
+        self.stored("parked", ParkedMessages::parked(&self.shared().store)).await
+    }
+
+    async fn reopen(&self, parked: &ParkedMessage, now: Timestamp) -> Result<Reopened, StoreError> {
+        let work = async {
+            let reopened = ParkedMessages::reopen(&self.shared().store, parked, now).await?;
+            if reopened == Reopened::Reopened {
+                let mut world = self.shared().world();
+                let messages: Vec<MessageId> = world.truth.parked_in(&parked.parked.body);
+                messages.into_iter().for_each(|message| world.truth.reopened(message));
+            }
+            Ok(reopened)
+        };
+        self.stored("reopen", work).await
+    }
+
+    async fn is_settled(&self, message: &MessageKey) -> Result<bool, StoreError> {
+        self.stored("is_settled", self.shared().store.is_settled(message)).await
+    }
+
+    async fn forget(&self, id: &ParkedId) -> Result<(), StoreError> {
+        self.stored("forget", self.shared().store.forget(id)).await
     }
 }

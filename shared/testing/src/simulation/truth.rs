@@ -92,6 +92,8 @@ struct Message {
     /// How many of them were there before an operator has sent it again.
     older_copies: u32,
     parked: bool,
+    /// Whether an operator has begun to send it again since it was parked.
+    is_reopened: bool,
     /// How often an operator has sent it again.
     redriven: u32,
 }
@@ -147,6 +149,7 @@ impl Truth {
             copies: 0,
             older_copies: 0,
             parked: false,
+            is_reopened: false,
             redriven: 0,
         });
         id
@@ -182,13 +185,20 @@ impl Truth {
         pieces
     }
 
-    /// A queue has accepted a queue message with this message. `is_resent`: an operator has sent it again after it was parked.
+    /// An operator has begun to send a parked message again.
+    pub(super) fn reopened(&mut self, id: MessageId) {
+        self.message(id).is_reopened = true;
+    }
+
+    /// A queue has accepted a queue message with this message. `is_resent`: an operator has sent it again. If an earlier copy of it was
+    /// parked meanwhile, it stays parked.
     pub(super) fn queued(&mut self, id: MessageId, is_resent: bool) {
         let arrival = self.arrivals;
         self.arrivals += 1;
         let message = self.message(id);
         message.copies += 1;
-        if is_resent && std::mem::take(&mut message.parked) {
+        if is_resent && std::mem::take(&mut message.is_reopened) {
+            message.parked = false;
             // It comes after what is in the queue now.
             message.older_copies = message.copies - 1;
             message.arrival = Some(arrival);
@@ -224,6 +234,7 @@ impl Truth {
         let message = self.message(id);
         let was_settled = message.is_settled();
         message.parked = true;
+        message.is_reopened = false;
         if !is_told {
             self.broken(Invariant::NotTold, format_args!("message {} was parked without a notice", id.0));
         }
@@ -307,7 +318,9 @@ impl Truth {
         }
         let overtaken = batch.iter().find(|id| {
             let other = &self.messages[id.0 as usize];
-            other.position.is_some_and(|(at, earlier)| at == *lane && earlier < *number) && !other.is_settled()
+            other.position.is_some_and(|(at, earlier)| at == *lane && earlier < *number)
+                && !other.is_settled()
+                && other.redriven == 0
         });
         if let Some(overtaken) = overtaken {
             let what = format_args!("{piece} was shown before message {}, which came in the same batch", overtaken.0);
