@@ -190,7 +190,7 @@ pub fn decide(error: &DeliveryError, history: &History, seed: u64) -> Decision {
         }
         (Kind::MustWait, Disposition::Defer { after }) => (after, uncounted),
         // A message that is old because no worker ran for hours gets its attempts nevertheless. And if it were parked for a failure of the
-        // table or of the secrets, its sender could not be told, although a later attempt can find out who it is.
+        // table, a queue or the secrets, its sender could not be told, although a later attempt can find out who it is.
         (_, Disposition::Retry { after: asked })
             if age < RETRY_FOR || attempts < LEAST_ATTEMPTS || (kind(error) == Kind::OwnData && !sender_is_known) =>
         {
@@ -226,7 +226,7 @@ enum Kind {
     HeldBack,
     /// The attempt must wait. This says nothing about the message, however old it is.
     MustWait,
-    /// The connector's own table or secrets can't be read or written at the moment.
+    /// The connector's own table, queues or secrets can't be used at the moment.
     OwnData,
     /// Any other failure, temporary or permanent.
     Other,
@@ -241,9 +241,10 @@ const fn kind(error: &DeliveryError) -> Kind {
         | DeliveryError::Contended
         // Has its own limit: `CONVERSATION_UNKNOWN_FOR`.
         | DeliveryError::ConversationUnknown { .. } => Kind::MustWait,
-        DeliveryError::Store(StoreError::Unavailable { .. }) | DeliveryError::Registry(_) => Kind::OwnData,
+        DeliveryError::Store(StoreError::Unavailable { .. }) | DeliveryError::Queue(_) | DeliveryError::Registry(_) => {
+            Kind::OwnData
+        }
         DeliveryError::Store(StoreError::Unreadable { .. })
-        | DeliveryError::Queue(_)
         | DeliveryError::LiveEngage(_)
         | DeliveryError::Channel(_)
         | DeliveryError::Http { .. }

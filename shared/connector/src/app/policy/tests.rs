@@ -94,11 +94,18 @@ fn a_lasting_failure_parks_a_message_before_it_is_a_dead_letter() {
 
 #[test]
 fn a_message_is_not_parked_for_its_age_before_it_is_known_whom_to_tell() {
-    let error = DeliveryError::Store(StoreError::Unavailable { code: Code::internal("ThrottlingException") });
-    for (sender_is_known, received, is_parked) in [(true, 20, true), (false, 20, false), (false, LAST_RECEIVE, true)] {
+    let code = Code::internal("ThrottlingException");
+    let errors = [
+        DeliveryError::Store(StoreError::Unavailable { code: code.clone() }),
+        DeliveryError::Queue(QueueError { code }),
+    ];
+    let cases = [(true, 20, true), (false, 20, false), (false, LAST_RECEIVE, true)];
+    for (error, (sender_is_known, received, is_parked)) in
+        errors.iter().flat_map(|error| cases.map(|case| (error, case)))
+    {
         let (age, importance) = (SignedDuration::from_hours(30), Importance::Required);
         let history = History { age, attempts: 12, received, importance, sender_is_known };
-        assert_eq!(decide(&error, &history, 0) == Decision::Park, is_parked, "{history:?}");
+        assert_eq!(decide(error, &history, 0) == Decision::Park, is_parked, "{error}: {history:?}");
     }
 }
 
