@@ -7,7 +7,8 @@ use std::{
 };
 
 use clap::Args;
-use connector_liveengage::manifest::manifest;
+use connector_channels::Channel;
+use connector_liveengage::manifest::{Indications, manifest};
 use serde_json::Value;
 
 use crate::{print, stack_outputs};
@@ -22,6 +23,15 @@ pub(crate) struct ManifestArguments {
     /// The description of the app.
     #[arg(long, default_value = "Connects a messaging channel to LiveEngage")]
     description: String,
+    /// A channel of the lines; repeat it for each. LiveEngage then sends typing and read marks only if one of them shows these. Without this
+    /// option it sends both.
+    #[arg(long = "channel", value_name = "CHANNEL", value_parser = channel)]
+    channels: Vec<&'static dyn Channel>,
+}
+
+fn channel(name: &str) -> Result<&'static dyn Channel, String> {
+    let names = || connector_channels::ALL.iter().map(|channel| channel.name()).collect::<Vec<_>>().join(", ");
+    connector_channels::by_name(name).ok_or_else(|| format!("the channels are {}", names()))
 }
 
 /// Where LiveEngage posts webhooks: one of the two options.
@@ -66,7 +76,16 @@ fn manifest_of(arguments: &ManifestArguments) -> Result<Value, String> {
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
         return Err("the webhook's address must have no query, fragment, user name or password".to_owned());
     }
-    manifest(&url, &arguments.name, &arguments.description).map_err(|error| error.to_string())
+    manifest(&url, &arguments.name, &arguments.description, indications(&arguments.channels))
+        .map_err(|error| error.to_string())
+}
+
+fn indications(channels: &[&dyn Channel]) -> Indications {
+    let shown = |by: fn(&dyn Channel) -> bool| channels.is_empty() || channels.iter().any(|channel| by(*channel));
+    Indications {
+        typing: shown(|channel| channel.shows_typing()),
+        read_marks: shown(|channel| channel.shows_read_marks()),
+    }
 }
 
 pub(crate) fn print_manifest(arguments: &ManifestArguments) -> ExitCode {
@@ -103,7 +122,8 @@ mod tests {
     fn the_manifest_requires_the_webhook_path() {
         let of = |url: &str| {
             let webhook = WebhookArguments { webhook_url: Some(url.to_owned()), stack_outputs: None };
-            manifest_of(&ManifestArguments { webhook, name: "n".to_owned(), description: "d".to_owned() })
+            let (name, description) = ("n".to_owned(), "d".to_owned());
+            manifest_of(&ManifestArguments { webhook, name, description, channels: vec![] })
         };
         assert!(of("https://x.example/webhooks/liveengage").is_ok());
         for wrong in
@@ -120,6 +140,37 @@ mod tests {
         ] {
             assert!(of(wrong).unwrap_err().contains("no query, fragment, user name or password"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn typing_and_read_marks_are_sent_if_a_channel_shows_them() {
+        let events = |channels: &[&str]| {
+            let url = ["--webhook-url", "https://x.example/webhooks/liveengage"];
+            let channels = channels.iter().flat_map(|channel| ["--channel", *channel]);
+            let command =
+                Cli::try_parse_from(["connector", "manifest"].into_iter().chain(url).chain(channels)).unwrap();
+            let crate::Command::Manifest(arguments) = command.command.unwrap() else { panic!("another command") };
+            let manifest = manifest_of(&arguments).unwrap();
+            let webhooks = manifest["capabilities"]["webhooks"].as_object().unwrap();
+            webhooks.keys().filter(|key| key.contains("ChatState") || key.contains("AcceptStatus")).count()
+        };
+        assert_eq!(events(&["sms"]), 0);
+        for all in [&[] as &[_], &["whatsapp"], &["sms", "whatsapp"]] {
+            assert_eq!(events(all), 2, "{all:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_channel_is_refused_with_the_names_of_all() {
+        let parsed = Cli::try_parse_from([
+            "connector",
+            "manifest",
+            "--webhook-url",
+            "https://x.example/webhooks/liveengage",
+            "--channel",
+            "fax",
+        ]);
+        assert!(parsed.unwrap_err().to_string().contains("the channels are sms, whatsapp"));
     }
 
     #[test]

@@ -43,8 +43,7 @@ pub(crate) struct SimulateArguments {
     /// What fails: what the seed draws, or nothing.
     #[arg(long, value_enum, default_value = "all")]
     faults: FaultChoice,
-    /// Faults that never happen, separated by commas, as --shrink prints them. Their names are those of the fields of
-    /// Faults in the crate connector-testing.
+    /// Faults that never happen, separated by commas, as --shrink prints them. An unknown name prints the list.
     #[arg(long, value_delimiter = ',', value_parser = fault_name)]
     without: Vec<String>,
     /// Print the history of a seed on standard output: every event in order. Everything else is printed on standard

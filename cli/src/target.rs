@@ -60,20 +60,24 @@ impl TargetArguments {
     /// Reads the stack outputs and sets up credentials. Makes no AWS call.
     ///
     /// # Errors
-    /// A message for the operator if a file can't be read.
+    /// A message for the operator if a file can't be read, or if the machine has no root certificates.
     pub(crate) async fn target(&self) -> Result<Target<'_>, String> {
         let outputs = self.stack_outputs.as_deref().map(stack_outputs::read).transpose()?;
-        Ok(Target { arguments: self, outputs, sdk: load_sdk(self.region.as_ref()).await })
+        Ok(Target { arguments: self, outputs, sdk: load_sdk(self.region.as_ref()).await? })
     }
 }
 
 /// Region and credentials as the AWS CLI finds them.
-pub(crate) async fn load_sdk(region: Option<&String>) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+///
+/// # Errors
+/// A message for the operator if the machine has no root certificates.
+pub(crate) async fn load_sdk(region: Option<&String>) -> Result<SdkConfig, String> {
+    let http_client = connector_aws::sdk_http_client().map_err(|error| error.to_string())?;
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client);
     if let Some(region) = region {
         loader = loader.region(Region::new(region.clone()));
     }
-    loader.load().await
+    Ok(loader.load().await)
 }
 
 /// The configuration for a service. A lab ignores signatures, but the SDK needs credentials to make one.
@@ -84,7 +88,9 @@ pub(crate) fn sdk_for(sdk: &SdkConfig, endpoint: Option<&String>) -> Result<SdkC
     match endpoint {
         Some(endpoint) => {
             let credentials = Credentials::new("AKIALABLABLABLABLAB0", "not-a-secret", None, None, "lab");
-            Ok(SdkConfig::builder()
+            let mut config = SdkConfig::builder();
+            config.set_http_client(sdk.http_client());
+            Ok(config
                 .behavior_version(BehaviorVersion::v2026_01_12())
                 .region(Region::from_static(lab_names::REGION))
                 .credentials_provider(SharedCredentialsProvider::new(credentials))

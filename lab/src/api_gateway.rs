@@ -1,7 +1,7 @@
 //! API Gateway's HTTP API for the two routes of the template: converts a request to an event (payload format 2.0), and
 //! the function's answer to a response.
 
-use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -12,6 +12,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use connector::port::Clock;
 use connector_aws::{SystemClock, lambda::gateway_event};
+use futures::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -26,14 +27,23 @@ const LARGEST_HEAD: usize = 10_240;
 /// a minute.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A function behind a route. It takes a request and returns a response; an error is a function error.
-pub type HttpFunction = Arc<
-    dyn Fn(
-            lambda_http::Request,
-        ) -> Pin<Box<dyn Future<Output = Result<lambda_http::Response<lambda_http::Body>, String>> + Send>>
-        + Send
-        + Sync,
->;
+/// The answer of a function behind a route. An error is a function error.
+pub type HttpAnswer = Result<lambda_http::Response<lambda_http::Body>, String>;
+
+/// A function behind a route. It takes an event of payload format 2.0.
+pub type HttpFunction = Arc<dyn Fn(Value) -> BoxFuture<'static, HttpAnswer> + Send + Sync>;
+
+/// Returns a function that runs in this process. It takes the request that `lambda_http` makes of the event.
+pub fn in_process<F>(handle: impl Fn(lambda_http::Request) -> F + Send + Sync + 'static) -> HttpFunction
+where
+    F: Future<Output = HttpAnswer> + Send + 'static,
+{
+    Arc::new(move |event| match gateway_event::request(&event.to_string()) {
+        Ok(request) => Box::pin(handle(request)),
+        // The error's own text may quote the event.
+        Err(_) => Box::pin(async { Err("the event is no request".to_owned()) }),
+    })
+}
 
 #[derive(Clone)]
 struct Routes {
@@ -95,11 +105,7 @@ async fn serve(State(routes): State<Routes>, request: Request) -> Response {
     };
     let query = parts.uri.query().unwrap_or_default();
     let target = RequestTarget { method: &parts.method, path: &path, query, route, line: line.as_deref() };
-    let event = event(target, &parts.headers, &body);
-    let Ok(request) = gateway_event::request(&event.to_string()) else {
-        return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
-    };
-    match function(request).await {
+    match function(event(target, &parts.headers, &body)).await {
         Ok(response) => {
             let (parts, body) = response.into_parts();
             let body = match body {

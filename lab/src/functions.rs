@@ -17,7 +17,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    api_gateway::{ApiGateway, HttpFunction},
+    api_gateway::{ApiGateway, in_process},
     aws::{AwsStandIns, Endpoints, TO_CHANNEL, TO_LIVEENGAGE},
     event_source_mapping::{EventSourceMapping, Handler, MappingError, MappingOptions},
     faults::{Destination, FailureInjector, FaultPlan, KillPoint},
@@ -103,7 +103,7 @@ struct Deployed {
 }
 
 impl Deployed {
-    async fn start(
+    fn start(
         environment: &impl config::Environment,
         aws: impl Fn(Function) -> SdkConfig,
         time_scale: TimeScale,
@@ -114,11 +114,11 @@ impl Deployed {
         let to_channel = (config::ToChannelConfig::read(environment)?, aws(Function::ToChannel));
         let refresh = (config::TokenRefreshConfig::read(environment)?, aws(Function::TokenRefresh));
         let first = (
-            lambda::webhook(&webhook.0, &webhook.1).await?,
-            lambda::inbound(&inbound.0, &inbound.1).await?,
-            lambda::to_liveengage(&to_liveengage.0, &to_liveengage.1).await?.at_pace(time_scale),
-            lambda::to_channel(&to_channel.0, &to_channel.1).await?.at_pace(time_scale),
-            lambda::token_refresh(&refresh.0, &refresh.1).await?,
+            lambda::webhook(&webhook.0, &webhook.1),
+            lambda::inbound(&inbound.0, &inbound.1),
+            lambda::to_liveengage(&to_liveengage.0, &to_liveengage.1)?.at_pace(time_scale),
+            lambda::to_channel(&to_channel.0, &to_channel.1)?.at_pace(time_scale),
+            lambda::token_refresh(&refresh.0, &refresh.1)?,
         );
         Ok(Self {
             webhook: (webhook.0, webhook.1, Environment::new(first.0)),
@@ -130,27 +130,27 @@ impl Deployed {
         })
     }
 
-    async fn replace(&self, function: Function) -> Result<(), lambda::StartError> {
+    fn replace(&self, function: Function) -> Result<(), lambda::StartError> {
         match function {
             Function::Webhook => {
                 let (config, aws, environment) = &self.webhook;
-                environment.replace(lambda::webhook(config, aws).await?);
+                environment.replace(lambda::webhook(config, aws));
             }
             Function::Inbound => {
                 let (config, aws, environment) = &self.inbound;
-                environment.replace(lambda::inbound(config, aws).await?);
+                environment.replace(lambda::inbound(config, aws));
             }
             Function::ToLiveEngage => {
                 let (config, aws, environment) = &self.to_liveengage;
-                environment.replace(lambda::to_liveengage(config, aws).await?.at_pace(self.time_scale));
+                environment.replace(lambda::to_liveengage(config, aws)?.at_pace(self.time_scale));
             }
             Function::ToChannel => {
                 let (config, aws, environment) = &self.to_channel;
-                environment.replace(lambda::to_channel(config, aws).await?.at_pace(self.time_scale));
+                environment.replace(lambda::to_channel(config, aws)?.at_pace(self.time_scale));
             }
             Function::TokenRefresh => {
                 let (config, aws, environment) = &self.refresh;
-                environment.replace(lambda::token_refresh(config, aws).await?);
+                environment.replace(lambda::token_refresh(config, aws)?);
             }
         }
         Ok(())
@@ -181,21 +181,21 @@ impl Functions {
     ) -> Result<Self, FunctionsError> {
         let FunctionsOptions { api_port, time_scale, aws: endpoints, fault_plan } = options.clone();
         let sdk = |function: Function| aws.sdk_config_for(function.name(), &endpoints);
-        let deployed = Deployed::start(environment, sdk, TimeScale::times(time_scale)).await?;
+        let deployed = Deployed::start(environment, sdk, TimeScale::times(time_scale))?;
 
         let (killer, webhook) = (fault_plan.clone(), deployed.webhook.2.clone());
-        let webhook: HttpFunction = Arc::new(move |request| {
+        let webhook = in_process(move |request| {
             let (function, kill_point) = (webhook.get(), kill_point(killer.as_ref(), Function::Webhook));
             let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
             let call = call.instrument(request_span(&context(HTTP_TIMEOUT)));
-            Box::pin(async move { limited(&kill_point, call).await })
+            async move { limited(&kill_point, call).await }
         });
         let (killer, inbound) = (fault_plan.clone(), deployed.inbound.2.clone());
-        let inbound: HttpFunction = Arc::new(move |request| {
+        let inbound = in_process(move |request| {
             let (function, kill_point) = (inbound.get(), kill_point(killer.as_ref(), Function::Inbound));
             let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
             let call = call.instrument(request_span(&context(HTTP_TIMEOUT)));
-            Box::pin(async move { limited(&kill_point, call).await })
+            async move { limited(&kill_point, call).await }
         });
         let mappings = Mappings { aws, journal, function_timeout: WORKER_TIMEOUT / u32::from(time_scale.get()) };
         let start = |queue, function, destination, environment: &Environment<QueueFunction>| {
@@ -231,7 +231,7 @@ impl Functions {
     /// # Errors
     /// The new function failed to start. The old one stays.
     pub async fn replace(&self, function: Function) -> Result<(), lambda::StartError> {
-        self.deployed.replace(function).await
+        self.deployed.replace(function)
     }
 
     /// Waits until both queues are empty and no worker is running. Waits for retries too.

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod costs;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod doors;

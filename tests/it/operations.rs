@@ -176,10 +176,12 @@ fn by_metric(played: &Played) -> BTreeMap<(String, Vec<String>), Vec<i64>> {
     for line in played.metrics() {
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Namespace"], "LiveEngageConnector");
-        let name = directive["Metrics"][0]["Name"].as_str().unwrap();
-        for set in directive["Dimensions"].as_array().unwrap() {
+        let metrics = directive["Metrics"].as_array().unwrap();
+        let sets = directive["Dimensions"].as_array().unwrap();
+        for (set, metric) in sets.iter().flat_map(|set| metrics.iter().map(move |metric| (set, metric))) {
             let value = |name: &Value| line[name.as_str().unwrap()].as_str().unwrap().to_owned();
             let set: Vec<String> = set.as_array().unwrap().iter().map(value).collect();
+            let name = metric["Name"].as_str().unwrap();
             found.entry((name.to_owned(), set)).or_default().push(line[name].as_i64().unwrap());
         }
     }

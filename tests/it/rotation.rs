@@ -18,7 +18,7 @@ use std::{
 use connector::{
     app::{
         inbound::AcceptChannelRequest,
-        registry::{FRESH_FOR, Registry},
+        registry::{Accounts, FRESH_FOR, Lines, Registry},
         webhook::AcceptWebhook,
     },
     domain::id::LineId,
@@ -254,14 +254,17 @@ async fn the_log_says_when_a_newer_secret_is_in_use_and_who_still_signs_with_the
     let (account, line) = (AccountId::new(events::ACCOUNT).unwrap(), LineId::new(events::LINE).unwrap());
     let port = || Arc::<MemorySecrets>::clone(&secrets);
     let (now, queue) = (events::now(), Arc::new(MemoryQueue::default()));
-    let accounts = Arc::new(Registry::load(port(), "connector", &[account], now).await.unwrap());
-    let lines = Arc::new(Registry::load(port(), "connector", &[line], now).await.unwrap());
+    let accounts: Arc<Accounts> = Arc::new(Registry::new(port(), "connector", std::slice::from_ref(&account)));
+    let lines: Arc<Lines> = Arc::new(Registry::new(port(), "connector", std::slice::from_ref(&line)));
     let clock = Arc::new(ManualClock::at(now));
     let webhook = WebhookFunction::new(
-        AcceptWebhook::new(accounts, Arc::<MemoryQueue>::clone(&queue)),
+        AcceptWebhook::new(Arc::clone(&accounts), Arc::<MemoryQueue>::clone(&queue)),
         Arc::<ManualClock>::clone(&clock),
     );
-    let inbound = InboundFunction::new(AcceptChannelRequest::new(lines, queue), Arc::<ManualClock>::clone(&clock));
+    let inbound =
+        InboundFunction::new(AcceptChannelRequest::new(Arc::clone(&lines), queue), Arc::<ManualClock>::clone(&clock));
+    accounts.get(&account, now).await.unwrap();
+    lines.get(&line, now).await.unwrap();
     let (mut newer_account, mut newer_line) = (events::account_secret(), events::line_secret());
     newer_account["client_secret"] = json!("newer-client-secret-h5d2");
     newer_line["sms"]["webhook_secret"] = json!("newer-webhook-secret-n8w4");

@@ -284,8 +284,8 @@ impl WatchedLab {
             format!("connector/line/{LINE}"),
             format!("connector/line/{WHATSAPP_LINE}"),
         ] {
-            let versions = secrets.versions(&name).await.unwrap();
-            watch.plant_json(&serde_json::from_str(versions.current.expose_secret()).unwrap());
+            let current = secrets.current(&name).await.unwrap();
+            watch.plant_json(&serde_json::from_str(current.value.expose_secret()).unwrap());
         }
         Self { lab: Some(lab), watch }
     }

@@ -57,7 +57,7 @@ class Fixtures:
     def webhook(self):
         queue = self.lab.to_channel
         self.http("WebhookFunction", "webhook-closed.json", TAKEN, queue, 1)
-        for name, queued in (("webhook-text.json", 1), ("webhook-batch.json", 4)):
+        for name, queued in (("webhook-text.json", 1), ("webhook-batch.json", 3)):
             if not self.is_old():
                 self.http("WebhookFunction", name, TAKEN, queue, queued)
                 continue
@@ -168,9 +168,14 @@ class Fixtures:
         batch = self.read("to-channel-batch.json")
         unclaimed = {record["messageId"] for record in batch["Records"] if UNKNOWN in record["body"]}
         for again in ("", ", brought again by SQS"):
-            answer = self.sam.invoke(self.lab, "ToChannelFunction", batch)
-            failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-            # The text in the unknown conversation may fail or not: it depends on how long it has waited.
+            # The batch's groups are handled side by side. So the first text may be looked up before the notification of its conversation is
+            # recorded. Then it and those behind it come again. The text in the unknown conversation may fail or not, too: it depends on how
+            # long it has waited.
+            for _ in range(3):
+                answer = self.sam.invoke(self.lab, "ToChannelFunction", batch)
+                failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+                if not failed - unclaimed:
+                    break
             self.expect.equal(f"ToChannelFunction to-channel-batch.json{again}: no failed items", failed - unclaimed, set())
             self.expect.comes("  Anna has two SMS, in order, each once", lambda: self.lab.phone("SMS", ANNA), texts)
             self.expect.equal("  Ben has none", self.lab.phone("SMS", BEN), [])
@@ -196,9 +201,9 @@ class Fixtures:
         failed = [message["MessageId"] for message in messages if unknown in message["Body"]]
         answer = self.sam.invoke(self.lab, "ToChannelFunction", sqs_event(messages, queue))
         self.expect.equal(
-            "ToChannelFunction, four messages from the queue: the unknown conversation's comes again",
+            "ToChannelFunction, three messages from the queue: the unknown conversation's comes again",
             [len(messages), answer],
-            [4, {"batchItemFailures": [{"itemIdentifier": failed[0]}]}],
+            [3, {"batchItemFailures": [{"itemIdentifier": failed[0]}]}],
         )
         sms = [text for _, text in self.lab.phone("SMS", ANNA)]
         self.expect.equal("  Anna has the agent's text, not the private one, not her own", sms[2:], ["It arrives tomorrow before noon."])

@@ -124,7 +124,7 @@ impl SecretTargetArguments {
             let list = list.parameter();
             format!("The stack doesn't list {owner} yet: add it to the parameter {list} and deploy.")
         });
-        let sdk = sdk_for(&load_sdk(self.region.as_ref()).await, self.secrets_endpoint.as_ref())?;
+        let sdk = sdk_for(&load_sdk(self.region.as_ref()).await?, self.secrets_endpoint.as_ref())?;
         Ok(SecretTarget {
             service: Service::new("Secrets Manager", &sdk),
             store: SecretsManager::new(aws_sdk_secretsmanager::Client::new(&sdk)),

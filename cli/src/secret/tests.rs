@@ -9,7 +9,7 @@ use std::{
 use clap::Parser as _;
 use connector::{
     app::registry::Accounts,
-    port::{Clock as _, Secrets as _},
+    port::{Clock as _, SecretVersion, Secrets as _},
 };
 use connector_aws::{SecretsManager, SystemClock};
 use connector_lab::aws::{AwsStandInOptions, AwsStandIns};
@@ -121,12 +121,14 @@ impl TestStore {
 
     /// The `client_secret` of both versions of the account.
     async fn client_secrets(&self) -> (String, Option<String>) {
-        let versions = self.manager().versions(ACCOUNT_SECRET).await.unwrap();
-        let client_secret = |secret: &secrecy::SecretString| {
-            let value: Value = serde_json::from_str(secret.expose_secret()).unwrap();
+        let manager = self.manager();
+        let current = manager.current(ACCOUNT_SECRET).await.unwrap();
+        let previous = manager.previous(ACCOUNT_SECRET).await.unwrap();
+        let client_secret = |version: SecretVersion| {
+            let value: Value = serde_json::from_str(version.value.expose_secret()).unwrap();
             value["client_secret"].as_str().unwrap().to_owned()
         };
-        (client_secret(&versions.current), versions.previous.as_ref().map(client_secret))
+        (client_secret(current), previous.map(client_secret))
     }
 }
 
@@ -197,7 +199,7 @@ async fn a_secret_is_created_and_replaced_with_yes_only_and_both_versions_stay()
     let dry = store.put(ACCOUNT, &account("canary-1"), &[]).await;
     assert!(dry.complete && dry.text.contains("a new secret"), "{dry:?}");
     assert!(dry.warnings.contains(&"Nothing was stored. Add --yes to store it.".to_owned()), "{dry:?}");
-    assert!(store.manager().versions(ACCOUNT_SECRET).await.is_err());
+    assert!(store.manager().current(ACCOUNT_SECRET).await.is_err());
 
     store.put(ACCOUNT, &account("canary-1"), &["--yes"]).await;
     assert_eq!(store.client_secrets().await, ("canary-1".to_owned(), None));
@@ -218,9 +220,11 @@ async fn a_secret_is_created_and_replaced_with_yes_only_and_both_versions_stay()
     // A function reads both versions.
     let account = AccountId::new("72419083").unwrap();
     let secrets = std::sync::Arc::new(store.manager());
-    let accounts =
-        Accounts::load(secrets, "connector", std::slice::from_ref(&account), SystemClock.now()).await.unwrap();
-    assert_eq!(accounts.get(&account, SystemClock.now()).await.unwrap().all().count(), 2);
+    let accounts = Accounts::new(secrets, "connector", std::slice::from_ref(&account));
+    let now = SystemClock.now();
+    assert_eq!(accounts.get(&account, now).await.unwrap().client_secret.expose_secret(), "canary-2");
+    let previous = accounts.previous(&account, now).await.unwrap();
+    assert_eq!(previous.unwrap().client_secret.expose_secret(), "canary-1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,7 +237,7 @@ async fn a_wrong_secret_is_never_stored() {
     let report = store.put(LINE, &wrong, &["--yes"]).await;
     assert!(!report.complete && report.text.contains("2 fields are wrong"), "{report:?}");
     assert!(report.warnings.contains(&"Nothing was stored.".to_owned()), "{report:?}");
-    assert!(store.manager().versions(LINE_SECRET).await.unwrap().previous.is_none());
+    assert!(store.manager().previous(LINE_SECRET).await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,14 +283,14 @@ async fn the_key_of_the_consumers_names_is_not_changed_by_mistake() {
     renamed["consumer_id_key"] = json!("another-canary".repeat(3));
     let refused = store.put(LINE, &renamed, &["--yes"]).await;
     assert!(!refused.complete && all(&refused).contains("consumer_id_key would change"), "{refused:?}");
-    assert!(store.manager().versions(LINE_SECRET).await.unwrap().previous.is_none());
+    assert!(store.manager().previous(LINE_SECRET).await.unwrap().is_none());
     let json: Value = serde_json::from_str(&store.put(LINE, &renamed, &["--yes", "--json"]).await.text).unwrap();
     assert_eq!(
         (&json["dry_run"], &json["change"], &json["fields"]),
         (&json!(true), &json!("replace"), &json!(["consumer_id_key"]))
     );
     assert!(store.put(LINE, &renamed, &["--yes", "--new-consumers"]).await.complete);
-    assert!(store.manager().versions(LINE_SECRET).await.unwrap().previous.is_some());
+    assert!(store.manager().previous(LINE_SECRET).await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

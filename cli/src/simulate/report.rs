@@ -63,6 +63,7 @@ impl Totals {
         sum.written += counts.written;
         sum.delivered += counts.delivered;
         sum.parked += counts.parked;
+        sum.never_accepted += counts.never_accepted;
         sum.doubled_in_a_window += counts.doubled_in_a_window;
         sum.invocations += counts.invocations;
         sum.stopped += counts.stopped;
@@ -111,7 +112,11 @@ impl Totals {
 
     /// Returns the end of the output.
     pub(super) fn report(&self, is_complete: bool) -> String {
-        let Counts { written, delivered, parked, doubled_in_a_window, invocations, stopped, .. } = self.counts;
+        if self.seeds == 0 {
+            return "The command was ended before a seed was finished.\n".to_owned();
+        }
+        let Counts { written, delivered, parked, never_accepted, doubled_in_a_window, invocations, stopped } =
+            self.counts;
         let mut text = String::new();
         for (what, count) in [
             ("seeds", self.seeds),
@@ -119,6 +124,7 @@ impl Totals {
             ("messages", written),
             ("delivered", delivered),
             ("parked", parked),
+            ("never accepted", never_accepted),
             ("doubled in a stated window", doubled_in_a_window),
             ("invocations", invocations),
             ("stopped", stopped),
@@ -144,9 +150,9 @@ impl Totals {
         if self.seeds > 1 && (!is_complete || matches!(extent, Extent::CpuSeconds(_))) {
             let _ = writeln!(text, "Repeat these seeds: {}", self.plan.command(*seed, self.seeds));
         }
-        text.push_str(match (self.failed, self.seeds) {
-            (0, 0) => "No seed was finished.\n",
-            (0, _) => "The promises were kept.\n",
+        text.push_str(match self.failed {
+            0 if self.plan.shrink => "The promises were kept: there is nothing to shorten.\n",
+            0 => "The promises were kept.\n",
             _ => "The promises were NOT kept.\n",
         });
         text
@@ -167,8 +173,9 @@ mod tests {
     fn outcome(violation: Option<Violation>) -> Option<Outcome> {
         let counts = Counts {
             written: 20,
-            delivered: 18,
+            delivered: 17,
             parked: 2,
+            never_accepted: 1,
             doubled_in_a_window: 1,
             invocations: 90,
             ..Counts::default()
@@ -187,8 +194,9 @@ mod tests {
 seeds                                  1
 seeds that failed                      0
 messages                              20
-delivered                             18
+delivered                             17
 parked                                 2
+never accepted                         1
 doubled in a stated window             1
 invocations                           90
 stopped                                0
@@ -260,6 +268,14 @@ Seed 8: Lost: message 3 is in no queue
 
     #[test]
     fn without_a_finished_seed_nothing_is_claimed() {
-        assert!(totals(Extent::Seeds(1), false).report(false).ends_with("No seed was finished.\n"));
+        let report = totals(Extent::Seeds(1), false).report(false);
+        assert_eq!(report, "The command was ended before a seed was finished.\n");
+    }
+
+    #[test]
+    fn what_is_to_be_shortened_and_keeps_its_promises_is_said_to() {
+        let mut totals = totals(Extent::Seeds(1), true);
+        totals.add(7, outcome(None));
+        assert!(totals.report(true).ends_with("The promises were kept: there is nothing to shorten.\n"));
     }
 }

@@ -10,8 +10,8 @@ use lambda_http::Error;
 async fn main() -> Result<(), Error> {
     lambda::init_logs();
     let config = lambda::started(config::InboundConfig::read(&config::ProcessEnvironment))?;
-    let function =
-        lambda::started(lambda::inbound(&config, &aws::sdk_config(aws::TimeoutProfile::EntryPoint).await).await)?;
+    let aws = lambda::started(aws::sdk_config(aws::TimeoutProfile::EntryPoint))?;
+    let function = lambda::inbound(&config, &aws);
     lambda::serve_http(move |request| {
         let function = function.clone();
         async move { function.handle(request).await }

@@ -10,7 +10,7 @@ use lambda_runtime::{Error, run, service_fn};
 async fn main() -> Result<(), Error> {
     lambda::init_logs();
     let config = lambda::started(config::ToChannelConfig::read(&config::ProcessEnvironment))?;
-    let function =
-        lambda::started(lambda::to_channel(&config, &aws::sdk_config(aws::TimeoutProfile::Worker).await).await)?;
+    let aws = lambda::started(aws::sdk_config(aws::TimeoutProfile::Worker))?;
+    let function = lambda::started(lambda::to_channel(&config, &aws))?;
     run(service_fn(|event| function.handle(event))).await
 }

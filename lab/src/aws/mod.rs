@@ -121,6 +121,9 @@ pub enum AwsStandInError {
         /// The error of SQS.
         source: FifoError,
     },
+    /// The HTTP client of the SDK clients could not be created.
+    #[error(transparent)]
+    HttpClient(#[from] connector_aws::outgoing_http::ClientError),
     /// A secret could not be stored.
     #[error("the secret {name} cannot be stored: {reason}")]
     Secret {
@@ -194,8 +197,17 @@ impl AwsStandIns {
         let (stop_dynamodb, stopped) = oneshot::channel();
         tokio::spawn(table::serve(dynamodb_listener, database, stopped));
 
+        // The SDK signs every request and needs a key, although no signature is verified here.
+        let sdk_config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .http_client(connector_aws::sdk_http_client()?)
+            .retry_config(connector_aws::sdk_retries())
+            .region(Region::from_static(REGION))
+            .credentials_provider(credentials("lab"))
+            .service_config(endpoints.clone())
+            .build();
         let stand_ins = Self {
-            sdk_config: sdk_config(&endpoints, "lab"),
+            sdk_config,
             endpoints,
             table_name: options.table_name,
             queues,
@@ -221,7 +233,8 @@ impl AwsStandIns {
     /// The same for a caller, whose name is the access key id, and for other addresses, such as those of a guard or a
     /// proxy.
     pub fn sdk_config_for(&self, caller: &str, endpoints: &Endpoints) -> SdkConfig {
-        sdk_config(endpoints, caller)
+        let config = self.sdk_config.to_builder().credentials_provider(credentials(caller));
+        config.service_config(endpoints.clone()).build()
     }
 
     /// The name of the connector's table.
@@ -288,13 +301,6 @@ fn create_queues(
     Ok(())
 }
 
-fn sdk_config(endpoints: &Endpoints, caller: &str) -> SdkConfig {
-    // The SDK signs every request and needs a key, although no signature is verified here.
-    let credentials = Credentials::new(caller, "not-a-secret", None, None, "lab");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::from_static(REGION))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .service_config(endpoints.clone())
-        .build()
+fn credentials(caller: &str) -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(Credentials::new(caller, "not-a-secret", None, None, "lab"))
 }

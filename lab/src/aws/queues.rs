@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use connector_testing::fifo::{
-    FifoError, FifoOptions, FifoQueue, MAX_MESSAGE_BYTES, MAX_VISIBILITY, NewMessage, QueueCounts, ReceiveOptions,
-    ReceivedMessage, SendReceipt,
+    FifoError, FifoOptions, FifoQueue, LOOK_THROUGH, MAX_MESSAGE_BYTES, MAX_VISIBILITY, NewMessage, QueueCounts,
+    ReceiveOptions, ReceivedMessage, SendReceipt,
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -113,6 +113,7 @@ impl Queues {
             visibility_timeout: settings.visibility_timeout,
             max_receive_count: settings.redrive.as_ref().map(|redrive| redrive.max_receive_count),
             retention: None,
+            look_through: LOOK_THROUGH,
         };
         let queue = FifoQueue::new(name, Uuid::new_v5(&self.seed, name.as_bytes()), options);
         self.entries.insert(name.to_owned(), QueueEntry { queue, settings, created_at: now, purged_at: None });

@@ -29,7 +29,7 @@ impl Transit {
     /// Reads the webhooks, and then the queues, because messages move in this direction.
     pub(super) fn read(lab: &Lab) -> Self {
         let mut transit = Self {
-            has_phone_webhooks: lab.channels().iter().any(|channel| channel.simulator.has_pending_webhooks()),
+            has_phone_webhooks: lab.has_pending_channel_webhooks(),
             has_desk_webhooks: lab.liveengage().has_pending_webhooks(),
             ..Self::default()
         };

@@ -162,20 +162,35 @@ impl Lab {
         }
     }
 
-    /// Waits until nothing is in transit: no notification, and no message in a queue. Waits for retries too.
+    /// Waits until nothing is in transit: no webhook of LiveEngage or of a channel, and no message in a queue. Waits for retries too.
     pub async fn settled(&self) {
         let mut pause = tokio::time::interval(Duration::from_millis(20));
         loop {
-            match &self.functions {
-                Some(functions) => functions.idle().await,
-                None => drop(pause.tick().await),
+            pause.tick().await;
+            if let Some(functions) = &self.functions {
+                functions.idle().await;
             }
             self.liveengage.webhooks_settled().await;
             let queued = |name| self.aws.queue(name).is_some_and(|queue| queue.counts().total() > 0);
-            if !queued(TO_LIVEENGAGE) && !queued(TO_CHANNEL) {
+            // A message that leaves a queue between two of the checks has left a webhook for the last one.
+            if !self.has_pending_webhooks()
+                && !queued(TO_LIVEENGAGE)
+                && !queued(TO_CHANNEL)
+                && !self.has_pending_webhooks()
+            {
                 return;
             }
         }
+    }
+
+    /// Whether a webhook of LiveEngage or of a channel is queued or in transit.
+    fn has_pending_webhooks(&self) -> bool {
+        self.liveengage.has_pending_webhooks() || self.has_pending_channel_webhooks()
+    }
+
+    /// Whether a webhook of a channel is queued or in transit.
+    pub fn has_pending_channel_webhooks(&self) -> bool {
+        self.channels.iter().any(|channel| channel.simulator.has_pending_webhooks())
     }
 }
 

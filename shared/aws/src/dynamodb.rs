@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
-    types::{AttributeValue, Put, ReturnValue, TransactWriteItem},
+    operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
+    types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,6 +24,7 @@ use connector::{
         conversation::Consumer,
         delivery::{ConsumerRef, ConversationOwner},
         id::Owner,
+        pointer::Pointer,
     },
     port::{Consumers, Saved, StoreError, Tokens},
 };
@@ -107,14 +108,46 @@ impl DynamoDbStore {
         self.client.update_item().table_name(&self.table).key(PK, text(key.pk())).key(SK, text(key.sk()))
     }
 
-    fn put_consumer_ref(
-        &self,
-        key: &Key,
-        consumer: &ConsumerRef,
-        conversation: Option<&ConversationId>,
-    ) -> Result<TransactWriteItem, StoreError> {
+    /// Writes an item that must not have been changed since it was read.
+    ///
+    /// If the answer to a write that was carried out is lost, the SDK repeats it, and its condition fails. So the item of a failed condition is
+    /// compared. A transaction doesn't need this: the SDK gives its attempts one token.
+    async fn put_over_version(&self, put: Put) -> Result<Saved, StoreError> {
+        let written = put.item.clone();
+        let output = self
+            .client
+            .put_item()
+            .table_name(put.table_name)
+            .set_item(Some(put.item))
+            .set_condition_expression(put.condition_expression)
+            .set_expression_attribute_values(put.expression_attribute_values)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match output {
+            Ok(_) => Ok(Saved::Saved),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) if failed.item() == Some(&written) => {
+                    Ok(Saved::Saved)
+                }
+                Some(
+                    PutItemError::ConditionalCheckFailedException(_) | PutItemError::TransactionConflictException(_),
+                ) => Ok(Saved::Conflict),
+                _ => Err(unavailable(&error)),
+            },
+        }
+    }
+
+    fn put_pointer(&self, pointer: &Pointer, consumer: &ConsumerRef) -> Result<TransactWriteItem, StoreError> {
+        let (key, conversation) = match pointer.clone() {
+            Pointer::LpConsumer(account, id) => (Key::LpConsumer(account, id), None),
+            Pointer::Conversation(account, id) => (Key::Conversation(account, id), None),
+            Pointer::Survey { account, dialog, conversation } => {
+                (Key::Conversation(account, dialog), Some(conversation))
+            }
+        };
         let mut put =
-            self.put(key).item("line", text(consumer.line.as_str())).item("user", text(consumer.user.as_str()));
+            self.put(&key).item("line", text(consumer.line.as_str())).item("user", text(consumer.user.as_str()));
         if let Some(conversation) = conversation {
             put = put.item("conversation", text(conversation.as_str()));
         }
@@ -159,7 +192,7 @@ impl Consumers for DynamoDbStore {
         Ok(Some(record))
     }
 
-    async fn save_consumer(&self, consumer: &Consumer) -> Result<Saved, StoreError> {
+    async fn save_consumer(&self, consumer: &Consumer, new: &[Pointer]) -> Result<Saved, StoreError> {
         let unwritable = || StoreError::Unreadable { what: Consumer::WHAT };
         let who = ConsumerRef { line: consumer.line.clone(), user: consumer.user.clone() };
         let record = consumer.to_attribute()?;
@@ -173,19 +206,14 @@ impl Consumers for DynamoDbStore {
             put.condition_expression("version = :version")
                 .expression_attribute_values(":version", AttributeValue::N(consumer.version.to_string()))
         };
-        let mut items = vec![TransactWriteItem::builder().put(put.build().map_err(|_| unwritable())?).build()];
-        if let Some(identity) = &consumer.identity {
-            let key = Key::LpConsumer(consumer.account.clone(), identity.lp_consumer_id.clone());
-            items.push(self.put_consumer_ref(&key, &who, None)?);
+        let put = put.build().map_err(|_| unwritable())?;
+        // Outside of a transaction a write costs half.
+        if new.is_empty() {
+            return self.put_over_version(put).await;
         }
-        if let Some(conversation) = consumer.open_conversation() {
-            let key = Key::Conversation(consumer.account.clone(), conversation.clone());
-            items.push(self.put_consumer_ref(&key, &who, None)?);
-            // A notification may name only the survey's dialog, so record it like a conversation.
-            if let Some(Ok(dialog)) = consumer.survey().map(|dialog| ConversationId::new(dialog.as_str())) {
-                let key = Key::Conversation(consumer.account.clone(), dialog);
-                items.push(self.put_consumer_ref(&key, &who, Some(conversation))?);
-            }
+        let mut items = vec![TransactWriteItem::builder().put(put).build()];
+        for pointer in new {
+            items.push(self.put_pointer(pointer, &who)?);
         }
         match self.client.transact_write_items().set_transact_items(Some(items)).send().await {
             Ok(_) => Ok(Saved::Saved),

@@ -250,6 +250,13 @@ mod tests {
             prop_assert_eq!(Key::parse(&key.pk()), Some(key));
         }
 
+        /// DynamoDB refuses an item with an empty sort key.
+        #[test]
+        fn the_sort_key_is_the_kind_of_the_partition_key(key in key()) {
+            let pk = key.pk();
+            prop_assert_eq!(Some(key.sk()), pk.split('#').next());
+        }
+
         #[test]
         fn no_text_makes_reading_panic(text in "\\PC{0,40}") {
             let _ = Key::parse(&text);
@@ -268,6 +275,15 @@ mod tests {
         fn echoes_sort_by_number(a in any::<u64>(), b in any::<u64>()) {
             prop_assert_eq!(a.cmp(&b), echo_sk(Sequence(a)).cmp(&echo_sk(Sequence(b))));
         }
+    }
+
+    #[test]
+    fn each_dialog_has_echoes_of_its_own() {
+        let pk =
+            |account: &str, dialog: &str| echoes_pk(&AccountId::new(account).unwrap(), &DialogId::new(dialog).unwrap());
+        assert_eq!(pk("72419083", "d#1"), "ECHO#72419083#d%231");
+        assert_ne!(pk("72419083", "d1"), pk("72419083", "d2"));
+        assert_ne!(pk("72419083", "d1"), pk("72419084", "d1"));
     }
 
     #[test]

@@ -1,8 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
     config::{Credentials, ProvideCredentials, SharedCredentialsProvider},
     error::{ProvideErrorMetadata, SdkError},
@@ -19,6 +18,7 @@ pub mod lambda;
 pub mod outgoing_http;
 mod parked;
 mod schema_version;
+mod sdk;
 mod secrets_manager;
 mod sqs;
 #[cfg(test)]
@@ -28,40 +28,9 @@ pub use clock::SystemClock;
 pub use dead_letters::DeadLetterQueue;
 pub use dynamodb::DynamoDbStore;
 pub use parked::ParkedTable;
+pub use sdk::{TimeoutProfile, sdk_config, sdk_http_client, sdk_retries};
 pub use secrets_manager::SecretsManager;
 pub use sqs::{SqsQueue, visibility_timeout};
-
-/// How long a function may wait for a response of AWS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimeoutProfile {
-    /// For an entry point: 2 s for a call with all its attempts. LiveEngage may disable an app whose endpoint is slower than 2.5 s over two
-    /// minutes, and gives up on a call after 5 s. Channels give up after 3 to 5 s.
-    EntryPoint,
-    /// For a worker: 5 s for a call with all its attempts.
-    Worker,
-}
-
-/// Returns the configuration of all SDK clients.
-///
-/// Region and credentials come from Lambda's environment, and endpoints from `AWS_ENDPOINT_URL_*` (which `sam local` sets). A call has
-/// three attempts within the profile's time.
-pub async fn sdk_config(timeouts: TimeoutProfile) -> SdkConfig {
-    let (attempt, operation) = match timeouts {
-        TimeoutProfile::EntryPoint => (Duration::from_millis(900), Duration::from_secs(2)),
-        TimeoutProfile::Worker => (Duration::from_secs(2), Duration::from_secs(5)),
-    };
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(attempt.min(Duration::from_secs(1)))
-                .operation_attempt_timeout(attempt)
-                .operation_timeout(operation)
-                .build(),
-        )
-        .load()
-        .await
-}
 
 /// The code for a call that was not made, because no credentials were found to sign it with.
 pub const NO_CREDENTIALS: &str = "no_credentials";
@@ -110,11 +79,13 @@ where
 #[expect(deprecated, reason = "profiles as a text: what is to be used instead is in a crate that is no dependency")]
 mod tests {
     use aws_config::{
-        Region,
+        BehaviorVersion, Region, SdkConfig,
         profile::{
             ProfileFileCredentialsProvider,
             profile_file::{ProfileFileKind, ProfileFiles},
         },
+        provider_config::ProviderConfig,
+        retry::RetryConfig,
     };
     use aws_sdk_secretsmanager::Client;
 
@@ -141,9 +112,14 @@ source_profile = loop
     async fn code(profile: &str) -> String {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let files = ProfileFiles::builder().with_contents(ProfileFileKind::Config, PROFILES).build();
-        let provider = ProfileFileCredentialsProvider::builder().profile_files(files).profile_name(profile).build();
+        let provider = ProfileFileCredentialsProvider::builder()
+            .configure(&ProviderConfig::empty().with_http_client(sdk_http_client().unwrap()))
+            .profile_files(files)
+            .profile_name(profile)
+            .build();
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
+            .http_client(sdk_http_client().unwrap())
             .region(Region::from_static("eu-central-1"))
             .retry_config(RetryConfig::disabled())
             .credentials_provider(SharedCredentialsProvider::new(provider))

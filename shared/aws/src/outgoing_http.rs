@@ -4,7 +4,7 @@ mod public_addresses;
 
 use std::{
     io,
-    sync::{Arc, OnceLock},
+    sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
 
@@ -13,6 +13,8 @@ use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
 use reqwest::{Body, Client, ClientBuilder, Response, dns::Resolve, redirect::Policy};
+use rustls::ClientConfig;
+use rustls_platform_verifier::ConfigVerifierExt;
 
 use self::public_addresses::{PublicAddresses, SystemNames};
 use connector::{
@@ -40,26 +42,49 @@ pub struct ReqwestHttp {
     names: Arc<dyn Resolve>,
 }
 
+/// Why an HTTP client can't be created.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The machine's root certificates can't be read, or there are none.
+    #[error("the root certificates can't be used: {0}")]
+    Roots(rustls::Error),
+    /// reqwest refused the settings, for example a proxy's address in the environment.
+    #[error("the HTTP client can't be created: {0}")]
+    Settings(#[from] reqwest::Error),
+}
+
 /// Creates a client that connects within 2 s, gives up after 8 s in total and follows no redirect, because a redirect could send a token to
 /// another host.
 ///
 /// It drops idle connections after 20 s, because they may be closed when a frozen function resumes.
 ///
 /// # Errors
-/// If the machine's TLS roots can't be used.
-pub fn client() -> Result<Client, reqwest::Error> {
-    builder().build()
+/// If the machine's root certificates can't be used.
+pub fn client() -> Result<Client, ClientError> {
+    Ok(builder()?.build()?)
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one client that the ban points to")]
-fn builder() -> ClientBuilder {
-    Client::builder()
-        .user_agent(USER_AGENT)
-        .connect_timeout(Duration::from_secs(2))
-        .timeout(Duration::from_secs(8))
-        .pool_idle_timeout(Duration::from_secs(20))
-        .redirect(Policy::none())
+/// Creates the client for calls to AWS. It connects within 1 s and has no other time limit, because the SDK has them.
+///
+/// It keeps idle connections for 90 s: the SDK repeats a call whose connection was closed.
+pub(crate) fn aws_client() -> Result<Client, ClientError> {
+    let idle = Duration::from_secs(90);
+    Ok(bare_builder()?.connect_timeout(Duration::from_secs(1)).pool_idle_timeout(idle).build()?)
 }
+
+fn builder() -> Result<ClientBuilder, ClientError> {
+    let builder = bare_builder()?.user_agent(USER_AGENT).connect_timeout(Duration::from_secs(2));
+    Ok(builder.timeout(Duration::from_secs(8)).pool_idle_timeout(Duration::from_secs(20)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that the ban points to")]
+fn bare_builder() -> Result<ClientBuilder, ClientError> {
+    let tls = TLS.as_ref().map_err(|error| ClientError::Roots(error.clone()))?;
+    Ok(Client::builder().tls_backend_preconfigured(tls.clone()).redirect(Policy::none()))
+}
+
+/// The TLS settings of every client of the process. Reading the root certificates takes longer than everything else at the start.
+static TLS: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(ClientConfig::with_platform_verifier);
 
 impl ReqwestHttp {
     /// Creates it with `client`.
@@ -78,7 +103,8 @@ impl ReqwestHttp {
             return Ok(client);
         }
         let public = PublicAddresses(Arc::clone(&self.names));
-        let made = builder().dns_resolver(Arc::new(public)).build().map_err(|_| HttpFailure::NotSent)?;
+        let builder = builder().map_err(|_| HttpFailure::NotSent)?;
+        let made = builder.dns_resolver(Arc::new(public)).build().map_err(|_| HttpFailure::NotSent)?;
         Ok(self.files.get_or_init(|| made))
     }
 

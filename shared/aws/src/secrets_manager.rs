@@ -9,7 +9,12 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error_code;
-use connector::port::{SecretStore, SecretVersions, Secrets, SecretsError, StoredSecret, StoredVersion};
+use connector::port::{SecretStore, SecretVersion, Secrets, SecretsError, StoredSecret, StoredVersion};
+
+/// The stage of a secret's current version.
+const CURRENT: &str = "AWSCURRENT";
+/// The stage of the version before it.
+const PREVIOUS: &str = "AWSPREVIOUS";
 
 /// Reads secrets without a cache, because the registry caches them. Writes them for an operator, if the operator's credentials allow it.
 #[derive(Debug, Clone)]
@@ -55,13 +60,15 @@ impl SecretsManager {
 
 #[async_trait]
 impl Secrets for SecretsManager {
-    async fn versions(&self, name: &str) -> Result<SecretVersions, SecretsError> {
-        let stored = self.stored(name).await?.ok_or_else(|| self.missing(name))?;
-        Ok(SecretVersions {
-            current_since: stored.staged_at(),
-            current: stored.current.value,
-            previous: stored.previous.map(|version| version.value),
-        })
+    async fn current(&self, name: &str) -> Result<SecretVersion, SecretsError> {
+        let StoredVersion { value, created_at, .. } =
+            self.version(name, CURRENT).await?.ok_or_else(|| self.missing(name))?;
+        Ok(SecretVersion { value, created_at })
+    }
+
+    async fn previous(&self, name: &str) -> Result<Option<SecretVersion>, SecretsError> {
+        let previous = self.version(name, PREVIOUS).await?;
+        Ok(previous.map(|StoredVersion { value, created_at, .. }| SecretVersion { value, created_at }))
     }
 }
 
@@ -70,8 +77,8 @@ impl SecretStore for SecretsManager {
     async fn stored(&self, name: &str) -> Result<Option<StoredSecret>, SecretsError> {
         // Read the versions one after the other, in this order. If a version were added between two concurrent reads, they could return the
         // newest version and the one before the previous. Webhooks that are signed with the version in between would then be rejected.
-        let Some(current) = self.version(name, "AWSCURRENT").await? else { return Ok(None) };
-        let previous = self.version(name, "AWSPREVIOUS").await?;
+        let Some(current) = self.version(name, CURRENT).await? else { return Ok(None) };
+        let previous = self.version(name, PREVIOUS).await?;
         Ok(Some(StoredSecret { current, previous }))
     }
 

@@ -20,6 +20,7 @@ use connector::{
         delivery::{ConsumerRef, Lease, Parked},
         id::{LineId, Owner},
         message_key::MessageKey,
+        pointer::Pointer,
         progress::Step,
         receipt::{InboundReceipt, LedgerEntry},
         uncertain::UncertainOutcome,
@@ -27,7 +28,7 @@ use connector::{
     port::{Consumers, Messages, Postpone, Queue, QueueError, QueueMessage, Saved, StoreError, Tokens},
 };
 use connector_channels::id::{ChannelUserId, ProviderMessageId};
-use connector_liveengage::id::{AccountId, DialogId, Sequence};
+use connector_liveengage::id::{AccountId, DialogId, LpConsumerId, Sequence};
 use connector_message::{Disposition, code::Code};
 
 /// A service that gives the same response to every request.
@@ -67,6 +68,7 @@ impl Service {
         });
         let keys = Credentials::new("AKIACANARY", "canary-key", None, None, "test");
         let sdk = SdkConfig::builder()
+            .http_client(crate::sdk_http_client().unwrap())
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::from_static("eu-central-1"))
             .retry_config(RetryConfig::disabled())
@@ -215,13 +217,41 @@ async fn a_transaction_whose_condition_fails_is_a_lost_lease() {
 
 #[tokio::test]
 async fn a_conflict_on_a_consumers_record_does_not_count_as_saved() {
-    let consumer =
-        Consumer::new(line(), ChannelUserId::new("+4915112345678").unwrap(), AccountId::new("72419083").unwrap());
-    for reasons in [&["TransactionConflict"], &["ConditionalCheckFailed"]] {
-        let saved = canceled(reasons).store().save_consumer(&consumer).await;
-        assert!(!matches!(saved, Ok(Saved::Saved) | Err(StoreError::LeaseLost)), "{reasons:?}: {saved:?}");
+    let user = ChannelUserId::new("+4915112345678").unwrap();
+    let consumer = Consumer::new(line(), user, AccountId::new("72419083").unwrap());
+    let new = [Pointer::LpConsumer(consumer.account.clone(), LpConsumerId::new("lp").unwrap())];
+    for reasons in
+        [["TransactionConflict", "None"], ["ConditionalCheckFailed", "None"], ["None", "TransactionConflict"]]
+    {
+        let saved = canceled(&reasons).store().save_consumer(&consumer, &new).await;
+        assert_eq!(saved, Ok(Saved::Conflict), "{reasons:?}");
     }
-    assert_eq!(canceled(&["ConditionalCheckFailed"]).store().save_consumer(&consumer).await, Ok(Saved::Conflict));
+    for name in ["TransactionConflictException", "ConditionalCheckFailedException"] {
+        let name = format!("com.amazonaws.dynamodb.v20120810#{name}");
+        let service = Service::answering(400, &json!({"__type": name, "message": "another write was first"}));
+        assert_eq!(service.store().save_consumer(&consumer, &[]).await, Ok(Saved::Conflict), "{name}");
+    }
+    assert_retried(
+        "save_consumer",
+        canceled(&["ThrottlingError", "None"]).store().save_consumer(&consumer, &new).await.map(drop),
+    );
+}
+
+/// The answer to the first attempt was lost, and the SDK's second one fails because of the first.
+#[tokio::test]
+async fn a_save_that_finds_what_it_writes_counts_as_saved() {
+    let user = ChannelUserId::new("+4915112345678").unwrap();
+    let consumer = Consumer::new(line(), user, AccountId::new("72419083").unwrap());
+    let accepting = Service::answering(200, &json!({}));
+    assert_eq!(accepting.store().save_consumer(&consumer, &[]).await, Ok(Saved::Saved));
+    let written = accepting.asked.lock()[0]["Item"].clone();
+    let mut of_another = written.clone();
+    of_another["record"]["M"]["account"] = json!({"S": "90000001"});
+    for (found, saved) in [(written, Saved::Saved), (of_another, Saved::Conflict)] {
+        let name = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
+        let failed = Service::answering(400, &json!({"__type": name, "message": "failed", "Item": found}));
+        assert_eq!(failed.store().save_consumer(&consumer, &[]).await, Ok(saved));
+    }
 }
 
 /// A write of a single item can conflict with a transaction, too.

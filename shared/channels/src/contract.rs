@@ -26,6 +26,17 @@ pub trait Channel: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`WrongField`] names the field. It never contains a value, because the settings are secrets.
     fn line(&self, settings: &serde_json::Value) -> Result<Box<dyn Line>, WrongField>;
+
+    /// Whether lines of this channel show that an agent is typing. If no channel of a deployment does, LiveEngage needn't send these
+    /// events. A line's [`Capabilities::typing`] must agree.
+    fn shows_typing(&self) -> bool {
+        false
+    }
+
+    /// The same for marking a consumer's message as read ([`Capabilities::mark_read`]).
+    fn shows_read_marks(&self) -> bool {
+        false
+    }
 }
 
 /// A line of a channel, with one version of its secret.

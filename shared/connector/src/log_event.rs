@@ -216,6 +216,10 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("conversation", "LiveEngage's id of the conversation."),
     ("queued", "How many messages the webhook put into the queue."),
     ("left_out", "How many parts of the webhook were left out."),
+    (
+        "not_needed",
+        "How many events nothing follows from: private notes, and what LiveEngage echoes of a consumer's marks and typing.",
+    ),
     ("messages", "How many messages the request held."),
     ("kind", "What was left out, in the connector's words, such as `event of an unknown type`."),
     ("count", "How many there were."),

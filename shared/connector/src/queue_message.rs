@@ -86,6 +86,11 @@ pub trait QueueIdentity {
 
     /// What every queue message has.
     fn envelope(&self) -> &Envelope;
+
+    /// Returns the message with this body for its queue.
+    fn with_body(&self, body: String) -> QueueMessage {
+        QueueMessage { body, group: self.group(), deduplication: self.deduplication_id() }
+    }
 }
 
 /// A message of the queue to LiveEngage.
@@ -194,12 +199,7 @@ impl Message {
     /// # Errors
     /// Never for these types; the signature is serde's.
     pub fn queued(&self) -> Result<QueueMessage, serde_json::Error> {
-        let identity = self.identity();
-        Ok(QueueMessage {
-            body: wire::encode(self)?,
-            group: identity.group(),
-            deduplication: identity.deduplication_id(),
-        })
+        Ok(self.identity().with_body(wire::encode(self)?))
     }
 }
 
@@ -269,3 +269,6 @@ pub fn redriven_dead_letter(id: &str) -> String {
 pub fn short_name(name: &str) -> String {
     digest([name.as_bytes()]).chars().take(12).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,8 @@ use connector_message::{
     settings::is_https_or_loopback,
 };
 
-const CALL: &str = "LiveEngage Domain API";
+/// The name of the call.
+pub const CALL: &str = "LiveEngage Domain API";
 
 /// The URL of LivePerson's public Domain API.
 pub const PUBLIC: &str = "https://api.liveperson.net";

@@ -1,7 +1,7 @@
 //! The manifest of the app install, which registers a deployment at LivePerson (Connector API, Installing Conversational Cloud
 //! Applications).
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 /// The longest time for which LiveEngage retries a failed notification: three days, in seconds (Connector API, Retry Policy). Without a
@@ -66,14 +66,33 @@ const TARGET_AUDIENCE: [&str; 16] = [
 /// The goals that a campaign may use, as in every documented manifest of a connector.
 const GOAL: [&str; 5] = ["url", "purchase_total", "num_of_pages", "lead", "service_activity"];
 
+/// Which of the agents' indications the manifest asks for. An event that no channel can show costs its requests for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Indications {
+    /// `ChatStateEvent`: an agent is typing.
+    pub typing: bool,
+    /// `AcceptStatusEvent`: an agent has received or read a message.
+    pub read_marks: bool,
+}
+
+impl Indications {
+    /// All that LiveEngage has.
+    pub const ALL: Self = Self { typing: true, read_marks: true };
+}
+
 /// Makes the manifest of a deployment whose webhook is at `webhook`.
 ///
-/// All five event types have one endpoint: only then does LiveEngage keep the order of a conversation's events. Typing has `max_retries:
+/// All event types have one endpoint: only then does LiveEngage keep the order of a conversation's events. Typing has `max_retries:
 /// 0`: LiveEngage drops a failed typing event instead of delaying all later events.
 ///
 /// # Errors
 /// [`ManifestError`] if the URL, the name or the description is not allowed.
-pub fn manifest(webhook: &Url, name: &str, description: &str) -> Result<Value, ManifestError> {
+pub fn manifest(
+    webhook: &Url,
+    name: &str,
+    description: &str,
+    indications: Indications,
+) -> Result<Value, ManifestError> {
     if webhook.scheme() != "https" {
         return Err(ManifestError::NotHttps);
     }
@@ -83,7 +102,6 @@ pub fn manifest(webhook: &Url, name: &str, description: &str) -> Result<Value, M
     if description.chars().count() > LONGEST_DESCRIPTION {
         return Err(ManifestError::Description);
     }
-    let endpoint = webhook.as_str();
     Ok(json!({
         "client_name": name,
         "display_name": name,
@@ -92,14 +110,7 @@ pub fn manifest(webhook: &Url, name: &str, description: &str) -> Result<Value, M
         "scope": "msg.consumer",
         "quick_launch_enabled": false,
         "capabilities": {
-            "webhooks": {
-                "retry": {"retention_time": RETENTION_SECONDS},
-                "ms.MessagingEventNotification.ContentEvent": {"endpoint": endpoint},
-                "ms.MessagingEventNotification.RichContentEvent": {"endpoint": endpoint},
-                "ms.MessagingEventNotification.AcceptStatusEvent": {"endpoint": endpoint},
-                "ms.MessagingEventNotification.ChatStateEvent": {"endpoint": endpoint, "max_retries": 0},
-                "cqm.ExConversationChangeNotification": {"endpoint": endpoint},
-            },
+            "webhooks": webhooks(webhook.as_str(), indications),
             // Lets campaigns select the connector as a source, for routing and reporting. Consumers are identified: `auth`.
             "engagement": {
                 "design_engagement": false,
@@ -115,6 +126,20 @@ pub fn manifest(webhook: &Url, name: &str, description: &str) -> Result<Value, M
     }))
 }
 
+fn webhooks(endpoint: &str, indications: Indications) -> Map<String, Value> {
+    let (retried, once) = (json!({"endpoint": endpoint}), json!({"endpoint": endpoint, "max_retries": 0}));
+    let settings = [
+        ("retry", true, json!({"retention_time": RETENTION_SECONDS})),
+        ("ms.MessagingEventNotification.ContentEvent", true, retried.clone()),
+        ("ms.MessagingEventNotification.RichContentEvent", true, retried.clone()),
+        ("ms.MessagingEventNotification.AcceptStatusEvent", indications.read_marks, retried.clone()),
+        ("ms.MessagingEventNotification.ChatStateEvent", indications.typing, once),
+        ("cqm.ExConversationChangeNotification", true, retried),
+    ];
+    let wanted = settings.into_iter().filter(|(_, is_wanted, _)| *is_wanted);
+    wanted.map(|(name, _, settings)| (name.to_owned(), settings)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +150,7 @@ mod tests {
 
     #[test]
     fn all_event_types_have_one_endpoint_and_only_typing_is_not_retried() {
-        let manifest = manifest(&webhook(), "SMS connector", "Texts to agents").unwrap();
+        let manifest = manifest(&webhook(), "SMS connector", "Texts to agents", Indications::ALL).unwrap();
         let webhooks = manifest["capabilities"]["webhooks"].as_object().unwrap();
         let mut events: Vec<_> = webhooks.keys().filter(|key| *key != "retry").map(String::as_str).collect();
         events.sort_unstable();
@@ -150,8 +175,21 @@ mod tests {
     }
 
     #[test]
+    fn only_the_indications_that_are_asked_for_are_sent() {
+        let events = |indications| {
+            let manifest = manifest(&webhook(), "SMS connector", "", indications).unwrap();
+            let webhooks = manifest["capabilities"]["webhooks"].as_object().unwrap();
+            ["ChatStateEvent", "AcceptStatusEvent"]
+                .map(|event| webhooks.contains_key(&format!("ms.MessagingEventNotification.{event}")))
+        };
+        for (typing, read_marks) in [(true, true), (true, false), (false, true), (false, false)] {
+            assert_eq!(events(Indications { typing, read_marks }), [typing, read_marks]);
+        }
+    }
+
+    #[test]
     fn campaigns_may_use_the_connector_as_a_source() {
-        let manifest = manifest(&webhook(), "SMS connector", "").unwrap();
+        let manifest = manifest(&webhook(), "SMS connector", "", Indications::ALL).unwrap();
         let engagement = &manifest["capabilities"]["engagement"];
         assert_eq!(engagement["entry_point"], json!(["section"]));
         assert_eq!(engagement["consumer_identity"], json!(["auth"]));
@@ -168,10 +206,10 @@ mod tests {
     #[test]
     fn limits_of_liveperson_are_checked() {
         let http = "http://x1.example/webhooks/liveengage".parse().unwrap();
-        assert_eq!(manifest(&http, "SMS", ""), Err(ManifestError::NotHttps));
-        assert_eq!(manifest(&webhook(), "", ""), Err(ManifestError::Name));
-        assert_eq!(manifest(&webhook(), &"n".repeat(129), ""), Err(ManifestError::Name));
-        assert_eq!(manifest(&webhook(), "SMS", &"d".repeat(257)), Err(ManifestError::Description));
-        assert!(manifest(&webhook(), &"n".repeat(128), &"d".repeat(256)).is_ok());
+        assert_eq!(manifest(&http, "SMS", "", Indications::ALL), Err(ManifestError::NotHttps));
+        assert_eq!(manifest(&webhook(), "", "", Indications::ALL), Err(ManifestError::Name));
+        assert_eq!(manifest(&webhook(), &"n".repeat(129), "", Indications::ALL), Err(ManifestError::Name));
+        assert_eq!(manifest(&webhook(), "SMS", &"d".repeat(257), Indications::ALL), Err(ManifestError::Description));
+        assert!(manifest(&webhook(), &"n".repeat(128), &"d".repeat(256), Indications::ALL).is_ok());
     }
 }

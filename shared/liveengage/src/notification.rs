@@ -51,27 +51,20 @@ impl NotificationType {
     }
 }
 
-#[derive(Deserialize)]
-struct Envelope {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    #[serde(default)]
-    body: Value,
-}
-
 /// Returns the type of a notification (`None` if it is unknown) and its unread changes.
 ///
 /// # Errors
 /// [`NotANotification`] if the body is not JSON or has no type.
 pub fn split(body: &[u8]) -> Result<(Option<NotificationType>, Vec<Value>), NotANotification> {
-    let value: Value = json::read(body).map_err(|_| NotANotification::NotJson)?;
-    let envelope: Envelope = serde_json::from_value(value).map_err(|_| NotANotification::NoType)?;
-    let mut inner = envelope.body;
-    // In one documented form the type is inside the body.
-    let name = envelope
-        .kind
-        .or_else(|| inner.get("type").and_then(Value::as_str).map(str::to_owned))
-        .ok_or(NotANotification::NoType)?;
+    let mut envelope: Value = json::read(body).map_err(|_| NotANotification::NotJson)?;
+    // Taken out by hand: serde would copy all changes into a struct.
+    let mut inner = envelope.get_mut("body").map(Value::take).unwrap_or_default();
+    let name = match envelope.get("type") {
+        // In one documented form the type is inside the body.
+        None | Some(Value::Null) => inner.get("type"),
+        name => name,
+    };
+    let kind = NotificationType::from_name(name.and_then(Value::as_str).ok_or(NotANotification::NoType)?);
     // Only a valid id: it is copied into every change.
     let dialog = inner.get("dialogId").filter(|dialog| DialogId::deserialize(*dialog).is_ok()).cloned();
     let changes = match inner.get_mut("changes").map(Value::take) {
@@ -89,7 +82,7 @@ pub fn split(body: &[u8]) -> Result<(Option<NotificationType>, Vec<Value>), NotA
             change
         })
         .collect();
-    Ok((NotificationType::from_name(&name), changes))
+    Ok((kind, changes))
 }
 
 /// A change of a notification.

@@ -1,60 +1,59 @@
 //! Splitting text without cutting a visible character in two.
 
+use std::iter;
+
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Splits `text` into pieces that each measure at most `limit`.
 ///
 /// Cuts on grapheme boundaries, and at a space or line break if there is one in the second half of a piece. Concatenated, the pieces are
-/// the unchanged text. The result is empty only for an empty text.
+/// the unchanged text. There are none only for an empty text. Each is found when it is asked for, so that a caller who needs one doesn't
+/// pay for those after it.
 ///
 /// `measure` returns the length of a string in the receiver's unit (septets, UTF-16 units, bytes of escaped JSON). It must be additive over
 /// concatenation. A grapheme that is longer than the limit (many combining marks) is cut between its characters, because leaving it out
 /// would lose text.
-pub fn split(text: &str, limit: usize, measure: impl Fn(&str) -> usize) -> Vec<&str> {
-    let mut pieces = Vec::new();
-    let (mut start, mut length, mut last_space) = (0, 0, None);
-    let mut units = text
-        .grapheme_indices(true)
-        .flat_map(|(at, grapheme)| {
-            if measure(grapheme) <= limit {
-                vec![(at, grapheme)]
-            } else {
-                grapheme
-                    .char_indices()
-                    .map(|(i, c)| (at + i, grapheme.get(i..i + c.len_utf8()).unwrap_or("")))
-                    .collect()
-            }
+pub fn split(text: &str, limit: usize, measure: impl Fn(&str) -> usize + Copy) -> impl Iterator<Item = &str> {
+    // Finding graphemes takes most of the time, so a text that fits isn't searched for them.
+    let searched = if measure(text) <= limit { "" } else { text };
+    let mut units = searched
+        .graphemes(true)
+        .flat_map(move |grapheme| {
+            let is_too_long = measure(grapheme) > limit;
+            grapheme.split_inclusive(move |_| is_too_long)
         })
         .peekable();
-    while let Some((at, unit)) = units.next() {
-        let size = measure(unit);
-        while length > 0 && length + size > limit {
-            let cut = last_space.filter(|&(_, measured)| measured * 2 >= limit).map_or(at, |(cut, _)| cut);
-            if let Some(piece) = text.get(start..cut) {
-                pieces.push(piece);
+    let (mut start, mut at, mut length, mut last_space) = (0, 0, 0, None);
+    iter::from_fn(move || {
+        while let Some(unit) = units.peek() {
+            let size = measure(unit);
+            if length > 0 && length + size > limit {
+                let cut = last_space.take().filter(|&(_, measured)| measured * 2 >= limit).map_or(at, |(cut, _)| cut);
+                let piece = text.get(start..cut);
+                start = cut;
+                length = text.get(start..at).map_or(0, measure);
+                return piece;
             }
-            start = cut;
-            length = text.get(start..at).map_or(0, &measure);
-            last_space = None;
+            length += size;
+            at += unit.len();
+            if unit.chars().all(char::is_whitespace) {
+                last_space = Some((at, length));
+            }
+            units.next();
         }
-        length += size;
-        if unit.chars().all(char::is_whitespace) {
-            last_space = Some((at + unit.len(), length));
-        }
-        if units.peek().is_none()
-            && let Some(rest) = text.get(start..)
-        {
-            pieces.push(rest);
-        }
-    }
-    pieces
+        let rest = text.get(start..).filter(|rest| !rest.is_empty());
+        start = text.len();
+        rest
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    fn split(text: &str, limit: usize, measure: impl Fn(&str) -> usize + Copy) -> Vec<&str> {
+        super::split(text, limit, measure).collect()
+    }
 
     fn utf16(text: &str) -> usize {
         text.encode_utf16().count()

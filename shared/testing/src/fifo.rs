@@ -4,7 +4,7 @@
 //! value: time is an argument that never decreases from call to call, and there is no IO. The lab's SQS stand-in answers
 //! with it, and a simulation can use it without the lab.
 //!
-//! Three rules of AWS that surprise callers, and how this queue implements them:
+//! Four rules of AWS that surprise callers, and how this queue implements them:
 //!
 //! - **No message of a group is received while one of the group is in flight.** AWS documents this ("when messages that
 //!   belong to a particular message group id are invisible, no other consumer can process messages with the same message
@@ -16,6 +16,9 @@
 //!   Deleting a deleted message succeeds; changing its visibility fails.
 //! - **A message that was received `maxReceiveCount` times moves to the dead-letter queue at the next receive**, not when
 //!   its visibility timeout ends.
+//! - **The queue looks only through its first 120,000 messages for a group that can be received.** AWS doesn't say which messages count.
+//!   Here all count that are not deleted, in flight or not, and a later message of a group that was found is not received either. So no more
+//!   than this number are in flight, which is AWS's other limit of a FIFO queue.
 //!
 //! A queue with a retention period drops each message when the period has passed since it was sent to this queue, even if
 //! the message is in flight or was never received. [`FifoQueue::take_dropped`] returns what was dropped. A queue without
@@ -51,6 +54,11 @@ pub const MAX_BATCH: usize = 10;
 /// The longest visibility timeout, and the longest time a message may stay in flight after one receive (AWS: 12 hours).
 pub const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);
 
+/// How many messages a queue looks through for a group that can be received.
+///
+/// AWS's page "Avoid large message backlogs with the same message group ID" has the number. It is also the most messages that can be in flight.
+pub const LOOK_THROUGH: usize = 120_000;
+
 /// How long a deduplication id is remembered after the message it came with was sent (AWS: 5 minutes).
 pub const DEDUPLICATION_INTERVAL: Duration = Duration::from_secs(300);
 
@@ -82,6 +90,9 @@ pub struct FifoQueue {
     /// Groups that have messages and none in flight, by the position of their first message. The oldest group is first.
     ready: BTreeMap<u64, String>,
     in_flight: BTreeSet<(Timestamp, u64)>,
+    /// How many messages are before `seen_until`, and the position of the first one that the queue doesn't look at.
+    seen: usize,
+    seen_until: u64,
     deduplication: HashMap<DeduplicationKey, DeduplicationRecord>,
     deduplication_ends: VecDeque<(Timestamp, DeduplicationKey)>,
     /// The dropped messages that [`Self::take_dropped`] has not returned yet.
@@ -100,6 +111,8 @@ impl FifoQueue {
             groups: HashMap::new(),
             ready: BTreeMap::new(),
             in_flight: BTreeSet::new(),
+            seen: 0,
+            seen_until: 1,
             deduplication: HashMap::new(),
             deduplication_ends: VecDeque::new(),
             dropped: Vec::new(),
@@ -160,12 +173,13 @@ impl FifoQueue {
 
         let mut given = Vec::new();
         let mut exhausted = Vec::new();
-        for group in self.ready.values().filter(|group| !options.busy_groups.contains(*group)) {
+        let ready = self.ready.range(..self.seen_until).map(|(_, group)| group);
+        for group in ready.filter(|group| !options.busy_groups.contains(*group)) {
             if given.len() == options.max {
                 break;
             }
             for &position in self.groups.get(group).into_iter().flat_map(|group| &group.order) {
-                if given.len() == options.max {
+                if given.len() == options.max || position >= self.seen_until {
                     break;
                 }
                 let received = self.messages.get(&position).map_or(0, |stored| stored.receive_count);
@@ -246,6 +260,7 @@ impl FifoQueue {
         self.groups.clear();
         self.ready.clear();
         self.in_flight.clear();
+        (self.seen, self.seen_until) = (0, self.next_position);
     }
 
     /// Returns the number of messages, by visibility.
@@ -286,7 +301,18 @@ impl FifoQueue {
                 dead_letter_source,
             },
         );
+        self.look_further();
         self.index(&group);
+    }
+
+    /// Looks at further messages, as far as the queue looks.
+    fn look_further(&mut self) {
+        while self.seen < self.options.look_through
+            && let Some((&next, _)) = self.messages.range(self.seen_until..).next()
+        {
+            self.seen += 1;
+            self.seen_until = next + 1;
+        }
     }
 
     fn give_out(&mut self, now: Timestamp, position: u64, timeout: Duration) -> Option<ReceivedMessage> {
@@ -341,6 +367,10 @@ impl FifoQueue {
 
     fn remove(&mut self, position: u64) -> Option<Stored> {
         let stored = self.messages.remove(&position)?;
+        if position < self.seen_until {
+            self.seen -= 1;
+            self.look_further();
+        }
         if let Some(group) = self.groups.get_mut(&stored.message.group) {
             group.order.remove(&position);
             if let Some(flight) = &stored.flight {

@@ -2,10 +2,12 @@
 
 pub mod fifo;
 pub mod fuzz;
+mod log_lines;
 mod memory_store;
 pub mod simulation;
 pub mod store_contract;
 
+pub use log_lines::{ask_all_subscribers, logged};
 pub use memory_store::MemoryStore;
 
 use async_trait::async_trait;
@@ -15,7 +17,7 @@ use parking_lot::Mutex;
 use secrecy::SecretString;
 
 use connector::port::{
-    Clock, Download, HEAD, Http, Queue, QueueError, QueueMessage, SecretVersions, Secrets, SecretsError, StreamedFile,
+    Clock, Download, HEAD, Http, Queue, QueueError, QueueMessage, SecretVersion, Secrets, SecretsError, StreamedFile,
 };
 use connector_channels::FileEnvelope;
 use connector_message::{
@@ -79,27 +81,26 @@ impl Queue for MemoryQueue {
 /// Secrets that a test stores and rotates.
 #[derive(Debug, Default)]
 pub struct MemorySecrets {
-    secrets: Mutex<std::collections::HashMap<String, SecretVersions>>,
+    /// The versions of each secret, the current one first.
+    secrets: Mutex<std::collections::HashMap<String, Vec<SecretVersion>>>,
     reads: Mutex<usize>,
 }
 
 impl MemorySecrets {
     /// Stores a new version. The current one becomes the previous one.
     pub fn put(&self, name: &str, json: &serde_json::Value) {
-        let mut secrets = self.secrets.lock();
-        let previous = secrets.remove(name).map(|versions| versions.current);
-        let current = SecretString::from(json.to_string());
-        secrets.insert(name.to_owned(), SecretVersions { current, current_since: None, previous });
+        let version = SecretVersion { value: SecretString::from(json.to_string()), created_at: None };
+        self.secrets.lock().entry(name.to_owned()).or_default().insert(0, version);
     }
 
     /// Sets the time of the current version of a secret.
     pub fn date(&self, name: &str, since: Timestamp) {
-        if let Some(versions) = self.secrets.lock().get_mut(name) {
-            versions.current_since = Some(since);
+        if let Some(current) = self.secrets.lock().get_mut(name).and_then(|versions| versions.first_mut()) {
+            current.created_at = Some(since);
         }
     }
 
-    /// Returns how often any secret was read.
+    /// Returns how often the current version of any secret was read.
     pub fn reads(&self) -> usize {
         *self.reads.lock()
     }
@@ -107,10 +108,14 @@ impl MemorySecrets {
 
 #[async_trait]
 impl Secrets for MemorySecrets {
-    async fn versions(&self, name: &str) -> Result<SecretVersions, SecretsError> {
+    async fn current(&self, name: &str) -> Result<SecretVersion, SecretsError> {
         *self.reads.lock() += 1;
-        let secrets = self.secrets.lock();
-        secrets.get(name).cloned().ok_or_else(|| SecretsError::Missing { name: name.to_owned(), region: None })
+        let current = self.secrets.lock().get(name).and_then(|versions| versions.first().cloned());
+        current.ok_or_else(|| SecretsError::Missing { name: name.to_owned(), region: None })
+    }
+
+    async fn previous(&self, name: &str) -> Result<Option<SecretVersion>, SecretsError> {
+        Ok(self.secrets.lock().get(name).and_then(|versions| versions.get(1).cloned()))
     }
 }
 

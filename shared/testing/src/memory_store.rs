@@ -12,6 +12,7 @@ use connector::{
         delivery::{Acquired, ConsumerRef, ConversationOwner, Lease, Parked},
         id::{LineId, Owner},
         message_key::MessageKey,
+        pointer::Pointer,
         progress::Step,
         receipt::{AcceptedCall, Echo, InboundReceipt, LedgerEntry, OutboundReceipt, ReceiptName},
         uncertain::{CarriedOut, UncertainOutcome},
@@ -131,24 +132,31 @@ impl Consumers for MemoryStore {
         Ok(self.state().consumers.get(consumer).cloned())
     }
 
-    async fn save_consumer(&self, consumer: &Consumer) -> Result<Saved, StoreError> {
+    async fn save_consumer(&self, consumer: &Consumer, new: &[Pointer]) -> Result<Saved, StoreError> {
         let mut state = self.state();
         let who = ConsumerRef { line: consumer.line.clone(), user: consumer.user.clone() };
-        if state.consumers.get(&who).map_or(0, |known| known.version) != consumer.version {
-            return Ok(Saved::Conflict);
+        let saved = Consumer { version: consumer.version + 1, ..consumer.clone() };
+        match state.consumers.get(&who) {
+            // The same save again, as after a lost answer.
+            Some(known) if new.is_empty() && *known == saved => return Ok(Saved::Saved),
+            known if known.map_or(0, |known| known.version) != consumer.version => return Ok(Saved::Conflict),
+            _ => {}
         }
-        if let Some(identity) = &consumer.identity {
-            state.by_lp_id.insert((consumer.account.clone(), identity.lp_consumer_id.clone()), who.clone());
-        }
-        if let Some(conversation) = consumer.open_conversation() {
-            let key = (consumer.account.clone(), conversation.clone());
-            state.conversations.insert(key, ConversationOwner::Ours(who.clone()));
-            if let Some(Ok(dialog)) = consumer.survey().map(|dialog| ConversationId::new(dialog.as_str())) {
-                let owner = ConversationOwner::OurSurvey(who.clone(), conversation.clone());
-                state.conversations.insert((consumer.account.clone(), dialog), owner);
+        for pointer in new.iter().cloned() {
+            match pointer {
+                Pointer::LpConsumer(account, id) => {
+                    state.by_lp_id.insert((account, id), who.clone());
+                }
+                Pointer::Conversation(account, id) => {
+                    state.conversations.insert((account, id), ConversationOwner::Ours(who.clone()));
+                }
+                Pointer::Survey { account, dialog, conversation } => {
+                    let owner = ConversationOwner::OurSurvey(who.clone(), conversation);
+                    state.conversations.insert((account, dialog), owner);
+                }
             }
         }
-        state.consumers.insert(who, Consumer { version: consumer.version + 1, ..consumer.clone() });
+        state.consumers.insert(who, saved);
         Ok(Saved::Saved)
     }
 
@@ -387,15 +395,10 @@ impl Ledger for MemoryStore {
         Ok(())
     }
 
-    async fn echoes(
-        &self,
-        account: &AccountId,
-        dialog: &DialogId,
-        after: Option<Sequence>,
-    ) -> Result<Vec<Echo>, StoreError> {
+    async fn echoes(&self, account: &AccountId, dialog: &DialogId) -> Result<Vec<Echo>, StoreError> {
         let state = self.state();
         let echoes = state.echoes.get(&(account.clone(), dialog.clone()));
-        Ok(echoes.into_iter().flat_map(BTreeMap::values).filter(|echo| Some(echo.sequence) > after).cloned().collect())
+        Ok(echoes.into_iter().flat_map(BTreeMap::values).cloned().collect())
     }
 }
 

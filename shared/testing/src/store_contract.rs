@@ -87,7 +87,7 @@ pub async fn check<S: Consumers + Messages + Ledger + Tokens + 'static>(store: A
     an_outbound_receipt_is_written_with_the_step(&*store).await;
     an_inbound_receipt_is_written_with_the_step_or_the_end(&*store).await;
     a_doubt_is_kept_until_the_step_is_done(&*store).await;
-    echoes_are_found_by_dialog_and_number(&*store).await;
+    echoes_are_found_by_dialog_in_the_order_of_their_numbers(&*store).await;
     a_call_that_was_taken_is_found_by_its_reference(&*store).await;
 }
 
@@ -96,7 +96,7 @@ async fn a_surveys_dialog_leads_to_its_conversation(store: &dyn Consumers) {
     let survey = DialogId::new("PwT_survey7").unwrap();
     consumer.attach(&conversation("c7"), at(0));
     consumer.apply_opened(&conversation("c7"), Some(&survey), Some(at(1)));
-    store.save_consumer(&consumer).await.unwrap();
+    store.save_consumer(&consumer, &consumer.pointers()).await.unwrap();
     let read = store.consumer(&who("+7")).await.unwrap().unwrap();
     assert_eq!(read.survey(), Some(&survey));
     let owner = |id: &str| {
@@ -246,7 +246,7 @@ async fn a_call_that_was_taken_is_found_by_its_reference(store: &dyn Ledger) {
     assert_eq!(store.accepted_call(&LineId::new("sms-other").unwrap(), &first).await.unwrap(), None);
 }
 
-async fn echoes_are_found_by_dialog_and_number<S: Ledger>(store: &S) {
+async fn echoes_are_found_by_dialog_in_the_order_of_their_numbers<S: Ledger>(store: &S) {
     let dialog = |name: &str| DialogId::new(name).unwrap();
     let echo = |sequence| Echo { sequence: Sequence(sequence), digest: format!("d{sequence}"), at: at(0) };
     for sequence in [12, 0, 3] {
@@ -254,27 +254,26 @@ async fn echoes_are_found_by_dialog_and_number<S: Ledger>(store: &S) {
         store.note_echo(&account(), &dialog("c10"), &echo(sequence)).await.unwrap();
     }
     store.note_echo(&account(), &dialog("c10#survey"), &echo(5)).await.unwrap();
-    let found = |name: &'static str, after: Option<u64>| async move {
-        store.echoes(&account(), &dialog(name), after.map(Sequence)).await.unwrap()
-    };
-    assert_eq!(found("c10", None).await, [echo(0), echo(3), echo(12)]);
-    assert_eq!(found("c10", Some(0)).await, [echo(3), echo(12)]);
-    assert_eq!(found("c10", Some(12)).await, []);
-    assert_eq!(found("c10#survey", Some(4)).await, [echo(5)]);
-    assert_eq!(found("c11", None).await, []);
+    let found = |name: &'static str| async move { store.echoes(&account(), &dialog(name)).await.unwrap() };
+    assert_eq!(found("c10").await, [echo(0), echo(3), echo(12)]);
+    assert_eq!(found("c10#survey").await, [echo(5)]);
+    assert_eq!(found("c11").await, []);
 }
 
 async fn a_record_is_saved_over_the_version_that_was_read(store: &dyn Consumers) {
     assert_eq!(store.consumer(&who("+1#a%")).await.unwrap(), None);
     let mut first = new_consumer("+1#a%");
-    assert_eq!(store.save_consumer(&first).await.unwrap(), Saved::Saved);
-    assert_eq!(store.save_consumer(&first).await.unwrap(), Saved::Conflict, "a second creation");
+    assert_eq!(store.save_consumer(&first, &first.pointers()).await.unwrap(), Saved::Saved);
+    assert_eq!(store.save_consumer(&first, &[]).await.unwrap(), Saved::Saved, "the same save again");
+    let second = Consumer { profile: Some("another".to_owned()), ..first.clone() };
+    assert_eq!(store.save_consumer(&second, &second.pointers()).await.unwrap(), Saved::Conflict, "a second creation");
     first = store.consumer(&who("+1#a%")).await.unwrap().unwrap();
     assert_eq!(first.version, 1);
     first.reserve(&owner("a"), at(0), at(30));
-    let stale = first.clone();
-    assert_eq!(store.save_consumer(&first).await.unwrap(), Saved::Saved);
-    assert_eq!(store.save_consumer(&stale).await.unwrap(), Saved::Conflict, "a stale write");
+    let stale = Consumer { profile: Some("stale".to_owned()), ..first.clone() };
+    assert_eq!(store.save_consumer(&first, &first.pointers()).await.unwrap(), Saved::Saved);
+    assert_eq!(store.save_consumer(&stale, &stale.pointers()).await.unwrap(), Saved::Conflict, "a stale write");
+    assert_eq!(store.save_consumer(&first, &[]).await.unwrap(), Saved::Saved, "the same save again");
     let read = store.consumer(&who("+1#a%")).await.unwrap().unwrap();
     assert_eq!((read.version, read.conversation), (2, first.conversation));
 }
@@ -282,7 +281,7 @@ async fn a_record_is_saved_over_the_version_that_was_read(store: &dyn Consumers)
 async fn pointers_are_written_with_the_record(store: &dyn Consumers) {
     let mut consumer = new_consumer("+2");
     consumer.identity = Some(identity("+2"));
-    store.save_consumer(&consumer).await.unwrap();
+    store.save_consumer(&consumer, &consumer.pointers()).await.unwrap();
     let lp = LpConsumerId::new("lp-+2").unwrap();
     assert_eq!(store.consumer_by_lp_id(&account(), &lp).await.unwrap(), Some(who("+2")));
     let other = AccountId::new("other").unwrap();
@@ -291,12 +290,12 @@ async fn pointers_are_written_with_the_record(store: &dyn Consumers) {
     let mut consumer = store.consumer(&who("+2")).await.unwrap().unwrap();
     assert_eq!(consumer.identity, Some(identity("+2")));
     consumer.attach(&conversation("c2"), at(1));
-    store.save_consumer(&consumer).await.unwrap();
+    store.save_consumer(&consumer, &consumer.pointers()).await.unwrap();
     let ours = Some(ConversationOwner::Ours(who("+2")));
     assert_eq!(store.conversation_owner(&account(), &conversation("c2")).await.unwrap(), ours);
     let mut consumer = store.consumer(&who("+2")).await.unwrap().unwrap();
     consumer.apply_closed(&conversation("c2"), Some(at(2)));
-    store.save_consumer(&consumer).await.unwrap();
+    store.save_consumer(&consumer, &consumer.pointers()).await.unwrap();
     assert_eq!(
         store.conversation_owner(&account(), &conversation("c2")).await.unwrap(),
         ours,
@@ -305,7 +304,7 @@ async fn pointers_are_written_with_the_record(store: &dyn Consumers) {
 }
 
 async fn of_many_racing_openers_one_is_first<S: Consumers + 'static>(store: &Arc<S>) {
-    store.save_consumer(&new_consumer("+3")).await.unwrap();
+    store.save_consumer(&new_consumer("+3"), &[]).await.unwrap();
     let racers = (0..8).map(|racer| {
         let store = Arc::clone(store);
         tokio::spawn(async move {
@@ -313,7 +312,8 @@ async fn of_many_racing_openers_one_is_first<S: Consumers + 'static>(store: &Arc
             // Let every task read before any of them writes, also if all run on one thread.
             tokio::task::yield_now().await;
             let reserved = consumer.reserve(&owner(&format!("racer-{racer}")), at(0), at(30));
-            reserved == OpenLease::Reserved && store.save_consumer(&consumer).await.unwrap() == Saved::Saved
+            reserved == OpenLease::Reserved
+                && store.save_consumer(&consumer, &consumer.pointers()).await.unwrap() == Saved::Saved
         })
     });
     let mut winners = 0;
@@ -334,7 +334,7 @@ async fn a_foreign_mark_never_hides_an_own_conversation(store: &dyn Consumers) {
     assert_eq!(store.conversation_owner(&account, &id).await.unwrap(), foreign, "knowing outlives presuming");
     let mut consumer = new_consumer("+4");
     consumer.attach(&id, at(0));
-    store.save_consumer(&consumer).await.unwrap();
+    store.save_consumer(&consumer, &consumer.pointers()).await.unwrap();
     store.mark_foreign(&account, &id, at(1)).await.unwrap();
     store.presume_foreign(&account, &id, at(1)).await.unwrap();
     let ours = Some(ConversationOwner::Ours(who("+4")));

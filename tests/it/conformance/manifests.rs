@@ -1,6 +1,6 @@
 //! Checks that the app install's manifest has every key that LivePerson's manifests of connectors have.
 
-use connector_liveengage::manifest::manifest;
+use connector_liveengage::manifest::{Indications, manifest};
 use serde_json::Value;
 
 use super::{
@@ -79,7 +79,7 @@ pub(super) fn check(sample: &Sample) -> Result<(), String> {
         .and_then(Value::as_str)
         .ok_or("no endpoint")?;
     let text = |key: &str| documented[key].as_str().unwrap_or_default();
-    let ours = manifest(&endpoint.parse().unwrap(), text("client_name"), text("description"))
+    let ours = manifest(&endpoint.parse().unwrap(), text("client_name"), text("description"), Indications::ALL)
         .map_err(|error| error.to_string())?;
     let found = differences(documented, &ours);
     let wrong: Vec<_> = found

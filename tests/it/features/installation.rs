@@ -12,7 +12,7 @@ use connector_lab::{
     ACCOUNT, LabOptions, headless,
     liveengage::{Forms, InstallState, WebhookEvent, WebhookSettings},
 };
-use connector_liveengage::manifest::manifest;
+use connector_liveengage::manifest::{Indications, manifest};
 use serde_json::Value;
 use url::Url;
 
@@ -22,7 +22,7 @@ use crate::steps::{PHONE, desk, lab, opened, received, settled, soon};
 /// The webhooks as an administrator enters them from the manifest. Only the scheme differs, because the lab has no certificate.
 fn from_manifest(webhook: &str) -> WebhookSettings {
     let https: Url = webhook.replace("http://", "https://").parse().unwrap();
-    let manifest = manifest(&https, "SMS connector", "").unwrap();
+    let manifest = manifest(&https, "SMS connector", "", Indications::ALL).unwrap();
     let webhooks = &manifest["capabilities"]["webhooks"];
     let key = |event: WebhookEvent| match event {
         WebhookEvent::Content => "ms.MessagingEventNotification.ContentEvent",

@@ -199,11 +199,12 @@ async fn debug_of_what_holds_content_shows_none() {
     connector.call_inbound(&events::event("inbound-text.json")).await;
     connector.run(&connector.to_liveengage(), &events::event("to-liveengage-batch.json")).await;
     let queue: &MemoryQueue = &connector.queue;
-    let versions = connector.accounts.get(&connector.accounts.ids()[0], events::now()).await.unwrap();
-    assert_eq!(versions.current.client_secret.expose_secret(), CLIENT_SECRET);
-    let lines = connector.lines.get(&connector.lines.ids()[0], events::now()).await.unwrap();
+    let account = connector.accounts.ids().next().unwrap();
+    let account = connector.accounts.get(account, events::now()).await.unwrap();
+    assert_eq!(account.client_secret.expose_secret(), CLIENT_SECRET);
+    let line = connector.lines.get(connector.lines.ids().next().unwrap(), events::now()).await.unwrap();
     let shown = format!(
-        "{:?} {versions:?} {lines:?} {:?} {:?} {:?}",
+        "{:?} {account:?} {line:?} {:?} {:?} {:?}",
         queue.sent(),
         connector.http.calls(),
         connector.accounts,

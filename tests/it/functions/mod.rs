@@ -103,8 +103,8 @@ impl Deployment {
         let lines = [LineId::new(LINE).unwrap(), LineId::new(events::WHATSAPP_LINE).unwrap()];
         let as_port = || Arc::<MemorySecrets>::clone(&secrets);
         Self {
-            accounts: Arc::new(Registry::load(as_port(), "connector", &[account], events::now()).await.unwrap()),
-            lines: Arc::new(Registry::load(as_port(), "connector", &lines, events::now()).await.unwrap()),
+            accounts: Arc::new(Registry::new(as_port(), "connector", &[account])),
+            lines: Arc::new(Registry::new(as_port(), "connector", &lines)),
             secrets,
             clock: Arc::new(ManualClock::at(events::now())),
             _searched: Searched { queue: Arc::clone(&queue), http: Arc::clone(&http), watch },
@@ -287,5 +287,5 @@ async fn know_anna(store: &MemoryStore) {
         lp_consumer_id: LpConsumerId::new(LP_CONSUMER).unwrap(),
         token: ConsumerToken::new("events-consumer-jws"),
     });
-    store.save_consumer(&consumer).await.unwrap();
+    store.save_consumer(&consumer, &consumer.pointers()).await.unwrap();
 }

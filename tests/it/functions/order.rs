@@ -66,7 +66,7 @@ async fn webhook_calls_that_overtake_each_other_are_shown_by_number() {
     for (sequence, text) in [(10, "the first one"), (11, "the second")] {
         assert_eq!(connector.call_webhook(&call(sequence, text, late * 2)).await, empty(200));
     }
-    assert_eq!(connector.run(&function, &batch(&connector)).await, ["m2", "m3", "m1"], "and so do these");
+    assert_eq!(connector.run(&function, &batch(&connector)).await, ["m1", "m2", "m3"], "and so do these");
     assert_eq!(shown(&connector), [""; 0]);
     connector.clock.advance(SignedDuration::from_secs(3));
     assert_eq!(connector.run(&function, &batch(&connector)).await, [""; 0]);

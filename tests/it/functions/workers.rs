@@ -36,16 +36,16 @@ async fn a_batch_of_two_people_opens_two_conversations_and_sends_three_texts() {
     let batch = events::event("to-liveengage-batch.json");
     let function = connector.to_liveengage();
     assert_eq!(connector.run(&function, &batch).await, [""; 0]);
-    assert_eq!(texts(&connector), ["Hi, where is my parcel? 🙂", "Please call me back", "It is order 5521"]);
+    assert_eq!(texts(&connector), ["Hi, where is my parcel? 🙂", "It is order 5521", "Please call me back"]);
     let first_person =
         ["LiveEngage Domain API", "LiveEngage Sentinel", "LiveEngage IDP", "LiveEngage CONVERSATION", SEND];
     let calls = connector.calls();
     assert_eq!(calls[..5], first_person);
-    assert_eq!(calls[5..], ["LiveEngage IDP", "LiveEngage CONVERSATION", SEND, SEND]);
+    assert_eq!(calls[5..], [SEND, "LiveEngage IDP", "LiveEngage CONVERSATION", SEND]);
     let conversations: Vec<_> =
         connector.bodies(SEND).iter().map(|body| body["body"]["conversationId"].clone()).collect();
-    assert_eq!(conversations[0], conversations[2]);
-    assert_ne!(conversations[0], conversations[1]);
+    assert_eq!(conversations[0], conversations[1]);
+    assert_ne!(conversations[0], conversations[2]);
     assert!(connector.postponed().is_empty());
 
     // SQS may deliver the batch again. Nothing is sent twice.
@@ -213,6 +213,8 @@ async fn a_secret_that_liveperson_has_rotated_is_found_by_sentinels_refusal() {
         Ok(if refused { reply(401, &json!({})) } else { accept(call) })
     })
     .await;
+    let account = connector.accounts.ids().next().unwrap();
+    connector.accounts.get(account, events::now()).await.unwrap();
     let mut secret = events::account_secret();
     secret["client_secret"] = json!("newer");
     connector.secrets.put(super::ACCOUNT_SECRET, &secret);

@@ -98,8 +98,8 @@ impl Services {
         secrets.put("connector/account/72419083", &account_secret(&server, CLIENT_SECRET));
         secrets.put("connector/line/sms-main", &events::line_secret());
         let as_port = || Arc::<MemorySecrets>::clone(&secrets);
-        let accounts = Registry::load(as_port(), "connector", &[account()], at(0)).await.unwrap();
-        let lines = Registry::load(as_port(), "connector", &[LineId::new(LINE).unwrap()], at(0)).await.unwrap();
+        let accounts = Registry::new(as_port(), "connector", &[account()]);
+        let lines = Registry::new(as_port(), "connector", &[LineId::new(LINE).unwrap()]);
         Self {
             server,
             store: Arc::default(),

@@ -113,6 +113,7 @@ async fn a_rotated_client_secret_is_found_when_sentinel_refuses_the_old_one() {
     let services = Services::silent().await;
     sentinel_taking(&services, "rotated").await;
     services.good_day().await;
+    services.accounts.get(&account(), at(0)).await.unwrap();
     services.secrets.put("connector/account/72419083", &account_secret(&services.server, "rotated"));
     services.worker().work(&task("mo-1"), &attempt("a", 60)).await.unwrap();
     assert_eq!(services.counts().await, [1, 2, 1, 1, 1]);

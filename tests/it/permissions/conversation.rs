@@ -2,15 +2,21 @@
 
 use std::{num::NonZeroU16, sync::Arc};
 
-use connector_lab::{LabOptions, headless, liveengage::Service};
+use connector_lab::{
+    LabOptions, headless,
+    liveengage::{NewFile, Service},
+};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::roles::Roles;
 use crate::{
     silence::WatchedLab,
-    steps::{PHONE, consumer_texts, desk, opened, received, settled, soon},
+    steps::{PHONE, consumer_texts, desk, opened, opened_on_whatsapp, received, received_on_whatsapp, settled, soon},
 };
+
+/// The beginning of a picture.
+pub(super) const PNG: &[u8] = b"\x89PNG\r\n\x1A\na picture of nothing";
 
 /// With these settings a line asks its own questions after a conversation, and `to-channel` sends to its own queue.
 pub(super) fn with_questions() -> Value {
@@ -63,5 +69,11 @@ pub(super) async fn whole_conversation(roles: &Arc<Roles>) {
     lab.liveengage().close(&id).unwrap();
     let told = received(&lab, PHONE, 3).await;
     assert_eq!(told[2], "How was it, from 1 to 5?");
+    settled(&lab).await;
+
+    // An agent's file, which is fetched in the name of the account.
+    let id = opened_on_whatsapp(&lab, PHONE).await;
+    lab.liveengage().say_file(&id, NewFile::new("PNG", PNG)).unwrap();
+    received_on_whatsapp(&lab, PHONE, 1).await;
     settled(&lab).await;
 }

@@ -4,19 +4,26 @@
 use std::sync::Arc;
 
 use connector_aws::lambda::{self, config};
-use connector_lab::{ACCOUNT, Lab, aws::authorization::Guard, liveengage::Service, sms_gateway::Direction};
+use connector_lab::{
+    ACCOUNT, Lab,
+    aws::authorization::Guard,
+    liveengage::{NewFile, Service},
+    sms_gateway::Direction,
+};
 use futures::{StreamExt, stream};
 use http::{HeaderMap, StatusCode};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 
 use super::{
-    conversation::{guarded, refused_by_the_gateway, with_questions},
+    conversation::{PNG, guarded, refused_by_the_gateway, with_questions},
     roles::{EVERYTHING, Roles, of_lambda, statements},
 };
 use crate::{
     silence::WatchedLab,
-    steps::{HELLO, PHONE, consumer_texts, desk, opened, received, settled, soon},
+    steps::{
+        HELLO, PHONE, consumer_texts, desk, opened, opened_on_whatsapp, received, received_on_whatsapp, settled, soon,
+    },
 };
 
 /// The number of labs that run at once. Each lab mostly waits.
@@ -91,18 +98,6 @@ async fn proof(permission: Permission) {
     let proof = Proof { permission, roles: Arc::new(Roles::of_the_template()) };
     let permission = &proof.permission;
     match (permission.function.as_str(), permission.action.as_str()) {
-        (_, "secretsmanager:GetSecretValue") => {
-            proof.revoke();
-            let refusal = Lab::start(guarded(&proof.roles, Value::Null)).await.unwrap_err().to_string();
-            assert!(refusal.contains("AccessDenied"), "{refusal}");
-            assert!(
-                proof
-                    .roles
-                    .denied()
-                    .iter()
-                    .all(|access| access.caller == permission.function && access.action == permission.action)
-            );
-        }
         ("token-refresh", _) => {
             proof.revoke();
             let lab = proof.lab().await;
@@ -111,6 +106,12 @@ async fn proof(permission: Permission) {
             proof.roles.restore();
             refresh(&lab, &proof.roles).await.unwrap();
         }
+        ("to-channel", "secretsmanager:GetSecretValue") if permission.sid == "ReadAccountSecrets" => {
+            file_waits(&proof).await;
+        }
+        ("webhook", "secretsmanager:GetSecretValue") => notification_waits(&proof).await,
+        ("inbound" | "to-liveengage", "secretsmanager:GetSecretValue") => text_waits(&proof).await,
+        ("to-channel", "secretsmanager:GetSecretValue") => answer_waits(&proof).await,
         (
             "inbound" | "to-liveengage",
             "sqs:SendMessage" | "dynamodb:GetItem" | "dynamodb:PutItem" | "dynamodb:UpdateItem",
@@ -146,6 +147,31 @@ async fn answer_waits(proof: &Proof) {
     assert_eq!(shown(&lab), 0);
     proof.roles.restore();
     assert_eq!(received(&lab, PHONE, 1).await, ["hello to you"]);
+}
+
+/// LiveEngage's notification of a new conversation waits for the permission.
+async fn notification_waits(proof: &Proof) {
+    let lab = proof.lab().await;
+    proof.revoke();
+    lab.gateway().consumer_sends(PHONE, HELLO).unwrap();
+    proof.denied().await;
+    proof.roles.restore();
+    settled(&lab).await;
+    let id = desk(&lab, "the text is at the desk", |all| all.len() == 1).await[0].id.clone();
+    lab.liveengage().say(&id, "hello to you").unwrap();
+    assert_eq!(received(&lab, PHONE, 1).await, ["hello to you"]);
+}
+
+/// An agent's file waits for the permission.
+async fn file_waits(proof: &Proof) {
+    let lab = proof.lab().await;
+    let id = opened_on_whatsapp(&lab, PHONE).await;
+    settled(&lab).await;
+    proof.revoke();
+    lab.liveengage().say_file(&id, NewFile::new("PNG", PNG)).unwrap();
+    proof.denied().await;
+    proof.roles.restore();
+    received_on_whatsapp(&lab, PHONE, 1).await;
 }
 
 async fn to_liveengage(proof: &Proof) {
@@ -267,5 +293,5 @@ async fn refresh(lab: &Lab, roles: &Arc<Roles>) -> Result<(), lambda::FunctionEr
     let sdk = lab.aws().sdk_config_for("token-refresh", guard.endpoints());
     let mut context = Context::default();
     context.request_id = "a-run-of-the-schedule".to_owned();
-    lambda::token_refresh(&config, &sdk).await.unwrap().handle(LambdaEvent::new(json!({}), context)).await
+    lambda::token_refresh(&config, &sdk).unwrap().handle(LambdaEvent::new(json!({}), context)).await
 }

@@ -23,7 +23,7 @@ use connector::{
         worker::WorkerPorts,
     },
     domain::id::LineId,
-    port::{Clock, SecretStore, SecretVersions, Secrets, SecretsError},
+    port::{Clock, SecretStore, SecretVersion, Secrets, SecretsError},
 };
 use connector_aws::{
     DynamoDbStore, SecretsManager, SqsQueue, SystemClock,
@@ -31,7 +31,7 @@ use connector_aws::{
     outgoing_http::{self, ReqwestHttp},
 };
 use connector_lab::{
-    api_gateway::{ApiGateway, HttpFunction},
+    api_gateway::{ApiGateway, HttpFunction, in_process},
     aws::{AwsStandInOptions, AwsStandIns, TO_CHANNEL, TO_LIVEENGAGE},
     event_source_mapping::{EventSourceMapping, Handler, MappingOptions},
     journal::Journal,
@@ -64,7 +64,7 @@ impl Clock for MovedClock {
     }
 }
 
-/// Secrets Manager, and a counter of one function's calls to it.
+/// Secrets Manager, and a counter of one function's reads of current versions.
 struct Counted {
     secrets: SecretsManager,
     reads: AtomicUsize,
@@ -72,9 +72,13 @@ struct Counted {
 
 #[async_trait]
 impl Secrets for Counted {
-    async fn versions(&self, name: &str) -> Result<SecretVersions, SecretsError> {
+    async fn current(&self, name: &str) -> Result<SecretVersion, SecretsError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        self.secrets.versions(name).await
+        self.secrets.current(name).await
+    }
+
+    async fn previous(&self, name: &str) -> Result<Option<SecretVersion>, SecretsError> {
+        self.secrets.previous(name).await
     }
 }
 
@@ -310,7 +314,7 @@ impl Wiring<'_> {
     async fn registry<T: Registered>(&self, ids: &[T::Id]) -> (Arc<Registry<T>>, Arc<Counted>) {
         let secrets = Arc::new(Counted { secrets: self.store.clone(), reads: AtomicUsize::new(0) });
         let port = Arc::<Counted>::clone(&secrets);
-        (Arc::new(Registry::load(port, "connector", ids, self.clock.now()).await.unwrap()), secrets)
+        (Arc::new(Registry::new(port, "connector", ids)), secrets)
     }
 
     async fn accounts(&self) -> (Arc<Registry<Account>>, Arc<Counted>) {
@@ -334,9 +338,9 @@ impl Wiring<'_> {
         let function = WebhookFunction::new(AcceptWebhook::new(accounts, self.queue(TO_CHANNEL)), self.clock());
         // Lambda gives an environment one request at a time.
         let environment = Arc::new(Mutex::new(function));
-        let function: HttpFunction = Arc::new(move |request| {
+        let function = in_process(move |request| {
             let environment = Arc::clone(&environment);
-            Box::pin(async move { environment.lock().await.handle(request).await.map_err(|error| error.to_string()) })
+            async move { environment.lock().await.handle(request).await.map_err(|error| error.to_string()) }
         });
         (function, counted)
     }
@@ -345,9 +349,9 @@ impl Wiring<'_> {
         let (lines, counted) = self.lines().await;
         let function = InboundFunction::new(AcceptChannelRequest::new(lines, self.queue(TO_LIVEENGAGE)), self.clock());
         let environment = Arc::new(Mutex::new(function));
-        let function: HttpFunction = Arc::new(move |request| {
+        let function = in_process(move |request| {
             let environment = Arc::clone(&environment);
-            Box::pin(async move { environment.lock().await.handle(request).await.map_err(|error| error.to_string()) })
+            async move { environment.lock().await.handle(request).await.map_err(|error| error.to_string()) }
         });
         (function, counted)
     }

@@ -49,7 +49,7 @@ async fn read_echo(store: &DynamoDbStore, item: &HashMap<String, AttributeValue>
     let &["ECHO", account, dialog] = key.as_slice() else { return Ok(false) };
     let (account, dialog) = (AccountId::new(account).unwrap(), DialogId::new(dialog).unwrap());
     let sequence = Sequence(item["sk"].as_s().unwrap().parse().unwrap());
-    Ok(store.echoes(&account, &dialog, None).await?.iter().any(|echo| echo.sequence == sequence))
+    Ok(store.echoes(&account, &dialog).await?.iter().any(|echo| echo.sequence == sequence))
 }
 
 #[tokio::test(flavor = "multi_thread")]

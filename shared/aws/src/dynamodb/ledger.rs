@@ -205,20 +205,13 @@ impl Ledger for DynamoDbStore {
         self.put_for_a_day(pk, &sk, echo.to_attribute()?, echo.at).await
     }
 
-    async fn echoes(
-        &self,
-        account: &AccountId,
-        dialog: &DialogId,
-        after: Option<Sequence>,
-    ) -> Result<Vec<Echo>, StoreError> {
+    async fn echoes(&self, account: &AccountId, dialog: &DialogId) -> Result<Vec<Echo>, StoreError> {
         let items: Vec<_> = self
             .client
             .query()
             .table_name(&self.table)
-            .key_condition_expression("pk = :dialog AND sk > :after")
+            .key_condition_expression("pk = :dialog")
             .expression_attribute_values(":dialog", text(echoes_pk(account, dialog)))
-            // Without a number, start at `!`, which sorts before every digit.
-            .expression_attribute_values(":after", text(after.map_or_else(|| "!".to_owned(), echo_sk)))
             .consistent_read(true)
             .into_paginator()
             .items()

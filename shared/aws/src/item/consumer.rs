@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Json, Stored};
 use connector::{
     domain::{
-        conversation::{AskedSatisfaction, Composing, Consumer, Conversation, Openings},
+        conversation::{AskedSatisfaction, Composing, Consumer, Conversation, Openings, UnconfirmedConversation},
         id::{LineId, Owner},
         menu::Menu,
     },
@@ -46,6 +46,17 @@ pub(crate) struct ConsumerV1 {
     openings: Option<OpeningsV1>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     contradicted_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unconfirmed: Option<UnconfirmedV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct UnconfirmedV1 {
+    id: ConversationId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    survey: Option<DialogId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    as_of: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -241,6 +252,11 @@ impl Stored for Consumer {
                 since,
             }),
             contradicted_since: consumer.contradicted_since,
+            unconfirmed: consumer.unconfirmed.map(|UnconfirmedConversation { id, survey, as_of }| UnconfirmedV1 {
+                id,
+                survey,
+                as_of,
+            }),
         })
     }
 
@@ -274,6 +290,11 @@ impl Stored for Consumer {
                 since,
             }),
             contradicted_since: wire.contradicted_since,
+            unconfirmed: wire.unconfirmed.map(|UnconfirmedV1 { id, survey, as_of }| UnconfirmedConversation {
+                id,
+                survey,
+                as_of,
+            }),
             version: 0,
         })
     }
@@ -298,6 +319,11 @@ mod tests {
             as_button: true,
         };
         Consumer {
+            unconfirmed: Some(UnconfirmedConversation {
+                id: conversation.clone(),
+                survey: Some(dialog.clone()),
+                as_of: Some(at),
+            }),
             identity: Some(Identity {
                 ext_consumer_id: ExtConsumerId::new("ext").unwrap(),
                 lp_consumer_id: LpConsumerId::new("lp").unwrap(),

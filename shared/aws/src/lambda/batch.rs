@@ -1,15 +1,15 @@
 //! The two queue functions. Each takes a batch and returns the failed messages.
 //!
-//! A batch may hold several messages of one group, in the order in which they came. LiveEngage's messages are handled by number, and a
-//! consumer's by the channel's time ([`connector::domain::order`]). If one must be retried, the later ones of its group are not handled,
-//! and all of them become visible again at the same time. The other groups go on. The use case parks a message that can never be delivered,
-//! so it blocks no others. A panic fails only its own message.
+//! The groups of a batch are handled side by side, so that one slow call delays nobody else. A batch may hold several messages of one group,
+//! in the order in which they came. They are handled one after the other: LiveEngage's by number, and a consumer's by the channel's time
+//! ([`connector::domain::order`]). If one must be retried, the later ones of its group are not handled, and become visible again after it.
+//! The use case parks a message that can never be delivered, so it blocks no others. A panic fails only its own message.
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use futures::FutureExt;
+use futures::{FutureExt, future::join_all};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::LambdaEvent;
 
@@ -119,32 +119,17 @@ impl QueueFunction {
         if event.records.iter().any(|record| record.message_id.as_deref().unwrap_or_default().is_empty()) {
             return Err(FunctionError::RecordWithoutId);
         }
+        let request_id = &context.request_id;
+        let groups =
+            self.groups(&event.records).into_iter().map(|group| self.work_on_group(group, request_id, deadline));
+        let mut failures: Vec<_> = join_all(groups).await.into_iter().flatten().collect();
+        failures.sort_unstable_by_key(|failure| failure.index);
         let mut response = SqsBatchResponse::default();
-        let mut blocked: HashMap<String, SignedDuration> = HashMap::new();
         let mut postponed = Vec::new();
-        let mut entries: Vec<_> = event.records.iter().map(|record| Entry { record, first: None }).collect();
-        for index in self.order(&mut entries) {
-            let Some(Entry { record, first }) = entries.get_mut(index) else { continue };
-            let message_id = record.message_id.as_deref().unwrap_or_default();
-            let group = group(record);
-            let failure = match blocked.get(group) {
-                Some(after) => Some(RetryLater { after: *after }),
-                None if deadline.duration_since(self.clock.now()) < self.time_scale.of(NEEDED) => {
-                    Some(RetryLater { after: SignedDuration::ZERO })
-                }
-                None => {
-                    let first = first.take();
-                    self.work(record, first, &context.request_id, deadline).await.err()
-                }
-            };
-            if let Some(RetryLater { after }) = failure {
-                // This applies to every wait, because the number of receives is limited.
-                let after = after.max(minimum_wait(received(record)));
-                blocked.insert(group.to_owned(), after);
-                response.add_failure(message_id);
-                if let Some(receipt) = &record.receipt_handle {
-                    postponed.push((receipt.clone(), after));
-                }
+        for Failure { record, after, .. } in failures {
+            response.add_failure(record.message_id.as_deref().unwrap_or_default());
+            if let Some(receipt) = &record.receipt_handle {
+                postponed.push((receipt.clone(), after));
             }
         }
         if !postponed.is_empty()
@@ -156,23 +141,55 @@ impl QueueFunction {
         Ok(response)
     }
 
-    /// Returns the order in which to handle the records. Reads bodies only for groups with several records.
-    fn order(&self, entries: &mut [Entry<'_>]) -> Vec<usize> {
-        let mut groups: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (index, entry) in entries.iter().enumerate() {
-            groups.entry(group(entry.record)).or_default().push(index);
-        }
-        let mut order: Vec<usize> = (0..entries.len()).collect();
-        for members in groups.into_values().filter(|members| members.len() > 1) {
-            let positions: Vec<_> =
-                members.iter().map(|index| entries.get_mut(*index).and_then(|entry| self.position(entry))).collect();
-            for (slot, member) in members.iter().zip(sorted(&positions)) {
-                if let (Some(slot), Some(record)) = (order.get_mut(*slot), members.get(member)) {
-                    *slot = *record;
-                }
+    /// Returns the records by group, each group in the order in which to handle it. Reads bodies only for groups with several records.
+    fn groups<'r>(&self, records: &'r [SqsMessage]) -> Vec<Vec<Entry<'r>>> {
+        let (mut groups, mut known) = (Vec::<Vec<Entry<'r>>>::new(), HashMap::<&str, usize>::new());
+        for (index, record) in records.iter().enumerate() {
+            let group = *known.entry(group(record)).or_insert(groups.len());
+            let entry = Entry { index, record, first: None };
+            match groups.get_mut(group) {
+                Some(members) => members.push(entry),
+                None => groups.push(vec![entry]),
             }
         }
-        order
+        groups.into_iter().map(|group| if group.len() > 1 { self.in_order(group) } else { group }).collect()
+    }
+
+    fn in_order<'r>(&self, mut group: Vec<Entry<'r>>) -> Vec<Entry<'r>> {
+        let positions: Vec<_> = group.iter_mut().map(|entry| self.position(entry)).collect();
+        let mut members: Vec<_> = group.into_iter().map(Some).collect();
+        sorted(&positions).into_iter().filter_map(|index| members.get_mut(index)?.take()).collect()
+    }
+
+    /// Handles the records of one group, one after the other. After a failure, the later ones are not handled.
+    async fn work_on_group<'r>(
+        &self,
+        group: Vec<Entry<'r>>,
+        request_id: &str,
+        deadline: Timestamp,
+    ) -> Vec<Failure<'r>> {
+        let (mut failures, mut blocked) = (Vec::new(), None);
+        for Entry { index, record, first } in group {
+            let failure = match blocked {
+                Some(after) => Some(RetryLater { after }),
+                None if deadline.duration_since(self.clock.now()) < self.time_scale.of(NEEDED) => {
+                    Some(RetryLater { after: SignedDuration::ZERO })
+                }
+                None => {
+                    // A panic must not end the calls of other groups.
+                    let work = AssertUnwindSafe(self.work(record, first, request_id, deadline)).catch_unwind();
+                    let again = RetryLater { after: wait_after(received(record), None) };
+                    work.await.unwrap_or(Err(again)).err()
+                }
+            };
+            if let Some(RetryLater { after }) = failure {
+                // This applies to every wait, because the number of receives is limited.
+                let after = after.max(minimum_wait(received(record)));
+                blocked = Some(after);
+                failures.push(Failure { index, record, after });
+            }
+        }
+        failures
     }
 
     /// A message that panics when its position is read keeps its place. The panic is counted when the message is handled.
@@ -236,9 +253,20 @@ impl QueueFunction {
 }
 
 /// A record of the batch, and its first message once it was read.
-struct Entry<'a> {
-    record: &'a SqsMessage,
+struct Entry<'r> {
+    /// Its index in the batch.
+    index: usize,
+    record: &'r SqsMessage,
     first: Option<Received>,
+}
+
+/// A record that must stay in the queue.
+struct Failure<'r> {
+    /// Its index in the batch.
+    index: usize,
+    record: &'r SqsMessage,
+    /// When it becomes visible again.
+    after: SignedDuration,
 }
 
 /// Returns how often the queue has delivered the record, this time included.

@@ -52,11 +52,11 @@ impl WebhookFunction {
         }
         let outcome = self.accept.accept(&parts.headers, &body, &correlation, self.clock.now()).await;
         let status = match outcome {
-            webhook::WebhookOutcome::Accepted { queued, left_out } => {
+            webhook::WebhookOutcome::Accepted { queued, left_out, not_needed } => {
                 for (kind, count) in left_out.kinds() {
                     log_event!(WEBHOOK_PART_IGNORED, %correlation, kind, count);
                 }
-                log_event!(WEBHOOK_ACCEPTED, %correlation, queued, left_out = left_out.total());
+                log_event!(WEBHOOK_ACCEPTED, %correlation, queued, left_out = left_out.total(), not_needed);
                 StatusCode::OK
             }
             webhook::WebhookOutcome::Refused(reason) => {
@@ -66,6 +66,10 @@ impl WebhookFunction {
             webhook::WebhookOutcome::Unreadable(reason) => {
                 log_event!(WEBHOOK_UNREADABLE, %correlation, %reason);
                 StatusCode::OK
+            }
+            webhook::WebhookOutcome::NotVerified(error) => {
+                log_event!(WEBHOOK_NOT_VERIFIED, %correlation, %error);
+                StatusCode::INTERNAL_SERVER_ERROR
             }
             webhook::WebhookOutcome::NotQueued(code) => {
                 log_event!(WEBHOOK_NOT_QUEUED, %correlation, code);
@@ -137,6 +141,10 @@ impl InboundFunction {
             inbound::InboundOutcome::Unreadable(reason) => {
                 log_event!(CHANNEL_REQUEST_UNREADABLE, %correlation, line, %reason);
                 Answer::empty(StatusCode::BAD_REQUEST)
+            }
+            inbound::InboundOutcome::NotVerified(error) => {
+                log_event!(CHANNEL_REQUEST_NOT_VERIFIED, %correlation, line, %error);
+                Answer::empty(StatusCode::INTERNAL_SERVER_ERROR)
             }
             inbound::InboundOutcome::NotQueued(code) => {
                 log_event!(CHANNEL_REQUEST_NOT_QUEUED, %correlation, line, code);

@@ -95,6 +95,7 @@ mod tests {
         ));
         let writer = log.clone();
         let subscriber = tracing_subscriber::registry().with(layer(LevelFilter::TRACE, None, move || writer.clone()));
+        connector_testing::ask_all_subscribers();
         tracing::subscriber::with_default(subscriber, || {
             let number = "+491713920017";
             catch_unwind(|| panic!("c4nary in a text of {number}")).unwrap_err();

@@ -48,22 +48,24 @@ impl<W> Metrics<W> {
         Self { stack: stack.to_owned(), level, writer }
     }
 
-    /// Returns one line of the format. Its dimensions and values must be at the top level.
-    fn line(&self, metric: &Metric, record: &Record, at: Timestamp) -> Option<Value> {
-        let value = match metric.amount {
-            Amount::Records => 1,
-            Amount::Field { name, .. } => record.number(name)?,
+    /// Returns one line of the format for metrics of the same dimension. Its dimensions and values must be at the top level.
+    fn line(&self, metrics: &[Metric], record: &Record, at: Timestamp) -> Option<Value> {
+        let value = |metric: &Metric| match metric.amount {
+            Amount::Records => Some(1),
+            Amount::Field { name, .. } => record.number(name),
         };
-        let second = match metric.dimension {
+        let values: Vec<_> = metrics.iter().filter_map(|metric| Some((metric, value(metric)?))).collect();
+        let dimension = values.first()?.0.dimension;
+        let second = match dimension {
             Dimension::Stack => None,
             Dimension::Known { name, value, .. } => Some((name, value.to_owned())),
             Dimension::Field { name, field, .. } => Some((name, record.text(field).unwrap_or("-").to_owned())),
         };
-        let alone = metric.dimension.has_stack().then(|| vec![STACK]);
+        let alone = dimension.has_stack().then(|| vec![STACK]);
         let sets: Vec<_> = alone.into_iter().chain(second.as_ref().map(|(name, _)| vec![STACK, name])).collect();
-        let directive = json!({
-            "Namespace": NAMESPACE, "Dimensions": sets, "Metrics": [{"Name": metric.name, "Unit": metric.unit()}],
-        });
+        let names: Vec<_> =
+            values.iter().map(|(metric, _)| json!({"Name": metric.name, "Unit": metric.unit()})).collect();
+        let directive = json!({"Namespace": NAMESPACE, "Dimensions": sets, "Metrics": names});
         let mut line = Map::new();
         line.insert("_aws".to_owned(), json!({"Timestamp": at.as_millisecond(), "CloudWatchMetrics": [directive]}));
         line.insert("timestamp".to_owned(), at.to_string().into());
@@ -72,7 +74,7 @@ impl<W> Metrics<W> {
         if let Some((name, value)) = second {
             line.insert(name.to_owned(), value.into());
         }
-        line.insert(metric.name.to_owned(), value.into());
+        line.extend(values.into_iter().map(|(metric, value)| (metric.name.to_owned(), value.into())));
         Some(Value::Object(line))
     }
 }
@@ -91,8 +93,9 @@ impl<S: Subscriber, W: for<'writer> MakeWriter<'writer> + 'static> Layer<S> for 
         let mut record = Record::default();
         event.record(&mut record);
         let at = SystemClock.now();
-        for metric in counted(&record).into_iter().flat_map(|event| event.metrics) {
-            if let Some(line) = self.line(metric, &record, at) {
+        let metrics = counted(&record).map_or(&[] as &[Metric], |event| event.metrics);
+        for metrics in metrics.chunk_by(|one, next| one.dimension == next.dimension) {
+            if let Some(line) = self.line(metrics, &record, at) {
                 // Ignore a metric that can't be written, as with a log record.
                 let _ = self.writer.make_writer().write_all(format!("{line}\n").as_bytes());
             }
@@ -162,6 +165,7 @@ mod tests {
         let output = Output::default();
         let writer = output.clone();
         let subscriber = registry().with(logs::layer(level, stack, move || writer.clone()));
+        connector_testing::ask_all_subscribers();
         tracing::subscriber::with_default(subscriber, work);
         let bytes = output.0.lock().clone();
         String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -173,26 +177,34 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_is_a_record_a_count_and_an_age_in_the_embedded_metric_format() {
+    fn a_delivery_is_a_record_and_one_line_of_the_embedded_metric_format() {
         let work = || {
             log_event!(MESSAGE_DELIVERED, correlation = "c-1", line = Some("sms-main"), waited_ms = Some(740_i64));
         };
         let lines = written(LevelFilter::INFO, Some("prod"), work);
-        let [record, count, age] = lines.as_slice() else { panic!("{lines:?}") };
+        let [record, metrics] = lines.as_slice() else { panic!("{lines:?}") };
         assert_eq!(record["fields"]["correlation"], "c-1");
         assert_eq!(record["level"], "INFO");
-        let at = age["_aws"]["Timestamp"].as_i64().unwrap();
+        let at = metrics["_aws"]["Timestamp"].as_i64().unwrap();
         let directive = json!({
             "Namespace": "LiveEngageConnector", "Dimensions": [["Stack", "Line"]],
-            "Metrics": [{"Name": "AgeAtDelivery", "Unit": "Milliseconds"}],
+            "Metrics": [{"Name": "Delivered", "Unit": "Count"}, {"Name": "AgeAtDelivery", "Unit": "Milliseconds"}],
         });
         let wanted = json!({
-            "_aws": {"Timestamp": at, "CloudWatchMetrics": [directive]}, "timestamp": age["timestamp"], "level": "INFO",
-            "Stack": "prod", "Line": "sms-main", "AgeAtDelivery": 740,
+            "_aws": {"Timestamp": at, "CloudWatchMetrics": [directive]}, "timestamp": metrics["timestamp"], "level": "INFO",
+            "Stack": "prod", "Line": "sms-main", "Delivered": 1, "AgeAtDelivery": 740,
         });
-        assert_eq!(*age, wanted);
-        assert_eq!(count["Delivered"], 1);
-        assert_eq!(age["timestamp"].as_str().unwrap().parse::<Timestamp>().unwrap().as_millisecond(), at);
+        assert_eq!(*metrics, wanted);
+        assert_eq!(metrics["timestamp"].as_str().unwrap().parse::<Timestamp>().unwrap().as_millisecond(), at);
+    }
+
+    /// What a parked message's notice waited is not known.
+    #[test]
+    fn a_metric_whose_field_is_missing_is_left_out_alone() {
+        let lines = metrics(|| log_event!(MESSAGE_DELIVERED, line = "sms-main"));
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!((&line["Delivered"], line.get("AgeAtDelivery")), (&json!(1), None));
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"], json!([{"Name": "Delivered", "Unit": "Count"}]));
     }
 
     #[test]
@@ -243,7 +255,8 @@ mod tests {
         let work = || log_event!(MESSAGE_DELIVERED, line = "sms-main", waited_ms = 1_i64);
         for (level, named) in [(LevelFilter::WARN, "WARN"), (LevelFilter::ERROR, "ERROR")] {
             let lines = written(level, Some("prod"), work);
-            assert_eq!(lines.len(), 2, "the metrics, and no record: {lines:?}");
+            assert_eq!(lines.len(), 1, "the metrics, and no record: {lines:?}");
+            assert!(lines[0].get("_aws").is_some(), "{lines:?}");
             assert!(lines.iter().all(|line| line["level"] == named), "{lines:?}");
         }
         assert_eq!(written(LevelFilter::INFO, None, work).len(), 1, "without a stack the record alone");

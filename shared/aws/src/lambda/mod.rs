@@ -14,18 +14,15 @@ use connector::{
     app::{
         inbound::AcceptChannelRequest,
         liveengage_client::LiveEngage,
-        registry::{Accounts, Lines, Registered, Registry, RegistryError},
+        registry::{Accounts, Registered, Registry},
         to_channel::DeliverToChannel,
         to_liveengage::DeliverToLiveEngage,
         token_refresh::RefreshTokens,
         webhook::AcceptWebhook,
         worker::WorkerPorts,
     },
-    domain::id::LineId,
     log_event,
-    port::Clock,
 };
-use connector_liveengage::id::AccountId;
 
 pub mod batch;
 pub mod config;
@@ -42,26 +39,15 @@ pub use http::{InboundFunction, WebhookFunction};
 pub use logs::init_logs;
 pub use schedule::TokenRefreshFunction;
 
-/// Why a function failed to start. The text names the variable, or the secret and its field.
+/// Why a function failed to start. The text names the variable.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An environment variable is missing or invalid.
     #[error(transparent)]
     Config(#[from] config::ConfigError),
-    /// A secret can't be used.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// A line names an account that the deployment doesn't have.
-    #[error("the secret of the line {line}: account_id: {account} is not in CONNECTOR_ACCOUNTS")]
-    LineWithoutAccount {
-        /// The line.
-        line: LineId,
-        /// The account that its secret names.
-        account: AccountId,
-    },
     /// The HTTP client can't be created.
-    #[error("the HTTP client can't be created: {0}")]
-    Http(reqwest::Error),
+    #[error(transparent)]
+    Http(#[from] outgoing_http::ClientError),
 }
 
 /// Logs why a function failed to start. An error that `main` returns is printed without a level, and Lambda may filter it out.
@@ -96,34 +82,27 @@ fn ready(function: &'static str) {
 }
 
 /// Starts `webhook`.
-///
-/// # Errors
-/// [`StartError`].
-pub async fn webhook(config: &config::WebhookConfig, aws: &SdkConfig) -> Result<WebhookFunction, StartError> {
-    let accounts = registry(&config.accounts, aws).await?;
+pub fn webhook(config: &config::WebhookConfig, aws: &SdkConfig) -> WebhookFunction {
+    let accounts = registry(&config.accounts, aws);
     let queue = SqsQueue::new(aws_sdk_sqs::Client::new(aws), &config.to_channel_queue_url);
     ready("webhook");
-    Ok(WebhookFunction::new(AcceptWebhook::new(accounts, Arc::new(queue)), Arc::new(SystemClock)))
+    WebhookFunction::new(AcceptWebhook::new(accounts, Arc::new(queue)), Arc::new(SystemClock))
 }
 
 /// Starts `inbound`.
-///
-/// # Errors
-/// [`StartError`].
-pub async fn inbound(config: &config::InboundConfig, aws: &SdkConfig) -> Result<InboundFunction, StartError> {
-    let lines = registry(&config.lines, aws).await?;
+pub fn inbound(config: &config::InboundConfig, aws: &SdkConfig) -> InboundFunction {
+    let lines = registry(&config.lines, aws);
     let queue = SqsQueue::new(aws_sdk_sqs::Client::new(aws), &config.to_liveengage_queue_url);
     ready("inbound");
-    Ok(InboundFunction::new(AcceptChannelRequest::new(lines, Arc::new(queue)), Arc::new(SystemClock)))
+    InboundFunction::new(AcceptChannelRequest::new(lines, Arc::new(queue)), Arc::new(SystemClock))
 }
 
 /// Starts `to-liveengage`.
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn to_liveengage(config: &config::ToLiveEngageConfig, aws: &SdkConfig) -> Result<QueueFunction, StartError> {
-    let (accounts, lines) = futures::try_join!(registry(&config.accounts, aws), registry(&config.lines, aws))?;
-    check_accounts(&accounts, &lines).await?;
+pub fn to_liveengage(config: &config::ToLiveEngageConfig, aws: &SdkConfig) -> Result<QueueFunction, StartError> {
+    let (accounts, lines) = (registry(&config.accounts, aws), registry(&config.lines, aws));
     let Workers { liveengage, ports, own } = workers(
         accounts,
         aws,
@@ -140,8 +119,8 @@ pub async fn to_liveengage(config: &config::ToLiveEngageConfig, aws: &SdkConfig)
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn to_channel(config: &config::ToChannelConfig, aws: &SdkConfig) -> Result<QueueFunction, StartError> {
-    let (accounts, lines) = futures::try_join!(registry(&config.accounts, aws), registry(&config.lines, aws))?;
+pub fn to_channel(config: &config::ToChannelConfig, aws: &SdkConfig) -> Result<QueueFunction, StartError> {
+    let (accounts, lines) = (registry(&config.accounts, aws), registry(&config.lines, aws));
     let Workers { liveengage, ports, own } = workers(
         accounts,
         aws,
@@ -176,7 +155,7 @@ fn workers(
     own: impl Fn(Arc<SqsQueue>, Arc<SqsQueue>) -> Arc<SqsQueue>,
 ) -> Result<Workers, StartError> {
     let store = Arc::new(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(aws), table));
-    let http = Arc::new(ReqwestHttp::new(outgoing_http::client().map_err(StartError::Http)?));
+    let http = Arc::new(ReqwestHttp::new(outgoing_http::client()?));
     let sqs = aws_sdk_sqs::Client::new(aws);
     let to_liveengage = Arc::new(SqsQueue::new(sqs.clone(), queues.to_liveengage));
     let to_channel = Arc::new(SqsQueue::new(sqs, queues.to_channel));
@@ -199,36 +178,16 @@ fn workers(
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn token_refresh(
-    config: &config::TokenRefreshConfig,
-    aws: &SdkConfig,
-) -> Result<TokenRefreshFunction, StartError> {
-    let accounts = registry(&config.accounts, aws).await?;
+pub fn token_refresh(config: &config::TokenRefreshConfig, aws: &SdkConfig) -> Result<TokenRefreshFunction, StartError> {
+    let accounts = registry(&config.accounts, aws);
     let store = Arc::new(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(aws), &config.table));
-    let http = Arc::new(ReqwestHttp::new(outgoing_http::client().map_err(StartError::Http)?));
+    let http = Arc::new(ReqwestHttp::new(outgoing_http::client()?));
     let liveengage = Arc::new(LiveEngage::new(Arc::clone(&accounts), store, http));
     ready("token-refresh");
     Ok(TokenRefreshFunction::new(RefreshTokens::new(accounts, liveengage), Arc::new(SystemClock)))
 }
 
-/// Checks that every line names an account of this deployment. Otherwise the line's messages would be accepted, but could never be
-/// delivered.
-async fn check_accounts(accounts: &Accounts, lines: &Lines) -> Result<(), StartError> {
-    let (known, now) = (accounts.ids(), SystemClock.now());
-    for line in lines.ids() {
-        if let Some(versions) = lines.get(&line, now).await
-            && !known.contains(&versions.current.account)
-        {
-            return Err(StartError::LineWithoutAccount { line, account: versions.current.account.clone() });
-        }
-    }
-    Ok(())
-}
-
-async fn registry<T: Registered>(
-    config: &config::SecretsConfig<T::Id>,
-    aws: &SdkConfig,
-) -> Result<Arc<Registry<T>>, StartError> {
+fn registry<T: Registered>(config: &config::SecretsConfig<T::Id>, aws: &SdkConfig) -> Arc<Registry<T>> {
     let secrets = Arc::new(SecretsManager::new(aws_sdk_secretsmanager::Client::new(aws)));
-    Ok(Arc::new(Registry::load(secrets, &config.prefix, &config.ids, SystemClock.now()).await?))
+    Arc::new(Registry::new(secrets, &config.prefix, &config.ids))
 }

@@ -132,9 +132,8 @@ impl Line for SmsLine {
                 return Err(SendFailure::Impossible { why: "this channel carries texts only" });
             }
         };
-        let pieces = segment::messages(text, MOST_PARTS);
-        let Some(piece) = pieces.get(done.len()) else { return Ok(None) };
-        Ok(Some(self.text_call(message, piece, done.len())))
+        let piece = segment::messages(text, MOST_PARTS).nth(done.len());
+        Ok(piece.map(|piece| self.text_call(message, piece, done.len())))
     }
 
     fn fetch(&self, media: &InboundMedia, _asked: Option<&HttpReply>) -> Result<MediaCall, SendFailure> {
@@ -170,6 +169,15 @@ mod tests {
             "webhook_secret": "wh-s3cret",
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn the_channel_shows_what_its_lines_show() {
+        let capabilities = line().capabilities();
+        assert_eq!(
+            (Sms.shows_typing(), Sms.shows_read_marks()),
+            (capabilities.typing.is_some(), capabilities.mark_read)
+        );
     }
 
     fn message(text: &str) -> OutboundMessage {

@@ -4,16 +4,6 @@
 
 use connector_message::text::split;
 
-const SINGLE_SEPTETS: usize = 160;
-const PART_SEPTETS: usize = 153;
-const SINGLE_UNITS: usize = 70;
-const PART_UNITS: usize = 67;
-
-/// The GSM 7-bit default alphabet, without the escape character.
-const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
-/// The extension table. Each character takes two septets.
-const EXTENSION: &str = "\u{c}^{}\\[~]|€";
-
 /// The encoding of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Encoding {
@@ -23,38 +13,72 @@ enum Encoding {
     Ucs2,
 }
 
+impl Encoding {
+    /// The septets or units of a single part.
+    const fn single(self) -> usize {
+        match self {
+            Self::Gsm7 => 160,
+            Self::Ucs2 => 70,
+        }
+    }
+
+    /// The septets or units of a part of a longer text.
+    const fn part(self) -> usize {
+        match self {
+            Self::Gsm7 => 153,
+            Self::Ucs2 => 67,
+        }
+    }
+
+    /// The septets or units of a character.
+    fn size(self, c: char) -> usize {
+        match self {
+            // Never `None`: a text with any other character is UCS-2.
+            Self::Gsm7 => septets(c).unwrap_or(1),
+            Self::Ucs2 => c.len_utf16(),
+        }
+    }
+
+    /// The septets or units of a text.
+    fn length(self, text: &str) -> usize {
+        text.chars().map(|c| self.size(c)).sum()
+    }
+}
+
 /// The encoding that `text` requires.
 fn encoding(text: &str) -> Encoding {
-    if text.chars().all(|c| BASIC.contains(c) || EXTENSION.contains(c)) { Encoding::Gsm7 } else { Encoding::Ucs2 }
+    if text.chars().all(|c| septets(c).is_some()) { Encoding::Gsm7 } else { Encoding::Ucs2 }
 }
 
-fn septets(text: &str) -> usize {
-    text.chars().map(|c| if EXTENSION.contains(c) { 2 } else { 1 }).sum()
-}
-
-fn units(text: &str) -> usize {
-    text.encode_utf16().count()
+/// The septets of a character: one in the GSM 7-bit default alphabet, two in its extension table, `None` in neither.
+const fn septets(c: char) -> Option<usize> {
+    match c {
+        '\n' | '\r' | ' '..='Z' | '_' | 'a'..='z' => Some(1),
+        '\u{c}' | '^' | '{' | '}' | '\\' | '[' | '~' | ']' | '|' | '€' => Some(2),
+        '£' | '¥' | '¤' | '¡' | '¿' | '§' | 'Δ' | 'Φ' | 'Γ' | 'Λ' | 'Ω' | 'Π' | 'Ψ' | 'Σ' | 'Θ' | 'Ξ' => {
+            Some(1)
+        }
+        'è' | 'é' | 'ù' | 'ì' | 'ò' | 'à' | 'Ç' | 'Ø' | 'ø' | 'Å' | 'å' | 'Æ' | 'æ' | 'ß' | 'É' => {
+            Some(1)
+        }
+        'Ä' | 'Ö' | 'Ñ' | 'Ü' | 'ä' | 'ö' | 'ñ' | 'ü' => Some(1),
+        _ => None,
+    }
 }
 
 /// The number of parts of a text, which is what a gateway bills. 1 for an empty text.
 pub fn parts(text: &str) -> usize {
-    let (single, part, length): (usize, usize, usize) = match encoding(text) {
-        Encoding::Gsm7 => (SINGLE_SEPTETS, PART_SEPTETS, septets(text)),
-        Encoding::Ucs2 => (SINGLE_UNITS, PART_UNITS, units(text)),
-    };
-    if length <= single {
+    parts_in(encoding(text), text)
+}
+
+fn parts_in(encoding: Encoding, text: &str) -> usize {
+    if encoding.length(text) <= encoding.single() {
         return 1;
     }
     // A character of two septets or units is not divided between two parts: a part can have one unused unit at its end.
-    let measure: fn(&str) -> usize = match encoding(text) {
-        Encoding::Gsm7 => septets,
-        Encoding::Ucs2 => units,
-    };
     let (mut count, mut filled) = (1, 0);
-    let mut buffer = [0; 4];
-    for c in text.chars() {
-        let size = measure(c.encode_utf8(&mut buffer));
-        if filled + size > part {
+    for size in text.chars().map(|c| encoding.size(c)) {
+        if filled + size > encoding.part() {
             count += 1;
             filled = 0;
         }
@@ -67,15 +91,15 @@ pub fn parts(text: &str) -> usize {
 ///
 /// Concatenated, the messages are the text. If the text requires UCS-2, every message is measured in UCS-2. This can give one message more
 /// than necessary, but never one that is too long.
-pub fn messages(text: &str, most_parts: usize) -> Vec<&str> {
-    if parts(text) <= most_parts {
-        return if text.is_empty() { vec![] } else { vec![text] };
-    }
-    // One unit less per part, because a character of two units can leave one unit unused.
-    match encoding(text) {
-        Encoding::Gsm7 => split(text, most_parts * (PART_SEPTETS - 1), septets),
-        Encoding::Ucs2 => split(text, most_parts * (PART_UNITS - 1), units),
-    }
+pub fn messages(text: &str, most_parts: usize) -> impl Iterator<Item = &str> {
+    let encoding = encoding(text);
+    let limit = if parts_in(encoding, text) <= most_parts {
+        usize::MAX
+    } else {
+        // One unit less per part, because a character of two units can leave one unit unused.
+        most_parts * (encoding.part() - 1)
+    };
+    split(text, limit, move |piece| encoding.length(piece))
 }
 
 #[cfg(test)]
@@ -84,10 +108,27 @@ mod tests {
 
     use super::*;
 
+    /// The GSM 7-bit default alphabet, without the escape character.
+    const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+    /// The extension table. Each character takes two septets.
+    const EXTENSION: &str = "\u{c}^{}\\[~]|€";
+
+    fn messages(text: &str, most_parts: usize) -> Vec<&str> {
+        super::messages(text, most_parts).collect()
+    }
+
     #[test]
     fn the_alphabet_has_127_characters_and_ten_extensions() {
         assert_eq!(BASIC.chars().count(), 127);
         assert_eq!(EXTENSION.chars().count(), 10);
+    }
+
+    #[test]
+    fn every_character_has_the_septets_of_its_table() {
+        for c in '\0'..=char::MAX {
+            let expected = if EXTENSION.contains(c) { Some(2) } else { BASIC.contains(c).then_some(1) };
+            assert_eq!(septets(c), expected, "{c:?}");
+        }
     }
 
     #[test]

@@ -20,17 +20,17 @@ pub(super) enum MessageContent {
 
 /// Reads the content of a message. Unsupported content becomes a label, so that the agent gets a placeholder.
 pub(super) fn contents(message: &Value) -> MessageContent {
-    let kind = match text(message, "/type") {
+    let kind = match text(message, &["type"]) {
         // An edited message is forwarded as a new message. Meta sends edits if the brand also uses the WhatsApp Business app.
         Some(kind) if kind == "edit" => match message.pointer("/edit/message") {
-            Some(edited) if text(edited, "/type").is_some_and(|kind| kind != "edit") => return contents(edited),
+            Some(edited) if text(edited, &["type"]).is_some_and(|kind| kind != "edit") => return contents(edited),
             _ => return MessageContent::Events(vec![unsupported("edited message")]),
         },
         Some(kind) => kind,
         None => return MessageContent::Events(vec![unsupported("message")]),
     };
     let content = match kind.as_str() {
-        "text" => text_content(message, "/text/body"),
+        "text" => text_content(message, &["text", "body"]),
         "image" => media(message, "image", MediaKind::Picture),
         "video" => media(message, "video", MediaKind::Video),
         // Older API versions have the type `voice` for voice messages. Newer ones have a flag.
@@ -45,20 +45,20 @@ pub(super) fn contents(message: &Value) -> MessageContent {
         },
         "interactive" => interactive(message),
         // The answer to a template. Its payload is from the template, and not an id of the connector.
-        "button" => text_content(message, "/button/text"),
+        "button" => text_content(message, &["button", "text"]),
         // Only the emoji, without words that the consumer didn't write. A removed reaction has no emoji.
-        "reaction" => match text(message, "/reaction/emoji") {
+        "reaction" => match text(message, &["reaction", "emoji"]) {
             Some(emoji) => InboundContent::Text { text: MessageText::new(emoji) },
             None => return MessageContent::Nothing,
         },
         // A deleted message, and a chat that was opened without a message.
         "revoke" | "request_welcome" => return MessageContent::Nothing,
-        "system" => match text(message, "/system/type").as_deref() {
+        "system" => match text(message, &["system", "type"]).as_deref() {
             Some("user_changed_number" | "customer_changed_number") => unsupported("change of the phone number"),
             Some("user_changed_user_id") => unsupported("change of the WhatsApp account"),
             _ => unsupported("system message"),
         },
-        "unsupported" | "unknown" => match text(message, "/unsupported/type") {
+        "unsupported" | "unknown" => match text(message, &["unsupported", "type"]) {
             Some(kind) if kind != "unknown" => unsupported(&label(&kind)),
             _ => unsupported("message of a kind that WhatsApp doesn't pass on"),
         },
@@ -68,19 +68,19 @@ pub(super) fn contents(message: &Value) -> MessageContent {
 }
 
 /// A text, or the label of a message without text.
-fn text_content(message: &Value, pointer: &str) -> InboundContent {
-    match text(message, pointer) {
+fn text_content(message: &Value, path: &[&str]) -> InboundContent {
+    match text(message, path) {
         Some(text) => InboundContent::Text { text: MessageText::new(text) },
         None => unsupported("message without text"),
     }
 }
 
 fn interactive(message: &Value) -> InboundContent {
-    let kind = text(message, "/interactive/type").unwrap_or_default();
+    let kind = text(message, &["interactive", "type"]).unwrap_or_default();
     if kind == "nfm_reply" {
         return unsupported("form");
     }
-    let field = |name: &str| text(message, &format!("/interactive/{kind}/{name}"));
+    let field = |name: &str| text(message, &["interactive", &kind, name]);
     match (kind.as_str(), field("id"), field("title")) {
         ("button_reply" | "list_reply", Some(id), Some(title)) => {
             InboundContent::Choice { id, title: MessageText::new(title) }
@@ -91,7 +91,7 @@ fn interactive(message: &Value) -> InboundContent {
 }
 
 fn media(message: &Value, field: &str, kind: MediaKind) -> InboundContent {
-    let of_media = |name: &str| text(message, &format!("/{field}/{name}"));
+    let of_media = |name: &str| text(message, &[field, name]);
     let Some(id) = of_media("id") else { return unsupported(kind.label()) };
     let is_media_type = |name: &String| name.len() <= 128 && name.contains('/') && name.is_ascii();
     InboundContent::Media(InboundMedia {
@@ -111,17 +111,23 @@ fn location(location: &Value) -> InboundContent {
     let place = degrees("latitude").zip(degrees("longitude"));
     InboundContent::Location(Location {
         place: place.and_then(|(latitude, longitude)| Coordinates::new(latitude, longitude)),
-        name: text(location, "/name").map(MessageText::new),
-        address: text(location, "/address").map(MessageText::new),
+        name: text(location, &["name"]).map(MessageText::new),
+        address: text(location, &["address"]).map(MessageText::new),
     })
 }
 
 fn card(card: &Value) -> InboundContent {
-    let phone = |phone: &Value| text(phone, "/phone").or_else(|| Some(format!("+{}", text(phone, "/wa_id")?)));
+    let phone = |phone: &Value| text(phone, &["phone"]).or_else(|| Some(format!("+{}", text(phone, &["wa_id"])?)));
     InboundContent::Contact(ContactCard {
-        name: text(card, "/name/formatted_name").or_else(|| text(card, "/name/first_name")).map(MessageText::new),
+        name: text(card, &["name", "formatted_name"])
+            .or_else(|| text(card, &["name", "first_name"]))
+            .map(MessageText::new),
         phones: array(card, "phones").iter().filter_map(phone).map(MessageText::new).collect(),
-        emails: array(card, "emails").iter().filter_map(|email| text(email, "/email")).map(MessageText::new).collect(),
+        emails: array(card, "emails")
+            .iter()
+            .filter_map(|email| text(email, &["email"]))
+            .map(MessageText::new)
+            .collect(),
     })
 }
 

@@ -50,7 +50,7 @@ pub(super) fn read(body: &[u8], phone_number_id: &str) -> Result<Reception, Unre
 fn read_change(change: &Value, phone_number_id: &str, inbox: &mut Reception) {
     let value = change.get("value").unwrap_or(&Value::Null);
     let (messages, statuses) = (json::one_or_many(value.get("messages")), array(value, "statuses"));
-    let number = text(value, "/metadata/phone_number_id");
+    let number = text(value, &["metadata", "phone_number_id"]);
     let of_messages = change.get("field").and_then(Value::as_str) == Some("messages");
     match number.as_deref() {
         Some(number) if of_messages && number == phone_number_id => {}
@@ -88,7 +88,7 @@ fn read_change(change: &Value, phone_number_id: &str, inbox: &mut Reception) {
         }
     }
     for status in statuses {
-        match text(status, "/status").as_deref() {
+        match text(status, &["status"]).as_deref() {
             // An intermediate status, which is not used.
             Some("sent") => {}
             Some(word) => match read_status(status, word) {
@@ -107,8 +107,8 @@ fn unreadable_entry(message: &Value) -> UnreadableEntry {
 
 /// Returns the events of a message. Empty if an agent should see nothing. `None` for a message without id or sender.
 fn read_message(message: &Value, contacts: &[Value]) -> Option<Vec<InboundEvent>> {
-    let id = text(message, "/id")?;
-    let (phone, user_id) = (text(message, "/from"), text(message, "/from_user_id"));
+    let id = text(message, &["id"])?;
+    let (phone, user_id) = (text(message, &["from"]), text(message, &["from_user_id"]));
     let named = contact_named(contacts, phone.as_deref(), user_id.as_deref());
     let only = match contacts {
         [only] => Some(only),
@@ -117,15 +117,15 @@ fn read_message(message: &Value, contacts: &[Value]) -> Option<Vec<InboundEvent>
     // A message must never be assigned to another consumer's address. The address of the only contact is used only for a message without a
     // sender. For a sender that isn't in the contacts, only the name of the only contact is used.
     let addressed = named.or_else(|| only.filter(|_| phone.is_none() && user_id.is_none()));
-    let of_address = |pointer: &str| addressed.and_then(|contact| text(contact, pointer));
-    let phone = phone.or_else(|| of_address("/wa_id"));
-    let user_id = user_id.or_else(|| of_address("/user_id"));
+    let of_address = |path: &[&str]| addressed.and_then(|contact| text(contact, path));
+    let phone = phone.or_else(|| of_address(&["wa_id"]));
+    let user_id = user_id.or_else(|| of_address(&["user_id"]));
     let contact = named.or(only);
-    let of_contact = |pointer: &str| contact.and_then(|contact| text(contact, pointer));
+    let of_contact = |path: &[&str]| contact.and_then(|contact| text(contact, path));
     let user = address(phone.as_deref(), user_id.as_deref())?;
     let profile = ChannelProfile {
-        name: of_contact("/profile/name").map(MessageText::new),
-        user_name: of_contact("/profile/username").or_else(|| of_contact("/username")).map(MessageText::new),
+        name: of_contact(&["profile", "name"]).map(MessageText::new),
+        user_name: of_contact(&["profile", "username"]).or_else(|| of_contact(&["username"])).map(MessageText::new),
         ..ChannelProfile::default()
     };
     let profile = (profile != ChannelProfile::default()).then_some(profile);
@@ -145,16 +145,16 @@ fn read_message(message: &Value, contacts: &[Value]) -> Option<Vec<InboundEvent>
 /// Returns the contact with the phone number or user id of a message's sender.
 fn contact_named<'a>(contacts: &'a [Value], phone: Option<&str>, user_id: Option<&str>) -> Option<&'a Value> {
     contacts.iter().find(|contact| {
-        let matches = |pointer, name: Option<&str>| name.is_some() && text(contact, pointer).as_deref() == name;
-        matches("/wa_id", phone) || matches("/user_id", user_id)
+        let matches = |path: &[&str], name: Option<&str>| name.is_some() && text(contact, path).as_deref() == name;
+        matches(&["wa_id"], phone) || matches(&["user_id"], user_id)
     })
 }
 
 fn read_status(status: &Value, word: &str) -> Option<InboundEvent> {
-    if text(status, "/recipient_type").as_deref() == Some("group") {
+    if text(status, &["recipient_type"]).as_deref() == Some("group") {
         return None;
     }
-    let message = text(status, "/id")?;
+    let message = text(status, &["id"])?;
     let reported = match word {
         "delivered" => ReportedStatus::Delivered,
         // A played voice message counts as read.
@@ -167,7 +167,7 @@ fn read_status(status: &Value, word: &str) -> Option<InboundEvent> {
     };
     // Only for the queue's group: the connector finds the consumer by the message's id.
     let user: ChannelUserId =
-        address(text(status, "/recipient_id").as_deref(), text(status, "/recipient_user_id").as_deref())
+        address(text(status, &["recipient_id"]).as_deref(), text(status, &["recipient_user_id"]).as_deref())
             .or_else(|| ChannelUserId::new("unknown").ok())?;
     Some(InboundEvent {
         id: ProviderMessageId::new(format!("{message}.{word}")).ok()?,
@@ -177,7 +177,7 @@ fn read_status(status: &Value, word: &str) -> Option<InboundEvent> {
         content: InboundContent::Report {
             message: Some(ProviderMessageId::new(message).ok()?),
             status: reported,
-            reference: text(status, "/biz_opaque_callback_data").and_then(|data| CallReference::new(data).ok()),
+            reference: text(status, &["biz_opaque_callback_data"]).and_then(|data| CallReference::new(data).ok()),
         },
         profile: None,
     })
@@ -185,7 +185,7 @@ fn read_status(status: &Value, word: &str) -> Option<InboundEvent> {
 
 /// Reads Unix seconds, as a string or a number.
 fn timestamp(part: &Value) -> Option<Timestamp> {
-    text(part, "/timestamp")
+    text(part, &["timestamp"])
         .and_then(|seconds| seconds.parse().ok())
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
         .filter(is_time)
@@ -196,9 +196,11 @@ pub(super) fn array<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// A text that is not blank, or a number as text.
-pub(super) fn text(value: &Value, pointer: &str) -> Option<String> {
-    match value.pointer(pointer)? {
+/// A text that is not blank, or a number as text, in the field at the end of `path`.
+///
+/// Written by hand: `Value::pointer` allocates for each step.
+pub(super) fn text(value: &Value, path: &[&str]) -> Option<String> {
+    match path.iter().try_fold(value, |value, field| value.get(field))? {
         Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,

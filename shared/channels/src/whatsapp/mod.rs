@@ -77,6 +77,14 @@ impl Channel for WhatsApp {
             list_button: settings.list_button,
         }))
     }
+
+    fn shows_typing(&self) -> bool {
+        true
+    }
+
+    fn shows_read_marks(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug)]

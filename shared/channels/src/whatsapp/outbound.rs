@@ -31,24 +31,21 @@ pub(super) fn next_call(
     message: &OutboundMessage,
     done: &[Receipt],
 ) -> Result<Option<ChannelCall>, SendFailure> {
-    let parts = match &message.content {
-        OutboundContent::Text { text } => texts(text.as_str()),
+    let part = match &message.content {
+        OutboundContent::Text { text } => texts(text.as_str()).nth(done.len()),
         OutboundContent::Rich { messages } => {
             let parts: Result<Vec<_>, _> = messages.iter().map(|rich| rich_parts(rich, list_button)).collect();
-            parts?.into_iter().flatten().collect()
+            parts?.into_iter().flatten().nth(done.len())
         }
         OutboundContent::File(file) => match done.split_first() {
             None => return media::upload(graph, &message.reference, file).map(Some),
-            Some((upload, sent)) => {
-                let parts = file_parts(file, upload)?;
-                return Ok(parts.get(sent.len()).map(|part| post(graph, message, done.len(), part)));
-            }
+            Some((upload, sent)) => file_parts(file, upload)?.into_iter().nth(sent.len()),
         },
     };
-    Ok(parts.get(done.len()).map(|part| post(graph, message, done.len(), part)))
+    Ok(part.map(|part| post(graph, message, done.len(), part)))
 }
 
-fn post(graph: &Graph, message: &OutboundMessage, number: usize, part: &MessageBody) -> ChannelCall {
+fn post(graph: &Graph, message: &OutboundMessage, number: usize, part: MessageBody) -> ChannelCall {
     let (field, address) = receiver(&message.to);
     let reference = CallReference::of(&message.reference, number);
     let mut body = Map::new();
@@ -61,7 +58,7 @@ fn post(graph: &Graph, message: &OutboundMessage, number: usize, part: &MessageB
     ] {
         body.insert(name.to_owned(), value.into());
     }
-    body.insert(part.kind.to_owned(), part.content.clone());
+    body.insert(part.kind.to_owned(), part.content);
     ChannelCall::message(graph.post_message("WhatsApp send", &Value::Object(body)), reference)
 }
 
@@ -78,15 +75,13 @@ fn characters(text: &str) -> usize {
 }
 
 /// Splits a text into pieces of at most `longest` characters. Leaves out blank pieces, which WhatsApp rejects.
-fn pieces(text: &str, longest: usize) -> Vec<&str> {
-    split(text, longest, characters).into_iter().filter(|piece| !piece.trim().is_empty()).collect()
+fn pieces(text: &str, longest: usize) -> impl Iterator<Item = &str> {
+    split(text, longest, characters).filter(|piece| !piece.trim().is_empty())
 }
 
-fn texts(text: &str) -> Vec<MessageBody> {
+fn texts(text: &str) -> impl Iterator<Item = MessageBody> {
     pieces(text, LONGEST_TEXT)
-        .into_iter()
         .map(|piece| MessageBody { kind: "text", content: json!({"body": piece, "preview_url": false}) })
-        .collect()
 }
 
 fn refused(code: &'static str) -> SendFailure {
@@ -101,7 +96,7 @@ fn rich_parts(rich: &RichMessage, list_button: &str) -> Result<Vec<MessageBody>,
     let Some((kind, action)) = action(rich, list_button)? else {
         return Ok(plain(picture, text));
     };
-    let mut leading = pieces(text, LONGEST_INTERACTIVE_TEXT);
+    let mut leading: Vec<_> = pieces(text, LONGEST_INTERACTIVE_TEXT).collect();
     let body = leading.pop().ok_or_else(|| refused("choices_without_text"))?;
     let mut interactive = json!({"type": kind, "body": {"text": body}, "action": action});
     let mut parts = Vec::new();
@@ -120,7 +115,7 @@ fn rich_parts(rich: &RichMessage, list_button: &str) -> Result<Vec<MessageBody>,
 
 /// Returns the messages for a picture with its text as caption, if it fits, or for a text.
 fn plain(picture: Option<Value>, text: &str) -> Vec<MessageBody> {
-    let Some(mut picture) = picture else { return texts(text) };
+    let Some(mut picture) = picture else { return texts(text).collect() };
     let fits = characters(text) <= LONGEST_CAPTION;
     if fits && !text.trim().is_empty() {
         picture = with(picture, "caption", text.into());

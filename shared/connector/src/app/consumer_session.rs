@@ -38,7 +38,7 @@ use connector_message::{
 mod opening;
 mod record;
 
-pub(super) use record::update;
+pub(super) use record::{update, update_from};
 
 /// What the agent sees about a consumer.
 pub(super) struct ConsumerProfile {
@@ -123,6 +123,23 @@ impl ConsumerSession<'_> {
         Ok(self.known.insert(consumer).clone())
     }
 
+    /// The same for a change that is made whatever the record's state is: it is tried first with the record that was read or written last.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Contended`] if other writers change it at every try.
+    async fn update_in_any_state(&mut self, change: impl Fn(&mut Consumer)) -> Result<Consumer, DeliveryError> {
+        let change = |consumer: &mut Consumer| {
+            change(consumer);
+            Mutation::Changed
+        };
+        let read = self.record().await?.clone();
+        if self.is_detached {
+            return self.update(change).await;
+        }
+        let consumer = update_from(read, self.consumers, change).await?;
+        Ok(self.known.insert(consumer).clone())
+    }
+
     /// Returns the consumer's identity at LivePerson, and requests it if it is not known. It is saved with the pointer from
     /// `lp_consumer_id` before a conversation is opened, because the notification of a new conversation names the consumer by it, and can
     /// come before the answer to our call.
@@ -135,19 +152,24 @@ impl ConsumerSession<'_> {
             if let Some(identity) = consumer.identity {
                 return Ok(identity);
             }
-            // The line has an external id of the consumer in its own account only.
-            if self.settings.account != *self.account {
-                return Err(unknown_consumer());
-            }
-            self.check_time(LIVEENGAGE_CALL)?;
-            let name = self.settings.ext_consumer_id(&self.consumer.user)?;
-            let identity = self.liveengage.identify(self.caller(), &name).await?;
+            let identity = self.request_identity().await?;
             consumer.identity = Some(identity.clone());
             if self.save(consumer).await? == Saved::Saved {
                 return Ok(identity);
             }
         }
         Err(DeliveryError::Contended)
+    }
+
+    /// Requests the consumer's identity from LivePerson.
+    async fn request_identity(&self) -> Result<Identity, DeliveryError> {
+        // The line has an external id of the consumer in its own account only.
+        if self.settings.account != *self.account {
+            return Err(unknown_consumer());
+        }
+        self.check_time(LIVEENGAGE_CALL)?;
+        let name = self.settings.ext_consumer_id(&self.consumer.user)?;
+        self.liveengage.identify(self.caller(), &name).await
     }
 
     /// Publishes an event in a dialog.
@@ -293,7 +315,8 @@ impl ConsumerSession<'_> {
             self.known = Some(consumer);
             return Ok(Saved::Saved);
         }
-        let saved = self.consumers.save_consumer(&consumer).await?;
+        let new = self.known.as_ref().map_or_else(|| consumer.pointers(), |read| consumer.pointers_beyond(read));
+        let saved = self.consumers.save_consumer(&consumer, &new).await?;
         self.known = None;
         if saved == Saved::Saved {
             consumer.version += 1;

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::registry::RegistryError;
+use super::registry::{NotUsable, RegistryError};
 use crate::{
     domain::{id::LineId, uncertain::CarriedOut},
     port::{QueueError, StoreError},
@@ -149,6 +149,22 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
+    /// Returns the error for an account that can't be used.
+    pub(super) fn of_account(account: &AccountId, error: NotUsable) -> Self {
+        match error {
+            NotUsable::NotConfigured => Self::UnknownAccount { account: account.clone() },
+            NotUsable::Secret(error) => error.into(),
+        }
+    }
+
+    /// Returns the error for a line that can't be used.
+    pub(super) fn of_line(line: &LineId, error: NotUsable) -> Self {
+        match error {
+            NotUsable::NotConfigured => Self::UnknownLine { line: line.clone() },
+            NotUsable::Secret(error) => error.into(),
+        }
+    }
+
     /// What to do with the message.
     pub const fn disposition(&self) -> Disposition {
         match self {

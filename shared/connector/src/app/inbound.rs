@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    registry::{Lines, Versions},
+    registry::{Lines, NotUsable, NotVerified, RegistryError, SignedWith},
     replay::is_too_old,
     settings::LineSettings,
 };
@@ -49,6 +49,9 @@ pub enum InboundOutcome {
     Refused(VerifyError),
     /// It is authentic, but not in the channel's format. 400.
     Unreadable(Unreadable),
+    /// The secret of the line can't be used now, or that of another line to which a message may be addressed. 500, so that the channel sends
+    /// it again.
+    NotVerified(RegistryError),
     /// The queue did not accept all of it. 500, so that the channel sends it again.
     NotQueued(String),
 }
@@ -76,16 +79,18 @@ impl AcceptChannelRequest {
         now: Timestamp,
     ) -> InboundOutcome {
         let Ok(line) = LineId::new(line) else { return InboundOutcome::UnknownLine };
-        let versions = match self.verified(&line, request, now).await {
-            Ok(versions) => versions,
-            Err(outcome) => return outcome,
+        let settings = match self.verified(&line, request, now).await {
+            Ok(settings) => settings,
+            Err(NotVerified::Refused(refusal)) => return InboundOutcome::Refused(refusal),
+            Err(NotVerified::NotUsable(NotUsable::NotConfigured)) => return InboundOutcome::UnknownLine,
+            Err(NotVerified::NotUsable(NotUsable::Secret(error))) => return InboundOutcome::NotVerified(error),
         };
-        let reception = match versions.current.line.receive(request) {
+        let reception = match settings.line.receive(request) {
             Ok(reception) => reception,
             Err(error) => return InboundOutcome::Unreadable(error),
         };
         let answer = reception.answer.clone();
-        let routed = self.routed((&line, &versions.current), request, reception, now).await;
+        let routed = self.routed((&line, &settings), request, reception, now).await;
         let (mut messages, mut left_out, mut replayed) = (Vec::new(), LeftOut::default(), 0);
         for mut part in routed.parts {
             left_out.extend(&part.reception.left_out);
@@ -105,6 +110,9 @@ impl AcceptChannelRequest {
         {
             return InboundOutcome::NotQueued(error.code.into());
         }
+        if let (true, Some(error)) = (routed.unclaimed.messages > 0, routed.not_usable) {
+            return InboundOutcome::NotVerified(error);
+        }
         if routed.unclaimed.messages > 0 {
             return InboundOutcome::Misdirected { messages: routed.unclaimed.messages };
         }
@@ -121,25 +129,15 @@ impl AcceptChannelRequest {
         line: &LineId,
         request: &ChannelRequest,
         now: Timestamp,
-    ) -> Result<Arc<Versions<LineSettings>>, InboundOutcome> {
-        let versions = self.lines.get(line, now).await.ok_or(InboundOutcome::UnknownLine)?;
-        let (versions, index) = match verify(&versions, request, now) {
-            Ok(index) => (versions, index),
-            Err(VerifyError::Wrong) => {
-                let newer = self.lines.get_after_failure(line, now).await;
-                let newer = newer.ok_or(InboundOutcome::Refused(VerifyError::Wrong))?;
-                match verify(&newer, request, now) {
-                    Ok(index) => (newer, index),
-                    Err(_) => return Err(InboundOutcome::Refused(VerifyError::Wrong)),
-                }
-            }
-            Err(refusal) => return Err(InboundOutcome::Refused(refusal)),
-        };
-        if index > 0 {
+    ) -> Result<Arc<LineSettings>, NotVerified<VerifyError>> {
+        let check = |version: &LineSettings| version.line.verify(request, now);
+        let may_pass = |refusal: &VerifyError| *refusal == VerifyError::Wrong;
+        let (settings, signed_with) = self.lines.verified(line, now, check, may_pass).await?;
+        if signed_with == SignedWith::Previous {
             // For the operator who rotates the secret: while this event is logged, the old secret must not be revoked.
             log_event!(SECRET_PREVIOUS_USED, %line);
         }
-        Ok(versions)
+        Ok(settings)
     }
 
     /// Distributes the contents of a request among the lines: a channel may use one URL for several addresses of the brand, each of which
@@ -153,26 +151,51 @@ impl AcceptChannelRequest {
     ) -> Routed {
         let mut unclaimed = std::mem::take(&mut reception.elsewhere);
         reception.unreadable.append(&mut reception.unaddressed);
-        let mut others = self.lines.ids();
-        others.retain(|other| other != line);
         let mut parts = vec![Part { line: line.clone(), signs_time: settings.line.signs_time(), reception }];
-        for other in others {
+        let mut not_usable = None;
+        for other in self.lines.ids().filter(|other| *other != line) {
             if unclaimed.is_empty() {
                 break;
             }
-            let Some(versions) = self.lines.get(&other, now).await else { continue };
-            let candidate = &versions.current;
-            if candidate.channel() != settings.channel() || verify(&versions, request, now).is_err() {
-                continue;
-            }
+            let candidate = match self.candidate(other, settings, request, now).await {
+                Ok(Some(candidate)) => candidate,
+                Ok(None) => continue,
+                Err(error) => {
+                    not_usable = Some(error);
+                    continue;
+                }
+            };
             let Ok(mut reception) = candidate.line.receive(request) else { continue };
             if unclaimed.claim(&reception.elsewhere) {
                 // The line in the path keeps the messages without an address.
                 reception.unaddressed.clear();
-                parts.push(Part { line: other, signs_time: candidate.line.signs_time(), reception });
+                parts.push(Part { line: other.clone(), signs_time: candidate.line.signs_time(), reception });
             }
         }
-        Routed { parts, unclaimed: unclaimed.total() }
+        Routed { parts, unclaimed: unclaimed.total(), not_usable }
+    }
+
+    /// Returns another line's settings if it is of the same channel and the request is signed with its secret, too.
+    async fn candidate(
+        &self,
+        other: &LineId,
+        settings: &LineSettings,
+        request: &ChannelRequest,
+        now: Timestamp,
+    ) -> Result<Option<Arc<LineSettings>>, RegistryError> {
+        let is_same_channel = match self.lines.get(other, now).await {
+            Ok(candidate) => candidate.channel() == settings.channel(),
+            Err(NotUsable::NotConfigured) => false,
+            Err(NotUsable::Secret(error)) => return Err(error),
+        };
+        if !is_same_channel {
+            return Ok(None);
+        }
+        match self.verified(other, request, now).await {
+            Ok(candidate) => Ok(Some(candidate)),
+            Err(NotVerified::NotUsable(NotUsable::Secret(error))) => Err(error),
+            Err(NotVerified::Refused(_) | NotVerified::NotUsable(NotUsable::NotConfigured)) => Ok(None),
+        }
     }
 }
 
@@ -187,20 +210,8 @@ struct Part {
 struct Routed {
     parts: Vec<Part>,
     unclaimed: AddressCounts,
-}
-
-/// Returns the index of the version of the secret that signed the request: 0 for the current one.
-fn verify(versions: &Versions<LineSettings>, request: &ChannelRequest, now: Timestamp) -> Result<usize, VerifyError> {
-    let mut specific = VerifyError::Wrong;
-    for (index, version) in versions.all().enumerate() {
-        match version.line.verify(request, now) {
-            Ok(()) => return Ok(index),
-            // Keep the more specific error of another version.
-            Err(VerifyError::Wrong) => {}
-            Err(error) => specific = error,
-        }
-    }
-    Err(specific)
+    /// Why a line is left out to which unclaimed messages may be addressed.
+    not_usable: Option<RegistryError>,
 }
 
 /// The numbers of events in a request that are too old to be new ([`is_too_old`]).

@@ -10,6 +10,7 @@ use super::{
     error::DeliveryError,
     guarded_http::{GuardedCalls, GuardedHttp},
     registry::Accounts,
+    single_flight::{Flight, SingleFlight},
     tokens::{AppJwts, TokenRequest},
 };
 use crate::{
@@ -40,6 +41,9 @@ const HOSTS_FRESH_FOR: SignedDuration = SignedDuration::from_mins(10);
 /// 8 s.
 const HOSTS_STALE_FOR: SignedDuration = SignedDuration::from_mins(1);
 
+/// How long a message waits whose attempt has waited for another one's request of the hosts that failed.
+const HOSTS_RECHECKED_AFTER: SignedDuration = SignedDuration::from_secs(1);
+
 /// A client of LiveEngage. In the steady state every method makes one call. The first use of an account makes two more, for its hosts and
 /// its token.
 #[derive(derive_more::Debug)]
@@ -49,6 +53,7 @@ pub struct LiveEngage {
     http: Arc<GuardedHttp<AccountId>>,
     app_jwts: AppJwts,
     hosts: Mutex<HashMap<AccountId, KnownHosts>>,
+    host_requests: SingleFlight<AccountId>,
 }
 
 /// An account's hosts, as the Domain API last listed them.
@@ -101,7 +106,7 @@ impl LiveEngage {
     pub fn new(accounts: Arc<Accounts>, tokens: Arc<dyn Tokens>, http: Arc<dyn Http>) -> Self {
         let http = Arc::new(GuardedHttp::new(http));
         let app_jwts = AppJwts::new(Arc::clone(&accounts), tokens, Arc::clone(&http));
-        Self { accounts, http, app_jwts, hosts: Mutex::default() }
+        Self { accounts, http, app_jwts, hosts: Mutex::default(), host_requests: SingleFlight::default() }
     }
 
     /// Requests a consumer's identity at LivePerson from IDP.
@@ -265,11 +270,13 @@ impl LiveEngage {
 
     async fn hosts(&self, caller: Keeper<'_>) -> Result<Arc<Directory>, DeliveryError> {
         let Keeper { account, now, .. } = caller;
-        let stale = match self.lock().get(account) {
-            Some(known) if known.fresh_until.is_some_and(|until| now < until) => {
-                return Ok(Arc::clone(&known.directory));
-            }
-            known => known.map(|known| Arc::clone(&known.directory)),
+        if let Some(known) = self.fresh_hosts(account, now) {
+            return Ok(known);
+        }
+        let flight = self.host_requests.join(account).await;
+        let stale = self.lock().get(account).map(|known| Arc::clone(&known.directory));
+        let Flight::Leader(_guard) = flight else {
+            return stale.ok_or(DeliveryError::HeldBack { what: domain_api::CALL, after: HOSTS_RECHECKED_AFTER });
         };
         let (directory, fresh_for) = match (self.request_hosts(account, now).await, stale) {
             (Ok(hosts), _) => (Arc::new(hosts), HOSTS_FRESH_FOR),
@@ -284,13 +291,16 @@ impl LiveEngage {
         Ok(directory)
     }
 
+    fn fresh_hosts(&self, account: &AccountId, now: Timestamp) -> Option<Arc<Directory>> {
+        let hosts = self.lock();
+        let known = hosts.get(account)?;
+        known.fresh_until.is_some_and(|until| now < until).then(|| Arc::clone(&known.directory))
+    }
+
     async fn request_hosts(&self, account: &AccountId, now: Timestamp) -> Result<Directory, DeliveryError> {
-        let settings = self
-            .accounts
-            .get(account, now)
-            .await
-            .ok_or_else(|| DeliveryError::UnknownAccount { account: account.clone() })?;
-        let call = domain_api::request(&settings.current.domain_api, account);
+        let settings =
+            self.accounts.get(account, now).await.map_err(|error| DeliveryError::of_account(account, error))?;
+        let call = domain_api::request(&settings.domain_api, account);
         let reply = self.http.calls(account, None, now).call(call).await?;
         Ok(domain_api::answer(&reply)?)
     }

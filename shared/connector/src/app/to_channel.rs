@@ -12,6 +12,7 @@ use super::{
     echo,
     error::DeliveryError,
     liveengage_client::LiveEngage,
+    not_needed::not_needed,
     policy::{CONVERSATION_UNKNOWN_FOR, LONGEST_LOOKUP_WAIT, UNATTACHED_FOR, wait_as_long_again},
     registry::Lines,
     unreadable::{park_panicking, park_unreadable, wait_or_park},
@@ -57,8 +58,9 @@ impl DeliverToChannel {
 
     /// Makes one attempt at a queue message.
     ///
-    /// An agent's text takes six outside calls: the conversation's owner, the lease, the channel, the step, the menu that it may replace,
-    /// and the end. An echo takes two (owner, record), and another channel's message one.
+    /// In the steady state an agent's text takes four outside calls in three steps: lease and consumer, whose menu it may replace, channel,
+    /// and end (and one more call to record each further part of a long text). An echo takes one. The first message of a conversation takes
+    /// one more, for its owner, and so does another channel's.
     ///
     /// # Errors
     /// [`RetryLater`] if the message must stay in the queue.
@@ -124,18 +126,15 @@ impl DeliverToChannel {
             Ok(Change::Unknown) => return Ok(Delivered::Nothing("unknown change")),
             Err(unreadable) => return refuse((*unreadable).into(), delivery).await,
         };
-        match (event.role, event.audience, &event.kind) {
-            (Role::Consumer, _, _) => self.note_echo(change.account(), event, delivery).await,
-            (_, Audience::Private, _) => Ok(Delivered::Nothing("private")),
-            (_, _, EventKind::AcceptStatus { .. } | EventKind::ChatState(_)) => {
+        if let Some(reason) = not_needed(event) {
+            return Ok(Delivered::Nothing(reason));
+        }
+        match (event.role, &event.kind) {
+            (Role::Consumer, _) => self.note_echo(change.account(), event, delivery).await,
+            (_, EventKind::AcceptStatus { .. } | EventKind::ChatState(_)) => {
                 Ok(self.indicate(change.account(), event, delivery).await)
             }
-            (_, _, EventKind::Unknown(_)) => Ok(Delivered::Nothing("not content")),
-            (
-                Role::Brand | Role::Unknown,
-                Audience::All | Audience::Unknown,
-                EventKind::Text(_) | EventKind::File(_) | EventKind::OtherContent(_) | EventKind::RichContent(_),
-            ) => self.forward_if_ours(change, event, delivery).await,
+            (Role::Brand | Role::Unknown, _) => self.forward_if_ours(change, event, delivery).await,
         }
     }
 
@@ -147,7 +146,7 @@ impl DeliverToChannel {
     ) -> Result<Delivered, DeliveryError> {
         let account = change.account();
         delivery.notice_to = NoticeTo::NotKnownYet;
-        let consumer = match self.worker.consumers.conversation_owner(account, &event.conversation).await? {
+        let consumer = match self.worker.owners.of(account, &event.conversation).await? {
             Some(ConversationOwner::Ours(consumer)) => consumer,
             // It is in a group named after the dialog, so it could overtake the agent's last message.
             Some(ConversationOwner::OurSurvey(_, conversation)) => return self.regroup(change, &conversation).await,
@@ -190,10 +189,7 @@ impl DeliverToChannel {
         event: &DialogEvent,
         delivery: &Delivery<'_>,
     ) -> Result<Delivered, DeliveryError> {
-        if echo::of_notification(&event.kind).is_none() {
-            return Ok(Delivered::Nothing("echo"));
-        }
-        match self.worker.consumers.conversation_owner(account, &event.conversation).await? {
+        match self.worker.owners.of(account, &event.conversation).await? {
             Some(ConversationOwner::Ours(_) | ConversationOwner::OurSurvey(..)) => {
                 self.note_own(account, event, delivery).await
             }

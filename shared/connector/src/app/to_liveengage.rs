@@ -46,8 +46,8 @@ impl DeliverToLiveEngage {
         Self { worker: Arc::new(WorkerContext::new(lines, liveengage, ports)) }
     }
 
-    /// Makes one attempt at a queue message. In the steady state a text takes four outside calls: lease, consumer, SEND and end (and one
-    /// more to record each further piece of a long text).
+    /// Makes one attempt at a queue message. In the steady state a text takes four outside calls in three steps: lease and consumer, SEND,
+    /// and end (and one more call to record each further piece of a long text).
     ///
     /// # Errors
     /// [`RetryLater`] if the message must stay in the queue.
@@ -86,21 +86,24 @@ impl DeliverToLiveEngage {
     async fn deliver(&self, message: &ChannelEvent, delivery: &mut Delivery<'_>) -> Result<Delivered, DeliveryError> {
         let ChannelEvent { envelope, line, event } = message;
         delivery.notice_to = NoticeTo::NotKnownYet;
-        let versions = self.worker.settings(line, delivery.attempt).await?;
-        let (settings, consumer) = (&versions.current, message.consumer());
+        let (settings, consumer) = (&*self.worker.settings(line, delivery.attempt).await?, message.consumer());
         delivery.notice_to = match settings.not_delivered_notice.clone() {
             Some(notice) => NoticeTo::Consumer { consumer: consumer.clone(), notice },
             None => NoticeTo::Nobody,
         };
-        if delivery.begin().await? == Begin::DoneBefore {
+        let mut session = ConsumerSession {
+            other_account: OtherAccount::Move,
+            ..self.worker.session(delivery.attempt, settings, consumer)
+        };
+        // Reading the record takes no longer if it is done at the same time.
+        let (begun, record) = futures::join!(delivery.begin(), session.record());
+        if begun? == Begin::DoneBefore {
             return Ok(Delivered::Nothing("delivered before"));
         }
+        record?;
         EventDelivery {
             worker: &self.worker,
-            session: ConsumerSession {
-                other_account: OtherAccount::Move,
-                ..self.worker.session(delivery.attempt, settings, consumer)
-            },
+            session,
             settings,
             profile: ConsumerProfile::new(settings, event),
             correlation: &envelope.correlation,

@@ -35,8 +35,7 @@ impl RefreshTokens {
     /// The accounts that failed, with their errors.
     pub async fn run(&self, owner: &Owner, now: Timestamp) -> Result<usize, Vec<(AccountId, DeliveryError)>> {
         let mut failed = Vec::new();
-        let accounts = self.accounts.ids();
-        for account in &accounts {
+        for account in self.accounts.ids() {
             let caller = Keeper { account, owner, now };
             match self.liveengage.keep_token_fresh(caller, HORIZON).await {
                 Ok(token) => log_age(account, token.age(now)),
@@ -49,7 +48,7 @@ impl RefreshTokens {
                 }
             }
         }
-        if failed.is_empty() { Ok(accounts.len()) } else { Err(failed) }
+        if failed.is_empty() { Ok(self.accounts.ids().count()) } else { Err(failed) }
     }
 
     /// Logs the age of a token that was not renewed. A missing token counts like an expired one. If the table can't be read, logs no age:

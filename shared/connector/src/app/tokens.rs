@@ -11,6 +11,8 @@ use super::{
     error::{DeliveryError, Leased},
     guarded_http::GuardedHttp,
     registry::Accounts,
+    settings::Account,
+    single_flight::{Flight, SingleFlight},
 };
 use crate::{domain::id::Owner, log_event, port::Tokens};
 use connector_liveengage::{
@@ -33,6 +35,7 @@ pub(super) struct AppJwts {
     store: Arc<dyn Tokens>,
     http: Arc<GuardedHttp<AccountId>>,
     memory: Mutex<HashMap<AccountId, Remembered>>,
+    renewals: SingleFlight<AccountId>,
 }
 
 /// A request for an account's token.
@@ -58,7 +61,7 @@ struct Remembered {
 impl AppJwts {
     /// Creates it without any token in memory.
     pub(super) fn new(accounts: Arc<Accounts>, store: Arc<dyn Tokens>, http: Arc<GuardedHttp<AccountId>>) -> Self {
-        Self { accounts, store, http, memory: Mutex::default() }
+        Self { accounts, store, http, memory: Mutex::default(), renewals: SingleFlight::default() }
     }
 
     /// Returns a token that is valid at `now`. Renews it if it is due.
@@ -70,6 +73,9 @@ impl AppJwts {
         if let Some(token) = self.remembered(account).filter(|token| !token.is_due(now)) {
             return Ok(token);
         }
+        let Flight::Leader(_guard) = self.renewals.join(account).await else {
+            return self.renewed_by_another(account, |token| token.is_valid(now)).await;
+        };
         let stored = self.store.token(account).await?;
         if let Some(token) = stored.clone().filter(|token| !token.is_due(now)) {
             return Ok(self.remember(account, token));
@@ -99,6 +105,12 @@ impl AppJwts {
         let TokenRequest { account, now, .. } = request;
         // Another worker may have replaced it already.
         let wanted = |token: &AppJwt| token != refused && token.is_valid(now);
+        let Flight::Leader(_guard) = self.renewals.join(account).await else {
+            return self.renewed_by_another(account, wanted).await.map(Some);
+        };
+        if let Some(token) = self.remembered(account).filter(wanted) {
+            return Ok(Some(token));
+        }
         if let Some(stored) = self.store.token(account).await?.filter(wanted) {
             return Ok(Some(self.remember(account, stored)));
         }
@@ -108,6 +120,24 @@ impl AppJwts {
         }
         let mark = |token: AppJwt| token.replacing(refused, was_accepted, now);
         self.renew(request, wanted, mark).await.map(Some)
+    }
+
+    /// Returns the token after another attempt of this process has tried to renew it.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Busy`] if there is none.
+    async fn renewed_by_another(
+        &self,
+        account: &AccountId,
+        wanted: impl Fn(&AppJwt) -> bool + Send,
+    ) -> Result<AppJwt, DeliveryError> {
+        if let Some(token) = self.remembered(account).filter(&wanted) {
+            return Ok(token);
+        }
+        match self.store.token(account).await?.filter(wanted) {
+            Some(token) => Ok(self.remember(account, token)),
+            None => Err(DeliveryError::Busy { what: Leased::AppJwt, after: RECHECK_AFTER }),
+        }
     }
 
     /// Records that LiveEngage has accepted this token.
@@ -208,23 +238,28 @@ impl AppJwts {
         sentinel: &Url,
         now: Timestamp,
     ) -> Result<AppJwt, DeliveryError> {
-        let unknown = || DeliveryError::UnknownAccount { account: account.clone() };
-        let versions = self.accounts.get(account, now).await.ok_or_else(unknown)?;
-        let tried = versions.current.client_secret.expose_secret();
-        let refused = match self.request_token_with(&versions.current, sentinel, now).await {
+        let not_usable = |error| DeliveryError::of_account(account, error);
+        let tried = self.accounts.get(account, now).await.map_err(not_usable)?;
+        let refused = match self.request_token_with(&tried, sentinel, now).await {
             Err(DeliveryError::LiveEngage(error @ LiveEngageError::CredentialsRefused { .. })) => error,
             other => return other,
         };
-        let versions = self.accounts.get_after_failure(account, now).await.ok_or_else(unknown)?;
-        match versions.all().find(|version| version.client_secret.expose_secret() != tried) {
-            Some(other) => self.request_token_with(other, sentinel, now).await,
+        let is_other =
+            |version: &Arc<Account>| version.client_secret.expose_secret() != tried.client_secret.expose_secret();
+        let newer = self.accounts.get_after_failure(account, now).await.map_err(not_usable)?;
+        let other = match Some(newer).filter(is_other) {
+            Some(newer) => Some(newer),
+            None => self.accounts.previous(account, now).await.map_err(not_usable)?.filter(is_other),
+        };
+        match other {
+            Some(other) => self.request_token_with(&other, sentinel, now).await,
             None => Err(refused.into()),
         }
     }
 
     async fn request_token_with(
         &self,
-        account: &super::settings::Account,
+        account: &Account,
         sentinel: &Url,
         now: Timestamp,
     ) -> Result<AppJwt, DeliveryError> {

@@ -7,7 +7,8 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::{
-    registry::{Accounts, Versions},
+    not_needed::not_needed,
+    registry::{Accounts, NotUsable, NotVerified, RegistryError, SignedWith},
     replay::is_too_old,
     settings::Account,
 };
@@ -35,12 +36,16 @@ pub enum WebhookOutcome {
         queued: usize,
         /// Changes that were left out, by kind.
         left_out: LeftOut,
+        /// Events from which nothing follows, such as a private note. They are not queued.
+        not_needed: usize,
     },
     /// It is authentic, but not a notification. It is queued whole, and the worker parks it. 200 all the same: otherwise LiveEngage would
     /// send it again for days, and hold back every other event of the app install in the meantime.
     Unreadable(notification::NotANotification),
     /// It is not authentic. 401. If a message in it is too old, the rest of the notification is queued all the same.
     Refused(VerifyError),
+    /// The account's secret can't be used now, so the signature can't be checked. 500.
+    NotVerified(RegistryError),
     /// The queue did not accept all of it. 500: LiveEngage sends it again if a retention time is configured.
     NotQueued(String),
 }
@@ -69,7 +74,11 @@ impl AcceptWebhook {
     ) -> WebhookOutcome {
         let account = match self.verify(headers, body, now).await {
             Ok(account) => account,
-            Err(refusal) => return WebhookOutcome::Refused(refusal),
+            Err(NotVerified::Refused(refusal)) => return WebhookOutcome::Refused(refusal),
+            Err(NotVerified::NotUsable(NotUsable::NotConfigured)) => {
+                return WebhookOutcome::Refused(VerifyError::Unknown);
+            }
+            Err(NotVerified::NotUsable(NotUsable::Secret(error))) => return WebhookOutcome::NotVerified(error),
         };
         let (kind, changes) = match notification::split(body) {
             Ok(parts) => parts,
@@ -82,14 +91,15 @@ impl AcceptWebhook {
         };
         let Some(kind) = kind else {
             let left_out = LeftOut::of("notification of an unknown type", changes.len().max(1));
-            return WebhookOutcome::Accepted { queued: 0, left_out };
+            return WebhookOutcome::Accepted { queued: 0, left_out, not_needed: 0 };
         };
-        let (mut messages, mut left_out, mut replayed) = (Vec::new(), LeftOut::default(), 0);
+        let (mut messages, mut left_out, mut not_needed, mut replayed) = (Vec::new(), LeftOut::default(), 0, 0);
         for change in changes {
             let envelope = Envelope::new(correlation, now);
             match classify(LiveEngageChange::new(envelope, account.clone(), kind, change)) {
                 Ok(Entry::Queued(message)) => messages.push(message),
                 Ok(Entry::LeftOut(kind)) => left_out.add(kind, 1),
+                Ok(Entry::NotNeeded) => not_needed += 1,
                 Ok(Entry::Replayed) => replayed += 1,
                 Err(error) => return WebhookOutcome::NotQueued(error.to_string()),
             }
@@ -103,7 +113,7 @@ impl AcceptWebhook {
         if replayed > 0 {
             return WebhookOutcome::Refused(VerifyError::Stale);
         }
-        WebhookOutcome::Accepted { queued, left_out }
+        WebhookOutcome::Accepted { queued, left_out, not_needed }
     }
 
     async fn keep_unreadable(&self, account: AccountId, body: &Bytes, envelope: Envelope) -> Result<(), String> {
@@ -111,31 +121,22 @@ impl AcceptWebhook {
         self.to_channel.send(vec![message]).await.map_err(|error| error.code.into())
     }
 
-    async fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<AccountId, VerifyError> {
-        let single = |name| {
-            let mut values = headers.get_all(name).iter();
-            match (values.next(), values.next()) {
-                (Some(value), None) => value.to_str().map_err(|_| VerifyError::Unreadable),
-                _ => Err(VerifyError::Unsigned),
+    async fn verify(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<AccountId, NotVerified<VerifyError>> {
+        let Signed { account, client, signature } = Signed::read(headers).map_err(NotVerified::Refused)?;
+        let check = |version: &Account| {
+            if version.client_id.as_str() != client {
+                return Err(VerifyError::Unknown);
             }
+            signature::verify(signature, body, [&version.client_secret], version.webhook_signature)
         };
-        let (account, client, signature) =
-            (single(signature::ACCOUNT_ID)?, single(signature::CLIENT_ID)?, single(signature::SIGNATURE)?);
-        let account = AccountId::new(account).map_err(|_| VerifyError::Unknown)?;
-        let check = |versions: &Versions<Account>| check(versions, client, signature, body);
-        let mut versions = self.accounts.get(&account, now).await.ok_or(VerifyError::Unknown)?;
-        match check(&versions) {
-            Ok(()) => {}
-            Err(refusal @ (VerifyError::Unsigned | VerifyError::Unreadable | VerifyError::Stale)) => {
-                return Err(refusal);
-            }
-            // The secret may have been rotated since it was read.
-            Err(VerifyError::Wrong | VerifyError::Unknown) => {
-                versions = self.accounts.get_after_failure(&account, now).await.ok_or(VerifyError::Unknown)?;
-                check(&versions)?;
-            }
-        }
-        if !is_by_current(&versions, client, signature, body) {
+        let may_pass = |refusal: &VerifyError| matches!(refusal, VerifyError::Wrong | VerifyError::Unknown);
+        let (_, signed_with) = self.accounts.verified(&account, now, check, may_pass).await?;
+        if signed_with == SignedWith::Previous {
             // For the operator who rotates the secret: while this event is logged, the old secret must not be revoked.
             log_event!(SECRET_PREVIOUS_USED, %account);
         }
@@ -143,17 +144,26 @@ impl AcceptWebhook {
     }
 }
 
-/// Whether an authentic webhook is signed with the current secret. Outside a rotation it always is, and nothing is computed.
-fn is_by_current(versions: &Versions<Account>, client: &str, header: &str, body: &[u8]) -> bool {
-    let Versions { current, previous } = versions;
-    let verifies = || signature::verify(header, body, [&current.client_secret], current.webhook_signature).is_ok();
-    previous.is_none() || (current.client_id.as_str() == client && verifies())
+/// What a webhook's headers say about its signature.
+struct Signed<'a> {
+    account: AccountId,
+    client: &'a str,
+    signature: &'a str,
 }
 
-fn check(versions: &Versions<Account>, client: &str, header: &str, body: &[u8]) -> Result<(), VerifyError> {
-    let live: Vec<_> = versions.all().filter(|account| account.client_id.as_str() == client).collect();
-    let Some(first) = live.first() else { return Err(VerifyError::Unknown) };
-    signature::verify(header, body, live.iter().map(|account| &account.client_secret), first.webhook_signature)
+impl<'a> Signed<'a> {
+    fn read(headers: &'a HeaderMap) -> Result<Self, VerifyError> {
+        let single = |name| {
+            let mut values = headers.get_all(name).iter();
+            match (values.next(), values.next()) {
+                (Some(value), None) => value.to_str().map_err(|_| VerifyError::Unreadable),
+                _ => Err(VerifyError::Unsigned),
+            }
+        };
+        let account = single(signature::ACCOUNT_ID)?;
+        let (client, signature) = (single(signature::CLIENT_ID)?, single(signature::SIGNATURE)?);
+        Ok(Self { account: AccountId::new(account).map_err(|_| VerifyError::Unknown)?, client, signature })
+    }
 }
 
 /// Returns the queue message for an authentic body that can't be read, which the worker parks.
@@ -171,6 +181,8 @@ enum Entry {
     Queued(QueueMessage),
     /// Leave it out, because it is of this kind: of an unknown type, or an old status that can be dropped without harm.
     LeftOut(&'static str),
+    /// Don't queue it: nothing follows from it, whatever a worker knows.
+    NotNeeded,
     /// Reject it: it is a message so old that it can only be a repetition.
     Replayed,
 }
@@ -189,28 +201,29 @@ fn classify(change: LiveEngageChange) -> Result<Entry, serde_json::Error> {
             if let EventKind::Unknown(_) = event.kind {
                 return Ok(Entry::LeftOut("event of an unknown type"));
             }
+            if not_needed(event).is_some() {
+                return Ok(Entry::NotNeeded);
+            }
         }
         Ok(Change::Conversation(_)) | Err(_) => {}
     }
-    fitting(change).map(Entry::Queued)
+    fitting(&change).map(Entry::Queued)
 }
 
 /// Returns the queue message for a change. A change that is too large for the queue goes without its content, or is parked: after a 500
 /// LiveEngage would send it again for days and hold back every other event in the meantime, and it would never fit.
-fn fitting(change: LiveEngageChange) -> Result<QueueMessage, serde_json::Error> {
-    let smaller = || change.without_content();
-    let (account, envelope, bytes) = (change.account(), change.envelope(), change.json());
-    let queued = Message::from(change.clone()).queued()?;
+fn fitting(change: &LiveEngageChange) -> Result<QueueMessage, serde_json::Error> {
+    let queued = change.queued()?;
     if queued.body.len() <= LARGEST_BODY {
         return Ok(queued);
     }
-    log_event!(CHANGE_TOO_LARGE, correlation = %envelope.correlation, bytes = queued.body.len());
-    if let Some(smaller) = smaller() {
+    log_event!(CHANGE_TOO_LARGE, correlation = %change.envelope().correlation, bytes = queued.body.len());
+    if let Some(smaller) = change.without_content() {
         // Keep the ids of the whole change, so that a repetition of it is recognized.
-        let QueueMessage { body, .. } = Message::from(smaller).queued()?;
+        let QueueMessage { body, .. } = smaller.queued()?;
         if body.len() <= LARGEST_BODY {
             return Ok(QueueMessage { body, ..queued });
         }
     }
-    unreadable(account, bytes.to_string().as_bytes(), envelope.clone())
+    unreadable(change.account(), change.json().to_string().as_bytes(), change.envelope().clone())
 }

@@ -8,7 +8,8 @@ use super::{
     error::DeliveryError,
     guarded_http::{GuardedCalls, GuardedHttp},
     liveengage_client::LiveEngage,
-    registry::{Lines, Versions},
+    owners::Owners,
+    registry::Lines,
     settings::LineSettings,
 };
 use crate::{
@@ -44,10 +45,13 @@ pub(super) struct WorkerContext {
     pub(super) lines: Arc<Lines>,
     pub(super) liveengage: Arc<LiveEngage>,
     pub(super) consumers: Arc<dyn Consumers>,
+    pub(super) owners: Owners,
     pub(super) messages: Arc<dyn Messages>,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) to_liveengage: Arc<dyn Queue>,
     pub(super) to_channel: Arc<dyn Queue>,
+    /// Held while a file passes. Several at a time would share the time limit of a call, and may need more memory than there is.
+    pub(super) files: futures::lock::Mutex<()>,
     channels: GuardedHttp<LineId>,
     clock: Arc<dyn Clock>,
 }
@@ -55,8 +59,20 @@ pub(super) struct WorkerContext {
 impl WorkerContext {
     pub(super) fn new(lines: Arc<Lines>, liveengage: Arc<LiveEngage>, ports: WorkerPorts) -> Self {
         let WorkerPorts { consumers, messages, ledger, http, to_liveengage, to_channel, clock } = ports;
-        let channels = GuardedHttp::new(http);
-        Self { lines, liveengage, consumers, messages, ledger, to_liveengage, to_channel, channels, clock }
+        let (channels, owners) = (GuardedHttp::new(http), Owners::new(Arc::clone(&consumers)));
+        Self {
+            lines,
+            liveengage,
+            consumers,
+            owners,
+            messages,
+            ledger,
+            to_liveengage,
+            to_channel,
+            files: futures::lock::Mutex::default(),
+            channels,
+            clock,
+        }
     }
 
     /// Returns the ports of a delivery. `notices` is the queue for the notice to the sender if the message can't be delivered.
@@ -104,13 +120,14 @@ impl WorkerContext {
     /// Returns a line's settings.
     ///
     /// # Errors
-    /// [`DeliveryError::UnknownLine`].
-    pub(super) async fn settings(
-        &self,
-        line: &LineId,
-        attempt: &Attempt,
-    ) -> Result<Arc<Versions<LineSettings>>, DeliveryError> {
-        let unknown = || DeliveryError::UnknownLine { line: line.clone() };
-        self.lines.get(line, attempt.now).await.ok_or_else(unknown)
+    /// [`DeliveryError::UnknownLine`], [`DeliveryError::Registry`].
+    pub(super) async fn settings(&self, line: &LineId, attempt: &Attempt) -> Result<Arc<LineSettings>, DeliveryError> {
+        self.lines.get(line, attempt.now).await.map_err(|error| DeliveryError::of_line(line, error))
+    }
+
+    /// Reads a line's secret again for the next attempt, because the channel has rejected its credentials. If this fails, the next attempt
+    /// uses the same ones.
+    pub(super) async fn reread_settings(&self, line: &LineId, attempt: &Attempt) {
+        let _ = self.lines.get_after_failure(line, attempt.now).await;
     }
 }

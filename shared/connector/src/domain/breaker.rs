@@ -146,6 +146,10 @@ impl Breaker {
         if self.open.is_none() && self.count(LastResult::Reached, SUCCESSES_COUNT, now) > 0 {
             return self.failed(who, Ended::Failed, now);
         }
+        // Several calls that were in flight when the other side began to reject all of them are one event.
+        if self.open.is_some_and(|open| now < open.until && open.tried != who) {
+            return;
+        }
         let (pause, tried) = self.open.map_or((FIRST_PAUSE, None), |open| (next(open.pause), open.tried));
         self.open = Some(Open { pause, until: later(now, pause), newcomer: None, tried });
     }

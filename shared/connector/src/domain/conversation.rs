@@ -13,6 +13,10 @@ use connector_channels::id::{ChannelUserId, ProviderMessageId};
 use connector_liveengage::id::{AccountId, ConversationId, DialogId, Sequence};
 use connector_liveengage::{identity::Identity, messaging::DialogRef};
 
+mod unconfirmed;
+
+pub use unconfirmed::UnconfirmedConversation;
+
 /// The shortest time between two `COMPOSING` events of a consumer.
 pub const COMPOSING_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
@@ -49,6 +53,8 @@ pub struct Consumer {
     pub openings: Option<Openings>,
     /// Since when LiveEngage has rejected a new conversation because one is open, while this record has none.
     pub contradicted_since: Option<Timestamp>,
+    /// A conversation that a notification reports as open, and that looks older than the current one.
+    pub unconfirmed: Option<UnconfirmedConversation>,
     /// How often this record was saved. 0: never. The store writes only over the version that was read.
     pub version: u64,
 }
@@ -172,6 +178,7 @@ impl Consumer {
             satisfaction: None,
             openings: None,
             contradicted_since: None,
+            unconfirmed: None,
             version: 0,
         }
     }
@@ -318,6 +325,7 @@ impl Consumer {
             self.satisfaction = None;
         }
         self.contradicted_since = None;
+        self.unconfirmed = None;
         self.replace(Conversation::Open { id: id.clone(), as_of, survey: survey.cloned() });
     }
 
@@ -371,10 +379,20 @@ impl Consumer {
                 return Mutation::Unchanged;
             }
             Conversation::Open { id: known, as_of: seen, .. } if known != id && *seen >= as_of => {
-                return Mutation::Unchanged;
+                return self.keep_unconfirmed(UnconfirmedConversation {
+                    id: id.clone(),
+                    survey: survey.cloned(),
+                    as_of,
+                });
             }
             // Not `>=`: a notification without a time, as older documentation shows it, must be able to open a new one.
-            Conversation::Closed { as_of: seen, .. } if *seen > as_of => return Mutation::Unchanged,
+            Conversation::Closed { id: known, as_of: seen } if known != id && *seen > as_of => {
+                return self.keep_unconfirmed(UnconfirmedConversation {
+                    id: id.clone(),
+                    survey: survey.cloned(),
+                    as_of,
+                });
+            }
             _ => {}
         }
         let as_of = match &self.conversation {
@@ -412,7 +430,7 @@ impl Consumer {
                 self.replace(Conversation::Closed { id: id.clone(), as_of });
                 Mutation::Changed
             }
-            _ => Mutation::Unchanged,
+            _ => self.drop_unconfirmed(id),
         }
     }
 }

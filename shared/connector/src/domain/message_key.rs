@@ -161,6 +161,14 @@ mod tests {
     }
 
     #[test]
+    fn seeds_differ_by_message_and_attempt() {
+        let keys = [MessageKey::of_bytes(b"a"), MessageKey::of_bytes(b"b")];
+        let seeds: std::collections::HashSet<_> =
+            keys.iter().flat_map(|key| [1, 2].map(|attempt| key.seed(attempt))).collect();
+        assert_eq!(seeds.len(), 4);
+    }
+
+    #[test]
     fn names_of_requests_are_short_and_differ_by_message_and_request() {
         let keys = [MessageKey::of_bytes(b"a"), MessageKey::of_bytes(b"b")];
         let ids: std::collections::HashSet<_> =

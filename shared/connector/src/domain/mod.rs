@@ -8,6 +8,7 @@ pub mod id;
 pub mod menu;
 pub mod message_key;
 pub mod order;
+pub mod pointer;
 pub mod progress;
 pub mod receipt;
 pub mod retry;

@@ -185,6 +185,18 @@ mod tests {
         assert_eq!(order(&[(3, 2), (2, 2), (1, 1)]), [1, 0, 2], "the order of the first attempt stays");
     }
 
+    #[test]
+    fn each_dialog_is_sorted_by_itself() {
+        let numbered = |(dialog, sequence): (&str, u64)| {
+            let (dialog, sequence) = (DialogId::new(dialog).unwrap(), Sequence(sequence));
+            Some(Position::Numbered(EventPosition { dialog, sequence }))
+        };
+        assert_eq!(sorted(&[("main", 9), ("survey", 2), ("main", 8), ("survey", 1)].map(numbered)), [2, 3, 0, 1]);
+        let among_others =
+            [numbered(("main", 9)), Some(Position::Timed { at: at(1), received: 1 }), numbered(("main", 8))];
+        assert_eq!(sorted(&among_others), [2, 1, 0]);
+    }
+
     proptest! {
         #[test]
         fn every_message_is_worked_on_once_each_dialog_by_number_and_the_rest_in_its_place(positions in positions()) {

@@ -102,6 +102,12 @@ mod tests {
     }
 
     #[test]
+    fn waits_of_a_minute_and_more_are_spread() {
+        let spread = |seconds| spread(SignedDuration::from_secs(seconds), 5).as_secs();
+        assert_eq!([59, 60, 600].map(spread), [59, 65, 605]);
+    }
+
+    #[test]
     fn the_waits_are_liveengages_and_then_double_to_a_quarter_of_an_hour() {
         let waits: Vec<i64> = (1..=12).map(|n| wait_after(n, None).as_secs()).collect();
         assert_eq!(waits, [5, 10, 15, 30, 60, 120, 240, 480, 900, 900, 900, 900]);

@@ -8,9 +8,10 @@ const BOTH: &[&str] = &["webhook", "inbound"];
 
 events! {
     ENTRY_EVENTS:
-    /// The signature of LiveEngage's webhook is valid, and its events are in the queue. LiveEngage was answered 200.
+    /// The signature of LiveEngage's webhook is valid, and its events are in the queue, except those that are left out or not needed. LiveEngage
+    /// was answered 200.
     WEBHOOK_ACCEPTED = INFO "webhook.accepted" "LiveEngage webhook accepted" {
-        functions: WEBHOOK, fields: ["correlation", "queued", "left_out"],
+        functions: WEBHOOK, fields: ["correlation", "queued", "left_out", "not_needed"],
         metrics: [Metric::records("Accepted", Dimension::function("webhook"))]
     }
     /// A request to the address of LiveEngage's webhook was answered 401, or 413 if it is too large.
@@ -29,6 +30,10 @@ events! {
     /// SQS did not take the events. LiveEngage was answered 500, and sends the webhook again.
     WEBHOOK_NOT_QUEUED = ERROR "webhook.not_queued" "LiveEngage webhook not queued: LiveEngage will send it again" {
         functions: WEBHOOK, fields: ["correlation", "code"]
+    }
+    /// The account's secret can't be used, so the signature was not checked. LiveEngage was answered 500, and sends the webhook again.
+    WEBHOOK_NOT_VERIFIED = ERROR "webhook.not_verified" "LiveEngage webhook not verified: LiveEngage will send it again" {
+        functions: WEBHOOK, fields: ["correlation", "error"]
     }
     /// Part of a valid webhook has no meaning for the connector, such as an event of an unknown type. The rest was accepted.
     WEBHOOK_PART_IGNORED = WARN "webhook.part_ignored" "part of a LiveEngage webhook ignored" {
@@ -62,6 +67,11 @@ events! {
     /// SQS did not take the messages. The channel was answered 500, and sends the request again.
     CHANNEL_REQUEST_NOT_QUEUED = ERROR "channel_request.not_queued" "channel request not queued: the channel will send it again" {
         functions: INBOUND, fields: ["correlation", "line", "code"]
+    }
+    /// The line's secret can't be used, so the signature was not checked. The channel was answered 500, and sends the request again. Also if
+    /// the request holds messages for an address of no usable line.
+    CHANNEL_REQUEST_NOT_VERIFIED = ERROR "channel_request.not_verified" "channel request not verified: the channel will send it again" {
+        functions: INBOUND, fields: ["correlation", "line", "error"]
     }
     /// Part of a valid request has no meaning for the connector, such as a message in a group. The rest was accepted.
     CHANNEL_REQUEST_PART_IGNORED = WARN "channel_request.part_ignored" "part of a channel request ignored" {

@@ -13,7 +13,7 @@ events! {
     FUNCTION_READY = INFO "function.ready" "function ready" {
         functions: ALL, fields: ["function", "version"]
     }
-    /// The function can't start. `error` names the environment variable, or the secret and its field.
+    /// The function can't start. `error` names the environment variable.
     FUNCTION_START_FAILED = ERROR "function.start_failed" "function failed to start" {
         functions: ALL, fields: ["error"]
     }
@@ -31,6 +31,11 @@ events! {
     }
     /// Secrets Manager did not answer, or the new version is wrong. The last good version stays in use.
     SECRET_RELOAD_FAILED = ERROR "secret.reload_failed" "secret not read again: the last good version stays in use" {
+        functions: ALL, fields: ["error"]
+    }
+    /// Secrets Manager did not answer, or the secret is wrong, and the function has no earlier version. `error` names the secret and its
+    /// field. Requests to this account or line are answered 500, and its messages wait in their queues. All others work.
+    SECRET_NOT_USABLE = ERROR "secret.not_usable" "secret can't be used" {
         functions: ALL, fields: ["error"]
     }
     /// Sentinel has issued a new AppJWT.

@@ -12,5 +12,5 @@ pub use clock::Clock;
 pub use http::{Download, HEAD, Http, StreamedFile};
 pub use queue::{Postpone, Queue, QueueError, QueueMessage};
 pub use redrive::{DeadLetter, DeadLetters, ParkedId, ParkedList, ParkedMessage, ParkedMessages, Reopened};
-pub use secrets::{SecretStore, SecretVersions, Secrets, SecretsError, StoredSecret, StoredVersion};
+pub use secrets::{SecretStore, SecretVersion, Secrets, SecretsError, StoredSecret, StoredVersion};
 pub use store::{Consumers, Ledger, Messages, Saved, StoreError, Tokens};

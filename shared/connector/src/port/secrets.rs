@@ -6,15 +6,13 @@ use secrecy::SecretString;
 
 use connector_message::code::Code;
 
-/// The live versions of one secret. There are two during a rotation.
+/// One version of a secret, as a function reads it.
 #[derive(Debug, Clone)]
-pub struct SecretVersions {
-    /// The current version, which outgoing calls use.
-    pub current: SecretString,
-    /// Since when it has been the current version, if known.
-    pub current_since: Option<Timestamp>,
-    /// The previous version, if there is one. It is accepted on incoming requests for a day.
-    pub previous: Option<SecretString>,
+pub struct SecretVersion {
+    /// The value.
+    pub value: SecretString,
+    /// When it was written, if known.
+    pub created_at: Option<Timestamp>,
 }
 
 /// Why a secret can't be read or written.
@@ -53,8 +51,17 @@ fn in_region(region: Option<&str>) -> String {
 /// Reads secrets.
 #[async_trait]
 pub trait Secrets: Send + Sync {
-    /// Returns all live versions of a secret.
-    async fn versions(&self, name: &str) -> Result<SecretVersions, SecretsError>;
+    /// Returns a secret's current version, which outgoing calls use.
+    ///
+    /// # Errors
+    /// [`SecretsError::Missing`], [`SecretsError::Unavailable`].
+    async fn current(&self, name: &str) -> Result<SecretVersion, SecretsError>;
+
+    /// Returns a secret's previous version, if there is one. It is accepted on incoming requests for a day.
+    ///
+    /// # Errors
+    /// [`SecretsError::Unavailable`].
+    async fn previous(&self, name: &str) -> Result<Option<SecretVersion>, SecretsError>;
 }
 
 /// One version of a secret, for the operator's commands.

@@ -11,6 +11,7 @@ use crate::domain::{
     delivery::{Acquired, ConsumerRef, ConversationOwner, Lease, Parked},
     id::{LineId, Owner},
     message_key::MessageKey,
+    pointer::Pointer,
     progress::Step,
     receipt::{AcceptedCall, Echo, InboundReceipt, LedgerEntry, OutboundReceipt, ReceiptName},
     uncertain::UncertainOutcome,
@@ -57,9 +58,10 @@ pub trait Consumers: Send + Sync {
     /// Returns a consumer's record, strongly consistent.
     async fn consumer(&self, consumer: &ConsumerRef) -> Result<Option<Consumer>, StoreError>;
 
-    /// Saves a record over the version that was read, together with the pointers to it (its `lp_consumer_id`, and its conversation if there
-    /// is one), in one transaction, because an agent's answer can arrive right after.
-    async fn save_consumer(&self, consumer: &Consumer) -> Result<Saved, StoreError>;
+    /// Saves a record over the version that was read, together with its new pointers ([`Consumer::pointers_beyond`]): both or neither,
+    /// because an agent's answer can arrive right after. A save without new pointers that finds its own record is saved: it is made again after a
+    /// lost answer.
+    async fn save_consumer(&self, consumer: &Consumer, new: &[Pointer]) -> Result<Saved, StoreError>;
 
     /// Returns the consumer with this `lp_consumer_id`, strongly consistent.
     async fn consumer_by_lp_id(
@@ -189,13 +191,8 @@ pub trait Ledger: Send + Sync {
     /// Records the echo of a consumer's own message.
     async fn note_echo(&self, account: &AccountId, dialog: &DialogId, echo: &Echo) -> Result<(), StoreError>;
 
-    /// Returns the echoes of a dialog after this number, sorted by number, strongly consistent. They are kept for a day.
-    async fn echoes(
-        &self,
-        account: &AccountId,
-        dialog: &DialogId,
-        after: Option<Sequence>,
-    ) -> Result<Vec<Echo>, StoreError>;
+    /// Returns the echoes of a dialog, sorted by number, strongly consistent. They are kept for a day.
+    async fn echoes(&self, account: &AccountId, dialog: &DialogId) -> Result<Vec<Echo>, StoreError>;
 }
 
 /// AppJWTs, shared by all functions.

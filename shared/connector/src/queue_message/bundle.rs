@@ -160,6 +160,26 @@ mod tests {
         }
     }
 
+    /// Returns how many messages the first bundle has if these bodies are the first of a group of which `of_each` go into one.
+    fn in_the_first(lengths: &[usize], of_each: usize) -> usize {
+        let long = |(number, length): (usize, &usize)| {
+            let empty = message(number, "a", 0).body.len();
+            message(number, "a", length - empty)
+        };
+        let first = lengths.iter().enumerate().map(long);
+        let more = (lengths.len()..).map(|number| message(number, "a", 1)).take((of_each - 1) * MOST_OF_A_GROUP);
+        unpacked(&bundled(first.chain(more).collect(), &correlation())[0]).len()
+    }
+
+    #[test]
+    fn a_bundle_is_filled_to_the_last_byte() {
+        let left = LARGEST_BODY - AROUND;
+        assert_eq!(in_the_first(&[60_000, left - 60_000 - 1], 2), 2, "a comma is between them");
+        assert_eq!(in_the_first(&[60_000, left - 60_000], 2), 1);
+        assert_eq!(in_the_first(&[60_000, 70_000, left - 130_000 - 2], 3), 3);
+        assert_eq!(in_the_first(&[60_000, 70_000, left - 130_000 - 1], 3), 2);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 

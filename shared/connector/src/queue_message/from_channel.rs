@@ -54,7 +54,6 @@ impl QueueIdentity for ChannelEvent {
     fn group(&self) -> String {
         match self.event.content {
             InboundContent::Typing { typing } => self.typing_group(typing),
-            InboundContent::Report { .. } => side_group("reports", &self.consumer()),
             _ => consumer_group(&self.consumer()),
         }
     }

@@ -3,8 +3,11 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Envelope, QueueIdentity, beginning, from_channel::side_group, unreadable_key, unreadable_name};
-use crate::domain::{delivery::ConsumerRef, digest::digest, message_key::MessageKey};
+use super::{Envelope, QueueIdentity, beginning, from_channel::side_group, unreadable_key, unreadable_name, wire};
+use crate::{
+    domain::{delivery::ConsumerRef, digest::digest, message_key::MessageKey},
+    port::QueueMessage,
+};
 use connector_liveengage::{
     id::{AccountId, ConversationId},
     notification::{self, Change, DialogEvent, EventKind, NotificationType, Role, UnreadableChange},
@@ -92,6 +95,14 @@ impl LiveEngageChange {
         fields.insert("event".to_owned(), content);
         let json = Value::Object(fields);
         Some(Self::new(self.envelope.clone(), self.account.clone(), self.notification, json))
+    }
+
+    /// Returns the change for its queue, as [`Message::queued`](super::Message::queued) does, which would take the change.
+    ///
+    /// # Errors
+    /// Never for this type; the signature is serde's.
+    pub fn queued(&self) -> Result<QueueMessage, serde_json::Error> {
+        Ok(self.with_body(wire::encode_change(self)?))
     }
 
     fn digest_of_json(&self, label: &str) -> String {

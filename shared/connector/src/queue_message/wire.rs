@@ -5,6 +5,8 @@
 
 mod event;
 
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -61,7 +63,7 @@ struct ConsumerV1 {
 /// A queue message of either queue.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "task")]
-enum MessageWire {
+enum MessageWire<'a> {
     #[serde(rename = "channel_event_v1")]
     ChannelEventV1 {
         #[serde(flatten)]
@@ -109,7 +111,7 @@ enum MessageWire {
         envelope: EnvelopeV1,
         account: AccountId,
         notification: NotificationType,
-        change: Value,
+        change: Cow<'a, Value>,
     },
     #[serde(rename = "unreadable_notification_v1")]
     UnreadableNotificationV1 {
@@ -181,7 +183,7 @@ impl From<ConsumerV1> for ConsumerRef {
     }
 }
 
-impl From<&ToLiveEngage> for MessageWire {
+impl From<&ToLiveEngage> for MessageWire<'_> {
     fn from(message: &ToLiveEngage) -> Self {
         match message {
             ToLiveEngage::ChannelEvent(ChannelEvent { envelope, line, event }) => {
@@ -214,15 +216,21 @@ impl From<&ToLiveEngage> for MessageWire {
     }
 }
 
-impl From<&ToChannel> for MessageWire {
-    fn from(message: &ToChannel) -> Self {
+impl<'a> From<&'a LiveEngageChange> for MessageWire<'a> {
+    fn from(change: &'a LiveEngageChange) -> Self {
+        Self::LiveEngageChangeV1 {
+            envelope: super::QueueIdentity::envelope(change).into(),
+            account: change.account().clone(),
+            notification: change.notification(),
+            change: Cow::Borrowed(change.json()),
+        }
+    }
+}
+
+impl<'a> From<&'a ToChannel> for MessageWire<'a> {
+    fn from(message: &'a ToChannel) -> Self {
         match message {
-            ToChannel::Change(change) => Self::LiveEngageChangeV1 {
-                envelope: super::QueueIdentity::envelope(&**change).into(),
-                account: change.account().clone(),
-                notification: change.notification(),
-                change: change.json().clone(),
-            },
+            ToChannel::Change(change) => (&**change).into(),
             ToChannel::Unreadable(UnreadableNotification { envelope, account, name, bytes }) => {
                 Self::UnreadableNotificationV1 {
                     envelope: envelope.into(),
@@ -245,8 +253,8 @@ impl From<&ToChannel> for MessageWire {
     }
 }
 
-impl From<MessageWire> for Message {
-    fn from(wire: MessageWire) -> Self {
+impl From<MessageWire<'_>> for Message {
+    fn from(wire: MessageWire<'_>) -> Self {
         match wire {
             MessageWire::ChannelEventV1 { envelope, line, event } => {
                 ChannelEvent { envelope: envelope.into(), line, event: event.into() }.into()
@@ -281,7 +289,7 @@ impl From<MessageWire> for Message {
             }
             .into(),
             MessageWire::LiveEngageChangeV1 { envelope, account, notification, change } => {
-                LiveEngageChange::new(envelope.into(), account, notification, change).into()
+                LiveEngageChange::new(envelope.into(), account, notification, change.into_owned()).into()
             }
             MessageWire::UnreadableNotificationV1 { envelope, account, name, body } => {
                 UnreadableNotification { envelope: envelope.into(), account, name, bytes: body.0 }.into()
@@ -308,12 +316,20 @@ pub fn encode(message: &Message) -> Result<String, serde_json::Error> {
     to_body(&wire)
 }
 
+/// Returns a change as the body of a queue message, as [`encode`] does.
+///
+/// # Errors
+/// Never for this type; the signature is serde's.
+pub(super) fn encode_change(change: &LiveEngageChange) -> Result<String, serde_json::Error> {
+    to_body(&MessageWire::from(change))
+}
+
 /// Parses a message from the body of a queue message.
 ///
 /// # Errors
 /// [`Unread`] for anything that this version doesn't know.
 pub fn decode(body: &str) -> Result<Message, Unread> {
-    match serde_json::from_str::<MessageWire>(body) {
+    match serde_json::from_str::<MessageWire<'_>>(body) {
         Ok(wire) => Ok(wire.into()),
         Err(_) => Err(match fields(body).as_ref().and_then(|fields| fields.get(TAG)).is_some_and(Value::is_string) {
             true => Unread::OtherVersion,
@@ -325,7 +341,12 @@ pub fn decode(body: &str) -> Result<Message, Unread> {
 /// Returns JSON that SQS accepts. SQS rejects two characters that JSON allows, U+FFFE and U+FFFF. In JSON they occur only in strings, where
 /// they can be escaped.
 pub(super) fn to_body(json: &impl Serialize) -> Result<String, serde_json::Error> {
-    Ok(serde_json::to_string(json)?.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff"))
+    let body = serde_json::to_string(json)?;
+    // Nearly no text has them, and `replace` copies the whole body.
+    if !body.contains('\u{fffe}') && !body.contains('\u{ffff}') {
+        return Ok(body);
+    }
+    Ok(body.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff"))
 }
 
 fn fields(body: &str) -> Option<Map<String, Value>> {
@@ -392,6 +413,18 @@ mod tests {
         for foreign in ["{}", "[]", "no JSON", r#"{"task":1}"#] {
             assert_eq!(decode(foreign), Err(Unread::Foreign), "{foreign}");
         }
+    }
+
+    #[test]
+    fn correlation_and_line_of_any_version_are_known() {
+        let known = |body: &str| {
+            let (correlation, line) = correlation_and_line(body);
+            (correlation.map(|id| id.as_str().to_owned()), line.map(|id| id.as_str().to_owned()))
+        };
+        let (correlation, line) = (Some("r-1".to_owned()), Some("sms-main".to_owned()));
+        assert_eq!(known(r#"{"task":"text_v9","correlation":"r-1","line":"sms-main"}"#), (correlation.clone(), line));
+        assert_eq!(known(r#"{"correlation":"r-1","line":7}"#), (correlation, None));
+        assert_eq!(known("no JSON"), (None, None));
     }
 
     #[test]

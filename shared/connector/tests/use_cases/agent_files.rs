@@ -34,7 +34,7 @@ fn consumer_token_refused() -> Fault {
 async fn clear_identity(world: &World) {
     let mut consumer = world.consumer(ANNA).await;
     consumer.identity = None;
-    assert_eq!(world.store.save_consumer(&consumer).await.unwrap(), Saved::Saved);
+    assert_eq!(world.store.save_consumer(&consumer, &consumer.pointers()).await.unwrap(), Saved::Saved);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! consumer's messages arrive.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures::FutureExt;
 use serde_json::{Value, json};
 
 use super::world::{
@@ -60,6 +61,27 @@ async fn an_old_question_of_a_conversation_that_has_ended_opens_nothing() {
     world.other().close("c1");
     world.workers().to_channel.work(&question(20), &attempt("q", 40)).await.unwrap();
     assert_eq!(world.consumer(ANNA).await.open_conversation(), None);
+}
+
+/// A conversation was opened, and the worker was stopped before it was recorded. LiveEngage's clock is behind, so its notification looks older than
+/// the conversation before it, which the connector opened.
+#[tokio::test]
+async fn a_conversation_whose_notification_looks_older_gets_the_texts_once_the_one_before_has_ended() {
+    let world = World::talking(ANNA).await;
+    let (ports, task) = (world.ports(None), from_consumer("mo-2", ANNA, "two"));
+    world.other().close("c1");
+    world.fault(SEND, Fault::Answer(400, json!({"code": "BAD_REQUEST", "body": {"msg": "Bad Request"}})));
+    ports.crash_before("save_consumer");
+    let stopped = world.workers_with(&ports).to_liveengage.work(&task, &attempt("a", 10)).now_or_never();
+    assert!(stopped.is_none());
+    let lp_id = world.consumer(ANNA).await.identity.unwrap().lp_consumer_id;
+    let workers = world.workers();
+    for (id, stage, second) in [("c2", "OPEN", -3000), ("c1", "CLOSE", -2999)] {
+        let news = conversation_change(id, Some(lp_id.as_str()), stage, second);
+        workers.to_channel.work(&news, &attempt(format!("news-{id}"), 12)).await.unwrap();
+    }
+    workers.to_liveengage.work(&task, &attempt("b", 100)).await.unwrap();
+    assert_eq!(texts(&world), [sent_text("c2", "two")]);
 }
 
 /// Neither the notification nor a question came, so the survey's dialog is unknown.

@@ -282,8 +282,8 @@ async fn news_of_the_account_that_a_line_fed_before_changes_nothing() {
         moved["account_id"] = json!(other.as_str());
         world.secrets.put("connector/line/sms-main", &moved);
         let secrets = || Arc::<MemorySecrets>::clone(&world.secrets);
-        let accounts = Registry::load(secrets(), "connector", &[account(), other.clone()], at(0)).await.unwrap();
-        let lines = Registry::load(secrets(), "connector", &[line()], at(0)).await.unwrap();
+        let accounts = Registry::new(secrets(), "connector", &[account(), other.clone()]);
+        let lines = Registry::new(secrets(), "connector", &[line()]);
         (world.accounts, world.lines) = (Arc::new(accounts), Arc::new(lines));
         world.workers().to_liveengage.work(&from_consumer("mo-2", ANNA, "two"), &attempt("a", 10)).await.unwrap();
         let news = conversation_change("c1", None, stage, 20);
@@ -302,7 +302,7 @@ async fn an_abandoned_opening_is_awaited_with_few_lookups() {
     let world = World::new().await;
     let mut consumer = Consumer::new(line(), who(ANNA).user, account());
     assert_eq!(consumer.reserve(&owner("ghost"), at(0), at(60)), OpenLease::Reserved);
-    world.store.save_consumer(&consumer).await.unwrap();
+    world.store.save_consumer(&consumer, &consumer.pointers()).await.unwrap();
     let workers = world.workers();
     let task = from_consumer("mo-1", ANNA, "one");
     let (mut second, mut looks) = (0, 0);

@@ -102,7 +102,7 @@ async fn run_with_crash(scenario: &Scenario, crash: Crash, proof: bool) -> Optio
         }
     }
     assert!(world.store.parked().is_empty(), "{}: {crash:?}", scenario.title);
-    let call = *ports.calls().last().unwrap();
+    let call = ports.crashed_at().unwrap();
     Some((call, times(&world, scenario)))
 }
 

@@ -24,17 +24,22 @@ fn news(world: &World) -> Vec<String> {
     world.news.sent().into_iter().map(|message| message.body).collect()
 }
 
+/// The channel refuses an agent's message for good. Returns the notice to the agent.
+async fn notice_of_a_refused_answer(world: &World) -> String {
+    world.fault(SMS, Fault::Answer(422, json!({"error": {"code": "opted_out"}})));
+    let answer = agent_says("c1", 4, "are you there?");
+    world.workers().to_channel.work(&answer, &attempt("a", 10)).await.unwrap();
+    let mut news = news(world);
+    assert_eq!((news.len(), world.store.parked().len()), (1, 1));
+    news.remove(0)
+}
+
 #[tokio::test]
 async fn an_agent_sees_that_and_why_a_message_did_not_reach_the_consumer() {
     let world = World::talking(ANNA).await;
-    let workers = world.workers();
-    world.fault(SMS, Fault::Answer(422, json!({"error": {"code": "opted_out"}})));
-    workers.to_channel.work(&agent_says("c1", 4, "are you there?"), &attempt("a", 10)).await.unwrap();
-    let news = news(&world);
-    assert_eq!(news.len(), 1);
-    assert_eq!(world.store.parked().len(), 1);
+    let notice = notice_of_a_refused_answer(&world).await;
     for process in ["b", "c"] {
-        workers.to_liveengage.work(&news[0], &attempt(process, 100)).await.unwrap();
+        world.workers().to_liveengage.work(&notice, &attempt(process, 100)).await.unwrap();
     }
     let published = sends(&world).split_off(1);
     assert_eq!(
@@ -47,6 +52,21 @@ async fn an_agent_sees_that_and_why_a_message_did_not_reach_the_consumer() {
         ],
         "once, however often the news comes"
     );
+}
+
+/// Only one message may publish a reason within an hour. One that could not lets the next attempt do it.
+#[tokio::test]
+async fn a_reason_that_could_not_be_published_is_published_by_the_next_attempt() {
+    let world = World::talking(ANNA).await;
+    let notice = notice_of_a_refused_answer(&world).await;
+    let worker = world.workers().to_liveengage;
+    // The NACK passes, and the reason does not.
+    world.fault(SEND, Fault::Nothing);
+    world.fault(SEND, Fault::Answer(503, json!({})));
+    worker.work(&notice, &attempt("b", 11)).await.unwrap_err();
+    worker.work(&notice, &attempt("c", 16)).await.unwrap();
+    let texts = world.other().texts.iter().filter(|(_, text)| text.starts_with("[Not delivered: ")).count();
+    assert_eq!(texts, 1);
 }
 
 /// In the attempt after twelve hours, the table doesn't say whose conversation it is.

@@ -88,7 +88,7 @@ async fn an_agents_text_whose_success_was_not_recorded_is_looked_up() {
         let settings = json!({"on_uncertain": policy, "sms": {"delivery_reports": true}});
         let world = World::talking_with(ANNA, &settings).await;
         let task = agent_says("c1", 4, "hi");
-        let ports = failing(&world, "step_done", moment);
+        let ports = failing(&world, "complete", moment);
         world.workers_with(&ports).to_channel.work(&task, &attempt("a", 0)).await.unwrap_err();
         if reported {
             let report = report(&world, json!({"status": "delivered"}));
@@ -193,7 +193,7 @@ async fn an_uncertain_outcome_outlives_the_parking_of_a_message_that_could_not_b
     world.receive_echoes(1).await;
     // The line isn't configured until the message is too old.
     let none = Arc::new(MemorySecrets::default());
-    let without_lines = Registry::load(none, "connector", &[], at(0)).await.unwrap();
+    let without_lines = Registry::new(none, "connector", &[]);
     let lines = std::mem::replace(&mut world.lines, Arc::new(without_lines));
     let late = Attempt { received: 60, ..attempt("b", 13 * 60 * 60) };
     world.workers().to_liveengage.work(&task, &late).await.unwrap();
@@ -243,7 +243,7 @@ async fn a_failed_parking_leaves_no_uncertain_outcome() {
         let mut world = World::talking_with(ANNA, &json!({"on_uncertain": "park"})).await;
         let task = from_consumer("mo-2", ANNA, "two");
         let none = Arc::new(MemorySecrets::default());
-        let without_lines = Registry::load(none, "connector", &[], at(0)).await.unwrap();
+        let without_lines = Registry::new(none, "connector", &[]);
         let lines = std::mem::replace(&mut world.lines, Arc::new(without_lines));
         let late = |second: i64| Attempt { received: 60, ..attempt(second, 13 * 60 * 60 + second) };
         let ports = failing(&world, call, moment);

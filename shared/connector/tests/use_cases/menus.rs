@@ -95,6 +95,27 @@ async fn a_menu_of_yesterday_is_no_menu() {
     assert_eq!(sends(&world), [text("1", Value::Null)]);
 }
 
+/// The menu was not recorded at the first attempt, which got no answer from SEND. It was shown before, by the clock of the other worker.
+#[tokio::test]
+async fn an_answer_that_was_published_as_a_text_is_not_published_again_as_a_click() {
+    let as_text = text("1", Value::Null);
+    for (fault, expected) in [
+        (Fault::LoseAnswer, vec![as_text.clone()]),
+        // It was not published. The first SEND is the attempt at it.
+        (Fault::Page, vec![as_text, click(4), yes()]),
+    ] {
+        let world = World::talking(ANNA).await;
+        let workers = world.workers();
+        let answer = text_at("mo-2", "1", 5);
+        world.fault(SEND, fault);
+        workers.to_liveengage.work(&answer, &attempt("a", 5)).await.unwrap_err();
+        world.receive_echoes(6).await;
+        workers.to_channel.work(&question(4), &attempt("b", 4)).await.unwrap();
+        workers.to_liveengage.work(&answer, &attempt("c", 10)).await.unwrap();
+        assert_eq!(sends(&world), expected);
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_is_interrupted_goes_on_although_the_menu_is_gone() {
     let world = World::talking(ANNA).await;

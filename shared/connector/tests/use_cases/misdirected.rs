@@ -36,7 +36,7 @@ async fn two_lines(app_secret: &str) -> World {
     world.secrets.put(&format!("connector/line/{OTHER_LINE}"), &secret);
     let ids = [line(), LineId::new(OTHER_LINE).unwrap()];
     let secrets = Arc::<MemorySecrets>::clone(&world.secrets);
-    let lines = Registry::load(secrets, "connector", &ids, at(0)).await.unwrap();
+    let lines = Registry::new(secrets, "connector", &ids);
     world.lines = Arc::new(lines);
     world
 }

@@ -86,8 +86,8 @@ async fn a_report_of_the_account_of_before_leaves_the_consumers_record_alone() {
     secret["sms"]["delivery_reports"] = json!(true);
     world.secrets.put("connector/line/sms-main", &secret);
     let secrets = || Arc::<MemorySecrets>::clone(&world.secrets);
-    let accounts = Registry::load(secrets(), "connector", &[account(), other], at(2)).await.unwrap();
-    let lines = Registry::load(secrets(), "connector", &[line()], at(2)).await.unwrap();
+    let accounts = Registry::new(secrets(), "connector", &[account(), other]);
+    let lines = Registry::new(secrets(), "connector", &[line()]);
     (world.accounts, world.lines) = (Arc::new(accounts), Arc::new(lines));
     let report = json!({
         "task": "reports_v1", "line": "sms-main", "user": ANNA, "correlation": "r-report", "accepted_at": at(10),

@@ -1,6 +1,9 @@
 //! Ports that stop a process before or after one of its outside calls, and slow ports, with which tasks interleave.
 
-use std::{future::pending, sync::Arc};
+use std::{
+    future::pending,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -12,6 +15,7 @@ use connector::{
         delivery::{Acquired, ConsumerRef, ConversationOwner, Lease, Parked},
         id::{LineId, Owner},
         message_key::MessageKey,
+        pointer::Pointer,
         progress::Step,
         receipt::{AcceptedCall, Echo, InboundReceipt, LedgerEntry, OutboundReceipt, ReceiptName},
         uncertain::UncertainOutcome,
@@ -49,6 +53,7 @@ pub(super) struct Ports {
     store: Arc<MemoryStore>,
     http: Arc<dyn Http>,
     crash: Option<Crash>,
+    crashed_at: OnceLock<&'static str>,
     calls: Mutex<Vec<&'static str>>,
     slow: Option<Mutex<u64>>,
     failures: Mutex<Vec<(&'static str, Failure)>>,
@@ -66,12 +71,25 @@ enum Failure {
 
 impl Ports {
     pub(super) fn new(store: Arc<MemoryStore>, http: Arc<dyn Http>, crash: Option<Crash>) -> Self {
-        Self { store, http, crash, calls: Mutex::default(), slow: None, failures: Mutex::default() }
+        Self {
+            store,
+            http,
+            crash,
+            crashed_at: OnceLock::new(),
+            calls: Mutex::default(),
+            slow: None,
+            failures: Mutex::default(),
+        }
     }
 
     /// Creates ports whose calls each take up to three turns of the scheduler before and after, in a sequence determined by `seed`.
     pub(super) fn slow(store: Arc<MemoryStore>, http: Arc<dyn Http>, seed: u64) -> Self {
         Self { slow: Some(Mutex::new(seed)), ..Self::new(store, http, None) }
+    }
+
+    /// Returns the outside call at which the process was stopped.
+    pub(super) fn crashed_at(&self) -> Option<&'static str> {
+        self.crashed_at.get().copied()
     }
 
     /// Returns the outside calls that were begun.
@@ -115,11 +133,15 @@ impl Ports {
             None | Some((_, Failure::None)) => self.outside(name, work).await,
             Some((_, Failure::Error(Moment::Before, error))) => self.outside(name, async { Err(error) }).await,
             Some((_, Failure::Error(Moment::After, error))) => self.outside(name, work).await.and(Err(error)),
-            Some((_, Failure::Crash)) => pending().await,
+            Some((_, Failure::Crash)) => self.stop(name).await,
         }
     }
 
     async fn outside<T: Send>(&self, name: &'static str, work: impl Future<Output = T> + Send) -> T {
+        // A process that was stopped begins no further call, and sees no answer.
+        if self.crashed_at().is_some() {
+            pending::<()>().await;
+        }
         let number = {
             let mut calls = self.calls.lock();
             calls.push(name);
@@ -128,14 +150,22 @@ impl Ports {
         self.dawdle().await;
         let moment = self.crash.filter(|crash| crash.call == number).map(|crash| crash.moment);
         if moment == Some(Moment::Before) {
-            pending::<()>().await;
+            self.stop(name).await
         }
         let answer = work.await;
         if moment == Some(Moment::After) {
-            pending::<()>().await;
+            self.stop(name).await
         }
         self.dawdle().await;
+        if self.crashed_at().is_some() {
+            pending::<()>().await;
+        }
         answer
+    }
+
+    async fn stop(&self, name: &'static str) -> ! {
+        self.crashed_at.get_or_init(|| name);
+        pending().await
     }
 
     async fn dawdle(&self) {
@@ -190,12 +220,12 @@ passes_on! { Ledger:
     outside fn note_accepted(line: &LineId, reference: &CallReference, accepted: &AcceptedCall, at: Timestamp) -> ();
     outside fn accepted_call(line: &LineId, reference: &CallReference) -> Option<AcceptedCall>;
     outside fn note_echo(account: &AccountId, dialog: &DialogId, echo: &Echo) -> ();
-    outside fn echoes(account: &AccountId, dialog: &DialogId, after: Option<Sequence>) -> Vec<Echo>;
+    outside fn echoes(account: &AccountId, dialog: &DialogId) -> Vec<Echo>;
 }
 
 passes_on! { Consumers:
     outside fn consumer(consumer: &ConsumerRef) -> Option<Consumer>;
-    outside fn save_consumer(consumer: &Consumer) -> Saved;
+    record fn save_consumer(consumer: &Consumer, new: &[Pointer]) -> Saved;
     outside fn consumer_by_lp_id(account: &AccountId, id: &LpConsumerId) -> Option<ConsumerRef>;
     record fn conversation_owner(account: &AccountId, id: &ConversationId) -> Option<ConversationOwner>;
     outside fn claim_conversation(account: &AccountId, id: &ConversationId, consumer: &ConsumerRef) -> ();

@@ -148,14 +148,14 @@ impl World {
         secrets.put("connector/line/sms-main", &line_secret);
         let other = Arc::<Mutex<OtherSide>>::default();
         let answering = Arc::clone(&other);
-        let accounts = Registry::load(Arc::<MemorySecrets>::clone(&secrets), "connector", &[account()], at(0)).await;
-        let lines = Registry::load(Arc::<MemorySecrets>::clone(&secrets), "connector", &[line()], at(0)).await;
+        let accounts = Registry::new(Arc::<MemorySecrets>::clone(&secrets), "connector", &[account()]);
+        let lines = Registry::new(Arc::<MemorySecrets>::clone(&secrets), "connector", &[line()]);
         Self {
             store: Arc::default(),
             http: Arc::new(ScriptedHttp::new(move |call| answering.lock().answer(call))),
             secrets,
-            accounts: Arc::new(accounts.unwrap()),
-            lines: Arc::new(lines.unwrap()),
+            accounts: Arc::new(accounts),
+            lines: Arc::new(lines),
             news: Arc::default(),
             other,
         }
@@ -172,8 +172,8 @@ impl World {
             },
         });
         secrets.put("connector/line/sms-main", &secret);
-        let lines = Registry::load(Arc::<MemorySecrets>::clone(&secrets), "connector", &[line()], at(0)).await;
-        Self { secrets, lines: Arc::new(lines.unwrap()), ..Self::new().await }
+        let lines = Registry::new(Arc::<MemorySecrets>::clone(&secrets), "connector", &[line()]);
+        Self { secrets, lines: Arc::new(lines), ..Self::new().await }
     }
 
     pub(super) fn other(&self) -> MutexGuard<'_, OtherSide> {

@@ -115,4 +115,5 @@ pub fn text_pieces(text: &str) -> Vec<&str> {
             })
             .sum()
     })
+    .collect()
 }

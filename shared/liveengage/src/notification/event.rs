@@ -129,7 +129,6 @@ struct EventWire {
     dialog_id: Option<DialogId>,
     #[serde_as(as = "LenientText")]
     message_audience: Option<String>,
-    event: Value,
 }
 
 /// Reads the time at which LiveEngage accepted an event: `serverTimestamp` of a change, in milliseconds. `None` for typing, which has no
@@ -194,7 +193,9 @@ fn event_kind(event: &Value) -> Result<EventKind, UnreadableChange> {
 
 pub(super) fn read(change: &Value) -> Result<Change, UnreadableChange> {
     let wire: EventWire = EventWire::deserialize(change).map_err(|_| UnreadableChange { field: "object" })?;
-    let kind = event_kind(&wire.event)?;
+    // Not a field of `EventWire`, which would copy it.
+    let event = change.get("event").unwrap_or(&Value::Null);
+    let kind = event_kind(event)?;
     let has_conversation_id = wire.conversation_id.is_some();
     let (conversation, dialog) = match (wire.conversation_id, wire.dialog_id) {
         (Some(conversation), Some(dialog)) => (conversation, dialog),
@@ -225,6 +226,6 @@ pub(super) fn read(change: &Value) -> Result<Change, UnreadableChange> {
             Some(_) => Audience::Unknown,
         },
         kind,
-        quick_replies: wire.event.get("quickReplies").filter(|replies| !replies.is_null()).cloned().map(Structured),
+        quick_replies: event.get("quickReplies").filter(|replies| !replies.is_null()).cloned().map(Structured),
     }))
 }

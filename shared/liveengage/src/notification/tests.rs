@@ -199,6 +199,20 @@ fn a_notification_is_split_into_all_its_changes() {
 }
 
 #[test]
+fn a_type_of_another_form_is_no_type_and_a_list_has_none() {
+    for body in [
+        json!({"type": 1, "body": {"type": "ms.MessagingEventNotification"}}),
+        json!({"type": ["ms.MessagingEventNotification"]}),
+        json!({"body": "ms.MessagingEventNotification"}),
+        json!(["ms.MessagingEventNotification", {"changes": [{"a": 1}]}]),
+    ] {
+        assert_eq!(split(body.to_string().as_bytes()), Err(NotANotification::NoType), "{body}");
+    }
+    let inside = json!({"type": null, "body": {"type": "ms.MessagingEventNotification"}});
+    assert_eq!(split(inside.to_string().as_bytes()).unwrap().0, Some(NotificationType::MessagingEvent));
+}
+
+#[test]
 fn half_an_emoji_does_not_make_a_notification_unreadable() {
     let body = |message: &str| {
         format!(r#"{{"type":"ms.MessagingEventNotification","body":{{"changes":[{{"message":"{message}"}}]}}}}"#)

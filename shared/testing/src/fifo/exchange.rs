@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+#[cfg(doc)]
+use super::LOOK_THROUGH;
 use super::{MAX_BATCH, NewMessage, ReceivedMessage};
 
 /// The options of a queue. The queue doesn't check AWS's limits, so that a simulation can use shorter times.
@@ -15,6 +17,8 @@ pub struct FifoOptions {
     /// How long after it was sent to this queue a message is dropped (AWS: 60 seconds to 14 days, 4 days by default);
     /// `None` to keep messages until they are deleted.
     pub retention: Option<Duration>,
+    /// The number of messages, from the oldest one, that the queue looks through for a group that can be received (AWS: [`LOOK_THROUGH`]).
+    pub look_through: usize,
 }
 
 /// The result of a send.

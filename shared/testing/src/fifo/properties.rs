@@ -1,6 +1,6 @@
 //! Property tests: a FIFO queue behaves like a model under random operations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -25,8 +25,12 @@ fn operation() -> impl Strategy<Value = QueueOperation> {
     ]
 }
 
-const OPTIONS: FifoOptions =
-    FifoOptions { visibility_timeout: Duration::from_secs(30), max_receive_count: None, retention: None };
+const OPTIONS: FifoOptions = FifoOptions {
+    visibility_timeout: Duration::from_secs(30),
+    max_receive_count: None,
+    retention: None,
+    look_through: LOOK_THROUGH,
+};
 
 /// No operation makes a message invisible for longer than this.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -55,6 +59,12 @@ impl Model {
 
     fn remaining(&self) -> usize {
         self.groups.values().map(Vec::len).sum()
+    }
+
+    /// Returns the bodies of the first messages. Bodies are in the order in which they were sent.
+    fn first(&self, most: usize) -> BTreeSet<String> {
+        let all: BTreeSet<_> = self.groups.values().flatten().map(|message| message.body.clone()).collect();
+        all.into_iter().take(most).collect()
     }
 
     /// Drops what is too old.
@@ -178,11 +188,13 @@ impl ModelledQueue {
         if received.len() == max {
             return Ok(());
         }
+        let seen = self.model.first(self.queue.options().look_through);
         for (group, messages) in &self.model.groups {
-            let free = !messages.is_empty() && !self.model.blocked(group, self.now);
+            let seen = messages.iter().filter(|message| seen.contains(&message.body)).count();
+            let free = seen > 0 && !self.model.blocked(group, self.now);
             let given = by_group.get(group.as_str());
             prop_assert_eq!(free, given.is_some(), "a free group {} was left out of a receive with room", group);
-            prop_assert!(given.is_none_or(|given| given.len() == messages.len()));
+            prop_assert!(given.is_none_or(|given| given.len() == seen));
         }
         Ok(())
     }
@@ -245,6 +257,14 @@ proptest! {
     #[test]
     fn order_blocking_and_completeness_hold_for_any_operations(operations in prop::collection::vec(operation(), 1..120)) {
         run(&operations, OPTIONS)?;
+    }
+
+    #[test]
+    fn a_queue_that_looks_through_few_messages_gives_those_of_them_that_are_free(
+        operations in prop::collection::vec(operation(), 1..120),
+        look_through in 1..6usize,
+    ) {
+        run(&operations, FifoOptions { look_through, ..OPTIONS })?;
     }
 
     #[test]

@@ -1,7 +1,8 @@
 use super::*;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
-const OPTIONS: FifoOptions = FifoOptions { visibility_timeout: TIMEOUT, max_receive_count: None, retention: None };
+const OPTIONS: FifoOptions =
+    FifoOptions { visibility_timeout: TIMEOUT, max_receive_count: None, retention: None, look_through: LOOK_THROUGH };
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -295,4 +296,44 @@ fn a_queue_without_a_retention_period_keeps_messages_until_they_are_deleted() {
     let years = 3_650 * 24 * 3_600;
     assert!(queue.take_dropped(at(years)).is_empty());
     assert_eq!(bodies(&receive(&mut queue, years, 1)), ["a1"]);
+}
+
+/// A queue that looks through two messages.
+fn short_sighted(messages: &[(&str, &str)]) -> FifoQueue {
+    let mut queue = FifoQueue::new("q.fifo", Uuid::from_u128(7), FifoOptions { look_through: 2, ..OPTIONS });
+    for (group, body) in messages {
+        queue.send(at(0), NewMessage::new(*group, *body, *body)).unwrap();
+    }
+    queue
+}
+
+#[test]
+fn a_free_group_behind_the_messages_that_the_queue_looks_through_is_not_found() {
+    let mut queue = short_sighted(&[("a", "a1"), ("a", "a2"), ("b", "b1")]);
+    let first = receive(&mut queue, 0, 1);
+    assert!(receive(&mut queue, 1, 10).is_empty(), "a1 and a2 are all that is looked through");
+    queue.delete(at(2), &first[0].receipt_handle).unwrap();
+    assert_eq!(bodies(&receive(&mut queue, 3, 10)), ["a2", "b1"], "in the place of a1, b1 is looked at");
+}
+
+#[test]
+fn no_more_messages_are_in_flight_than_are_looked_through() {
+    let mut queue = short_sighted(&[("a", "a1"), ("b", "b1"), ("c", "c1")]);
+    assert_eq!(bodies(&receive(&mut queue, 0, 10)), ["a1", "b1"]);
+    assert!(receive(&mut queue, 1, 10).is_empty());
+    assert_eq!(bodies(&receive(&mut queue, 30, 10)), ["a1", "b1"], "messages that are visible again come first");
+}
+
+#[test]
+fn a_later_message_of_a_group_that_was_found_is_not_looked_at() {
+    let mut queue = short_sighted(&[("a", "a1"), ("b", "b1"), ("a", "a2")]);
+    assert_eq!(bodies(&receive(&mut queue, 0, 10)), ["a1", "b1"]);
+}
+
+#[test]
+fn a_purged_queue_looks_at_new_messages() {
+    let mut queue = short_sighted(&[("a", "a1"), ("b", "b1"), ("c", "c1")]);
+    queue.purge();
+    queue.send(at(1), NewMessage::new("d", "1", "d1")).unwrap();
+    assert_eq!(bodies(&receive(&mut queue, 1, 10)), ["d1"]);
 }

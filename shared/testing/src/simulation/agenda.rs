@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    channel::Line,
     history::{History, Trace},
     invocation::{InvocationId, Stop},
     queues::QueueName,
@@ -52,6 +53,10 @@ pub(super) enum Event {
     Foreign,
     /// The faults end.
     Recover,
+    /// The gateway of one line goes down, or comes back.
+    LineIsDown(bool),
+    /// An agent writes in a conversation of a line.
+    AgentOn(Line),
 }
 
 /// The time, the events to come, the random choices, and the history.

@@ -51,6 +51,11 @@ impl Line {
         }
     }
 
+    /// Whether a call goes to the line's channel.
+    pub(super) fn gets(self, call: &HttpCall) -> bool {
+        call.name.starts_with("SMS") == (self == Self::Sms)
+    }
+
     /// Returns the line's secret.
     pub(super) fn secret(self) -> Value {
         match self {
@@ -88,6 +93,8 @@ pub(super) struct Request {
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     pub(super) condition: Condition,
+    /// The line whose channel can't be reached.
+    pub(super) down: Option<Line>,
     pub(super) requests: BTreeMap<u64, Request>,
     posted: u64,
     /// The requests of each consumer that wait for an earlier one: a channel keeps their order.

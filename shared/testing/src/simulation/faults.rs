@@ -157,6 +157,8 @@ pub(super) enum Condition {
     Slow,
     /// No call is carried out.
     Down,
+    /// No connection is made.
+    Unreachable,
 }
 
 /// How an outside call goes.
@@ -200,6 +202,9 @@ impl Faults {
         if condition == Condition::Down {
             let failure = if random.hits(500) { Failure::NotSent } else { Failure::Status(503) };
             return Course { before, fate: Fate::Fails(failure), after };
+        }
+        if condition == Condition::Unreachable {
+            return Course { before, fate: Fate::Fails(Failure::NotSent), after };
         }
         let mut is = |rate| random.hits(rate);
         let fate = if is(self.throttled) {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{Context, LambdaEvent};
@@ -16,6 +17,7 @@ use super::{
 use crate::fifo::ReceivedMessage;
 use connector::{
     app::{
+        delivery::{Attempt, RetryLater},
         inbound::AcceptChannelRequest,
         liveengage_client::LiveEngage,
         redrive::{Selection, WorkerQueues, plan_parked, redrive_parked},
@@ -26,10 +28,12 @@ use connector::{
         webhook::AcceptWebhook,
         worker::WorkerPorts,
     },
+    domain::order::Position,
     port::{Clock, ParkedMessages},
+    queue_message::Received,
 };
 use connector_aws::lambda::{
-    FunctionError, InboundFunction, QueueFunction, TokenRefreshFunction, WebhookFunction, gateway_event,
+    FunctionError, InboundFunction, QueueFunction, TokenRefreshFunction, WebhookFunction, batch::Worker, gateway_event,
 };
 
 /// An invocation, by its number.
@@ -79,7 +83,7 @@ impl From<QueueName> for FunctionName {
     fn from(queue: QueueName) -> Self {
         match queue {
             QueueName::ToLiveEngage => Self::ToLiveEngage,
-            QueueName::ToChannel => Self::ToChannel,
+            QueueName::ToChannel | QueueName::LineToChannel(_) => Self::ToChannel,
         }
     }
 }
@@ -124,22 +128,75 @@ pub(super) enum Work {
 pub(super) struct Invocation {
     pub(super) environment: u64,
     pub(super) work: Work,
-    /// The pieces that it has shown since its last write to a message's record.
+    /// When it began.
+    began: Timestamp,
+    /// Its attempts at messages, by their owner. A worker handles several side by side.
+    attempts: BTreeMap<String, AttemptState>,
+}
+
+/// An attempt at a message, as far as the promises need it.
+pub(super) struct AttemptState {
+    /// The pieces that it has shown since its last write to the message's record.
     pub(super) unrecorded: Vec<Piece>,
-    /// How many notices to senders it has queued since it began its current message.
+    /// How many notices to senders it has queued since it acquired the message.
     pub(super) notices: u32,
-    /// When it began its current message.
+    /// When it acquired the message.
     pub(super) began: Timestamp,
 }
 
-impl Invocation {
-    pub(super) const fn new(environment: u64, work: Work, now: Timestamp) -> Self {
-        Self { environment, work, unrecorded: Vec::new(), notices: 0, began: now }
+impl AttemptState {
+    const fn new(began: Timestamp) -> Self {
+        Self { unrecorded: Vec::new(), notices: 0, began }
     }
 
     /// It can't know any more what it has shown.
     pub(super) fn excuse(&mut self, id: InvocationId, truth: &mut Truth) {
         self.unrecorded.drain(..).for_each(|piece| truth.excuse(piece, id));
+    }
+}
+
+impl Invocation {
+    pub(super) const fn new(environment: u64, work: Work, now: Timestamp) -> Self {
+        Self { environment, work, began: now, attempts: BTreeMap::new() }
+    }
+
+    /// The attempt that is running now.
+    pub(super) fn attempt(&mut self) -> &mut AttemptState {
+        let owner = OWNER.try_with(Clone::clone).unwrap_or_default();
+        self.attempts.entry(owner).or_insert(AttemptState::new(self.began))
+    }
+
+    /// The attempt that is running now has acquired a message.
+    pub(super) fn acquired(&mut self, now: Timestamp) {
+        *self.attempt() = AttemptState::new(now);
+    }
+
+    /// No attempt can know any more what it has shown.
+    pub(super) fn excuse(&mut self, id: InvocationId, truth: &mut Truth) {
+        self.attempts.values_mut().for_each(|attempt| attempt.excuse(id, truth));
+    }
+}
+
+tokio::task_local! {
+    /// The owner of the attempt that is running now. Empty outside of attempts.
+    static OWNER: String;
+}
+
+/// A worker whose calls are known by the attempt that makes them.
+struct ScopedWorker(Arc<dyn Worker>);
+
+#[async_trait]
+impl Worker for ScopedWorker {
+    async fn work(&self, message: &Received, attempt: &Attempt) -> Result<(), RetryLater> {
+        OWNER.scope(attempt.owner.as_str().to_owned(), self.0.work(message, attempt)).await
+    }
+
+    fn position(&self, message: &Received, received: u32) -> Option<Position> {
+        self.0.position(message, received)
+    }
+
+    async fn give_up(&self, body: &str, attempt: &Attempt) -> Result<(), RetryLater> {
+        OWNER.scope(attempt.owner.as_str().to_owned(), self.0.give_up(body, attempt)).await
     }
 }
 
@@ -175,7 +232,7 @@ pub(super) async fn run(ports: Ports, known: Option<Function>, payload: Payload)
     }
     let function = match known {
         Some(function) => function,
-        None => match start(&ports).await {
+        None => match start(&ports) {
             Ok(function) => function,
             Err(error) => return Ended::Error(error),
         },
@@ -214,37 +271,35 @@ async fn redrive(ports: &Ports, fresh: bool) -> Ended {
 }
 
 /// Starts a function as its `main` does.
-async fn start(ports: &Ports) -> Result<Function, String> {
+fn start(ports: &Ports) -> Result<Function, String> {
     let ports = Arc::new(ports.clone());
     Ok(match ports.name() {
         FunctionName::Webhook => {
-            let accept = AcceptWebhook::new(accounts(&ports).await?, Arc::new(ports.queue(QueueName::ToChannel)));
+            let accept = AcceptWebhook::new(accounts(&ports), Arc::new(ports.queue(QueueName::ToChannel)));
             Function::Webhook(WebhookFunction::new(accept, ports))
         }
         FunctionName::Inbound => {
-            let accept =
-                AcceptChannelRequest::new(lines(&ports).await?, Arc::new(ports.queue(QueueName::ToLiveEngage)));
+            let accept = AcceptChannelRequest::new(lines(&ports), Arc::new(ports.queue(QueueName::ToLiveEngage)));
             Function::Inbound(InboundFunction::new(accept, ports))
         }
         FunctionName::TokenRefresh => {
-            let accounts = accounts(&ports).await?;
+            let accounts = accounts(&ports);
             let liveengage =
                 LiveEngage::new(Arc::clone(&accounts), Arc::<Ports>::clone(&ports), Arc::<Ports>::clone(&ports));
             Function::TokenRefresh(TokenRefreshFunction::new(RefreshTokens::new(accounts, Arc::new(liveengage)), ports))
         }
         FunctionName::Operator => return Err("the operator runs a command, and no function".to_owned()),
         name @ (FunctionName::ToLiveEngage | FunctionName::ToChannel) => {
-            let (accounts, lines) = (accounts(&ports).await?, lines(&ports).await?);
+            let (accounts, lines) = (accounts(&ports), lines(&ports));
             let liveengage =
                 Arc::new(LiveEngage::new(accounts, Arc::<Ports>::clone(&ports), Arc::<Ports>::clone(&ports)));
             let workers = worker_ports(&ports);
-            let (own, worker): (_, Arc<dyn connector_aws::lambda::batch::Worker>) =
-                if name == FunctionName::ToLiveEngage {
-                    (QueueName::ToLiveEngage, Arc::new(DeliverToLiveEngage::new(lines, liveengage, workers)))
-                } else {
-                    (QueueName::ToChannel, Arc::new(DeliverToChannel::new(lines, liveengage, workers)))
-                };
-            Function::Queue(QueueFunction::new(worker, Arc::new(ports.queue(own)), ports))
+            let (own, worker): (_, Arc<dyn Worker>) = if name == FunctionName::ToLiveEngage {
+                (QueueName::ToLiveEngage, Arc::new(DeliverToLiveEngage::new(lines, liveengage, workers)))
+            } else {
+                (QueueName::ToChannel, Arc::new(DeliverToChannel::new(lines, liveengage, workers)))
+            };
+            Function::Queue(QueueFunction::new(Arc::new(ScopedWorker(worker)), Arc::new(ports.queue(own)), ports))
         }
     })
 }
@@ -261,16 +316,12 @@ fn worker_ports(ports: &Arc<Ports>) -> WorkerPorts {
     }
 }
 
-async fn accounts(ports: &Arc<Ports>) -> Result<Arc<Accounts>, String> {
-    let ids = ports.shared().accounts.clone();
-    let loaded = Registry::load(Arc::<Ports>::clone(ports), PREFIX, &ids, ports.now()).await;
-    loaded.map(Arc::new).map_err(|error| error.to_string())
+fn accounts(ports: &Arc<Ports>) -> Arc<Accounts> {
+    Arc::new(Registry::new(Arc::<Ports>::clone(ports), PREFIX, &ports.shared().accounts))
 }
 
-async fn lines(ports: &Arc<Ports>) -> Result<Arc<Lines>, String> {
-    let ids = ports.shared().lines.clone();
-    let loaded = Registry::load(Arc::<Ports>::clone(ports), PREFIX, &ids, ports.now()).await;
-    loaded.map(Arc::new).map_err(|error| error.to_string())
+fn lines(ports: &Arc<Ports>) -> Arc<Lines> {
+    Arc::new(Registry::new(Arc::<Ports>::clone(ports), PREFIX, &ports.shared().lines))
 }
 
 /// The prefix of the secrets' names.

@@ -243,6 +243,7 @@ impl World {
         }
         let sequence = self.show(index, Role::Consumer, event);
         self.shown(&pieces, by);
+        pieces.iter().for_each(|piece| self.opened_by(index, *piece));
         if !pieces.is_empty() {
             self.agent_notices(index);
         }

@@ -66,6 +66,16 @@ impl Load {
         Self { tempo, consumers, choices: BTreeMap::new(), chosen: 0, left: messages, written: 0 }
     }
 
+    /// Returns a load of this many messages, which are written at other times than this module's.
+    pub(super) const fn of(messages: u64) -> Self {
+        Self { tempo: Tempo::Slow, consumers: 0, choices: BTreeMap::new(), chosen: 0, left: messages, written: 0 }
+    }
+
+    /// Returns how many messages are written.
+    pub(super) const fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Draws the time until someone writes again.
     fn gap(&self, random: &mut Random) -> SignedDuration {
         match self.tempo {
@@ -97,6 +107,9 @@ impl World {
 
     /// A consumer writes a message, and will write the next one later.
     pub(super) fn consumer_writes(&mut self, consumer: usize) {
+        if self.outage.is_some() {
+            return self.consumer_opens(consumer);
+        }
         if !self.take_one() {
             return;
         }
@@ -145,6 +158,9 @@ impl World {
 
     /// An agent or a survey's bot writes, or ends the conversation.
     pub(super) fn agent_acts(&mut self, index: usize) {
+        if self.outage.is_some() {
+            return;
+        }
         let conversation = &mut self.liveengage.conversations[index];
         if conversation.stage == Stage::Closed || conversation.agent_acts == 0 {
             return;
@@ -193,7 +209,8 @@ impl World {
         json!({"type": "ContentEvent", "contentType": "text/plain", "message": text, "quickReplies": replies})
     }
 
-    fn take_one(&mut self) -> bool {
+    /// Takes one message off the load. Returns whether there was one.
+    pub(super) fn take_one(&mut self) -> bool {
         let Some(left) = self.load.left.checked_sub(1) else { return false };
         self.load.left = left;
         self.load.written += 1;

@@ -13,14 +13,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     agenda::Event,
     faults::{Course, Failure, Fate},
-    invocation::{Function, FunctionName, Invocation, InvocationId},
+    invocation::{Function, FunctionName, Invocation, InvocationId, Work},
     queues::QueueName,
     world::{Shared, World},
 };
 use crate::{downloaded, with_file};
 use connector::port::{
-    Clock, Download, Http, Postpone, Queue, QueueError, QueueMessage, SecretVersions, Secrets, SecretsError,
-    StoreError, StreamedFile,
+    Clock, Download, Http, Postpone, Queue, QueueError, QueueMessage, SecretVersion, Secrets, SecretsError, StoreError,
+    StreamedFile,
 };
 use connector_channels::FileEnvelope;
 use connector_message::{
@@ -120,6 +120,20 @@ impl Ports {
         }
     }
 
+    /// Reads a secret, which takes time and can fail.
+    async fn read_secret(&self, name: &str) -> Result<(), SecretsError> {
+        let (time, fails) = {
+            let World { agenda, faults, .. } = &mut *self.shared.world();
+            (agenda.random.millis(3, 20), agenda.random.hits(faults.secrets_failed))
+        };
+        self.sleep(time).await;
+        self.note(&mut self.shared.world(), "secret", if fails { "failed" } else { "ok" });
+        if fails {
+            return Err(SecretsError::Unavailable { name: name.to_owned(), code: Code::internal("throttled") });
+        }
+        Ok(())
+    }
+
     /// Makes a call over HTTP.
     async fn exchange(&self, call: &HttpCall) -> Result<HttpReply, HttpFailure> {
         let course = self.shared.world().course(call);
@@ -210,17 +224,14 @@ impl Clock for Ports {
 
 #[async_trait]
 impl Secrets for Ports {
-    async fn versions(&self, name: &str) -> Result<SecretVersions, SecretsError> {
-        let (time, fails) = {
-            let World { agenda, faults, .. } = &mut *self.shared.world();
-            (agenda.random.millis(3, 20), agenda.random.hits(faults.secrets_failed))
-        };
-        self.sleep(time).await;
-        self.note(&mut self.shared.world(), "secret", if fails { "failed" } else { "ok" });
-        if fails {
-            return Err(SecretsError::Unavailable { name: name.to_owned(), code: Code::internal("throttled") });
-        }
-        self.shared.secrets.versions(name).await
+    async fn current(&self, name: &str) -> Result<SecretVersion, SecretsError> {
+        self.read_secret(name).await?;
+        self.shared.secrets.current(name).await
+    }
+
+    async fn previous(&self, name: &str) -> Result<Option<SecretVersion>, SecretsError> {
+        self.read_secret(name).await?;
+        self.shared.secrets.previous(name).await
     }
 }
 
@@ -238,7 +249,7 @@ impl Queue for QueuePort {
             for message in &messages[..accepted] {
                 world.enqueue(*queue, message, ports.environment);
                 if is_notice(&message.body) {
-                    ports.invocation(&mut world).1.notices += 1;
+                    ports.invocation(&mut world).1.attempt().notices += 1;
                 }
             }
             let how = format!("{accepted} of {} accepted", messages.len());
@@ -268,8 +279,13 @@ impl Postpone for QueuePort {
             ports.note(&mut world, "postpone", "failed");
             return Err(QueueError { code: Code::internal("failed") });
         }
+        // Where each line has its own queue, it is the one that the batch came from.
+        let queue = match &ports.invocation(&mut world).1.work {
+            Work::Batch { queue, .. } => *queue,
+            _ => *queue,
+        };
         for (receipt, after) in &messages {
-            world.postpone(*queue, receipt, *after);
+            world.postpone(queue, receipt, *after);
         }
         Ok(())
     }

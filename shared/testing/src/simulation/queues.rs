@@ -11,13 +11,16 @@ use uuid::Uuid;
 
 use super::{
     agenda::Event,
+    channel::Line,
     deployment,
     invariant::Invariant,
     invocation::{Environment, FunctionName, Work},
     truth::{MessageId, Truth, Writer},
     world::World,
 };
-use crate::fifo::{FifoOptions, FifoQueue, MAX_BATCH, NewMessage, ReceiveOptions, ReceivedMessage};
+use crate::fifo::{
+    FifoOptions, FifoQueue, LOOK_THROUGH, MAX_BATCH, NewMessage, QueueCounts, ReceiveOptions, ReceivedMessage,
+};
 use connector::{
     app::policy::{MOST_RECEIVES, QUEUE_VISIBILITY},
     port::QueueMessage,
@@ -33,6 +36,8 @@ const RETENTION: Duration = Duration::from_secs(1_209_600);
 pub(super) enum QueueName {
     ToLiveEngage,
     ToChannel,
+    /// The queue to the channel of one line, where each line has its own.
+    LineToChannel(Line),
 }
 
 impl QueueName {
@@ -42,17 +47,18 @@ impl QueueName {
     const fn writer(self) -> Writer {
         match self {
             Self::ToLiveEngage => Writer::Consumer,
-            Self::ToChannel => Writer::Agent,
+            Self::ToChannel | Self::LineToChannel(_) => Writer::Agent,
         }
     }
 }
 
 impl fmt::Display for QueueName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ToLiveEngage => "to-liveengage",
-            Self::ToChannel => "to-channel",
-        })
+        match self {
+            Self::ToLiveEngage => f.write_str("to-liveengage"),
+            Self::ToChannel => f.write_str("to-channel"),
+            Self::LineToChannel(line) => write!(f, "to-channel-{}", line.id()),
+        }
     }
 }
 
@@ -72,11 +78,21 @@ pub(super) struct SourceQueue {
 
 impl SourceQueue {
     pub(super) fn new(name: QueueName, concurrency: usize) -> Self {
-        let seed = Uuid::from_u128(name as u128);
+        Self::looking_through(name, concurrency, LOOK_THROUGH)
+    }
+
+    /// Creates a queue that looks through this many messages for a group that can be received.
+    pub(super) fn looking_through(name: QueueName, concurrency: usize, look_through: usize) -> Self {
+        let seed = Uuid::from_u128(match name {
+            QueueName::ToLiveEngage => 0,
+            QueueName::ToChannel => 1,
+            QueueName::LineToChannel(line) => 2 + line as u128,
+        });
         let options = FifoOptions {
             visibility_timeout: QUEUE_VISIBILITY.unsigned_abs(),
             max_receive_count: Some(MOST_RECEIVES),
             retention: Some(RETENTION),
+            look_through,
         };
         let fifo = FifoQueue::new(name.to_string(), seed, options);
         Self { fifo, held: BTreeMap::new(), busy: BTreeSet::new(), running: 0, concurrency, poll_at: None }
@@ -84,7 +100,12 @@ impl SourceQueue {
 
     /// Returns how many queue messages there are.
     pub(super) fn len(&mut self, now: Timestamp) -> usize {
-        self.fifo.counts(now).total()
+        self.counts(now).total()
+    }
+
+    /// Returns how many queue messages are visible and in flight.
+    pub(super) fn counts(&mut self, now: Timestamp) -> QueueCounts {
+        self.fifo.counts(now)
     }
 }
 
@@ -97,6 +118,8 @@ impl World {
     pub(super) fn enqueue(&mut self, name: QueueName, message: &QueueMessage, environment: u64) {
         let now = self.agenda.now();
         let QueueMessage { body, group, deduplication } = message;
+        let line = self.outage.as_ref().and_then(|outage| outage.line_of(body));
+        let name = self.routed(name, line);
         let Environment { version, name: sender, .. } = &self.environments[&environment];
         let (written, is_resent) = (deployment::written(body, *version), *sender == FunctionName::Operator);
         let sent = self.queue(name).fifo.send(now, NewMessage::new(group, deduplication, written)).unwrap();
@@ -203,8 +226,8 @@ impl World {
     fn observe_proof(&mut self, name: QueueName, body: &str) {
         let now = self.agenda.now();
         let proved = match name {
-            QueueName::ToChannel if !body.contains("\"role\":\"CONSUMER\"") => vec![],
-            QueueName::ToChannel => self.truth.pieces_of(Writer::Consumer, body),
+            QueueName::ToChannel | QueueName::LineToChannel(_) if !body.contains("\"role\":\"CONSUMER\"") => vec![],
+            QueueName::ToChannel | QueueName::LineToChannel(_) => self.truth.pieces_of(Writer::Consumer, body),
             // A report of a failure is no proof.
             QueueName::ToLiveEngage if body.contains("\"delivered\"") || body.contains("\"read\"") => {
                 let names = body.split('"').filter_map(|word| self.channels.references.get(word));

@@ -3,8 +3,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, Waker},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
 };
 
 use jiff::SignedDuration;
@@ -15,19 +18,16 @@ use super::{
     history::Trace,
     invariant::{Counts, Invariant, Violation},
     invocation::{
-        Ended, Environment, FunctionName, Invocation, InvocationId, Payload, Stop, Work, batch_event, http_event, run,
-        schedule_event,
+        Ended, Environment, FunctionName, Invocation, InvocationId, Payload, Stop, Work, batch_event, http_event,
+        run as run_invocation, schedule_event,
     },
-    log::Log,
+    log,
     ports::Ports,
     world::{Shared, World},
 };
 
 /// How often the schedule starts the token refresh (template.yaml).
 const REFRESH_EVERY: SignedDuration = SignedDuration::from_mins(10);
-
-/// How long after the end of the faults everything is settled at the latest.
-const SETTLED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 
 /// What is simulated.
 pub struct Options {
@@ -85,11 +85,18 @@ pub fn simulate(options: Options) -> Outcome {
     let mut world = World::new(agenda, faults, messages);
     world.begin_load();
     world.agenda.after(SignedDuration::ZERO, Event::Refresh);
+    run(Shared::new(world)).1
+}
+
+/// Runs what is scheduled until everything is settled, or a promise is broken.
+pub(super) fn run(shared: Shared) -> (Arc<Shared>, Outcome) {
+    let shared = Arc::new(shared);
     let mut simulation =
-        Simulation { shared: Arc::new(Shared::new(world)), tasks: BTreeMap::new(), environments: 0, invocations: 0 };
-    let log = Log(Arc::clone(&simulation.shared));
+        Simulation { shared: Arc::clone(&shared), tasks: BTreeMap::new(), environments: 0, invocations: 0 };
+    let log = log::subscriber(Arc::clone(&shared));
     tracing::subscriber::with_default(log, || simulation.run());
-    simulation.outcome()
+    let outcome = simulation.outcome();
+    (shared, outcome)
 }
 
 impl Simulation {
@@ -101,7 +108,7 @@ impl Simulation {
                     return;
                 }
                 let since = world.recovered_at.map(|at| world.agenda.now().duration_since(at));
-                if since.is_some_and(|since| since > SETTLED_WITHIN) {
+                if since.is_some_and(|since| since > world.settled_within) {
                     let under_way = world.truth.under_way();
                     world.truth.broken(Invariant::Unsettled, format_args!("messages {under_way:?} are under way"));
                     return;
@@ -152,6 +159,8 @@ impl Simulation {
             Event::Rotate => self.rotate(),
             Event::TakeSecret => self.shared.world().take_secret(),
             Event::Recover => self.shared.world().recover(),
+            Event::LineIsDown(begins) => self.shared.world().line_is_down(begins),
+            Event::AgentOn(line) => self.shared.world().agent_writes_on(line),
         }
     }
 
@@ -235,7 +244,7 @@ impl Simulation {
     /// Runs an invocation until its next outside call.
     fn poll(&mut self, id: InvocationId) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
-        let Poll::Ready(ended) = task.as_mut().poll(&mut Context::from_waker(Waker::noop())) else { return };
+        let Some(ended) = poll_until_asleep(task) else { return };
         self.tasks.remove(&id);
         let mut world = self.shared.world();
         let invocation = world.invocations.remove(&id).unwrap();
@@ -314,8 +323,32 @@ impl Simulation {
     }
 }
 
+/// Polls an invocation until it ends, or until all that it does waits for simulated time. One of its attempts can wake another one.
+fn poll_until_asleep(task: &mut Task) -> Option<Ended> {
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    loop {
+        if let Poll::Ready(ended) = task.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(ended);
+        }
+        if !woken.0.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+    }
+}
+
+/// Whether an invocation was woken while it was polled.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn task(ports: Ports, function: Option<super::invocation::Function>, payload: Payload) -> Task {
-    Box::pin(run(ports, function, payload))
+    Box::pin(run_invocation(ports, function, payload))
 }
 
 impl World {

@@ -11,6 +11,7 @@ use connector::{
         delivery::{Acquired, ConsumerRef, ConversationOwner, Lease, Parked},
         id::{LineId, Owner},
         message_key::MessageKey,
+        pointer::Pointer,
         progress::Step,
         receipt::{AcceptedCall, Echo, InboundReceipt, LedgerEntry, OutboundReceipt, ReceiptName},
         uncertain::UncertainOutcome,
@@ -53,12 +54,12 @@ passes_on! { Ledger:
     fn note_accepted(line: &LineId, reference: &CallReference, accepted: &AcceptedCall, at: Timestamp) -> ();
     fn accepted_call(line: &LineId, reference: &CallReference) -> Option<AcceptedCall>;
     fn note_echo(account: &AccountId, dialog: &DialogId, echo: &Echo) -> ();
-    fn echoes(account: &AccountId, dialog: &DialogId, after: Option<Sequence>) -> Vec<Echo>;
+    fn echoes(account: &AccountId, dialog: &DialogId) -> Vec<Echo>;
 }
 
 passes_on! { Consumers:
     fn consumer(consumer: &ConsumerRef) -> Option<Consumer>;
-    fn save_consumer(consumer: &Consumer) -> Saved;
+    fn save_consumer(consumer: &Consumer, new: &[Pointer]) -> Saved;
     fn consumer_by_lp_id(account: &AccountId, id: &LpConsumerId) -> Option<ConsumerRef>;
     fn conversation_owner(account: &AccountId, id: &ConversationId) -> Option<ConversationOwner>;
     fn claim_conversation(account: &AccountId, id: &ConversationId, consumer: &ConsumerRef) -> ();
@@ -88,7 +89,7 @@ impl Ports {
             let mut world = self.shared().world();
             let id = self.invocation_id(&world);
             let World { invocations, truth, .. } = &mut *world;
-            invocations.get_mut(&id).unwrap().excuse(id, truth);
+            invocations.get_mut(&id).unwrap().attempt().excuse(id, truth);
         }
         result
     }
@@ -98,7 +99,7 @@ impl Ports {
         let mut world = self.shared().world();
         let id = self.invocation_id(&world);
         let World { invocations, truth, keys, leases, .. } = &mut *world;
-        invocations.get_mut(&id).unwrap().unrecorded.drain(..).for_each(|piece| truth.recorded(piece, id));
+        invocations.get_mut(&id).unwrap().attempt().unrecorded.drain(..).for_each(|piece| truth.recorded(piece, id));
         if is_end {
             let name = lease.message.name();
             keys.get(&name).into_iter().flatten().for_each(|message| truth.completed(*message));
@@ -110,9 +111,7 @@ impl Ports {
         let mut world = self.shared().world();
         let at = world.agenda.now();
         let (id, invocation) = self.invocation(&mut world);
-        invocation.unrecorded.clear();
-        invocation.notices = 0;
-        invocation.began = at;
+        invocation.acquired(at);
         let given = GivenLease { owner: lease.owner.clone(), until };
         let before = world.leases.insert(lease.message.name(), given);
         if let Some(before) = before
@@ -136,9 +135,13 @@ impl Ports {
     fn observe_parked(&self, lease: &Lease, parked: &Parked) {
         let mut world = self.shared().world();
         let (id, invocation) = self.invocation(&mut world);
-        let is_told = invocation.notices > 0;
+        let is_told = invocation.attempt().notices > 0;
         let messages: Vec<MessageId> = world.truth.parked_in(&parked.body);
         world.agenda.note(format_args!("{id} parks {messages:?}: {}", parked.reason));
+        let now = world.agenda.now();
+        if let Some(outage) = &mut world.outage {
+            outage.parked(messages.len(), now);
+        }
         messages.into_iter().for_each(|message| world.truth.parked(message, is_told));
         world.leases.remove(&lease.message.name());
     }

@@ -166,6 +166,11 @@ impl Truth {
         self.unsettled.entry(lane).or_default().insert(number, id);
     }
 
+    /// Returns the lane of a message that is written.
+    pub(super) fn lane(&self, id: MessageId) -> Option<Lane> {
+        self.messages[id.0 as usize].position.map(|(lane, _)| lane)
+    }
+
     fn message(&mut self, id: MessageId) -> &mut Message {
         &mut self.messages[id.0 as usize]
     }
@@ -260,7 +265,8 @@ impl Truth {
         let is_settled = message.is_settled();
         // A line that repeats does so after such an answer, too, and does not count it.
         let looked_undone = if most_copies > 1 { looked_undone } else { 0 };
-        let most = most_copies * (1 + message.redriven) + looked_undone;
+        // An earlier copy can have got the message that an operator is just resending.
+        let most = most_copies * (1 + message.redriven + u32::from(message.is_reopened)) + looked_undone;
         match last {
             None if earlier_missing => {
                 self.broken(Invariant::Reordered, format_args!("{piece} was shown before the part before it"));

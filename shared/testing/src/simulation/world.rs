@@ -13,6 +13,7 @@ use super::{
     invocation::{Environment, Invocation, InvocationId, PREFIX},
     liveengage::{ACCOUNT, INSTALL, LiveEngage},
     load::Load,
+    outage::OutageState,
     queues::{QueueName, SourceQueue},
     table::GivenLease,
     truth::{MessageId, Piece, Truth},
@@ -24,6 +25,9 @@ use connector_message::http::{HttpCall, HttpReply};
 
 /// How long the faults go on after the last message was written.
 const FAULTS_LAST: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long after the end of the faults everything is settled at the latest.
+const SETTLED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 
 /// What all environments share.
 pub(super) struct Shared {
@@ -46,7 +50,7 @@ pub(super) struct World {
     pub(super) invocations: BTreeMap<InvocationId, Invocation>,
     pub(super) truth: Truth,
     /// The setting `on_uncertain` of both lines.
-    on_uncertain: &'static str,
+    pub(super) on_uncertain: &'static str,
     /// The version of new environments, and the oldest one that still gets invocations.
     pub(super) version: u64,
     pub(super) oldest_version: u64,
@@ -54,6 +58,10 @@ pub(super) struct World {
     pub(super) keys: BTreeMap<String, Vec<MessageId>>,
     /// The leases that were given and neither ended nor given back.
     pub(super) leases: BTreeMap<String, GivenLease>,
+    /// The outage of one line, if that is what is simulated.
+    pub(super) outage: Option<OutageState>,
+    /// How long after the end of the faults everything is settled at the latest.
+    pub(super) settled_within: SignedDuration,
     /// When the faults ended.
     pub(super) recovered_at: Option<Timestamp>,
     /// The end of the outage that there is.
@@ -118,6 +126,8 @@ impl World {
             oldest_version: 0,
             keys: BTreeMap::new(),
             leases: BTreeMap::new(),
+            outage: None,
+            settled_within: SETTLED_WITHIN,
             recovered_at: None,
             outage_until: None,
         }
@@ -130,7 +140,11 @@ impl World {
 
     /// Draws the course of a call.
     pub(super) fn course(&mut self, call: &HttpCall) -> Course {
-        let condition = if is_liveengage(call) { self.liveengage.condition } else { self.channels.condition };
+        let condition = match self.channels.down {
+            _ if is_liveengage(call) => self.liveengage.condition,
+            Some(line) if line.gets(call) => Condition::Unreachable,
+            _ => self.channels.condition,
+        };
         self.faults.http(&mut self.agenda.random, condition)
     }
 
@@ -138,15 +152,20 @@ impl World {
     pub(super) fn carry_out(&mut self, call: &HttpCall, by: InvocationId) -> (HttpReply, Vec<Piece>) {
         let (reply, pieces) =
             if is_liveengage(call) { self.liveengage_answers(call, by) } else { self.channel_answers(call, by) };
-        self.invocations.get_mut(&by).unwrap().unrecorded.extend(&pieces);
+        self.invocations.get_mut(&by).unwrap().attempt().unrecorded.extend(&pieces);
         (reply, pieces)
     }
 
     /// Pieces are shown to their recipient by this invocation.
     pub(super) fn shown(&mut self, pieces: &[Piece], by: InvocationId) {
-        let Invocation { began, work, environment, .. } = &self.invocations[&by];
-        let (began, batch) = (*began, self.sortable(work, self.environments[environment].version));
+        let began = self.invocations.get_mut(&by).unwrap().attempt().began;
+        let Invocation { work, environment, .. } = &self.invocations[&by];
+        let batch = self.sortable(work, self.environments[environment].version);
+        let now = self.agenda.now();
         for piece in pieces {
+            if let Some(outage) = &mut self.outage {
+                outage.shown(*piece, now);
+            }
             self.truth.check_batch(*piece, &batch);
             self.truth.shown(*piece, by, began);
         }

@@ -72,9 +72,8 @@ pub(super) async fn reached(lab: &Lab, left: Left) {
             // First the table: what led to this has its webhooks on their way or in the queues by then.
             let is_in_table = left.is_in(&scan(lab).await);
             lab.liveengage().webhooks_settled().await;
-            let webhooks = lab.channels().iter().any(|channel| channel.simulator.has_pending_webhooks());
             let counts = [TO_LIVEENGAGE, TO_CHANNEL].map(|queue| queued(lab, queue).len());
-            if is_in_table && !webhooks && counts == [left.to_liveengage, left.to_channel] {
+            if is_in_table && !lab.has_pending_channel_webhooks() && counts == [left.to_liveengage, left.to_channel] {
                 return;
             }
         }

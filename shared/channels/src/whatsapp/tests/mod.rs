@@ -23,6 +23,15 @@ fn line() -> Box<dyn Line> {
     WhatsApp.line(&settings()).unwrap()
 }
 
+#[test]
+fn the_channel_shows_what_its_lines_show() {
+    let capabilities = line().capabilities();
+    assert_eq!(
+        (WhatsApp.shows_typing(), WhatsApp.shows_read_marks()),
+        (capabilities.typing.is_some(), capabilities.mark_read)
+    );
+}
+
 fn request(method: Method, query: &[(&str, &str)], body: &str) -> ChannelRequest {
     let query = query.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     ChannelRequest { method, headers: http::HeaderMap::new(), query, body: body.to_owned().into() }

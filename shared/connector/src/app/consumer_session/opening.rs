@@ -26,8 +26,10 @@ use connector_message::Disposition;
 const LONGEST_OPENING_WAIT: SignedDuration = SignedDuration::from_secs(10);
 
 impl ConsumerSession<'_> {
-    /// Returns the consumer with an identity and an open conversation. Opens one if necessary, and sends a profile that LiveEngage doesn't
-    /// have yet.
+    /// Returns the consumer with an open conversation. Opens one if necessary, and sends a profile that LiveEngage doesn't have yet.
+    ///
+    /// A new consumer's identity is saved in one write with the lease, which comes before the call: the notification of the new conversation
+    /// names the consumer by it.
     ///
     /// # Errors
     /// [`DeliveryError`].
@@ -37,7 +39,6 @@ impl ConsumerSession<'_> {
         profile: &ConsumerProfile,
     ) -> Result<Consumer, DeliveryError> {
         for _ in 0..SAVE_ATTEMPTS {
-            self.identity().await?;
             let mut consumer = self.record().await?.clone();
             if consumer.open_conversation().is_none() {
                 self.check_time(LIVEENGAGE_CALL)?;
@@ -52,6 +53,9 @@ impl ConsumerSession<'_> {
                     return Err(DeliveryError::Busy { what: Leased::Conversation, after });
                 }
                 OpenLease::Reserved => {}
+            }
+            if consumer.identity.is_none() {
+                consumer.identity = Some(self.request_identity().await?);
             }
             if self.save(consumer.clone()).await? == Saved::Saved {
                 return self.open(&consumer, delivery, profile).await;
@@ -79,6 +83,9 @@ impl ConsumerSession<'_> {
         let (owner, now, message) = (&self.attempt.owner, self.attempt.now, delivery.key.name());
         let give_up = |consumer: &mut Consumer| {
             let given_up = consumer.give_up(owner);
+            if already_open {
+                consumer.apply_unconfirmed();
+            }
             if consumer.open_conversation().is_some() {
                 consumer.count_opening(&message, now);
             } else if already_open && consumer.contradicted_since.is_none() {
@@ -145,9 +152,8 @@ impl ConsumerSession<'_> {
                 consumer.profile = Some(profile.clone());
             }
             consumer.count_opening(&message, attempt.now);
-            Mutation::Changed
         };
-        let consumer = self.update(attach).await?;
+        let consumer = self.update_in_any_state(attach).await?;
         let (correlation, line) = (delivery.context.correlation_text(), &self.consumer.line);
         log_event!(CONVERSATION_OPENED, correlation, %line, %conversation);
         Ok(consumer)

@@ -63,3 +63,36 @@ pub struct RetryLater {
     /// How long to wait.
     pub after: SignedDuration,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_faster_scale_shortens_every_time() {
+        let minute = SignedDuration::from_mins(1);
+        let twelve_times = TimeScale::times(NonZeroU16::new(12).unwrap());
+        assert_eq!([TimeScale::TEMPLATE, twelve_times].map(|scale| scale.of(minute).as_secs()), [60, 5]);
+    }
+
+    struct At(i64);
+
+    impl Clock for At {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(self.0).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_call_may_take_all_the_time_that_is_left_and_no_more() {
+        let attempt = Attempt {
+            owner: Owner::new("a").unwrap(),
+            now: At(0).now(),
+            deadline: At(60).now(),
+            received: 1,
+            time_scale: TimeScale::TEMPLATE,
+        };
+        let check = |second| attempt.check_time(&At(second), SignedDuration::from_secs(8));
+        assert_eq!([51, 52, 53].map(check), [Ok(()), Ok(()), Err(DeliveryError::OutOfTime)]);
+    }
+}

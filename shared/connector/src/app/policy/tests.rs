@@ -151,3 +151,39 @@ fn a_dispensable_message_is_dropped_where_another_one_is_parked() {
         }
     }
 }
+
+/// Returns whether a required message whose sender is known is parked at this age.
+fn is_parked(error: &DeliveryError, age: SignedDuration, attempts: u32) -> bool {
+    let (importance, sender_is_known) = (Importance::Required, true);
+    decide(error, &History { age, attempts, received: 5, importance, sender_is_known }, 0) == Decision::Park
+}
+
+#[test]
+fn a_message_that_is_held_back_gets_three_attempts_within_its_last_time() {
+    let second = SignedDuration::from_secs(1);
+    let held = DeliveryError::HeldBack { what: "LiveEngage", after: second };
+    for (age, attempts, parked) in [
+        (RETRY_FOR - second, 50, false),
+        (RETRY_FOR, 3, false),
+        (RETRY_FOR, 4, true),
+        (LONGEST_HELD_BACK - second, 3, false),
+        (LONGEST_HELD_BACK, 3, true),
+    ] {
+        assert_eq!(is_parked(&held, age, attempts), parked, "{age:?} {attempts}");
+    }
+}
+
+#[test]
+fn what_waits_for_something_that_comes_soon_has_an_hour_more() {
+    let error = DeliveryError::MessageUnknown { after: SignedDuration::from_secs(1) };
+    let most = RETRY_FOR + SignedDuration::from_hours(1);
+    for (age, parked) in [(RETRY_FOR, false), (most - SignedDuration::from_secs(1), false), (most, true)] {
+        assert_eq!(is_parked(&error, age, 99), parked, "{age:?}");
+    }
+}
+
+#[test]
+fn the_shortest_wait_grows_from_the_20th_receive_to_the_100th() {
+    let waits = [1, 19, 20, 27, 28, 99, 100, 200].map(|received| minimum_wait(received).as_secs());
+    assert_eq!(waits, [0, 0, 1, 1, 2, 512, 900, 900]);
+}

@@ -108,8 +108,7 @@ impl DeliverToChannel {
         (text, content): (Option<&MessageText>, &Value),
         delivery: &Delivery<'_>,
     ) -> Result<Rendering, DeliveryError> {
-        let versions = self.worker.settings(&consumer.line, delivery.attempt).await?;
-        let settings = &versions.current;
+        let settings = &*self.worker.settings(&consumer.line, delivery.attempt).await?;
         let quick_replies = event.quick_replies.as_ref().map(|Structured(replies)| replies);
         let (content, ignored) = structured_content::read(content, quick_replies);
         if ignored.total() > 0 {

@@ -57,7 +57,7 @@ impl DeliverToChannel {
         delivery: &Delivery<'_>,
     ) -> Result<Option<ConsumerRef>, DeliveryError> {
         let consumers = &*self.worker.consumers;
-        let presumed = match consumers.conversation_owner(account, &state.conversation).await? {
+        let presumed = match self.worker.owners.of(account, &state.conversation).await? {
             Some(ConversationOwner::Ours(consumer) | ConversationOwner::OurSurvey(consumer, _)) => {
                 return Ok(Some(consumer));
             }
@@ -91,8 +91,11 @@ impl DeliverToChannel {
         delivery: &Delivery<'_>,
     ) -> Result<(), DeliveryError> {
         let now = delivery.attempt.now;
-        let Some(settings) = self.worker.lines.get(&consumer.line, now).await else { return Ok(()) };
-        let Some(satisfaction) = &settings.current.satisfaction else { return Ok(()) };
+        let settings = match self.worker.settings(&consumer.line, delivery.attempt).await {
+            Err(DeliveryError::UnknownLine { .. }) => return Ok(()),
+            settings => settings?,
+        };
+        let Some(satisfaction) = &settings.satisfaction else { return Ok(()) };
         // A conversation is not rated if no agent answered in it, or if it was rated in a survey.
         if state.agent != AgentPresence::Joined || state.csat_filled {
             return Ok(());

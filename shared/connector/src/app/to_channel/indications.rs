@@ -77,15 +77,13 @@ impl DeliverToChannel {
                     None => return Ok(Delivered::Nothing("not ours")),
                 }
             }
-            Wanted::Typing(typing) => {
-                match self.worker.consumers.conversation_owner(account, &event.conversation).await? {
-                    Some(ConversationOwner::Ours(consumer) | ConversationOwner::OurSurvey(consumer, _)) => {
-                        let last_message = self.worker.ledger.last_inbound(&consumer).await?.map(|heard| heard.id);
-                        (consumer, Indication::Typing { typing, last_message })
-                    }
-                    _ => return Ok(Delivered::Nothing("not ours")),
+            Wanted::Typing(typing) => match self.worker.owners.of(account, &event.conversation).await? {
+                Some(ConversationOwner::Ours(consumer) | ConversationOwner::OurSurvey(consumer, _)) => {
+                    let last_message = self.worker.ledger.last_inbound(&consumer).await?.map(|heard| heard.id);
+                    (consumer, Indication::Typing { typing, last_message })
                 }
-            }
+                _ => return Ok(Delivered::Nothing("not ours")),
+            },
         };
         self.show(&consumer, &indication, delivery).await
     }
@@ -97,8 +95,8 @@ impl DeliverToChannel {
         delivery: &mut Delivery<'_>,
     ) -> Result<Delivered, DeliveryError> {
         delivery.context.line = Some(consumer.line.clone());
-        let versions = self.worker.settings(&consumer.line, delivery.attempt).await?;
-        let Some(call) = versions.current.line.indicate(&consumer.user, indication) else {
+        let settings = self.worker.settings(&consumer.line, delivery.attempt).await?;
+        let Some(call) = settings.line.indicate(&consumer.user, indication) else {
             return Ok(Delivered::Nothing("not shown"));
         };
         let reply = self.worker.channel(consumer, delivery.attempt).call(call).await?;
@@ -112,9 +110,9 @@ impl DeliverToChannel {
 
     async fn is_shown_somewhere(&self, account: &AccountId, wanted: &Wanted, attempt: &Attempt) -> bool {
         for line in self.worker.lines.ids() {
-            if let Some(settings) = self.worker.lines.get(&line, attempt.now).await
-                && settings.current.account == *account
-                && wanted.is_shown_by(&settings.current.line.capabilities())
+            if let Ok(settings) = self.worker.lines.get(line, attempt.now).await
+                && settings.account == *account
+                && wanted.is_shown_by(&settings.line.capabilities())
             {
                 return true;
             }

@@ -3,7 +3,7 @@
 use super::{DeliverToChannel, content::Offer, file::outbound};
 use crate::{
     app::{
-        consumer_session::update,
+        consumer_session::update_from,
         delivery::{Begin, Delivered, Delivery},
         error::DeliveryError,
         policy::CHANNEL_CALL,
@@ -78,12 +78,28 @@ impl DeliverToChannel {
         outgoing: Outgoing<'_>,
         delivery: &mut Delivery<'_>,
     ) -> Result<Delivered, DeliveryError> {
-        if delivery.begin().await? == Begin::DoneBefore {
+        let Outgoing { content, offer } = outgoing;
+        let _file = match &content {
+            OutgoingContent::Hosted { .. } => {
+                let file = self.worker.files.lock().await;
+                delivery.check_time(CHANNEL_CALL)?;
+                Some(file)
+            }
+            OutgoingContent::Message(_) | OutgoingContent::FailureNotice(_) => None,
+        };
+        // An offer changes the consumer's record. Reading it takes no longer if it is done at the same time.
+        let record = async {
+            match &offer {
+                Some(_) => self.worker.consumers.consumer(consumer).await,
+                None => Ok(None),
+            }
+        };
+        let (begun, record) = futures::join!(delivery.begin(), record);
+        if begun? == Begin::DoneBefore {
             return Ok(Delivered::Nothing("delivered before"));
         }
-        let versions = self.worker.settings(&consumer.line, delivery.attempt).await?;
-        let settings = &versions.current;
-        let Outgoing { content, offer } = outgoing;
+        let record = record?;
+        let settings = &*self.worker.settings(&consumer.line, delivery.attempt).await?;
         let on_uncertain = match &content {
             OutgoingContent::FailureNotice(_) => OnUncertain::Repeat,
             OutgoingContent::Message(_) | OutgoingContent::Hosted { .. } => settings.on_uncertain,
@@ -99,7 +115,7 @@ impl DeliverToChannel {
         let message = OutboundMessage { to: consumer.user.clone(), reference: delivery.key.reference(), content };
         let position = offer.as_ref().and_then(Offer::position);
         ChannelDelivery { use_case: self, delivery, settings, consumer, on_uncertain, message, position, source }
-            .run(offer)
+            .run(offer, record)
             .await
     }
 
@@ -126,7 +142,7 @@ impl DeliverToChannel {
 }
 
 impl ChannelDelivery<'_, '_> {
-    async fn run(mut self, offer: Option<Offer<'_>>) -> Result<Delivered, DeliveryError> {
+    async fn run(mut self, offer: Option<Offer<'_>>, record: Option<Consumer>) -> Result<Delivered, DeliveryError> {
         let mut done = ChannelProgress::of(self.delivery.steps()).receipts;
         let mut next = self.settings.line.next_call(&self.message, &done)?;
         // Only the first call of an attempt can be uncertain, because the step clears the uncertain outcome.
@@ -137,7 +153,7 @@ impl ChannelDelivery<'_, '_> {
         // Save the menu before the message is shown, because an answer can be faster than a later write. Don't save it again afterwards,
         // because an answer may have used it up.
         if let Some(offer) = offer.filter(|_| done.is_empty() && accepted.is_none()) {
-            self.note_offer(&offer).await?;
+            self.note_offer(&offer, record).await?;
         }
         while let Some(call) = next {
             let reference = match &call.effect {
@@ -153,15 +169,21 @@ impl ChannelDelivery<'_, '_> {
             next = self.settings.line.next_call(&self.message, &done)?;
             let part = done.iter().filter(|receipt| receipt.is_message).count().saturating_sub(1);
             let entry = self.ledger_entry(&receipt, reference, Part { number: part, is_last: next.is_none() });
+            if next.is_none() {
+                // Record the last step and the end in one write.
+                self.delivery.complete(entry.as_ref()).await?;
+                return Ok(Delivered::Sent);
+            }
             let step = Step::ChannelCall { receipt, file: file_info(&self.message.content) };
             self.delivery.step_done(step, entry.as_ref()).await?;
         }
+        // There was nothing to call, or a worker of an older version has recorded the last step and not the end.
         self.delivery.complete(None).await?;
         Ok(if done.is_empty() { Delivered::Nothing("empty text") } else { Delivered::Sent })
     }
 
     /// Records the message's choices. A message without choices replaces an older menu, too.
-    async fn note_offer(&mut self, offer: &Offer<'_>) -> Result<(), DeliveryError> {
+    async fn note_offer(&mut self, offer: &Offer<'_>, record: Option<Consumer>) -> Result<(), DeliveryError> {
         let Offer { event, menu } = offer;
         let dialog = offer.dialog();
         let change = |consumer: &mut Consumer| {
@@ -169,8 +191,12 @@ impl ChannelDelivery<'_, '_> {
             let offered = consumer.offer(&dialog, event.sequence, menu.clone());
             if applied == Mutation::Changed { applied } else { offered }
         };
-        let account = || self.settings.account.clone();
-        update(&*self.use_case.worker.consumers, self.consumer, account, change).await.map(drop)
+        let consumers = &*self.use_case.worker.consumers;
+        let record = record.unwrap_or_else(|| {
+            let ConsumerRef { line, user } = self.consumer.clone();
+            Consumer::new(line, user, self.settings.account.clone())
+        });
+        update_from(record, consumers, change).await.map(drop)
     }
 
     async fn call(&mut self, ChannelCall { call, file, effect }: ChannelCall) -> Result<Receipt, DeliveryError> {
@@ -198,7 +224,7 @@ impl ChannelDelivery<'_, '_> {
         if receipt.as_ref().is_err_and(DeliveryError::refuses_credentials)
             && self.delivery.check_time(CHANNEL_CALL).is_ok()
         {
-            worker.lines.get_after_failure(&self.consumer.line, self.delivery.attempt.now).await;
+            worker.reread_settings(&self.consumer.line, self.delivery.attempt).await;
         }
         if let Effect::Message { .. } = effect {
             match &receipt {

@@ -62,6 +62,8 @@ impl EventDelivery<'_, '_> {
         let (chosen, pieces) = match TextProgress::of(self.delivery.steps()) {
             TextProgress::NotStarted if self.settings.closes(text) => return self.close(text).await,
             TextProgress::NotStarted => match self.chosen(text, button).await? {
+                // An attempt that knew of no menu may have published it as a text.
+                Some(_) if self.is_published_as_text(text).await? => return self.pieces(text, 0, None).await,
                 Some(chosen) => {
                     let sequence = self.publish_choice(&chosen).await?;
                     let step = Step::ChoicePublished { chosen: Box::new(chosen.clone()), sequence };
@@ -88,6 +90,13 @@ impl EventDelivery<'_, '_> {
             self.session.update(answered).await?;
         }
         self.pieces(chosen.text.as_str(), pieces, chosen.metadata.as_ref()).await
+    }
+
+    async fn is_published_as_text(&mut self, text: &str) -> Result<bool, DeliveryError> {
+        match text_pieces(text).first() {
+            Some(first) => self.may_be_published(&Event::Text(first)).await,
+            None => Ok(false),
+        }
     }
 
     /// Returns what the text or the button chooses from the consumer's current menu.

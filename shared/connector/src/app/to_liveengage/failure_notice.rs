@@ -63,8 +63,8 @@ impl DeliverToLiveEngage {
         if delivery.begin().await? == Begin::DoneBefore {
             return Ok(AgentNotice::Before);
         }
-        let versions = self.worker.settings(&notice.consumer.line, delivery.attempt).await?;
-        let mut session = self.worker.session(delivery.attempt, &versions.current, notice.consumer.clone());
+        let settings = self.worker.settings(&notice.consumer.line, delivery.attempt).await?;
+        let mut session = self.worker.session(delivery.attempt, &settings, notice.consumer.clone());
         match self.mark_and_explain(notice, &mut session, delivery).await {
             Err(DeliveryError::LiveEngage(LiveEngageError::ConversationClosed { .. })) => {
                 // Don't complete it: the caller parks the message in this case, and may be stopped before.

@@ -55,7 +55,7 @@ impl EventDelivery<'_, '_> {
             Err(NotPrepared::Channel(error)) => error,
         };
         if error.refuses_credentials() && self.delivery.check_time(CHANNEL_CALL).is_ok() {
-            self.worker.lines.get_after_failure(&self.session.consumer.line, self.delivery.attempt.now).await;
+            self.worker.reread_settings(&self.session.consumer.line, self.delivery.attempt).await;
         }
         // An attempt that the breaker has held back doesn't count as one, but the consumer's texts wait all the same.
         let tries = match error {
@@ -70,6 +70,8 @@ impl EventDelivery<'_, '_> {
     }
 
     async fn try_preparing(&mut self, media: &InboundMedia, caption: Option<&str>) -> Result<HostedFile, NotPrepared> {
+        let _file = self.worker.files.lock().await;
+        self.delivery.check_time(CHANNEL_CALL)?;
         // The storage needs an identity, and the message needs a conversation.
         self.session.open_conversation(self.delivery, &self.profile).await?;
         let download = self.fetch(media).await?;

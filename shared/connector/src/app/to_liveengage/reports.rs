@@ -177,10 +177,10 @@ impl DeliverToLiveEngage {
             return Ok(false);
         }
         let attempt = delivery.attempt;
-        let versions = self.worker.settings(report.line, attempt).await?;
+        let settings = self.worker.settings(report.line, attempt).await?;
         for ((user, conversation, dialog), messages) in by_dialog {
             let consumer = ConsumerRef { line: report.line.clone(), user };
-            let mut session = self.worker.session(attempt, &versions.current, consumer);
+            let mut session = self.worker.session(attempt, &settings, consumer);
             let sequences: Vec<_> = messages.iter().map(|(sequence, ..)| *sequence).collect();
             let names = messages.iter().map(|(_, receipt)| receipt.name.as_str());
             let request_id = MessageKey::of_reports(report.status.rank(), names).reference();

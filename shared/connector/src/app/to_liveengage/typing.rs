@@ -48,8 +48,8 @@ impl DeliverToLiveEngage {
         delivery: &Delivery<'_>,
     ) -> Result<Option<SignedDuration>, DeliveryError> {
         let (attempt, event) = (delivery.attempt, &message.event);
-        let versions = self.worker.settings(&message.line, attempt).await?;
-        let mut session = self.worker.session(attempt, &versions.current, message.consumer());
+        let settings = self.worker.settings(&message.line, attempt).await?;
+        let mut session = self.worker.session(attempt, &settings, message.consumer());
         let Some(consumer) = self.worker.consumers.consumer(&session.consumer).await? else { return Ok(None) };
         if consumer.account != *session.account {
             return Ok(None);

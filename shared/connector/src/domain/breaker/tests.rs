@@ -151,6 +151,17 @@ fn a_side_that_rejects_all_callers_opens_it_at_once() {
     assert_eq!(breaker.admit(consumer(2), at(30)), seconds(10), "the consumer who tried last waits for another one");
 }
 
+/// A worker handles ten people at the same time.
+#[test]
+fn calls_that_were_in_flight_together_open_it_once() {
+    let mut breaker = Breaker::default();
+    for number in 0..10 {
+        breaker.trip(consumer(number), at(0));
+    }
+    assert_eq!(breaker.admit(consumer(11), at(9)), seconds(1), "and not for the longest pause");
+    assert_eq!(breaker.admit(consumer(11), at(10)), Ok(()));
+}
+
 #[test]
 fn a_rejection_by_a_part_of_the_other_side_does_not_open_it() {
     let mut breaker = Breaker::default();

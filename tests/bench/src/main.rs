@@ -1,0 +1,128 @@
+//! Measures the built functions as processes: start, CPU time, AWS calls, memory, batches. Prints tables.
+//!
+//! `cargo build --release -p webhook -p inbound -p to-liveengage -p to-channel -p token-refresh -p no-op && cargo run -p connector-bench`
+
+#![expect(clippy::print_stdout, reason = "the tables are its output")]
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use connector_lab::{function::Function, phone::Direction};
+
+mod aws_proxy;
+mod measure;
+mod process;
+mod report;
+mod runtime_api;
+mod system;
+
+use system::{MESSAGE_FUNCTIONS, System};
+
+/// How long an AWS call takes in the measurements that say so.
+const AWS_CALL: Duration = Duration::from_millis(5);
+/// How long an AWS call takes in the measurement of batches.
+const SLOW_AWS_CALL: Duration = Duration::from_millis(20);
+
+/// Why a measurement failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BenchError {
+    /// A program can't be started.
+    #[error("{} can't be started: {cause}. Build it first: cargo build --release -p webhook -p inbound -p to-liveengage -p to-channel -p token-refresh -p no-op", program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// The error of the operating system.
+        cause: std::io::Error,
+    },
+    /// A function has ended, or doesn't answer.
+    #[error("a function has ended, or did not answer within a minute")]
+    NoAnswer,
+    /// A function answered with an error.
+    #[error("a function failed: {0}")]
+    Function(String),
+    /// A function is not one that handles messages, or has no process.
+    #[error("the function {0} is not running")]
+    NotRunning(&'static str),
+    /// A file of `/proc` has another content. The measurements need Linux.
+    #[error("/proc has no {0} as Linux has it")]
+    Proc(&'static str),
+    /// The HTTP client can't be created.
+    #[error("the HTTP client can't be created")]
+    HttpClient,
+    /// A port or a file can't be used.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// An address is none.
+    #[error(transparent)]
+    Address(#[from] url::ParseError),
+    /// The lab did not start.
+    #[error(transparent)]
+    Lab(#[from] connector_lab::LabError),
+    /// An event source mapping is invalid.
+    #[error(transparent)]
+    Mapping(#[from] connector_lab::event_source_mapping::MappingError),
+}
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The folder of the built functions.
+    #[arg(long, default_value = "target/release")]
+    functions: PathBuf,
+    /// How often each start is measured.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: u16,
+    /// How many messages are sent in each direction, one after the other.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    messages: u32,
+    /// How often an entry point is invoked with the same event, without a pause.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    invocations: u32,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<(), BenchError> {
+    let (rounds, messages) = (usize::from(arguments.rounds), arguments.messages as usize);
+    let invocations = arguments.invocations as usize;
+    let mut system = System::start(&arguments.functions).await?;
+    println!("{}", report::start_ups(&measure::start_ups(&system, rounds).await?, &arguments.functions));
+
+    measure::open(system.lab()).await?;
+    let costs = measure::costs(&system, Direction::FromPhone, messages).await?;
+    println!("{}", report::costs("a text to an agent", &costs, messages));
+    // The webhook of a text, and that of its echo.
+    let events = [Function::Inbound, Function::Webhook].map(|function| (function, system.last_event(function)));
+    let costs = measure::costs(&system, Direction::ToPhone, messages).await?;
+    println!("{}", report::costs("an answer to a phone", &costs, messages));
+    let mut memory = Vec::new();
+    for function in MESSAGE_FUNCTIONS {
+        memory.push((function, system.running(function)?.resident()?));
+    }
+    println!("{}", report::memory(&memory));
+
+    let (mut warm, mut first) = (Vec::new(), Vec::new());
+    for (function, event) in events {
+        let event = event?;
+        if warm.is_empty() {
+            warm.push(("no-op", measure::warm(&system, "no-op", &event, invocations).await?));
+        }
+        warm.push((function.name(), measure::warm(&system, function.name(), &event, invocations).await?));
+        for delay in [Duration::ZERO, AWS_CALL] {
+            let answers = measure::first_answers(&system, (function, &event), delay, rounds).await?;
+            first.push((function, delay, answers));
+        }
+    }
+    println!("{}", report::warm(&warm, invocations));
+    println!("{}", report::first_answers(&first));
+    println!("{}", report::batches(&measure::batches(&mut system, SLOW_AWS_CALL, rounds).await?));
+    Ok(())
+}

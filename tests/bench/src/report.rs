@@ -1,0 +1,158 @@
+//! The report: Markdown tables.
+
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Duration};
+
+use connector_lab::function::Function;
+
+use crate::measure::{Cost, PROGRAMS, StartUp, Warm};
+
+/// Measured times.
+#[derive(Default)]
+pub(crate) struct Samples(Vec<Duration>);
+
+impl Samples {
+    /// Adds one.
+    pub(crate) fn add(&mut self, sample: Duration) {
+        self.0.push(sample);
+        self.0.sort_unstable();
+    }
+
+    /// The one in the middle. Zero if there is none.
+    pub(crate) fn median(&self) -> Duration {
+        self.0.get(self.0.len() / 2).copied().unwrap_or_default()
+    }
+
+    /// The shortest one. Zero if there is none.
+    pub(crate) fn shortest(&self) -> Duration {
+        self.0.first().copied().unwrap_or_default()
+    }
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+fn us(time: Duration) -> String {
+    format!("{:.0} µs", time.as_secs_f64() * 1_000_000.0)
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1_000_000.0)
+}
+
+/// Start-up time, CPU time, memory and size of each program.
+pub(crate) fn start_ups(start_ups: &BTreeMap<&'static str, StartUp>, programs: &Path) -> String {
+    let mut text =
+        "| function | start to first request | times no-op | CPU | memory | size |\n|---|---|---|---|---|---|\n"
+            .to_owned();
+    let no_op = start_ups.get("no-op").map(|start_up| start_up.time.median()).unwrap_or_default();
+    for name in PROGRAMS {
+        let Some(StartUp { time, cpu, resident }) = start_ups.get(name) else { continue };
+        let ratio = time.median().as_secs_f64() / no_op.as_secs_f64();
+        let size = std::fs::metadata(programs.join(name)).map(|file| file.len()).unwrap_or_default();
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "| {name} | {} (shortest {}) | {ratio:.1} | {} | {} | {} |",
+            ms(time.median()),
+            ms(time.shortest()),
+            ms(cpu.median()),
+            megabytes(*resident),
+            megabytes(size)
+        );
+    }
+    text
+}
+
+/// The time to the first answer of a new process.
+pub(crate) fn first_answers(rows: &[(Function, Duration, Samples)]) -> String {
+    let mut text = "| function | an AWS call takes | start to first answer |\n|---|---|---|\n".to_owned();
+    for (function, delay, samples) in rows {
+        let _ = writeln!(
+            text,
+            "| {} | {} more | {} (shortest {}) |",
+            function.name(),
+            ms(*delay),
+            ms(samples.median()),
+            ms(samples.shortest())
+        );
+    }
+    text
+}
+
+/// What a message costs each function.
+pub(crate) fn costs(what: &str, costs: &[(Function, Cost)], messages: usize) -> String {
+    let mut text = format!("| {what} | CPU | AWS calls |\n|---|---|---|\n");
+    for (function, Cost { cpu, calls }) in costs {
+        let average = |count: usize| format!("{:.2}", count as f64 / messages.max(1) as f64);
+        let calls: Vec<_> = calls.iter().map(|(operation, count)| format!("{} {operation}", average(*count))).collect();
+        let calls = if calls.is_empty() { "none".to_owned() } else { calls.join(", ") };
+        let _ = writeln!(text, "| {} | {} | {calls} |", function.name(), us(*cpu));
+    }
+    text
+}
+
+/// How long a batch takes, by the number of its messages.
+pub(crate) fn batches(times: &BTreeMap<usize, Samples>) -> String {
+    let mut text =
+        "| messages of a batch, each of another person | time | times a single one |\n|---|---|---|\n".to_owned();
+    let single = times.get(&1).map(Samples::median).unwrap_or_default();
+    for (messages, samples) in times {
+        let ratio = samples.median().as_secs_f64() / single.as_secs_f64();
+        let _ = writeln!(text, "| {messages} | {} | {ratio:.2} |", ms(samples.median()));
+    }
+    text
+}
+
+/// What invocations without a pause cost. The first row is that of the no-op.
+pub(crate) fn warm(rows: &[(&str, Warm)], invocations: usize) -> String {
+    let mut text = format!(
+        "| function | CPU of each of {invocations} invocations | times no-op | memory after the first | after the last |\n|---|---|---|---|---|\n"
+    );
+    let no_op = rows.first().map(|(_, row)| row.cpu).unwrap_or_default();
+    for (name, Warm { cpu, before, after }) in rows {
+        let ratio = cpu.as_secs_f64() / no_op.as_secs_f64();
+        let (before, after) = (megabytes(*before), megabytes(*after));
+        let _ = writeln!(text, "| {name} | {} | {ratio:.1} | {before} | {after} |", us(*cpu));
+    }
+    text
+}
+
+/// The memory of each function after its messages.
+pub(crate) fn memory(rows: &[(Function, u64)]) -> String {
+    let mut text = "| function | memory after all messages |\n|---|---|\n".to_owned();
+    for (function, bytes) in rows {
+        let _ = writeln!(text, "| {} | {} |", function.name(), megabytes(*bytes));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(ms: &[u64]) -> Samples {
+        let mut samples = Samples::default();
+        ms.iter().for_each(|ms| samples.add(Duration::from_millis(*ms)));
+        samples
+    }
+
+    #[test]
+    fn a_batch_is_compared_with_a_single_message() {
+        let times = BTreeMap::from([(1, samples(&[40, 90, 50])), (10, samples(&[75, 60, 80]))]);
+        let rows = batches(&times);
+        assert_eq!(rows.lines().skip(2).collect::<Vec<_>>(), ["| 1 | 50.0 ms | 1.00 |", "| 10 | 75.0 ms | 1.50 |"]);
+    }
+
+    #[test]
+    fn a_row_has_the_calls_of_one_message() {
+        let cost = Cost {
+            cpu: Duration::from_nanos(870_400),
+            calls: BTreeMap::from([("GetItem".to_owned(), 20), ("UpdateItem".to_owned(), 5)]),
+        };
+        let none = Cost { cpu: Duration::ZERO, calls: BTreeMap::new() };
+        let rows = costs("a text", &[(Function::ToChannel, cost), (Function::Inbound, none)], 10);
+        let expected = ["| to-channel | 870 µs | 2.00 GetItem, 0.50 UpdateItem |", "| inbound | 0 µs | none |"];
+        assert_eq!(rows.lines().skip(2).collect::<Vec<_>>(), expected);
+    }
+}
