@@ -28,7 +28,9 @@ pub(super) async fn deploy(
     let pause = time / (DEPLOYMENTS * 6);
     for deployment in 0..DEPLOYMENTS {
         for (number, function) in (0..).zip(order(deployment, SeededRandom::new(seed))) {
-            tokio::time::sleep_until(started + pause * (deployment * 6 + number)).await;
+            let turn = started + pause * (deployment * 6 + number);
+            tokio::time::sleep_until(turn).await;
+            fault_plan.wait_for_invocation(function, turn + pause).await;
             lab.replace(function).await.map_err(|error| format!("{} failed to start: {error}", function.name()))?;
             fault_plan.replaced(function);
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -19,8 +20,11 @@ use super::tag::{Destination, Tag};
 use super::worker::Worker;
 use crate::function::Function;
 
-/// How many of a thousand running invocations are killed by a deployment.
+/// At how many of a thousand replacements the running invocations are killed with their environment.
 const KILLED_WITH_OLD_PER_MILLE: u16 = 500;
+
+/// How often [`FaultPlan::wait_for_invocation`] looks.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The faults of one drill. Clones share them. No fault is injected before [`FaultPlan::begin`].
 #[derive(Clone, derive_more::Debug)]
@@ -77,21 +81,34 @@ impl FaultPlan {
         Arc::new(Worker { state: Arc::clone(&self.state), destination })
     }
 
-    /// Records that the environments of a function were replaced. Some of the running invocations are killed.
-    pub(crate) fn replaced(&self, function: Function) {
-        self.state.count(format!("deployed: {}", function.name()));
-        let running: Vec<_> = {
-            let mut records = self.state.records();
-            records.running.retain(|_, (_, kill_point)| kill_point.upgrade().is_some());
-            let of_function = records.running.iter().filter(|(_, (whose, _))| *whose == function);
-            of_function.filter_map(|(number, (_, kill_point))| Some((*number, kill_point.upgrade()?))).collect()
-        };
-        for (number, kill_point) in running {
-            if self.state.random.hits(KILLED_WITH_OLD_PER_MILLE, ("replaced", number)) {
-                self.state.count("kill: an old environment");
-                kill_point.send_replace(true);
-            }
+    /// Waits until an invocation of this function is running, at most until this time.
+    pub(crate) async fn wait_for_invocation(&self, function: Function, until: Instant) {
+        while self.running(function).is_empty() && Instant::now() < until {
+            tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Records that the environments of a function were replaced. At half of its replacements, which the seed chooses,
+    /// the invocations that are still running are killed.
+    pub(crate) fn replaced(&self, function: Function) {
+        let name = format!("deployed: {}", function.name());
+        let earlier = self.state.records().injected.get(&name).copied().unwrap_or_default();
+        self.state.count(name);
+        if !self.state.random.hits(KILLED_WITH_OLD_PER_MILLE, ("replaced", function, earlier)) {
+            return;
+        }
+        for kill_point in self.running(function) {
+            self.state.count("kill: an old environment");
+            kill_point.send_replace(true);
+        }
+    }
+
+    /// The signals that kill the running invocations of a function.
+    fn running(&self, function: Function) -> Vec<Arc<watch::Sender<bool>>> {
+        let mut records = self.state.records();
+        records.running.retain(|_, (_, kill_point)| kill_point.strong_count() > 0);
+        let of_function = records.running.values().filter(|(whose, _)| *whose == function);
+        of_function.filter_map(|(_, kill_point)| kill_point.upgrade()).collect()
     }
 
     /// When the next invocation of an entry point is killed.
@@ -123,5 +140,37 @@ impl FaultPlan {
     /// How often each fault was injected.
     pub(crate) fn injected(&self) -> BTreeMap<String, usize> {
         self.state.records().injected.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn half_of_the_replacements_kill_what_is_running_of_their_function() {
+        let plan = FaultPlan::new(7, "deploy".parse().unwrap(), None);
+        let other = plan.entry_point_kill_point(Function::Inbound);
+        let mut killed = 0;
+        for _ in 0..20 {
+            let running = [(); 2].map(|()| plan.entry_point_kill_point(Function::Webhook));
+            plan.wait_for_invocation(Function::Webhook, Instant::now() + Duration::from_secs(60)).await;
+            plan.replaced(Function::Webhook);
+            let signals = running.map(|kill_point| *kill_point.signal.borrow());
+            assert_eq!(signals[0], signals[1], "one was killed and the other was not");
+            killed += usize::from(signals[0]);
+        }
+        assert!((5..=15).contains(&killed), "{killed} of 20");
+        assert_eq!(plan.injected().get("kill: an old environment"), Some(&(2 * killed)));
+        assert!(!*other.signal.borrow(), "an invocation of another function was killed");
+    }
+
+    #[tokio::test]
+    async fn a_function_without_an_invocation_is_waited_for_until_the_given_time() {
+        let plan = FaultPlan::new(7, "deploy".parse().unwrap(), None);
+        drop(plan.entry_point_kill_point(Function::Webhook));
+        plan.wait_for_invocation(Function::Webhook, Instant::now()).await;
+        plan.replaced(Function::Webhook);
+        assert_eq!(plan.injected().get("kill: an old environment"), None);
     }
 }
