@@ -66,6 +66,7 @@ impl Foreign {
 
 type Item = HashMap<String, AttributeValue>;
 
+mod conversations;
 mod ledger;
 mod messages;
 
@@ -200,6 +201,7 @@ impl Consumers for DynamoDbStore {
             .put(&Key::Consumer(who.clone()))
             .item("record", record)
             .item("version", AttributeValue::N((consumer.version + 1).to_string()));
+        let put = conversations::indexed(put, consumer);
         let put = if consumer.version == 0 {
             put.condition_expression("attribute_not_exists(pk)")
         } else {

@@ -15,6 +15,13 @@ pub const PK: &str = "pk";
 /// The sort key's attribute.
 pub const SK: &str = "sk";
 
+/// The index that finds consumers by the state of their conversation.
+pub const CONVERSATIONS_INDEX: &str = "conversations";
+/// The index's partition key, a string on a consumer's item: see [`conversations_pk`].
+pub const CONVERSATION_STATE: &str = "conversation_state";
+/// The index's sort key, a number on a consumer's item: when a closed conversation was closed, in milliseconds since the epoch.
+pub const CONVERSATION_CLOSED_AT: &str = "conversation_closed_at";
+
 /// A record of the table, by its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
@@ -30,6 +37,8 @@ pub enum Key {
     Token(AccountId),
     /// Records that a consumer of an account has an open conversation whose id is not known.
     Unattached(AccountId),
+    /// When an account's conversations were last compared with LiveEngage.
+    Reconciled(AccountId),
     /// The message in LiveEngage that a channel's message belongs to.
     OutboundReceipt(LineId, ReceiptName),
     /// The channel's message that a consumer's message in LiveEngage came from, by its position there.
@@ -54,6 +63,7 @@ impl Key {
             Self::Message(MessageKey::ByDigest { digest }) => join("MSG", &["digest", digest]),
             Self::Token(account) => join("TOKEN", &[account.as_str()]),
             Self::Unattached(account) => join("UNATTACHED", &[account.as_str()]),
+            Self::Reconciled(account) => join("RECONCILED", &[account.as_str()]),
             Self::OutboundReceipt(line, ReceiptName::Id(id)) => join("OUTBOUND", &[line.as_str(), id.as_str()]),
             Self::OutboundReceipt(line, ReceiptName::Reference(reference)) => {
                 join("OUTBOUND", &["as", line.as_str(), reference.as_str()])
@@ -75,6 +85,7 @@ impl Key {
             Self::Message(_) => "MSG",
             Self::Token(_) => "TOKEN",
             Self::Unattached(_) => "UNATTACHED",
+            Self::Reconciled(_) => "RECONCILED",
             Self::OutboundReceipt(..) => "OUTBOUND",
             Self::InboundReceipt(..) => "INBOUND",
             Self::LastInbound(_) => "LASTIN",
@@ -90,6 +101,7 @@ impl Key {
             Self::Message(_) => ItemKind::Message,
             Self::Token(_) => ItemKind::Token,
             Self::Unattached(_) => ItemKind::Unattached,
+            Self::Reconciled(_) => ItemKind::Reconciled,
             Self::OutboundReceipt(..) | Self::InboundReceipt(..) | Self::LastInbound(_) => ItemKind::Receipt,
             Self::AcceptedCall(..) => ItemKind::Proof,
         }
@@ -122,6 +134,7 @@ impl Key {
             ("MSG", ["digest", digest]) => Self::Message(MessageKey::ByDigest { digest: (*digest).to_owned() }),
             ("TOKEN", [account]) => Self::Token(AccountId::new(*account).ok()?),
             ("UNATTACHED", [account]) => Self::Unattached(AccountId::new(*account).ok()?),
+            ("RECONCILED", [account]) => Self::Reconciled(AccountId::new(*account).ok()?),
             ("OUTBOUND", [line, id]) => {
                 Self::OutboundReceipt(LineId::new(*line).ok()?, ReceiptName::Id(ProviderMessageId::new(*id).ok()?))
             }
@@ -146,6 +159,11 @@ impl Key {
         // Reject `+4`, `04` and `%41`, which are parsed, too: no two keys may mean the same record.
         (key.pk() == pk).then_some(key)
     }
+}
+
+/// Returns the index's partition key of the consumers of an account with an open or with a closed conversation.
+pub fn conversations_pk(account: &AccountId, is_open: bool) -> String {
+    join(if is_open { "OPEN" } else { "CLOSED" }, &[account.as_str()])
 }
 
 /// Returns the partition key of one line's parked messages, with `-` for those without a known line.
@@ -220,6 +238,7 @@ mod tests {
             "[0-9a-f]{64}".prop_map(|digest| Key::Message(MessageKey::ByDigest { digest })),
             name.prop_map(|a| Key::Token(AccountId::new(a).unwrap())),
             name.prop_map(|a| Key::Unattached(AccountId::new(a).unwrap())),
+            name.prop_map(|a| Key::Reconciled(AccountId::new(a).unwrap())),
             (name, opaque()).prop_map(|(l, id)| Key::OutboundReceipt(
                 LineId::new(l).unwrap(),
                 ReceiptName::Id(ProviderMessageId::new(id).unwrap())

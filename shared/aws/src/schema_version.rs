@@ -28,6 +28,8 @@ pub(super) enum ItemKind {
     Token,
     /// A record that an account has an open conversation whose id is not known.
     Unattached,
+    /// A record of when an account's conversations were last compared with LiveEngage.
+    Reconciled,
     /// An entry of the ledger.
     Receipt,
     /// A proof that a message was accepted: a call that a report names, or an echo.
@@ -44,6 +46,7 @@ impl ItemKind {
             | Self::Parked
             | Self::Token
             | Self::Unattached
+            | Self::Reconciled
             | Self::Receipt
             | Self::Proof => 1,
         }

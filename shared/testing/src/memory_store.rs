@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use connector::{
     domain::{
-        conversation::Consumer,
+        conversation::{Consumer, Conversation},
         delivery::{Acquired, ConsumerRef, ConversationOwner, Lease, Parked},
         id::{LineId, Owner},
         message_key::MessageKey,
@@ -18,8 +18,8 @@ use connector::{
         uncertain::{CarriedOut, UncertainOutcome},
     },
     port::{
-        Consumers, Ledger, Messages, ParkedId, ParkedList, ParkedMessage, ParkedMessages, Reopened, Saved, StoreError,
-        Tokens,
+        Consumers, ConversationFilter, Conversations, FoundConsumers, Ledger, Messages, ParkedId, ParkedList,
+        ParkedMessage, ParkedMessages, Reopened, Saved, StoreError, Tokens,
     },
 };
 use connector_channels::id::CallReference;
@@ -75,6 +75,7 @@ struct State {
     conversations: HashMap<(AccountId, ConversationId), ConversationOwner>,
     unknown: HashMap<(AccountId, ConversationId), Timestamp>,
     unattached: HashMap<AccountId, Timestamp>,
+    reconciled: HashMap<AccountId, Timestamp>,
     messages: HashMap<MessageKey, Message>,
     /// Sorted by id: they are numbered in the order in which they were parked.
     parked: BTreeMap<ParkedId, ParkedMessage>,
@@ -234,6 +235,39 @@ impl Consumers for MemoryStore {
     ) -> Result<(), StoreError> {
         let key = (account.clone(), conversation.clone());
         self.state().conversations.entry(key).or_insert(ConversationOwner::PresumedForeign);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Conversations for MemoryStore {
+    async fn consumers_in(
+        &self,
+        account: &AccountId,
+        filter: ConversationFilter,
+        most: usize,
+    ) -> Result<FoundConsumers, StoreError> {
+        let is_in = |consumer: &Consumer| match (&consumer.conversation, filter) {
+            (Conversation::Open { .. }, ConversationFilter::Open) => true,
+            (Conversation::Closed { as_of: Some(at), .. }, ConversationFilter::ClosedSince(since)) => *at >= since,
+            _ => false,
+        };
+        let state = self.state();
+        let found = state.consumers.iter().filter(|(_, consumer)| consumer.account == *account && is_in(consumer));
+        let mut consumers: Vec<_> = found.map(|(who, _)| who.clone()).collect();
+        // Not in the order of the map, which differs from run to run.
+        consumers.sort_unstable_by(|a, b| (a.line.as_str(), a.user.as_str()).cmp(&(b.line.as_str(), b.user.as_str())));
+        let is_complete = consumers.len() <= most;
+        consumers.truncate(most);
+        Ok(FoundConsumers { consumers, is_complete })
+    }
+
+    async fn reconciled_at(&self, account: &AccountId) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state().reconciled.get(account).copied())
+    }
+
+    async fn note_reconciled(&self, account: &AccountId, at: Timestamp) -> Result<(), StoreError> {
+        self.state().reconciled.insert(account.clone(), at);
         Ok(())
     }
 }

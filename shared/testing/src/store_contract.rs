@@ -21,7 +21,7 @@ use connector::{
         receipt::{AcceptedCall, Echo, InboundReceipt, LedgerEntry, MessagePosition, OutboundReceipt, ReceiptName},
         uncertain::{CarriedOut, UncertainOutcome},
     },
-    port::{Consumers, Ledger, Messages, Saved, StoreError, Tokens},
+    port::{Consumers, ConversationFilter, Conversations, FoundConsumers, Ledger, Messages, Saved, StoreError, Tokens},
 };
 use connector_channels::Receipt;
 use connector_channels::id::{CallReference, ChannelUserId, ProviderMessageId};
@@ -71,11 +71,13 @@ fn uncertain(attempts: u32) -> UncertainOutcome {
 }
 
 /// Runs the whole suite on an empty store.
-pub async fn check<S: Consumers + Messages + Ledger + Tokens + 'static>(store: Arc<S>) {
+pub async fn check<S: Consumers + Conversations + Messages + Ledger + Tokens + 'static>(store: Arc<S>) {
     a_record_is_saved_over_the_version_that_was_read(&*store).await;
     pointers_are_written_with_the_record(&*store).await;
     of_many_racing_openers_one_is_first(&store).await;
     a_foreign_mark_never_hides_an_own_conversation(&*store).await;
+    consumers_are_found_by_the_state_of_their_conversation(&*store).await;
+    the_last_reconciliation_of_an_account_is_remembered(&*store).await;
     an_unknown_conversation_is_looked_for_since_the_first_look(&*store).await;
     a_message_is_worked_on_by_one_at_a_time_and_done_once(&*store).await;
     steps_are_kept_over_attempts(&*store).await;
@@ -339,6 +341,52 @@ async fn a_foreign_mark_never_hides_an_own_conversation(store: &dyn Consumers) {
     store.presume_foreign(&account, &id, at(1)).await.unwrap();
     let ours = Some(ConversationOwner::Ours(who("+4")));
     assert_eq!(store.conversation_owner(&account, &id).await.unwrap(), ours);
+}
+
+async fn consumers_are_found_by_the_state_of_their_conversation<S: Consumers + Conversations>(store: &S) {
+    let account = AccountId::new("90000007").unwrap();
+    let found = |filter, most| {
+        let account = account.clone();
+        async move {
+            let FoundConsumers { mut consumers, is_complete } =
+                store.consumers_in(&account, filter, most).await.unwrap();
+            consumers.sort_unstable_by(|a, b| a.user.as_str().cmp(b.user.as_str()));
+            (consumers, is_complete)
+        }
+    };
+    let closed = |second| ConversationFilter::ClosedSince(at(second));
+    for user in ["found-1", "found-2", "found-3"] {
+        let mut consumer = Consumer::new(who(user).line, who(user).user, account.clone());
+        consumer.attach(&conversation(user), at(0));
+        store.save_consumer(&consumer, &consumer.pointers()).await.unwrap();
+    }
+    let other = new_consumer("found-elsewhere");
+    store.save_consumer(&other, &[]).await.unwrap();
+    assert_eq!(found(ConversationFilter::Open, 9).await, (["found-1", "found-2", "found-3"].map(who).to_vec(), true));
+    let (some, is_complete) = found(ConversationFilter::Open, 2).await;
+    assert_eq!((some.len(), is_complete), (2, false));
+    assert_eq!(found(ConversationFilter::Open, 3).await.1, true, "there is no fourth one");
+
+    let mut gone = store.consumer(&who("found-2")).await.unwrap().unwrap();
+    gone.apply_closed(&conversation("found-2"), Some(at(60)));
+    store.save_consumer(&gone, &[]).await.unwrap();
+    assert_eq!(found(ConversationFilter::Open, 9).await.0, ["found-1", "found-3"].map(who));
+    assert_eq!(found(closed(60), 9).await, (vec![who("found-2")], true));
+    assert_eq!(found(closed(61), 9).await, (vec![], true));
+
+    let mut again = store.consumer(&who("found-2")).await.unwrap().unwrap();
+    again.reserve(&owner("a"), at(70), at(90));
+    store.save_consumer(&again, &[]).await.unwrap();
+    assert_eq!(found(closed(0), 9).await, (vec![], true), "a conversation that is being opened is in neither state");
+}
+
+async fn the_last_reconciliation_of_an_account_is_remembered(store: &dyn Conversations) {
+    let account = AccountId::new("90000008").unwrap();
+    assert_eq!(store.reconciled_at(&account).await, Ok(None));
+    for second in [1, 2] {
+        store.note_reconciled(&account, at(second)).await.unwrap();
+        assert_eq!(store.reconciled_at(&account).await, Ok(Some(at(second))), "the last one counts");
+    }
 }
 
 async fn an_unknown_conversation_is_looked_for_since_the_first_look(store: &dyn Consumers) {

@@ -13,4 +13,6 @@ pub use http::{Download, HEAD, Http, StreamedFile};
 pub use queue::{Postpone, Queue, QueueError, QueueMessage};
 pub use redrive::{DeadLetter, DeadLetters, ParkedId, ParkedList, ParkedMessage, ParkedMessages, Reopened};
 pub use secrets::{SecretStore, SecretVersion, Secrets, SecretsError, StoredSecret, StoredVersion};
-pub use store::{Consumers, Ledger, Messages, Saved, StoreError, Tokens};
+pub use store::{
+    Consumers, ConversationFilter, Conversations, FoundConsumers, Ledger, Messages, Saved, StoreError, Tokens,
+};

@@ -117,6 +117,43 @@ pub trait Consumers: Send + Sync {
     ) -> Result<(), StoreError>;
 }
 
+/// Which conversations to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConversationFilter {
+    /// Those that are open.
+    Open,
+    /// Those that LiveEngage closed at this time or later, by its own clock. One whose closing had no time is not found.
+    ClosedSince(Timestamp),
+}
+
+/// Some of the consumers that were searched for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundConsumers {
+    /// The consumers, in no particular order.
+    pub consumers: Vec<ConsumerRef>,
+    /// Whether there are no others.
+    pub is_complete: bool,
+}
+
+/// The conversations of an account, for reconciliation.
+#[async_trait]
+pub trait Conversations: Send + Sync {
+    /// Returns the consumers of an account whose conversation is in this state, at most `most`. Eventually consistent: a change of the last
+    /// second may be missing.
+    async fn consumers_in(
+        &self,
+        account: &AccountId,
+        filter: ConversationFilter,
+        most: usize,
+    ) -> Result<FoundConsumers, StoreError>;
+
+    /// Returns when the last complete reconciliation of an account began.
+    async fn reconciled_at(&self, account: &AccountId) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Records that a complete reconciliation of an account began at `at`.
+    async fn note_reconciled(&self, account: &AccountId, at: Timestamp) -> Result<(), StoreError>;
+}
+
 /// Leases on messages, and their outcomes.
 #[async_trait]
 pub trait Messages: Send + Sync {
