@@ -1,6 +1,6 @@
 //! The functions of the template.
 
-/// One of the five functions.
+/// One of the six functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
     /// `webhook`.
@@ -13,11 +13,14 @@ pub enum Function {
     ToChannel,
     /// `token-refresh`.
     TokenRefresh,
+    /// `reconcile`.
+    Reconcile,
 }
 
 impl Function {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Webhook, Self::Inbound, Self::ToLiveEngage, Self::ToChannel, Self::TokenRefresh];
+    pub const ALL: [Self; 6] =
+        [Self::Webhook, Self::Inbound, Self::ToLiveEngage, Self::ToChannel, Self::TokenRefresh, Self::Reconcile];
 
     /// Its name in the template.
     pub const fn name(self) -> &'static str {
@@ -27,6 +30,7 @@ impl Function {
             Self::ToLiveEngage => "to-liveengage",
             Self::ToChannel => "to-channel",
             Self::TokenRefresh => "token-refresh",
+            Self::Reconcile => "reconcile",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The five functions, wired as in the template, with their own handlers and real AWS and HTTP clients.
+//! The six functions, wired as in the template, with their own handlers and real AWS and HTTP clients.
 
 use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
@@ -7,7 +7,10 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use connector::{app::delivery::TimeScale, port::Clock};
 use connector_aws::{
     SystemClock,
-    lambda::{self, InboundFunction, QueueFunction, TokenRefreshFunction, WebhookFunction, config},
+    lambda::{
+        self, FunctionError, InboundFunction, QueueFunction, ReconcileFunction, TokenRefreshFunction, WebhookFunction,
+        config,
+    },
 };
 use lambda_runtime::{Context, LambdaEvent, layers::trace::request_span};
 use parking_lot::RwLock;
@@ -33,6 +36,8 @@ pub(crate) const WORKER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The schedule and the timeout of `token-refresh` in the template.
 const REFRESH_EVERY: Duration = Duration::from_secs(600);
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(60);
+/// The timeout of `reconcile` in the template.
+const RECONCILE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The options of the functions.
 #[derive(Debug, Clone)]
@@ -99,6 +104,7 @@ struct Deployed {
     to_liveengage: (config::ToLiveEngageConfig, SdkConfig, Environment<QueueFunction>),
     to_channel: (config::ToChannelConfig, SdkConfig, Environment<QueueFunction>),
     refresh: (config::TokenRefreshConfig, SdkConfig, Environment<TokenRefreshFunction>),
+    reconcile: (config::ReconcileConfig, SdkConfig, Environment<ReconcileFunction>),
     time_scale: TimeScale,
 }
 
@@ -113,12 +119,14 @@ impl Deployed {
         let to_liveengage = (config::ToLiveEngageConfig::read(environment)?, aws(Function::ToLiveEngage));
         let to_channel = (config::ToChannelConfig::read(environment)?, aws(Function::ToChannel));
         let refresh = (config::TokenRefreshConfig::read(environment)?, aws(Function::TokenRefresh));
+        let reconcile = (config::ReconcileConfig::read(environment)?, aws(Function::Reconcile));
         let first = (
             lambda::webhook(&webhook.0, &webhook.1),
             lambda::inbound(&inbound.0, &inbound.1),
             lambda::to_liveengage(&to_liveengage.0, &to_liveengage.1)?.at_pace(time_scale),
             lambda::to_channel(&to_channel.0, &to_channel.1)?.at_pace(time_scale),
             lambda::token_refresh(&refresh.0, &refresh.1)?,
+            lambda::reconcile(&reconcile.0, &reconcile.1)?,
         );
         Ok(Self {
             webhook: (webhook.0, webhook.1, Environment::new(first.0)),
@@ -126,6 +134,7 @@ impl Deployed {
             to_liveengage: (to_liveengage.0, to_liveengage.1, Environment::new(first.2)),
             to_channel: (to_channel.0, to_channel.1, Environment::new(first.3)),
             refresh: (refresh.0, refresh.1, Environment::new(first.4)),
+            reconcile: (reconcile.0, reconcile.1, Environment::new(first.5)),
             time_scale,
         })
     }
@@ -151,6 +160,10 @@ impl Deployed {
             Function::TokenRefresh => {
                 let (config, aws, environment) = &self.refresh;
                 environment.replace(lambda::token_refresh(config, aws)?);
+            }
+            Function::Reconcile => {
+                let (config, aws, environment) = &self.reconcile;
+                environment.replace(lambda::reconcile(config, aws)?);
             }
         }
         Ok(())
@@ -232,6 +245,17 @@ impl Functions {
     /// The new function failed to start. The old one stays.
     pub async fn replace(&self, function: Function) -> Result<(), lambda::StartError> {
         self.deployed.replace(function)
+    }
+
+    /// Invokes `reconcile` with this event, as its schedule or an operator does.
+    ///
+    /// # Errors
+    /// The function's error.
+    pub async fn reconcile(&self, event: serde_json::Value) -> Result<(), FunctionError> {
+        let context = context(RECONCILE_TIMEOUT);
+        let span = request_span(&context);
+        let function = self.deployed.reconcile.2.get();
+        function.handle(LambdaEvent::new(event, context)).instrument(span).await
     }
 
     /// Waits until both queues are empty and no worker is running. Waits for retries too.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
-    TimeToLiveSpecification,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, TableStatus, TimeToLiveSpecification,
 };
+use connector_aws::key::{CONVERSATION_CLOSED_AT, CONVERSATION_STATE, CONVERSATIONS_INDEX};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -32,17 +33,17 @@ pub(super) async fn serve(listener: TcpListener, database: dynoxide::Database, s
     }
 }
 
-/// Creates the connector's table as in the stack's template: keys `pk` and `sk`, on-demand billing, TTL on
-/// `expires_at`. Works with the stand-in and with AWS. Returns when the table is active.
+/// Creates the connector's table as in the stack's template: keys `pk` and `sk`, the index of conversations, on-demand
+/// billing, TTL on `expires_at`. Works with the stand-in and with AWS. Returns when the table is active.
 ///
 /// # Errors
 /// [`AwsStandInError::Table`] if DynamoDB refuses it, for example because the table exists.
 pub async fn create_table(client: &Client, name: &str) -> Result<(), AwsStandInError> {
     let failed = |reason: String| AwsStandInError::Table { name: name.to_owned(), reason };
-    let attribute = |name: &str| {
+    let attribute = |name: &str, attribute_type| {
         AttributeDefinition::builder()
             .attribute_name(name)
-            .attribute_type(ScalarAttributeType::S)
+            .attribute_type(attribute_type)
             .build()
             .map_err(|error| failed(error.to_string()))
     };
@@ -53,11 +54,21 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), AwsStandInE
             .build()
             .map_err(|error| failed(error.to_string()))
     };
+    let conversations = GlobalSecondaryIndex::builder()
+        .index_name(CONVERSATIONS_INDEX)
+        .key_schema(key(CONVERSATION_STATE, KeyType::Hash)?)
+        .key_schema(key(CONVERSATION_CLOSED_AT, KeyType::Range)?)
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()
+        .map_err(|error| failed(error.to_string()))?;
     client
         .create_table()
         .table_name(name)
-        .attribute_definitions(attribute(PARTITION_KEY)?)
-        .attribute_definitions(attribute(SORT_KEY)?)
+        .attribute_definitions(attribute(PARTITION_KEY, ScalarAttributeType::S)?)
+        .attribute_definitions(attribute(SORT_KEY, ScalarAttributeType::S)?)
+        .attribute_definitions(attribute(CONVERSATION_STATE, ScalarAttributeType::S)?)
+        .attribute_definitions(attribute(CONVERSATION_CLOSED_AT, ScalarAttributeType::N)?)
+        .global_secondary_indexes(conversations)
         .key_schema(key(PARTITION_KEY, KeyType::Hash)?)
         .key_schema(key(SORT_KEY, KeyType::Range)?)
         .billing_mode(BillingMode::PayPerRequest)

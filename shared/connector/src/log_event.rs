@@ -253,6 +253,11 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("expires_at", "When the AppJWT expires."),
     ("age_s", "Seconds since the AppJWT was issued: an hour less what is left of its life."),
     ("accounts", "How many accounts."),
+    ("compared", "How many conversations were compared with LiveEngage's history."),
+    ("missing", "How many events of agents and bots had not come."),
+    ("closed", "How many conversations had ended without a webhook that said so."),
+    ("failed", "How many consumers' conversations could not be compared."),
+    ("left", "How many consumers were not looked at, because the time was over or there are too many."),
     ("function", "The function's name."),
     ("version", "The connector's version."),
 ];
@@ -272,6 +277,7 @@ pub const METRICS: &[(&str, &str)] = &[
     ),
     ("Retries", "Attempts after which a message waits for the next one."),
     ("BreakerOpen", "Times that an environment began to hold back a kind of call that fails for all consumers."),
+    ("Recovered", "Events whose webhooks LiveEngage lost, and that `reconcile` has queued."),
     ("TokenAge", "Age of each AppJWT, at every run of `token-refresh`."),
 ];
 

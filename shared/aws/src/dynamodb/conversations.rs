@@ -4,7 +4,7 @@
 //! opened or closed, and not by other changes of the record.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{AttributeValue, builders::PutBuilder};
+use aws_sdk_dynamodb::types::builders::PutBuilder;
 use jiff::Timestamp;
 
 use super::{DynamoDbStore, Item, millis, number, text, unavailable};
@@ -89,7 +89,7 @@ impl Conversations for DynamoDbStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_dynamodb::types::Put;
+    use aws_sdk_dynamodb::types::{AttributeValue, Put};
     use connector::domain::id::LineId;
     use connector_channels::id::ChannelUserId;
     use connector_liveengage::id::ConversationId;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::{FutureExt, future::join_all};
 use jiff::{SignedDuration, Timestamp};
-use lambda_runtime::LambdaEvent;
+use lambda_runtime::{Context, LambdaEvent};
 
 use super::failure::FunctionError;
 use connector::{
@@ -38,6 +38,19 @@ const NEEDED: SignedDuration = SignedDuration::from_secs(30);
 
 /// The assumed time limit if Lambda gives no usable deadline: the template's timeout of the workers.
 const USUAL_TIMEOUT: SignedDuration = SignedDuration::from_secs(60);
+
+/// Returns when Lambda stops an invocation.
+///
+/// # Errors
+/// [`FunctionError::NoDeadline`].
+pub(super) fn deadline(context: &Context, now: Timestamp) -> Result<Timestamp, FunctionError> {
+    i64::try_from(context.deadline)
+        .ok()
+        .filter(|ms| *ms > 0)
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .or_else(|| now.checked_add(USUAL_TIMEOUT).ok())
+        .ok_or(FunctionError::NoDeadline)
+}
 
 /// Handles queue messages.
 #[async_trait]
@@ -110,12 +123,7 @@ impl QueueFunction {
     /// If a record has no message id: it can't be reported as failed, and SQS would delete it. The whole batch is retried.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, FunctionError> {
         let (event, context) = (event.payload, event.context);
-        let deadline = i64::try_from(context.deadline)
-            .ok()
-            .filter(|ms| *ms > 0)
-            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-            .or_else(|| self.clock.now().checked_add(USUAL_TIMEOUT).ok())
-            .ok_or(FunctionError::NoDeadline)?;
+        let deadline = deadline(&context, self.clock.now())?;
         if event.records.iter().any(|record| record.message_id.as_deref().unwrap_or_default().is_empty()) {
             return Err(FunctionError::RecordWithoutId);
         }

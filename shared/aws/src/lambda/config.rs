@@ -118,6 +118,31 @@ pub struct TokenRefreshConfig {
     pub table: String,
 }
 
+/// The configuration of `reconcile`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReconcileConfig {
+    /// The accounts whose conversations are compared with LiveEngage's history.
+    pub accounts: SecretsConfig<AccountId>,
+    /// The table's name.
+    pub table: String,
+    /// The URL of the queue to the channels, for what was missing.
+    pub to_channel_queue_url: String,
+}
+
+impl ReconcileConfig {
+    /// Reads the configuration from the variables.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first variable that is missing or invalid.
+    pub fn read(environment: &impl Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            accounts: accounts(environment)?,
+            table: variable(environment, TABLE)?,
+            to_channel_queue_url: queue_url(environment, TO_CHANNEL_QUEUE_URL)?,
+        })
+    }
+}
+
 impl WebhookConfig {
     /// Reads the configuration from the variables.
     ///

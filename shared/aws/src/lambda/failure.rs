@@ -21,6 +21,14 @@ pub enum FunctionError {
     /// Some AppJWTs could not be renewed. The scheduler retries the invocation.
     #[error("the AppJWTs of {0} account(s) can't be renewed")]
     TokensNotRenewed(usize),
+    /// The event of `reconcile` has none of its forms.
+    #[error(
+        "the event must be {{\"scope\": \"suspicious\"}}, {{\"scope\": \"recent\"}} or {{\"since\": \"2026-11-30T08:00:00Z\"}}"
+    )]
+    UnknownReconcileEvent,
+    /// Some accounts could not be reconciled. The next run tries again.
+    #[error("{0} account(s) can't be reconciled")]
+    NotReconciled(usize),
     /// The HTTP response can't be built. This is a bug, because it consists of a status, a content type and a text.
     #[error("the answer can't be built: {0}")]
     Answer(#[from] http::Error),
@@ -34,6 +42,8 @@ impl FunctionError {
             Self::NoDeadline => "NoDeadline",
             Self::InvocationId(_) => "InvocationId",
             Self::TokensNotRenewed(_) => "TokensNotRenewed",
+            Self::UnknownReconcileEvent => "UnknownReconcileEvent",
+            Self::NotReconciled(_) => "NotReconciled",
             Self::Answer(_) => "AnswerNotBuilt",
         }
     }

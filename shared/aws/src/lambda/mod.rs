@@ -1,4 +1,4 @@
-//! The five Lambda functions. `functions/*/src/main.rs` runs one each, and the lab runs all in one process.
+//! The six Lambda functions. `functions/*/src/main.rs` runs one each, and the lab runs all in one process.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use connector::{
     app::{
         inbound::AcceptChannelRequest,
         liveengage_client::LiveEngage,
+        reconcile::{Reconcile, ReconcilePorts},
         registry::{Accounts, Registered, Registry},
         to_channel::DeliverToChannel,
         to_liveengage::DeliverToLiveEngage,
@@ -37,7 +38,7 @@ pub use batch::QueueFunction;
 pub use failure::FunctionError;
 pub use http::{InboundFunction, WebhookFunction};
 pub use logs::init_logs;
-pub use schedule::TokenRefreshFunction;
+pub use schedule::{ReconcileFunction, TokenRefreshFunction};
 
 /// Why a function failed to start. The text names the variable.
 #[derive(Debug, thiserror::Error)]
@@ -185,6 +186,29 @@ pub fn token_refresh(config: &config::TokenRefreshConfig, aws: &SdkConfig) -> Re
     let liveengage = Arc::new(LiveEngage::new(Arc::clone(&accounts), store, http));
     ready("token-refresh");
     Ok(TokenRefreshFunction::new(RefreshTokens::new(accounts, liveengage), Arc::new(SystemClock)))
+}
+
+/// Starts `reconcile`.
+///
+/// # Errors
+/// [`StartError`].
+pub fn reconcile(config: &config::ReconcileConfig, aws: &SdkConfig) -> Result<ReconcileFunction, StartError> {
+    let accounts = registry(&config.accounts, aws);
+    let store = Arc::new(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(aws), &config.table));
+    let http = Arc::new(ReqwestHttp::new(outgoing_http::client()?));
+    let to_channel = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(aws), &config.to_channel_queue_url));
+    let tokens = Arc::<DynamoDbStore>::clone(&store);
+    let liveengage = Arc::new(LiveEngage::new(Arc::clone(&accounts), tokens, http));
+    let ports = ReconcilePorts {
+        conversations: Arc::<DynamoDbStore>::clone(&store),
+        consumers: Arc::<DynamoDbStore>::clone(&store),
+        messages: Arc::<DynamoDbStore>::clone(&store),
+        ledger: store,
+        to_channel,
+        clock: Arc::new(SystemClock),
+    };
+    ready("reconcile");
+    Ok(ReconcileFunction::new(Reconcile::new(accounts, liveengage, ports), Arc::new(SystemClock)))
 }
 
 fn registry<T: Registered>(config: &config::SecretsConfig<T::Id>, aws: &SdkConfig) -> Arc<Registry<T>> {

@@ -26,7 +26,8 @@ use connector_liveengage::{
     LiveEngageError,
     domain_api::{self, Directory, Service},
     files::{self, TemporaryUrl},
-    id::{AccountId, ExtConsumerId},
+    history::{self, ConversationHistory, ConversationRecord, ConversationSearch},
+    id::{AccountId, ConversationId, ExtConsumerId},
     identity::{ConsumerToken, Identity},
     idp,
     messaging::{ClientProperties, Credentials},
@@ -43,6 +44,9 @@ const HOSTS_STALE_FOR: SignedDuration = SignedDuration::from_mins(1);
 
 /// How long a message waits whose attempt has waited for another one's request of the hosts that failed.
 const HOSTS_RECHECKED_AFTER: SignedDuration = SignedDuration::from_secs(1);
+
+/// How long ago a consumer's conversations may have begun that are searched for their end.
+const HISTORY_OF: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// A client of LiveEngage. In the steady state every method makes one call. The first use of an account makes two more, for its hosts and
 /// its token.
@@ -87,6 +91,25 @@ pub struct Keeper<'a> {
     pub owner: &'a Owner,
     /// Now.
     pub now: Timestamp,
+}
+
+/// The context of a call to a consumer's history.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HistoryCaller<'a> {
+    /// The account.
+    pub account: &'a AccountId,
+    /// The owner of the attempt.
+    pub owner: &'a Owner,
+    /// The consumer whose history it is.
+    pub who: Who,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl<'a> HistoryCaller<'a> {
+    const fn keeper(&self) -> Keeper<'a> {
+        Keeper { account: self.account, owner: self.owner, now: self.now }
+    }
 }
 
 impl<'a> Caller<'a> {
@@ -175,6 +198,38 @@ impl LiveEngage {
         let build =
             |host: &Url, app_jwt: &AppJwt| build(host, Credentials { account, app_jwt, consumer, client_properties });
         self.authorized(caller, Service::Messaging, build, read).await
+    }
+
+    /// Returns what LiveEngage's history has of one of a consumer's conversations.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]. A consumer's token that the history refuses is not replaced: that it takes such tokens at all is not documented.
+    pub(super) async fn history(
+        &self,
+        caller: HistoryCaller<'_>,
+        consumer: &ConsumerToken,
+        conversation: &ConversationId,
+    ) -> Result<ConversationHistory, DeliveryError> {
+        let hosts = self.hosts(caller.keeper()).await?;
+        let call = history::events_request(hosts.url(Service::History)?, caller.account, consumer, conversation)?;
+        let reply = self.http.calls(caller.account, Some(caller.who), caller.now).call(call).await?;
+        Ok(history::events_answer(&reply)?)
+    }
+
+    /// Returns a consumer's conversations that have ended, of those that began in the last [`HISTORY_OF`]: the first hundred.
+    ///
+    /// # Errors
+    /// As for [`Self::history`].
+    pub(super) async fn ended_conversations(
+        &self,
+        caller: HistoryCaller<'_>,
+        consumer: &ConsumerToken,
+    ) -> Result<Vec<ConversationRecord>, DeliveryError> {
+        let search = ConversationSearch::default().started_between(caller.now - HISTORY_OF, caller.now);
+        let hosts = self.hosts(caller.keeper()).await?;
+        let call = history::conversations_request(hosts.url(Service::History)?, caller.account, consumer, &search)?;
+        let reply = self.http.calls(caller.account, Some(caller.who), caller.now).call(call).await?;
+        Ok(history::conversations_answer(&reply)?.conversations)
     }
 
     /// Returns the account's AppJWT. Renews it first if it will be due within `horizon` from now.

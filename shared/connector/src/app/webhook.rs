@@ -7,6 +7,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::{
+    fitting::{fitting, unreadable},
     not_needed::not_needed,
     registry::{Accounts, NotUsable, NotVerified, RegistryError, SignedWith},
     replay::is_too_old,
@@ -16,9 +17,7 @@ use crate::{
     domain::id::CorrelationId,
     log_event,
     port::{Queue, QueueMessage},
-    queue_message::{
-        Envelope, LARGEST_BODY, LiveEngageChange, Message, QueueIdentity, UnreadableNotification, bundled,
-    },
+    queue_message::{Envelope, LiveEngageChange, QueueIdentity, bundled},
 };
 use connector_channels::left_out::LeftOut;
 use connector_liveengage::{
@@ -166,15 +165,6 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// Returns the queue message for an authentic body that can't be read, which the worker parks.
-fn unreadable(account: &AccountId, bytes: &[u8], envelope: Envelope) -> Result<QueueMessage, serde_json::Error> {
-    let message = UnreadableNotification::new(envelope, account.clone(), bytes);
-    if message.bytes.len() < bytes.len() {
-        log_event!(WEBHOOK_TRUNCATED, correlation = %message.envelope.correlation, bytes = bytes.len());
-    }
-    Message::from(message).queued()
-}
-
 /// What to do with one change.
 enum Entry {
     /// Queue this message.
@@ -208,22 +198,4 @@ fn classify(change: LiveEngageChange) -> Result<Entry, serde_json::Error> {
         Ok(Change::Conversation(_)) | Err(_) => {}
     }
     fitting(&change).map(Entry::Queued)
-}
-
-/// Returns the queue message for a change. A change that is too large for the queue goes without its content, or is parked: after a 500
-/// LiveEngage would send it again for days and hold back every other event in the meantime, and it would never fit.
-fn fitting(change: &LiveEngageChange) -> Result<QueueMessage, serde_json::Error> {
-    let queued = change.queued()?;
-    if queued.body.len() <= LARGEST_BODY {
-        return Ok(queued);
-    }
-    log_event!(CHANGE_TOO_LARGE, correlation = %change.envelope().correlation, bytes = queued.body.len());
-    if let Some(smaller) = change.without_content() {
-        // Keep the ids of the whole change, so that a repetition of it is recognized.
-        let QueueMessage { body, .. } = smaller.queued()?;
-        if body.len() <= LARGEST_BODY {
-            return Ok(QueueMessage { body, ..queued });
-        }
-    }
-    unreadable(change.account(), change.json().to_string().as_bytes(), change.envelope().clone())
 }

@@ -4,6 +4,8 @@ use super::{Dimension, Metric, events};
 
 const WEBHOOK: &[&str] = &["webhook"];
 const INBOUND: &[&str] = &["inbound"];
+/// The functions that queue LiveEngage's events.
+const READERS: &[&str] = &["webhook", "reconcile"];
 const BOTH: &[&str] = &["webhook", "inbound"];
 
 events! {
@@ -25,7 +27,7 @@ events! {
     }
     /// An unreadable webhook is too large for the queue. Only its beginning is parked.
     WEBHOOK_TRUNCATED = WARN "webhook.truncated" "unreadable webhook truncated before parking" {
-        functions: WEBHOOK, fields: ["correlation", "bytes"]
+        functions: READERS, fields: ["correlation", "bytes"]
     }
     /// SQS did not take the events. LiveEngage was answered 500, and sends the webhook again.
     WEBHOOK_NOT_QUEUED = ERROR "webhook.not_queued" "LiveEngage webhook not queued: LiveEngage will send it again" {
@@ -42,7 +44,7 @@ events! {
     }
     /// A change of a conversation is too large for the queue. A smaller form of it is queued; if there is none, its beginning is parked.
     CHANGE_TOO_LARGE = WARN "change.too_large" "conversation change too large for the queue" {
-        functions: WEBHOOK, fields: ["correlation", "bytes"]
+        functions: READERS, fields: ["correlation", "bytes"]
     }
     /// The signature of the channel's request is valid, and its messages are in the queue. The channel was answered with success.
     CHANNEL_REQUEST_ACCEPTED = INFO "channel_request.accepted" "channel request accepted" {

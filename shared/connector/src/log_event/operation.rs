@@ -2,10 +2,11 @@
 
 use super::{Dimension, Metric, events};
 
-const ALL: &[&str] = &["webhook", "inbound", "to-liveengage", "to-channel", "token-refresh"];
+const ALL: &[&str] = &["webhook", "inbound", "to-liveengage", "to-channel", "token-refresh", "reconcile"];
 const WORKERS: &[&str] = &["to-liveengage", "to-channel"];
-const CALLERS: &[&str] = &["to-liveengage", "to-channel", "token-refresh"];
+const CALLERS: &[&str] = &["to-liveengage", "to-channel", "token-refresh", "reconcile"];
 const TOKEN_REFRESH: &[&str] = &["token-refresh"];
+const RECONCILE: &[&str] = &["reconcile"];
 
 events! {
     OPERATION_EVENTS:
@@ -66,6 +67,34 @@ events! {
     /// A run of `token-refresh` has ended. Every AppJWT stays valid until after the next two runs.
     APP_JWTS_FRESH = INFO "app_jwt.all_fresh" "all AppJWTs fresh" {
         functions: TOKEN_REFRESH, fields: ["accounts"]
+    }
+    /// A run of `reconcile` has compared an account's conversations with LiveEngage's history. `missing` events of agents and bots, and
+    /// `closed` ends of conversations, are in the queue now: webhooks were lost. What `failed`, and what is `left`, is compared by the next
+    /// run.
+    ACCOUNT_RECONCILED = INFO "account.reconciled" "account reconciled" {
+        functions: RECONCILE, fields: ["account", "compared", "missing", "closed", "failed", "left"],
+        metrics: [Metric::sum("Recovered", "missing", "Count", Dimension::Stack)]
+    }
+    /// `reconcile` could not compare an account's conversations. The invocation fails, and the next run tries again.
+    ACCOUNT_NOT_RECONCILED = ERROR "account.not_reconciled" "account not reconciled" {
+        functions: RECONCILE, fields: ["account", "error"]
+    }
+    /// LiveEngage's history refuses the consumers' tokens. Lost webhooks of this account can't be recovered: ask LivePerson to open the
+    /// history to the app install, or switch `reconcile` off.
+    HISTORY_REFUSED = ERROR "history.refused" "LiveEngage's history refuses the consumers' tokens" {
+        functions: RECONCILE, fields: ["account"]
+    }
+    /// A part of a conversation's history can't be read, or it isn't known to which dialog it belongs. The rest was compared.
+    HISTORY_PART_IGNORED = WARN "history.part_ignored" "part of a conversation's history ignored" {
+        functions: RECONCILE, fields: ["account", "conversation", "count"]
+    }
+    /// The webhooks of these events were lost. The events are in the queue now.
+    EVENTS_RECOVERED = WARN "events.recovered" "lost events recovered from LiveEngage's history" {
+        functions: RECONCILE, fields: ["account", "conversation", "count"]
+    }
+    /// One consumer's conversations could not be compared. The next run tries again.
+    CONVERSATION_NOT_COMPARED = WARN "conversation.not_compared" "conversation not compared with LiveEngage's history" {
+        functions: RECONCILE, fields: ["account", "error"]
     }
     /// LiveEngage's Domain API did not answer. The list of hosts that it gave before stays in use.
     DOMAIN_NOT_REFRESHED = WARN "domain.not_refreshed" "Domain API failed: the last list of hosts stays in use" {

@@ -36,6 +36,7 @@ mod panics;
 mod ports;
 mod proofs;
 mod races;
+mod reconciliation;
 mod redrive;
 mod redrive_command;
 mod secrets;

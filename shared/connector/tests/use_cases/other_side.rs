@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     messages::{change, conversation_change, event},
-    world::{CONVERSATION, DOMAIN_API, SEND, SENTINEL, SMS},
+    world::{CONVERSATION, DOMAIN_API, HISTORY, HISTORY_CONVERSATIONS, SEND, SENTINEL, SMS},
 };
 use connector_message::http::{HttpCall, HttpFailure, HttpReply};
 
@@ -65,6 +65,9 @@ pub(super) struct OtherSide {
     pub(super) closed_words: Option<&'static str>,
     /// Whether LiveEngage closes each conversation as soon as it is open.
     pub(super) closes_at_once: bool,
+    /// What LiveEngage's history has: the events of each conversation, and the conversations that have ended.
+    pub(super) history: HashMap<String, Vec<Value>>,
+    pub(super) ended: Vec<Value>,
     /// How many events LiveEngage has published.
     published: u64,
     app_jwts: usize,
@@ -114,6 +117,11 @@ impl OtherSide {
                 self.sms.push((field("text"), field("client_reference")));
                 reply(201, &json!({"id": format!("mt-{}", self.sms.len())}))
             }
+            HISTORY => {
+                let id = call.url.query_pairs().find(|(name, _)| name == "conversationId").unwrap().1.into_owned();
+                reply(200, &json!({"messageEventRecords": self.history.get(&id).cloned().unwrap_or_default()}))
+            }
+            HISTORY_CONVERSATIONS => reply(200, &json!({"conversationHistoryMetadataRecords": self.ended})),
             "WhatsApp upload" => reply(200, &json!({"id": "640011"})),
             "WhatsApp send" => {
                 self.whatsapp.push(body);
@@ -226,6 +234,7 @@ pub(super) fn hosts() -> Value {
         {"service": "asyncMessagingEnt", "baseURI": "msg.liveengage.example"},
         {"service": "sentinel", "baseURI": "sentinel.liveengage.example"},
         {"service": "idp", "baseURI": "idp.liveengage.example"},
+        {"service": "msgHist", "baseURI": "history.liveengage.example"},
         {"service": "swift", "baseURI": "swift.liveengage.example"},
     ]})
 }

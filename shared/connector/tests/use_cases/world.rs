@@ -35,6 +35,8 @@ use connector_testing::{MemoryQueue, MemorySecrets, MemoryStore, ScriptedHttp};
 pub(super) const DOMAIN_API: &str = "LiveEngage Domain API";
 pub(super) const SENTINEL: &str = "LiveEngage Sentinel";
 pub(super) const CONVERSATION: &str = "LiveEngage CONVERSATION";
+pub(super) const HISTORY: &str = "LiveEngage history events";
+pub(super) const HISTORY_CONVERSATIONS: &str = "LiveEngage history conversations";
 pub(super) const SEND: &str = "LiveEngage SEND";
 pub(super) const SMS: &str = "SMS gateway send";
 

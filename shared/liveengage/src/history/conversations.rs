@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use serde_with::serde_as;
 use url::Url;
 
 use super::{call, document, records};
 use crate::{
     LiveEngageError,
-    id::{AccountId, ConversationId},
+    id::{AccountId, ConversationId, LpConsumerId},
     identity::ConsumerToken,
     messaging::{SatisfactionRate, SatisfactionStatus},
     notification::Role,
@@ -94,6 +94,22 @@ pub struct ConversationRecord {
     pub ended_at: Option<Timestamp>,
     /// The consumer's rating.
     pub satisfaction: Option<RecordedSatisfaction>,
+}
+
+impl ConversationRecord {
+    /// Returns the end of the conversation as a change of a notification `cqm.ExConversationChangeNotification`, so that it can be handled
+    /// like one of a webhook. Its time is that of the end.
+    pub fn as_end(&self, consumer: &LpConsumerId) -> Value {
+        let time = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
+        json!({"type": "UPSERT", "result": {
+            "convId": self.id,
+            "conversationDetails": {
+                "participants": [{"id": consumer, "role": "CONSUMER"}], "state": "CLOSE", "stage": "CLOSE",
+                "startTs": time(self.started_at), "endTs": time(self.ended_at),
+                "metaDataLastUpdateTs": time(self.ended_at),
+            },
+        }})
+    }
 }
 
 /// A participant of a conversation.

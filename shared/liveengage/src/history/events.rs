@@ -1,7 +1,7 @@
 //! The events of a conversation ("Conversations - Content").
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::{call, document, records};
@@ -46,6 +46,8 @@ pub struct HistoryEvent {
     pub kind: EventKind,
     /// The quick replies, unread, if the record has them.
     pub quick_replies: Option<Structured>,
+    /// The whole record, unread.
+    record: Structured,
 }
 
 impl HistoryEvent {
@@ -56,6 +58,22 @@ impl HistoryEvent {
             Role::Brand => false,
             Role::Unknown => self.originator.as_deref() == Some(consumer.as_str()),
         }
+    }
+
+    /// Returns the event as a change of a notification `ms.MessagingEventNotification`, so that it can be handled like one of a webhook. What
+    /// the record lacks is filled in: the conversation, the dialog (the main one), and the role.
+    pub fn as_change(&self, conversation: &ConversationId, consumer: &LpConsumerId) -> Value {
+        let Structured(record) = &self.record;
+        let mut change = record.as_object().cloned().unwrap_or_default();
+        change.insert("conversationId".to_owned(), conversation.as_str().into());
+        if self.dialog.is_none() {
+            change.insert("dialogId".to_owned(), conversation.as_str().into());
+        }
+        if self.role == Role::Unknown {
+            let role = if self.is_by(consumer) { "CONSUMER" } else { "ASSIGNED_AGENT" };
+            change.insert("originatorMetadata".to_owned(), json!({"id": self.originator, "role": role}));
+        }
+        Value::Object(change)
     }
 }
 
@@ -100,5 +118,6 @@ fn event(record: &Value) -> Option<HistoryEvent> {
         audience: parts.audience,
         kind: parts.kind,
         quick_replies: parts.quick_replies,
+        record: Structured(record.clone()),
     })
 }

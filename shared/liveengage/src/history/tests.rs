@@ -8,7 +8,7 @@ use crate::{
     event::AcceptStatus,
     id::{ConversationId, LpConsumerId, Sequence},
     messaging::{SatisfactionRate, SatisfactionStatus},
-    notification::{Audience, EventKind, Role},
+    notification::{self, Audience, Change, EventKind, NotificationType, Role, Structured},
     structured_content,
 };
 use connector_message::Disposition;
@@ -271,5 +271,63 @@ fn nothing_that_is_printed_has_a_text_or_a_token() {
     let printed = format!("{history:?} {:?}", list_call(&ConversationSearch::default()));
     for secret in ["parcel", "size 42", "consumer.jws"] {
         assert!(!printed.contains(secret), "{printed}");
+    }
+}
+
+#[test]
+fn an_event_of_the_history_is_read_like_one_of_a_webhook() {
+    let (conversation, consumer) = (ConversationId::new("c-1").unwrap(), LpConsumerId::new("lp-1").unwrap());
+    let reply = reply(
+        200,
+        &json!({"messageEventRecords": [
+            {"sequence": 4, "originatorId": "agent-1", "serverTimestamp": 1_790_000_000_000_i64,
+             "event": {"type": "ContentEvent", "contentType": "text/plain", "message": "It has arrived."}},
+            {"sequence": 2, "dialogId": "survey-1", "originatorId": "lp-1", "serverTimestamp": 1_790_000_000_001_i64,
+             "event": {"type": "ContentEvent", "contentType": "text/plain", "message": "5"}},
+            {"sequence": 5, "originatorId": "bot-1", "serverTimestamp": 1_790_000_000_002_i64,
+             "event": {"type": "RichContentEvent", "content": r#"{"type":"vertical","elements":[]}"#}},
+        ]}),
+    );
+    let changes = events_answer(&reply).unwrap().events;
+    let read: Vec<_> = changes
+        .iter()
+        .map(|event| {
+            let change = event.as_change(&conversation, &consumer);
+            match notification::read(NotificationType::MessagingEvent, &change).unwrap() {
+                Change::Event(event) => event,
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    let facts: Vec<_> = read.iter().map(|event| (event.dialog.as_str(), event.sequence, event.role)).collect();
+    let expected = [
+        ("c-1", Some(Sequence(4)), Role::Brand),
+        ("survey-1", Some(Sequence(2)), Role::Consumer),
+        ("c-1", Some(Sequence(5)), Role::Brand),
+    ];
+    assert_eq!(facts, expected);
+    assert!(read.iter().all(|event| event.conversation == conversation && event.audience == Audience::All));
+    assert!(
+        matches!(&read[2].kind, EventKind::RichContent(Structured(content)) if content.is_object() || content.is_string())
+    );
+}
+
+#[test]
+fn the_end_of_a_conversation_is_read_like_one_of_a_webhook() {
+    let reply = reply(
+        200,
+        &json!({"conversationHistoryMetadataRecords": [
+            {"convId": "c-1", "state": "CLOSE", "startTs": 1_790_000_000_000_i64, "endTs": 1_790_000_900_000_i64},
+        ]}),
+    );
+    let record = &conversations_answer(&reply).unwrap().conversations[0];
+    let consumer = LpConsumerId::new("lp-1").unwrap();
+    match notification::read(NotificationType::ConversationChange, &record.as_end(&consumer)).unwrap() {
+        Change::Conversation(change) => {
+            assert_eq!((change.conversation.as_str(), change.closed, change.main_open), ("c-1", true, false));
+            assert_eq!(change.as_of, Timestamp::from_millisecond(1_790_000_900_000).ok());
+            assert_eq!(change.consumer, Some(consumer));
+        }
+        other => panic!("{other:?}"),
     }
 }
