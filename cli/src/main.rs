@@ -40,7 +40,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start the lab on this machine: simulators, AWS stand-ins, the five functions and a web page. This is the default
+    /// Start the lab on this machine: simulators, AWS stand-ins, the six functions and a web page. This is the default
     /// command.
     #[cfg(feature = "lab")]
     Lab(lab::LabArguments),

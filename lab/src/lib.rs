@@ -2,7 +2,7 @@
 //!
 //! The LiveEngage simulator and the channels' simulators are at the two ends. DynamoDB, SQS and Secrets Manager are
 //! stand-ins that the real AWS SDK calls. An event source mapping and an API gateway turn the traffic into Lambda's
-//! events. The five functions in between are the connector's own handlers.
+//! events. The six functions in between are the connector's own handlers.
 
 pub mod action;
 pub mod api_gateway;

@@ -4,11 +4,24 @@
 
 use std::{future::Future, time::Duration};
 
+use connector::{
+    domain::{
+        delivery::{ConsumerRef, Lease},
+        id::{LineId, Owner},
+        message_key::MessageKey,
+        receipt::{InboundReceipt, LedgerEntry},
+    },
+    port::{Ledger as _, Messages as _},
+};
+use connector_aws::DynamoDbStore;
+use connector_channels::id::ChannelUserId;
 use connector_lab::{
-    Lab, LabOptions,
+    LINE, Lab, LabOptions,
     liveengage::{ConversationView, Role, TranscriptLine},
     phone::{Direction, PhoneMessage},
 };
+
+use jiff::SignedDuration;
 
 use crate::silence::WatchedLab;
 
@@ -100,6 +113,19 @@ pub(crate) async fn received_on_whatsapp(lab: &Lab, phone: &str, count: usize) -
 }
 
 /// Waits until nothing is under way.
+/// Makes the last text that LiveEngage accepted from this phone an hour old, so that its echo is overdue if it has not come.
+pub(crate) async fn age_last_text(lab: &Lab, phone: &str) {
+    let client = aws_sdk_dynamodb::Client::new(&lab.aws().sdk_config_for("test", lab.aws().endpoints()));
+    let store = DynamoDbStore::new(client, lab.aws().table_name());
+    let consumer = ConsumerRef { line: LineId::new(LINE).unwrap(), user: ChannelUserId::new(phone).unwrap() };
+    let last = store.last_inbound(&consumer).await.unwrap().unwrap();
+    let hour = SignedDuration::from_hours(1);
+    let lease = Lease { message: MessageKey::of_bytes(phone.as_bytes()), owner: Owner::new("test").unwrap() };
+    store.acquire(&lease, last.at, last.at + hour).await.unwrap();
+    let older = InboundReceipt { at: last.at - hour, ..last };
+    store.complete(&lease, Some(&LedgerEntry::InboundReceipt(older))).await.unwrap();
+}
+
 pub(crate) async fn settled(lab: &Lab) {
     soon("everything is delivered", lab.settled()).await;
 }

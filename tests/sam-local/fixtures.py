@@ -32,6 +32,7 @@ def run(expect, sam, connector, events):
         tests.webhook()
         tests.inbound()
         tests.token_refresh()
+        tests.reconcile()
         tests.to_liveengage()
         tests.to_channel()
         tests.one_message_of_a_batch()
@@ -145,6 +146,10 @@ class Fixtures:
         answer = self.sam.invoke(self.lab, "TokenRefreshFunction", self.read("token-refresh-schedule.json"))
         self.expect.equal("TokenRefreshFunction token-refresh-schedule.json: no error", error_of(answer), None)
         self.expect.equal("  the account's token is in the table", self.lab.aws.kinds(), {"TOKEN": 1})
+
+    def reconcile(self):
+        answer = self.sam.invoke(self.lab, "ReconcileFunction", self.read("reconcile-schedule.json"))
+        self.expect.equal("ReconcileFunction reconcile-schedule.json: no error", error_of(answer), None)
 
     def to_liveengage(self):
         batch = self.read("to-liveengage-batch.json")

@@ -213,12 +213,20 @@ fn required_access(service: GuardedService, parts: &Parts, body: &[u8]) -> Optio
 
 fn table(call: &Value) -> Option<String> {
     let name = call.get("TableName")?.as_str()?;
-    Some(format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"))
+    let index = call.get("IndexName").and_then(Value::as_str).map(|index| format!("/index/{index}"));
+    Some(format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}{}", index.unwrap_or_default()))
 }
 
 fn leading_keys(call: &Value) -> BTreeMap<String, Vec<String>> {
     let key = ["/Key/pk/S", "/Item/pk/S"].iter().find_map(|place| call.pointer(place)?.as_str());
-    key.map(|key| (LEADING_KEYS.to_owned(), vec![key.to_owned()])).into_iter().collect()
+    key.or_else(|| queried_key(call)).map(|key| (LEADING_KEYS.to_owned(), vec![key.to_owned()])).into_iter().collect()
+}
+
+/// The partition key of a query: the value of the first condition, `pk = :value`.
+fn queried_key(call: &Value) -> Option<&str> {
+    let (_, value) = call.get("KeyConditionExpression")?.as_str()?.split_once(" = ")?;
+    let name = value.split(' ').next()?;
+    call.get("ExpressionAttributeValues")?.get(name)?.get("S")?.as_str()
 }
 
 #[cfg(test)]
@@ -238,6 +246,21 @@ mod tests {
                 .map(|access| (access.action.clone(), access.resource.clone(), keys(&access)))
                 .collect(),
         )
+    }
+
+    #[test]
+    fn a_query_requires_the_key_that_it_asks_for_on_its_table_or_index() {
+        let query = |index: Option<&str>| {
+            json!({
+                "TableName": "t", "IndexName": index, "KeyConditionExpression": "pk = :echoes AND sk > :after",
+                "ExpressionAttributeValues": {":echoes": {"S": "ECHO#1#d"}, ":after": {"S": "0"}},
+            })
+        };
+        for (index, resource) in [(None, "table/t"), (Some("conversations"), "table/t/index/conversations")] {
+            let required = asked(GuardedService::DynamoDb, "DynamoDB_20120810.Query", &query(index)).unwrap();
+            assert!(required[0].1.ends_with(resource), "{required:?}");
+            assert_eq!(required[0].2, ["ECHO#1#d"]);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod simulators;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
-use connector_aws::lambda::StartError;
+use connector_aws::lambda::{FunctionError, StartError};
 use futures::{StreamExt as _, stream};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::BroadcastStream;
@@ -158,6 +158,18 @@ impl Lab {
     pub async fn replace(&self, function: Function) -> Result<(), StartError> {
         match &self.functions {
             Some(functions) => functions.replace(function).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Invokes `reconcile` with this event, as its schedule or an operator does. Does nothing if the functions run
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// The function's error.
+    pub async fn reconcile(&self, event: serde_json::Value) -> Result<(), FunctionError> {
+        match &self.functions {
+            Some(functions) => functions.reconcile(event).await,
             None => Ok(()),
         }
     }

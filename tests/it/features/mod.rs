@@ -6,4 +6,5 @@ mod indications;
 mod installation;
 mod life;
 mod people;
+mod reconciliation;
 mod surveys;

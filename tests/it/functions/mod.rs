@@ -16,6 +16,7 @@ use connector::{
     app::{
         inbound::AcceptChannelRequest,
         liveengage_client::LiveEngage,
+        reconcile::{Reconcile, ReconcilePorts},
         registry::{Accounts, Lines, Registry},
         to_channel::DeliverToChannel,
         to_liveengage::DeliverToLiveEngage,
@@ -26,7 +27,7 @@ use connector::{
     domain::id::LineId,
     port::{Postpone, QueueError},
 };
-use connector_aws::lambda::{InboundFunction, QueueFunction, TokenRefreshFunction, WebhookFunction};
+use connector_aws::lambda::{InboundFunction, QueueFunction, ReconcileFunction, TokenRefreshFunction, WebhookFunction};
 use connector_liveengage::id::AccountId;
 use connector_message::http::{HttpCall, HttpFailure, HttpReply};
 use connector_testing::{ManualClock, MemoryQueue, MemorySecrets, MemoryStore, ScriptedHttp};
@@ -172,6 +173,20 @@ impl Deployment {
             RefreshTokens::new(Arc::clone(&self.accounts), self.liveengage()),
             Arc::<ManualClock>::clone(&self.clock),
         )
+    }
+
+    fn reconcile(&self) -> ReconcileFunction {
+        let store = &self.store;
+        let ports = ReconcilePorts {
+            conversations: Arc::<MemoryStore>::clone(store),
+            consumers: Arc::<MemoryStore>::clone(store),
+            messages: Arc::<MemoryStore>::clone(store),
+            ledger: Arc::<MemoryStore>::clone(store),
+            to_channel: Arc::<MemoryQueue>::clone(&self.queue),
+            clock: Arc::<ManualClock>::clone(&self.clock),
+        };
+        let reconcile = Reconcile::new(Arc::clone(&self.accounts), self.liveengage(), ports);
+        ReconcileFunction::new(reconcile, Arc::<ManualClock>::clone(&self.clock))
     }
 
     /// Returns the status and the body of an HTTP event's answer.

@@ -226,6 +226,14 @@ async fn a_secret_that_liveperson_has_rotated_is_found_by_sentinels_refusal() {
 }
 
 #[tokio::test]
+async fn a_look_for_lost_webhooks_without_evidence_calls_nobody() {
+    let connector = Deployment::new().await;
+    let event: Value = events::event("reconcile-schedule.json");
+    connector.reconcile().handle(LambdaEvent::new(event, connector.context())).await.unwrap();
+    assert!(connector.calls().is_empty() && connector.queue.sent().is_empty());
+}
+
+#[tokio::test]
 async fn an_unreadable_notification_is_parked_whole() {
     let connector = Deployment::new().await;
     let event = events::webhook_with(b"no notification", events::CLIENT_SECRET);

@@ -3,8 +3,8 @@
 use std::{num::NonZeroU16, sync::Arc};
 
 use connector_lab::{
-    LabOptions, headless,
-    liveengage::{NewFile, Service},
+    ACCOUNT, LabOptions, headless,
+    liveengage::{NewFile, Service, WebhookSettings},
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -12,8 +12,14 @@ use serde_json::{Value, json};
 use super::roles::Roles;
 use crate::{
     silence::WatchedLab,
-    steps::{PHONE, consumer_texts, desk, opened, opened_on_whatsapp, received, received_on_whatsapp, settled, soon},
+    steps::{
+        PHONE, age_last_text, consumer_texts, desk, opened, opened_on_whatsapp, received, received_on_whatsapp,
+        settled, soon,
+    },
 };
+
+/// A second consumer.
+pub(super) const OTHER_PHONE: &str = "+4915155002";
 
 /// The beginning of a picture.
 pub(super) const PNG: &[u8] = b"\x89PNG\r\n\x1A\na picture of nothing";
@@ -71,6 +77,26 @@ pub(super) async fn whole_conversation(roles: &Arc<Roles>) {
     assert_eq!(told[2], "How was it, from 1 to 5?");
     settled(&lab).await;
 
+    // What webhooks lost: the echo of the last text is missing, and an answer.
+    let id = opened(&lab, OTHER_PHONE).await;
+    settled(&lab).await;
+    lab.liveengage().say(&id, "one moment").unwrap();
+    received(&lab, OTHER_PHONE, 1).await;
+    settled(&lab).await;
+    lab.liveengage().set_webhooks(ACCOUNT, WebhookSettings { retention: None, ..WebhookSettings::default() });
+    lab.gateway().consumer_sends(OTHER_PHONE, "still there?").unwrap();
+    desk(&lab, "the text is at the desk", |all| {
+        all.iter().any(|conversation| consumer_texts(conversation).contains(&"still there?"))
+    })
+    .await;
+    lab.liveengage().say(&id, "here it is").unwrap();
+    settled(&lab).await;
+    age_last_text(&lab, OTHER_PHONE).await;
+    lab.reconcile(json!({"scope": "suspicious"})).await.unwrap();
+    received(&lab, OTHER_PHONE, 2).await;
+    settled(&lab).await;
+
+    let lab = WatchedLab::start(guarded(roles, with_questions())).await;
     // An agent's file, which is fetched in the name of the account.
     let id = opened_on_whatsapp(&lab, PHONE).await;
     lab.liveengage().say_file(&id, NewFile::new("PNG", PNG)).unwrap();

@@ -81,7 +81,11 @@ fn written(resource: &Value) -> String {
     let name = match (resource.get("Ref"), resource.get("Fn::Sub"), resource.get("Fn::GetAtt")) {
         (Some(name), ..) => name.as_str().unwrap().to_owned(),
         (_, Some(arn), _) => {
-            let (_, secret) = arn.as_str().unwrap().split_once(":secret:").unwrap();
+            let arn = arn.as_str().unwrap();
+            if let Some((table, index)) = arn.split_once(".Arn}/index/") {
+                return format!("`{}`, index `{index}`", table.trim_start_matches("${"));
+            }
+            let (_, secret) = arn.split_once(":secret:").unwrap();
             return format!("secrets `{}`", secret.replace("${SecretPrefix}", "<SecretPrefix>"));
         }
         (.., Some(attribute)) => attribute[0].as_str().unwrap().to_owned(),

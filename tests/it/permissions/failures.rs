@@ -7,7 +7,8 @@ use connector_aws::lambda::{self, config};
 use connector_lab::{
     ACCOUNT, Lab,
     aws::authorization::Guard,
-    liveengage::{NewFile, Service},
+    functions::Function,
+    liveengage::{NewFile, Service, WebhookSettings},
     sms_gateway::Direction,
 };
 use futures::{StreamExt, stream};
@@ -22,7 +23,8 @@ use super::{
 use crate::{
     silence::WatchedLab,
     steps::{
-        HELLO, PHONE, consumer_texts, desk, opened, opened_on_whatsapp, received, received_on_whatsapp, settled, soon,
+        HELLO, PHONE, age_last_text, consumer_texts, desk, opened, opened_on_whatsapp, received, received_on_whatsapp,
+        settled, soon,
     },
 };
 
@@ -106,6 +108,7 @@ async fn proof(permission: Permission) {
             proof.roles.restore();
             refresh(&lab, &proof.roles).await.unwrap();
         }
+        ("reconcile", _) => reconciliation_fails(&proof).await,
         ("to-channel", "secretsmanager:GetSecretValue") if permission.sid == "ReadAccountSecrets" => {
             file_waits(&proof).await;
         }
@@ -123,6 +126,26 @@ async fn proof(permission: Permission) {
         ("to-channel", _) => to_channel(&proof).await,
         _ => panic!("nothing shows what it is for"),
     }
+}
+
+/// A run of `reconcile` fails without the permission, and the next one finds what is missing.
+async fn reconciliation_fails(proof: &Proof) {
+    let (lab, id) = in_conversation(&proof.roles).await;
+    lab.liveengage().set_webhooks(ACCOUNT, WebhookSettings { retention: None, ..WebhookSettings::default() });
+    lab.gateway().consumer_sends(PHONE, "still there?").unwrap();
+    desk(&lab, "the text is at the desk", |all| consumer_texts(&all[0]).contains(&"still there?")).await;
+    lab.liveengage().say(&id, "here it is").unwrap();
+    settled(&lab).await;
+    age_last_text(&lab, PHONE).await;
+    proof.revoke();
+    // A consumer who can't be compared doesn't fail the run: the next one tries again.
+    let _ = lab.reconcile(json!({"scope": "suspicious"})).await;
+    proof.denied().await;
+    proof.roles.restore();
+    // The secret was not read, and is not asked for again for some seconds.
+    lab.replace(Function::Reconcile).await.unwrap();
+    lab.reconcile(json!({"scope": "recent"})).await.unwrap();
+    assert_eq!(received(&lab, PHONE, 1).await, ["here it is"]);
 }
 
 /// A consumer's text waits for the permission.

@@ -200,6 +200,6 @@ fn each_function_may_use_the_other_key_in_exactly_the_ways_of_the_key() {
             .map(|(name, statement)| (name.clone(), statement.actions.clone(), format!("{:?}", statement.conditions)))
             .collect()
     };
-    assert_eq!(ways(&of_the_key).len(), 9);
+    assert_eq!(ways(&of_the_key).len(), 11);
     assert_eq!(ways(&of_the_key), ways(&of_the_other));
 }

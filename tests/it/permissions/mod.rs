@@ -16,7 +16,7 @@ use conversation::whole_conversation;
 use policy::like;
 use roles::{BOTH_KEYS, EVERYTHING, Roles, Statements, allowed, of_lambda, statements, uses_of_a_key, without};
 
-/// Actions that no function may do, and that would do the most harm. (`dynamodb:Query` is allowed to one function.)
+/// Actions that no function may do, and that would do the most harm. (`dynamodb:Query` is allowed to two functions.)
 const NEVER: [&str; 26] = [
     "dynamodb:BatchGetItem",
     "dynamodb:BatchWriteItem",

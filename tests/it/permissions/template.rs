@@ -119,6 +119,9 @@ pub(crate) fn resolved(template: &Value, value: &Value) -> String {
 }
 
 fn named(template: &Value, name: &str) -> String {
+    if let Some(resource) = name.strip_suffix(".Arn") {
+        return arn(template, resource);
+    }
     let known = match name {
         "AWS::Partition" => "aws",
         "AWS::Region" => aws::REGION,

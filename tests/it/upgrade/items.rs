@@ -8,7 +8,7 @@ use connector::{
         delivery::{Acquired, Lease},
         id::Owner,
     },
-    port::{Clock, Consumers, Ledger, Messages, ParkedMessages, StoreError, Tokens},
+    port::{Clock, Consumers, Conversations, Ledger, Messages, ParkedMessages, StoreError, Tokens},
 };
 use connector_aws::{DynamoDbStore, ParkedTable, SystemClock, key::Key};
 use connector_lab::aws::{AwsStandInOptions, AwsStandIns};
@@ -30,6 +30,7 @@ async fn read(store: &DynamoDbStore, key: Key) -> Result<bool, StoreError> {
         Key::LpConsumer(account, id) => store.consumer_by_lp_id(&account, &id).await?.is_some(),
         Key::Token(account) => store.token(&account).await?.is_some(),
         Key::Unattached(account) => store.unattached_at(&account).await?.is_some(),
+        Key::Reconciled(account) => store.reconciled_at(&account).await?.is_some(),
         Key::OutboundReceipt(line, id) => store.outbound_receipt(&line, &id).await?.is_some(),
         Key::InboundReceipt(account, dialog, sequence) => {
             store.inbound_receipt(&account, &dialog, sequence).await?.is_some()

@@ -1,4 +1,4 @@
-//! The use cases: what the five functions do, over ports. Nothing here names an AWS, Lambda or HTTP-client crate.
+//! The use cases: what the six functions do, over ports. Nothing here names an AWS, Lambda or HTTP-client crate.
 
 mod consumer_session;
 pub mod delivery;
