@@ -57,6 +57,12 @@ pub(super) enum Event {
     LineIsDown(bool),
     /// An agent writes in a conversation of a line.
     AgentOn(Line),
+    /// LiveEngage begins to drop every webhook, or they arrive again.
+    WebhooksAreLost(bool),
+    /// An agent writes in the next conversation.
+    AgentInTurn,
+    /// The schedule starts `reconcile`.
+    Reconcile,
 }
 
 /// The time, the events to come, the random choices, and the history.

@@ -20,6 +20,7 @@ use connector::{
         delivery::{Attempt, RetryLater},
         inbound::AcceptChannelRequest,
         liveengage_client::LiveEngage,
+        reconcile::{Reconcile, ReconcilePorts},
         redrive::{Selection, WorkerQueues, plan_parked, redrive_parked},
         registry::{Accounts, Lines, Registry},
         to_channel::DeliverToChannel,
@@ -33,7 +34,8 @@ use connector::{
     queue_message::Received,
 };
 use connector_aws::lambda::{
-    FunctionError, InboundFunction, QueueFunction, TokenRefreshFunction, WebhookFunction, batch::Worker, gateway_event,
+    FunctionError, InboundFunction, QueueFunction, ReconcileFunction, TokenRefreshFunction, WebhookFunction,
+    batch::Worker, gateway_event,
 };
 
 /// An invocation, by its number.
@@ -63,6 +65,7 @@ pub(super) enum FunctionName {
     ToLiveEngage,
     ToChannel,
     TokenRefresh,
+    Reconcile,
     /// Not a function: the operator's command that sends parked messages again.
     Operator,
 }
@@ -74,7 +77,7 @@ impl FunctionName {
             Self::Webhook | Self::Inbound => SignedDuration::from_secs(10),
             Self::ToLiveEngage | Self::ToChannel | Self::TokenRefresh => SignedDuration::from_secs(60),
             // Nothing stops the command but whoever started it.
-            Self::Operator => SignedDuration::from_mins(10),
+            Self::Reconcile | Self::Operator => SignedDuration::from_mins(10),
         }
     }
 }
@@ -107,6 +110,7 @@ pub(super) enum Function {
     Inbound(InboundFunction),
     Queue(QueueFunction),
     TokenRefresh(TokenRefreshFunction),
+    Reconcile(ReconcileFunction),
 }
 
 /// What an invocation works on.
@@ -120,6 +124,8 @@ pub(super) enum Work {
     Request(u64),
     /// The schedule.
     Refresh,
+    /// The schedule of `reconcile`.
+    Reconcile,
     /// An operator sends all parked messages again. `fresh`: as if they were new.
     Redrive { fresh: bool },
 }
@@ -242,6 +248,9 @@ pub(super) async fn run(ports: Ports, known: Option<Function>, payload: Payload)
         (Function::TokenRefresh(function), Payload::Schedule(event)) => {
             function.handle(event).await.map(|()| Ended::Refreshed)
         }
+        (Function::Reconcile(function), Payload::Schedule(event)) => {
+            function.handle(event).await.map(|()| Ended::Refreshed)
+        }
         (Function::Webhook(function), Payload::Http(event)) => {
             function.handle(gateway_event::request(&event).unwrap()).await.map(status)
         }
@@ -287,6 +296,21 @@ fn start(ports: &Ports) -> Result<Function, String> {
             let liveengage =
                 LiveEngage::new(Arc::clone(&accounts), Arc::<Ports>::clone(&ports), Arc::<Ports>::clone(&ports));
             Function::TokenRefresh(TokenRefreshFunction::new(RefreshTokens::new(accounts, Arc::new(liveengage)), ports))
+        }
+        FunctionName::Reconcile => {
+            let accounts = accounts(&ports);
+            let liveengage =
+                LiveEngage::new(Arc::clone(&accounts), Arc::<Ports>::clone(&ports), Arc::<Ports>::clone(&ports));
+            let workers = ReconcilePorts {
+                conversations: Arc::<Ports>::clone(&ports),
+                consumers: Arc::<Ports>::clone(&ports),
+                messages: Arc::<Ports>::clone(&ports),
+                ledger: Arc::<Ports>::clone(&ports),
+                to_channel: Arc::new(ports.queue(QueueName::ToChannel)),
+                clock: Arc::<Ports>::clone(&ports),
+            };
+            let reconcile = Reconcile::new(accounts, Arc::new(liveengage), workers);
+            Function::Reconcile(ReconcileFunction::new(reconcile, ports))
         }
         FunctionName::Operator => return Err("the operator runs a command, and no function".to_owned()),
         name @ (FunctionName::ToLiveEngage | FunctionName::ToChannel) => {
@@ -343,9 +367,9 @@ pub(super) fn batch_event(id: InvocationId, messages: &[ReceivedMessage], versio
     Payload::Batch(LambdaEvent::new(event, context(id, deadline_ms)))
 }
 
-/// Returns the schedule's event.
-pub(super) fn schedule_event(id: InvocationId, deadline_ms: i64) -> Payload {
-    Payload::Schedule(LambdaEvent::new(Value::Null, context(id, deadline_ms)))
+/// Returns a schedule's event.
+pub(super) fn schedule_event(id: InvocationId, deadline_ms: i64, event: Value) -> Payload {
+    Payload::Schedule(LambdaEvent::new(event, context(id, deadline_ms)))
 }
 
 fn context(id: InvocationId, deadline_ms: i64) -> Context {

@@ -112,6 +112,9 @@ impl World {
     pub(super) fn liveengage_answers(&mut self, call: &HttpCall, by: InvocationId) -> (HttpReply, Vec<Piece>) {
         let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
         let now = self.agenda.now();
+        if let Some(reply) = self.history_answers(call) {
+            return (reply, vec![]);
+        }
         match call.name {
             "LiveEngage Domain API" => return (reply(200, hosts()), vec![]),
             "LiveEngage Sentinel" => {
@@ -307,6 +310,7 @@ fn hosts() -> String {
         {"service": "asyncMessagingEnt", "baseURI": "msg.liveengage.example"},
         {"service": "sentinel", "baseURI": "sentinel.liveengage.example"},
         {"service": "idp", "baseURI": "idp.liveengage.example"},
+        {"service": "msgHist", "baseURI": "history.liveengage.example"},
         {"service": "swift", "baseURI": "swift.liveengage.example"},
     ]})
     .to_string()

@@ -107,7 +107,7 @@ impl World {
 
     /// A consumer writes a message, and will write the next one later.
     pub(super) fn consumer_writes(&mut self, consumer: usize) {
-        if self.outage.is_some() {
+        if self.is_scripted() {
             return self.consumer_opens(consumer);
         }
         if !self.take_one() {
@@ -158,7 +158,7 @@ impl World {
 
     /// An agent or a survey's bot writes, or ends the conversation.
     pub(super) fn agent_acts(&mut self, index: usize) {
-        if self.outage.is_some() {
+        if self.is_scripted() {
             return;
         }
         let conversation = &mut self.liveengage.conversations[index];

@@ -48,6 +48,9 @@ impl World {
             "serverTimestamp": now.as_millisecond(), "event": event, "conversationId": conversation.id,
             "dialogId": conversation.dialog(), "messageAudience": "ALL",
         });
+        if let Some(loss) = &mut self.loss {
+            loss.published(&change);
+        }
         self.notify("ms.MessagingEventNotification", &change, true);
     }
 
@@ -88,6 +91,10 @@ impl World {
     /// Schedules a notification, as the faults say. One that may not be dropped is of a conversation that was opened.
     fn notify(&mut self, kind: &str, change: &Value, may_be_dropped: bool) {
         let body = json!({"kind": "notification", "body": {"changes": [change]}, "type": kind}).to_string();
+        if self.loss.as_ref().is_some_and(|loss| loss.is_on) {
+            self.agenda.note(format_args!("LiveEngage drops a notification"));
+            return;
+        }
         let World { agenda, faults, liveengage, .. } = self;
         liveengage.notified += 1;
         let number = liveengage.notified;

@@ -207,6 +207,9 @@ impl World {
     /// A consumer's text is shown in a conversation: now it is known whose it is.
     pub(super) fn opened_by(&mut self, index: usize, piece: Piece) {
         let Some(Lane::Consumer(consumer)) = self.truth.lane(piece.message) else { return };
+        if let Some(loss) = &mut self.loss {
+            loss.opened(index);
+        }
         if let Some(outage) = &mut self.outage {
             outage.lines.insert(index, Line::of(consumer));
             outage.conversations.entry(Line::of(consumer)).or_default().push(index);

@@ -11,6 +11,7 @@ use std::{
 };
 
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 
 use super::{
     agenda::{Agenda, Event},
@@ -161,6 +162,12 @@ impl Simulation {
             Event::Recover => self.shared.world().recover(),
             Event::LineIsDown(begins) => self.shared.world().line_is_down(begins),
             Event::AgentOn(line) => self.shared.world().agent_writes_on(line),
+            Event::WebhooksAreLost(begins) => self.shared.world().webhooks_are_lost(begins),
+            Event::AgentInTurn => self.shared.world().agent_writes_in_turn(),
+            Event::Reconcile => {
+                self.shared.world().reconciles();
+                self.invoke(FunctionName::Reconcile, Work::Reconcile);
+            }
         }
     }
 
@@ -197,7 +204,8 @@ impl Simulation {
         let deadline_ms = (deadline + skew).as_millisecond();
         let payload = match &work {
             Work::Batch { messages, .. } => batch_event(id, messages, version, deadline_ms),
-            Work::Refresh => schedule_event(id, deadline_ms),
+            Work::Refresh => schedule_event(id, deadline_ms, Value::Null),
+            Work::Reconcile => schedule_event(id, deadline_ms, json!({"scope": "suspicious"})),
             Work::Redrive { fresh } => Payload::Redrive { fresh: *fresh },
             Work::Notification(number) => {
                 let (headers, body) = world.signed_notification(*number).unwrap();
@@ -394,7 +402,7 @@ impl World {
                 };
                 self.posted(*number, status);
             }
-            Work::Refresh | Work::Redrive { .. } => {}
+            Work::Refresh | Work::Reconcile | Work::Redrive { .. } => {}
         }
     }
 }
@@ -408,6 +416,7 @@ fn describe(work: &Work) -> String {
         Work::Notification(number) => format!("notification {number}"),
         Work::Request(number) => format!("request {number}"),
         Work::Refresh => "schedule".to_owned(),
+        Work::Reconcile => "schedule of the reconciliation".to_owned(),
         Work::Redrive { fresh } => format!("sends parked messages again, as new: {fresh}"),
     }
 }

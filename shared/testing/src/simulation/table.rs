@@ -17,8 +17,8 @@ use connector::{
         uncertain::UncertainOutcome,
     },
     port::{
-        Consumers, Ledger, Messages, ParkedId, ParkedList, ParkedMessage, ParkedMessages, Reopened, Saved, StoreError,
-        Tokens,
+        Consumers, ConversationFilter, Conversations, FoundConsumers, Ledger, Messages, ParkedId, ParkedList,
+        ParkedMessage, ParkedMessages, Reopened, Saved, StoreError, Tokens,
     },
 };
 use connector_channels::id::CallReference;
@@ -68,6 +68,12 @@ passes_on! { Consumers:
     fn unknown_since(account: &AccountId, id: &ConversationId, now: Timestamp) -> Timestamp;
     fn mark_foreign(account: &AccountId, id: &ConversationId, now: Timestamp) -> ();
     fn presume_foreign(account: &AccountId, id: &ConversationId, now: Timestamp) -> ();
+}
+
+passes_on! { Conversations:
+    fn consumers_in(account: &AccountId, filter: ConversationFilter, most: usize) -> FoundConsumers;
+    fn reconciled_at(account: &AccountId) -> Option<Timestamp>;
+    fn note_reconciled(account: &AccountId, at: Timestamp) -> ();
 }
 
 passes_on! { Tokens:

@@ -13,6 +13,7 @@ use super::{
     invocation::{Environment, Invocation, InvocationId, PREFIX},
     liveengage::{ACCOUNT, INSTALL, LiveEngage},
     load::Load,
+    loss::LossState,
     outage::OutageState,
     queues::{QueueName, SourceQueue},
     table::GivenLease,
@@ -60,6 +61,8 @@ pub(super) struct World {
     pub(super) leases: BTreeMap<String, GivenLease>,
     /// The outage of one line, if that is what is simulated.
     pub(super) outage: Option<OutageState>,
+    /// The loss of webhooks, if that is what is simulated.
+    pub(super) loss: Option<LossState>,
     /// How long after the end of the faults everything is settled at the latest.
     pub(super) settled_within: SignedDuration,
     /// When the faults ended.
@@ -127,10 +130,16 @@ impl World {
             keys: BTreeMap::new(),
             leases: BTreeMap::new(),
             outage: None,
+            loss: None,
             settled_within: SETTLED_WITHIN,
             recovered_at: None,
             outage_until: None,
         }
+    }
+
+    /// Whether people write as one event after the other says, and not as they like.
+    pub(super) const fn is_scripted(&self) -> bool {
+        self.outage.is_some() || self.loss.is_some()
     }
 
     /// Returns the time by LiveEngage's clock.
@@ -166,6 +175,9 @@ impl World {
             if let Some(outage) = &mut self.outage {
                 outage.shown(*piece, now);
             }
+            if let Some(loss) = &mut self.loss {
+                loss.shown(*piece, now);
+            }
             self.truth.check_batch(*piece, &batch);
             self.truth.shown(*piece, by, began);
         }
@@ -173,6 +185,10 @@ impl World {
 
     /// The last message is written: the faults end soon.
     pub(super) fn load_is_over(&mut self) {
+        // A loss ends at its time.
+        if self.loss.is_some() {
+            return;
+        }
         self.agenda.after(FAULTS_LAST, Event::Recover);
     }
 
@@ -221,6 +237,7 @@ impl World {
         let now = self.agenda.now();
         self.load.is_over()
             && self.recovered_at.is_some()
+            && self.loss.as_ref().is_none_or(LossState::is_over)
             && self.invocations.is_empty()
             && self.channels.requests.values().all(|request| request.is_repeat)
             && self.liveengage.notifications.is_empty()
