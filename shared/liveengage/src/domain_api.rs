@@ -31,6 +31,16 @@ pub enum Service {
     Idp,
     /// The file storage: `swift`.
     Files,
+    /// The histories of conversations: `msgHist`.
+    History,
+    /// The agents' public profiles: `acCdnDomain`.
+    AgentProfiles,
+    /// Reads and changes an account's configuration, such as its app installs: `accountConfigReadWrite`.
+    Configuration,
+    /// Logs users of LiveEngage in: `agentVep`.
+    Login,
+    /// The Monitoring API: `smt`.
+    Monitoring,
 }
 
 impl Service {
@@ -41,6 +51,11 @@ impl Service {
             Self::Sentinel => "sentinel",
             Self::Idp => "idp",
             Self::Files => "swift",
+            Self::History => "msgHist",
+            Self::AgentProfiles => "acCdnDomain",
+            Self::Configuration => "accountConfigReadWrite",
+            Self::Login => "agentVep",
+            Self::Monitoring => "smt",
         }
     }
 }

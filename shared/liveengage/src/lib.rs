@@ -7,6 +7,7 @@ pub mod client_properties;
 pub mod domain_api;
 pub mod event;
 pub mod files;
+pub mod history;
 pub mod id;
 pub mod identity;
 pub mod idp;
