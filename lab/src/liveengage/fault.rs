@@ -23,6 +23,8 @@ pub enum Service {
     FileUpload,
     /// Downloads from the file storage.
     FileDownload,
+    /// The Consumer Messaging History API.
+    History,
 }
 
 /// How often each service was called, regardless of the answers.

@@ -15,6 +15,7 @@ mod features;
 mod files;
 mod foreign;
 mod forms;
+mod history;
 mod idp;
 mod messaging;
 mod notification;

@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use super::backend::Backend;
 use super::endpoint::serve;
-use super::{domain, idp, messaging, sentinel, swift};
+use super::{domain, history, idp, messaging, sentinel, swift};
 
 /// All services on one host, because one host may be the base URI of several services.
 pub(super) fn router(backend: Arc<Backend>) -> Router {
@@ -25,6 +25,14 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         .route(
             "/api/account/{account}/messaging/consumer/conversation/send",
             serve(MethodFilter::POST, messaging::SEND),
+        )
+        .route(
+            "/messaging_history/api/account/{account}/conversations/consumer/metadata/search",
+            serve(MethodFilter::GET, history::CONVERSATIONS),
+        )
+        .route(
+            "/messaging_history/api/account/{account}/conversations/conversation/content/search",
+            serve(MethodFilter::GET, history::EVENTS),
         )
         .route(
             swift::PATH,

@@ -16,7 +16,7 @@ pub(super) use client_properties::DeclaredProperties;
 pub(super) use dialog::{Dialog, Ended};
 pub(super) use participants::{Participant, Staff};
 pub use publishing::Receipt;
-pub(super) use publishing::{Author, Publication, TranscriptEntry};
+pub(super) use publishing::{Author, KeptEvent, Publication, TranscriptEntry};
 pub use surveying::SurveyAnswer;
 pub(super) use surveying::SurveyRun;
 
@@ -104,6 +104,8 @@ pub(super) struct Conversation {
     /// The main dialog comes first.
     pub(super) dialogs: Vec<Dialog>,
     pub(super) transcript: Vec<TranscriptEntry>,
+    /// In the order in which they were accepted.
+    pub(super) kept_events: Vec<KeptEvent>,
     pub(super) consumer_chat_states: Vec<ChatStateAt>,
     pub(super) declared: DeclaredProperties,
     /// Whether the consumer has called SEND for it.
@@ -138,6 +140,7 @@ impl Conversation {
             last_consumer_ms: now_ms,
             dialogs: vec![Dialog::open(id, DialogKind::Main, vec![consumer], now_ms)],
             transcript: Vec::new(),
+            kept_events: Vec::new(),
             consumer_chat_states: Vec::new(),
             declared: DeclaredProperties::at_opening(opening.client_properties.clone()),
             has_been_sent_to: false,

@@ -5,6 +5,7 @@ mod delivery;
 mod desk;
 mod files;
 mod forms;
+mod history;
 mod install;
 mod ordering;
 mod payloads;
