@@ -37,7 +37,7 @@ use crate::{
     LiveEngageError,
     error::classify,
     id::{AccountId, AppInstallId, ConversationId, VisitorId, VisitorSessionId},
-    messaging::Campaign,
+    messaging::{Campaign, Interaction},
     tolerant::{Lenient, LenientNumber, LenientText},
 };
 use connector_message::{
@@ -153,6 +153,17 @@ pub struct Engagements {
     pub is_new_session: bool,
     /// The engagements. Empty if no campaign fits.
     pub engagements: Vec<Engagement>,
+}
+
+impl Engagements {
+    /// The interaction of a new conversation that follows from one of the engagements.
+    pub fn interaction(&self, engagement: &Engagement) -> Interaction {
+        Interaction {
+            visitor: self.visit.visitor.clone(),
+            session: self.visit.session.clone(),
+            context_id: engagement.context_id.clone(),
+        }
+    }
 }
 
 /// An engagement of a campaign.

@@ -108,9 +108,12 @@ impl Consumer<'_> {
     }
 
     async fn open(&self) -> ConversationId {
-        let host = self.client.host(Service::Messaging);
-        let (routing, profile) = (Routing::default(), UserProfile::default());
-        let call = messaging::open_request(host, self.credentials(), "open", &routing, &profile).unwrap();
+        self.open_with(&Routing::default()).await
+    }
+
+    async fn open_with(&self, routing: &Routing) -> ConversationId {
+        let (host, profile) = (self.client.host(Service::Messaging), UserProfile::default());
+        let call = messaging::open_request(host, self.credentials(), "open", routing, &profile).unwrap();
         messaging::open_answer(&self.client.call(call).await).unwrap()
     }
 

@@ -5,6 +5,7 @@ use connector_liveengage::{
     LiveEngageError,
     domain_api::Service,
     id::AppInstallId,
+    messaging::Routing,
     monitoring::{
         App, EngagementAnswer, EngagementStatus, Engagements, Impression, ImpressionKind, Observation, Visit,
         VisitorIdentity, engagement_answer, engagement_request, report_answer, report_request,
@@ -59,12 +60,22 @@ async fn a_campaign_is_found_reported_and_known_again_in_the_conversation() {
         campaign_id: 3_115_000_001,
         engagement_id: 3_115_000_002,
         revision: shown.revision.unwrap(),
-        context_id: shown.context_id,
+        context_id: shown.context_id.clone(),
     };
-    let seen = Observation { impressions: vec![impression], page_id: first.page_id, ..observation("consumer-1") };
+    let seen =
+        Observation { impressions: vec![impression], page_id: first.page_id.clone(), ..observation("consumer-1") };
     assert_eq!(client.report(&first.visit, &seen).await.unwrap(), first.visit);
 
-    let conversation = client.consumer("consumer-1").await.open().await;
+    let routing = Routing {
+        campaign: shown.campaign(),
+        interaction: Some(again.interaction(&again.engagements[0])),
+        ..Routing::default()
+    };
+    let conversation = client.consumer("consumer-1").await.open_with(&routing).await;
+    let view = client.simulator.conversation(conversation.as_str()).unwrap();
+    assert_eq!(view.request["conversationContext"]["visitorId"], first.visit.visitor.as_str());
+    assert_eq!(view.request["conversationContext"]["interactionContextId"], "1");
+    assert_eq!(view.request["campaignInfo"]["campaignId"], "3115000001");
     let during = client.engagements(Some(&first.visit), "consumer-1").await;
     assert_eq!(during.engagements[0].status, EngagementStatus::Conversation);
     assert_eq!(during.engagements[0].conversation, Some(conversation));
