@@ -48,10 +48,13 @@ pub(super) const ONE: Endpoint = Endpoint {
 };
 
 fn all(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
-    refusal(backend, call).unwrap_or_else(|| {
-        let entries: Vec<Value> = SERVICES.iter().map(|service| entry(backend, call, service)).collect();
-        ServiceAnswer::new(StatusCode::OK, json!({ "baseURIs": entries }))
-    })
+    refusal(backend, call).unwrap_or_else(|| ServiceAnswer::new(StatusCode::OK, list(backend, call)))
+}
+
+/// All services of the account in the path.
+pub(super) fn list(backend: &Backend, call: &ServiceCall) -> Value {
+    let entries: Vec<Value> = SERVICES.iter().map(|service| entry(backend, call, service)).collect();
+    json!({ "baseURIs": entries })
 }
 
 fn one(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {

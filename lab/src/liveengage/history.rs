@@ -3,12 +3,11 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::backend::Backend;
+use super::backend::{Backend, now_s};
 use super::conversation::{Conversation, KeptEvent};
 use super::endpoint::{Endpoint, ServiceAnswer, ServiceCall};
 use super::event::{Audience, Content, Event};
 use super::fault::Service;
-use super::tokens::ConsumerIdentity;
 
 /// The number of conversations on a page if the call doesn't say, and the most that a call may ask for.
 const LIMITS: (usize, usize) = (50, 100);
@@ -75,14 +74,17 @@ fn events(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
     ServiceAnswer::new(StatusCode::OK, json!({ "messageEventRecords": events }))
 }
 
-/// The token is documented as bare, and LivePerson's own client puts `Bearer` before it.
-fn consumer(backend: &Backend, call: &ServiceCall) -> Option<ConsumerIdentity> {
+/// The consumer of a call, by a ConsumerJWS or a token of the Messaging Window API. The documentation shows the token bare, and LivePerson's
+/// own client puts `Bearer` before it.
+fn consumer(backend: &Backend, call: &ServiceCall) -> Option<String> {
     let given = call.authorization()?;
-    backend.tokens.consumer(given.strip_prefix("Bearer ").unwrap_or(given), call.account_id())
+    let token = given.strip_prefix("Bearer ").unwrap_or(given);
+    let by_connector = backend.tokens.consumer(token, call.account_id()).map(|consumer| consumer.id);
+    by_connector.or_else(|| backend.tokens.window_consumer(token, call.account_id(), now_s()))
 }
 
-fn is_of(conversation: &Conversation, account_id: &str, consumer: &ConsumerIdentity) -> bool {
-    conversation.opening.account_id == account_id && conversation.opening.consumer_id == consumer.id
+fn is_of(conversation: &Conversation, account_id: &str, consumer: &str) -> bool {
+    conversation.opening.account_id == account_id && conversation.opening.consumer_id == consumer
 }
 
 struct Search {

@@ -97,6 +97,26 @@ impl Tokens {
         })
     }
 
+    /// A token of the Messaging Window API with these claims, or `None` if signing failed.
+    pub(super) fn window_token(&self, claims: &Value) -> Option<String> {
+        self.sign(claims)
+    }
+
+    /// The claims of a token of the Messaging Window API, if it is one of this account. It may have expired.
+    pub(super) fn window_claims(&self, token: &str, account_id: &str) -> Option<Value> {
+        let (_, claims) = self.open(token)?;
+        let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
+        let is_its = text("iss")? == "https://idp.liveperson.net" && text("aud")? == format!("acc:{account_id}");
+        is_its.then_some(claims)
+    }
+
+    /// The consumer of a token of the Messaging Window API, if it is one of this account and has not expired.
+    pub(super) fn window_consumer(&self, token: &str, account_id: &str, now_s: i64) -> Option<String> {
+        let claims = self.window_claims(token, account_id)?;
+        let is_valid = claims.get("exp").and_then(Value::as_i64).is_some_and(|expiry| now_s < expiry);
+        claims.get("sub").and_then(Value::as_str).filter(|_| is_valid).map(str::to_owned)
+    }
+
     fn key_id(&self) -> String {
         format!("appjwt-lab-{}", self.generation.load(Ordering::SeqCst))
     }
@@ -144,6 +164,19 @@ mod tests {
         assert!(!tokens.app_token_is_valid(&token, "74120", "install-1", 4_600), "the hour is over");
         assert!(!tokens.app_token_is_valid(&token, "74121", "install-1", 1_000), "another account");
         assert!(!tokens.app_token_is_valid(&token, "74120", "install-2", 1_000), "another install");
+    }
+
+    #[test]
+    fn a_window_token_names_its_consumer_until_it_expires() {
+        let tokens = tokens();
+        let claims = json!({ "sub": "c-1", "aud": "acc:74120", "iss": "https://idp.liveperson.net", "exp": 1_600 });
+        let token = tokens.window_token(&claims).unwrap();
+        let consumer = |account, now| tokens.window_consumer(&token, account, now);
+        assert_eq!(consumer("74120", 1_599).as_deref(), Some("c-1"));
+        assert_eq!([consumer("74120", 1_600), consumer("74121", 1_000)], [None, None]);
+        assert!(tokens.window_claims(&token, "74120").is_some(), "an expired token can still be extended");
+        let app = tokens.app_token("74120", "install-1", 1_000).unwrap();
+        assert_eq!(tokens.window_consumer(&app, "74120", 1_000), None);
     }
 
     #[test]

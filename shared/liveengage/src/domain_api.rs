@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_with::serde_as;
 use url::Url;
 
@@ -72,6 +73,17 @@ impl Directory {
     pub fn url(&self, service: Service) -> Result<&Url, LiveEngageError> {
         self.0.get(service.name()).ok_or(LiveEngageError::NoService { service: service.name() })
     }
+
+    /// Reads a list of services that is part of another reply. Empty if it has another form.
+    pub(crate) fn read(list: &Value) -> Self {
+        ServiceList::deserialize(list).map_or_else(|_| Self::default(), |list| Self::of(list.entries))
+    }
+
+    /// Ignores an entry without a usable host.
+    fn of(entries: Vec<ServiceEntry>) -> Self {
+        let urls = entries.into_iter().filter_map(|entry| base_url(&entry.base_uri).map(|url| (entry.service, url)));
+        Self(urls.collect())
+    }
 }
 
 /// Builds the request for all services of `account`.
@@ -114,9 +126,7 @@ pub fn answer(reply: &HttpReply) -> Result<Directory, LiveEngageError> {
         .map(|list| list.entries)
         .or_else(|_| serde_json::from_slice::<ServiceEntry>(&reply.body).map(|entry| vec![entry]))
         .map_err(|_| LiveEngageError::Unreadable { call: CALL, what: "neither a list nor an entry of base URIs" })?;
-    Ok(Directory(
-        entries.into_iter().filter_map(|entry| base_url(&entry.base_uri).map(|url| (entry.service, url))).collect(),
-    ))
+    Ok(Directory::of(entries))
 }
 
 /// Reads a base URI: a bare host means https. A URL with a scheme is accepted for https, and for http to a loopback address (the lab).

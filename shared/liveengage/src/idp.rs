@@ -1,6 +1,8 @@
 //! IDP: the ConsumerJWS, which authenticates a consumer (Connector API, Authorization page). It never expires: one request per consumer is
 //! enough.
 
+pub mod window;
+
 use http::{Method, StatusCode, header::AUTHORIZATION};
 use serde::Deserialize;
 use serde_json::json;

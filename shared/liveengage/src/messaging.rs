@@ -28,7 +28,7 @@ pub use super::{
 pub use closing::{
     Close, CustomerSatisfaction, SatisfactionRate, SatisfactionStatus, close_request, satisfaction_request,
 };
-pub use opening::{Campaign, Routing, TimeToRespond, open_answer, open_request, profile_request};
+pub use opening::{Campaign, Interaction, Routing, TimeToRespond, open_answer, open_request, profile_request};
 pub use publishing::{DialogRef, Event, LONGEST_METADATA, Publication, publish_request, text_pieces};
 
 const CONVERSATION: &str = "LiveEngage CONVERSATION";

@@ -15,6 +15,7 @@ use serde_json::Value;
 mod difference;
 mod either_form;
 mod manifests;
+mod neighbors;
 mod not_applicable;
 mod notifications;
 mod others;
@@ -71,6 +72,9 @@ enum Verdict {
 fn check(sample: &Sample) -> Result<Verdict, String> {
     if NOT_APPLICABLE.iter().any(|(file, _)| *file == sample.file) {
         return Ok(Verdict::NotApplicable);
+    }
+    if let Some(checked) = neighbors::check(sample) {
+        return checked.map(|()| Verdict::Checked).map_err(|error| format!("{}: {error}", sample.file));
     }
     match sample.kind.as_str() {
         "notification" => notifications::check(sample),
@@ -143,6 +147,7 @@ fn documented_payloads_conform() {
         requests::files(),
         responses::files(),
         manifests::files(),
+        neighbors::files(),
         notifications::files(),
     ];
     for file in rows.iter().flatten() {

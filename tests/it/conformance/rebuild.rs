@@ -2,12 +2,12 @@
 
 use connector_liveengage::{
     files::{self, FileType, HostedFile, RelativePath},
-    id::{AccountId, ConversationId, DialogId, ExtConsumerId, Sequence},
+    id::{AccountId, ConversationId, DialogId, ExtConsumerId, Sequence, VisitorId, VisitorSessionId},
     identity::ConsumerToken,
     idp,
     messaging::{
         self, AcceptStatus, Campaign, ChatState, ClientProperties, Close, Credentials, CustomerSatisfaction, DialogRef,
-        Event, Feature, Publication, Routing, SatisfactionRate, SatisfactionStatus, TimeToRespond,
+        Event, Feature, Interaction, Publication, Routing, SatisfactionRate, SatisfactionStatus, TimeToRespond,
     },
     sentinel::AppJwt,
 };
@@ -126,9 +126,20 @@ fn open(profile_body: &Value, body: &Value) -> Result<HttpCall, String> {
             _ => None,
         },
         language: body.pointer("/conversationContext/lang").and_then(text),
+        interaction: body.get("conversationContext").and_then(interaction),
     };
     messaging::open_request(&host(), caller.credentials(), REQUEST, &routing, &profile(profile_body))
         .map_err(|error| error.to_string())
+}
+
+/// The samples with empty ids have none.
+fn interaction(context: &Value) -> Option<Interaction> {
+    let id = |name: &str| context.get(name).and_then(text).filter(|id| !id.is_empty());
+    Some(Interaction {
+        visitor: VisitorId::new(id("visitorId")?).ok()?,
+        session: id("sessionId").and_then(|id| VisitorSessionId::new(id).ok()),
+        context_id: id("interactionContextId"),
+    })
 }
 
 fn publish(caller: &Caller, documented: &Value) -> Result<HttpCall, String> {

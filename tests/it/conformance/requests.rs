@@ -29,7 +29,7 @@ const TYPE: Allowance = (Prefixed, "/type", "the websocket's spelling of the typ
 const CHANNEL: Allowance = (Added, "/1/body/channelType", "mandatory on one page, optional on another");
 const TTR: Allowance = (Added, "/1/body/ttrDefName", "optional: the default is said");
 const SKILL: Allowance = (Added, "/1/body/skillId", "optional: -1 is the default");
-const VISITOR: &str = "an id of the Monitoring API, which the connector doesn't use";
+const VISITOR: &str = "an id of the Monitoring API, and the sample names no visitor";
 const VISITOR_ID: Allowance = (LeftOut, "/1/body/conversationContext/visitorId", VISITOR);
 const SESSION_ID: Allowance = (LeftOut, "/1/body/conversationContext/sessionId", VISITOR);
 const CONTEXT_ID: Allowance = (LeftOut, "/1/body/conversationContext/interactionContextId", VISITOR);
@@ -62,7 +62,7 @@ const REQUESTS: &[(&str, &[Allowance])] = &[
     ("app-read-request.json", &[BOTH_IDS]),
     ("app-send-text-request.json", &[]),
     ("dc-auth-consumer-request.json", &[]),
-    ("dc-conversation-full-request.json", &[VISITOR_ID, SESSION_ID, CONTEXT_ID]),
+    ("dc-conversation-full-request.json", &[]),
     ("dc-conversation-minimal-request.json", &[CHANNEL, TTR, SKILL]),
     ("dc-conversation-sdes-request.json", &[CHANNEL, TTR, SKILL]),
     ("dc-csat-array-request.json", &[KIND, LIST]),
@@ -97,9 +97,6 @@ const REQUESTS: &[(&str, &[Allowance])] = &[
             (Changed, "/body/ttrDefName", "null stands for the default, which the connector says"),
             (AsText, "/body/campaignInfo/campaignId", NUMERIC),
             (AsText, "/body/campaignInfo/engagementId", NUMERIC),
-            (LeftOut, "/body/conversationContext/visitorId", VISITOR),
-            (LeftOut, "/body/conversationContext/sessionId", VISITOR),
-            (LeftOut, "/body/conversationContext/interactionContextId", VISITOR),
         ],
     ),
     ("dc-send-accept-request.json", &[BOTH_IDS]),
@@ -121,9 +118,6 @@ const REQUESTS: &[(&str, &[Allowance])] = &[
             ROLE,
             BACKGROUND,
             PUSH,
-            VISITOR_ID,
-            SESSION_ID,
-            CONTEXT_ID,
             (Changed, "/1/body/ttrDefName", "CUSTOM is in no newer sample"),
             (LeftOut, "/2", "newer pages have no first message in the batch: it is a SEND of its own"),
         ],

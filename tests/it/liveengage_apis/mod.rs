@@ -1,10 +1,16 @@
 //! The calls that the crate of LiveEngage's APIs builds, answered by the lab's simulator, over HTTP.
 
+mod agent_profile;
+mod app_install;
 mod history;
+mod login;
+mod monitoring;
+mod services;
+mod window_identity;
 
 use connector::port::Http;
 use connector_aws::outgoing_http::{self, ReqwestHttp};
-use connector_lab::liveengage::{AccountOptions, LiveEngageOptions, LiveEngageSimulator};
+use connector_lab::liveengage::{AccountOptions, LiveEngageOptions, LiveEngageSimulator, UserOptions, UserProof};
 use connector_liveengage::{
     client_properties::ClientProperties,
     domain_api::{self, Directory, Service},
@@ -15,6 +21,7 @@ use connector_liveengage::{
     sentinel::{self, AppJwt},
 };
 use connector_message::http::{HttpCall, HttpReply};
+use http::HeaderMap;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use url::Url;
@@ -22,6 +29,7 @@ use url::Url;
 const ACCOUNT: &str = "72419083";
 const CLIENT_ID: &str = "0f6c2a9e-1d3b-4c55-9a77-b0d1e2f3a4b5";
 const SECRET: &str = "the-client-secret";
+const PASSWORD: &str = "the-password";
 
 /// A simulator, and what a client knows about it.
 struct Client {
@@ -33,7 +41,13 @@ struct Client {
 
 impl Client {
     async fn new() -> Self {
-        let accounts = vec![AccountOptions::new(ACCOUNT, CLIENT_ID, SECRET)];
+        let user = |name: &str, proof, administrator| UserOptions { name: name.to_owned(), proof, administrator };
+        let users = vec![
+            user("ada", UserProof::Password(PASSWORD.into()), true),
+            user("ben", UserProof::Password(PASSWORD.into()), false),
+            user("install-bot", UserProof::AppInstall, true),
+        ];
+        let accounts = vec![AccountOptions { users, ..AccountOptions::new(ACCOUNT, CLIENT_ID, SECRET) }];
         let simulator = LiveEngageSimulator::start(LiveEngageOptions { accounts, ..Default::default() }).await.unwrap();
         let http = ReqwestHttp::new(outgoing_http::client().unwrap());
         let account = AccountId::new(ACCOUNT).unwrap();
@@ -48,6 +62,15 @@ impl Client {
 
     async fn call(&self, call: HttpCall) -> HttpReply {
         self.http.call(call).await.unwrap()
+    }
+
+    /// Makes a call whose reply has headers that matter: a revision, or a cookie.
+    async fn call_for_headers(&self, call: HttpCall) -> (HttpReply, HeaderMap) {
+        let client = outgoing_http::client().unwrap();
+        let request = client.request(call.method, call.url).headers(call.headers).body(call.body);
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        (HttpReply { status, retry_after: None, body: response.bytes().await.unwrap() }, headers)
     }
 
     async fn app_jwt(&self) -> AppJwt {
@@ -85,9 +108,12 @@ impl Consumer<'_> {
     }
 
     async fn open(&self) -> ConversationId {
-        let host = self.client.host(Service::Messaging);
-        let (routing, profile) = (Routing::default(), UserProfile::default());
-        let call = messaging::open_request(host, self.credentials(), "open", &routing, &profile).unwrap();
+        self.open_with(&Routing::default()).await
+    }
+
+    async fn open_with(&self, routing: &Routing) -> ConversationId {
+        let (host, profile) = (self.client.host(Service::Messaging), UserProfile::default());
+        let call = messaging::open_request(host, self.credentials(), "open", routing, &profile).unwrap();
         messaging::open_answer(&self.client.call(call).await).unwrap()
     }
 

@@ -7,6 +7,7 @@ mod files;
 mod forms;
 mod history;
 mod install;
+mod neighbors;
 mod ordering;
 mod payloads;
 mod rich;

@@ -7,7 +7,13 @@ use serde_with::skip_serializing_none;
 use url::Url;
 
 use super::{CONVERSATION, Credentials, answer::ReplyElement, call, characters, send};
-use crate::{LiveEngageError, error::classify, id::ConversationId, messaging::LONGEST_REQUEST, profile::UserProfile};
+use crate::{
+    LiveEngageError,
+    error::classify,
+    id::{ConversationId, VisitorId, VisitorSessionId},
+    messaging::LONGEST_REQUEST,
+    profile::UserProfile,
+};
 use connector_message::http::{HttpCall, HttpReply};
 
 /// The routing of a new conversation. Read from the connector's settings.
@@ -23,6 +29,20 @@ pub struct Routing {
     /// The language of the conversation: a BCP 47 tag of at most 35 characters, such as `de-AT`. `None` for the account's default.
     #[serde(default, deserialize_with = "language")]
     pub language: Option<String>,
+    /// The interaction that led to the conversation. Not a setting: [`crate::monitoring`] finds it for each conversation.
+    #[serde(skip)]
+    pub interaction: Option<Interaction>,
+}
+
+/// An interaction that the Monitoring API knows: which visitor was shown which engagement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interaction {
+    /// The visitor.
+    pub visitor: VisitorId,
+    /// The visitor's session.
+    pub session: Option<VisitorSessionId>,
+    /// The context of the engagement (`interactionContextId`).
+    pub context_id: Option<String>,
 }
 
 /// A campaign and one of its engagements, with the ids in the campaign builder's URL.
@@ -87,12 +107,31 @@ struct CampaignInfo<'a> {
     engagement_id: &'a str,
 }
 
-/// The context of a conversation, without the visitor and session ids, which belong to the Monitoring API.
+/// The context of a conversation: its language, and the ids of the Monitoring API.
+#[skip_serializing_none]
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ConversationContext<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    lang: &'a str,
+    lang: Option<&'a str>,
+    visitor_id: Option<&'a str>,
+    session_id: Option<&'a str>,
+    interaction_context_id: Option<&'a str>,
+}
+
+impl<'a> ConversationContext<'a> {
+    /// `None` if there is nothing to say.
+    fn of(routing: &'a Routing) -> Option<Self> {
+        let interaction = routing.interaction.as_ref();
+        (routing.language.is_some() || interaction.is_some()).then(|| Self {
+            kind: "SharkContext",
+            lang: routing.language.as_deref(),
+            visitor_id: interaction.map(|interaction| interaction.visitor.as_str()),
+            session_id: interaction.and_then(|interaction| interaction.session.as_ref()).map(VisitorSessionId::as_str),
+            interaction_context_id: interaction.and_then(|interaction| interaction.context_id.as_deref()),
+        })
+    }
 }
 
 /// Builds the request that opens a conversation: `SetUserProfile` and `ConsumerRequestConversation` in one array, in this order. Their ids
@@ -120,10 +159,7 @@ pub fn open_request(
                 campaign_id: &campaign.campaign_id,
                 engagement_id: &campaign.engagement_id,
             }),
-            conversation_context: routing
-                .language
-                .as_deref()
-                .map(|lang| ConversationContext { kind: "SharkContext", lang }),
+            conversation_context: ConversationContext::of(routing),
         };
         json!([
             {"kind": "req", "id": format!("{request_id}.1"), "type": "userprofile.SetUserProfile", "body": profile},

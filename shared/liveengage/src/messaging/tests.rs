@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     files::{FileType, HostedFile, RelativePath},
-    id::{ConversationId, DialogId},
+    id::{ConversationId, DialogId, VisitorId, VisitorSessionId},
 };
 use connector_message::MessageText;
 
@@ -70,6 +70,7 @@ fn opening_is_the_documented_array_with_raw_tokens() {
         campaign: Some(Campaign { campaign_id: "31".to_owned(), engagement_id: "57".to_owned() }),
         ttr: Some(TimeToRespond::Prioritized),
         language: Some("de-AT".to_owned()),
+        interaction: None,
     };
     let profile = UserProfile { first_name: Some(MessageText::new("Ana")), ..UserProfile::default() };
     let call = open_request(&host(), Sample::new().credentials(), "r1", &routing, &profile).unwrap();
@@ -149,6 +150,28 @@ fn every_call_carries_the_same_client_properties() {
         assert_eq!(call.headers.get("content-type").unwrap(), "application/json");
         assert_eq!(call.url.query(), Some("v=3"));
     }
+}
+
+#[test]
+fn the_interaction_of_the_monitoring_api_is_the_context() {
+    let context = |routing: &Routing| {
+        let call = open_request(&host(), Sample::new().credentials(), "r1", routing, &UserProfile::default()).unwrap();
+        body(&call)[1]["body"]["conversationContext"].clone()
+    };
+    let interaction = Interaction {
+        visitor: VisitorId::new("v-1").unwrap(),
+        session: Some(VisitorSessionId::new("s-1").unwrap()),
+        context_id: Some("2".to_owned()),
+    };
+    let full =
+        Routing { interaction: Some(interaction.clone()), language: Some("de".to_owned()), ..Routing::default() };
+    assert_eq!(
+        context(&full),
+        json!({"type": "SharkContext", "lang": "de", "visitorId": "v-1", "sessionId": "s-1", "interactionContextId": "2"})
+    );
+    let visitor_only = Interaction { session: None, context_id: None, ..interaction };
+    let least = Routing { interaction: Some(visitor_only), ..Routing::default() };
+    assert_eq!(context(&least), json!({"type": "SharkContext", "visitorId": "v-1"}));
 }
 
 #[test]
