@@ -83,8 +83,9 @@ impl FaultPlan {
 
     /// Waits until an invocation of this function is running, at most until this time.
     pub(crate) async fn wait_for_invocation(&self, function: Function, until: Instant) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
         while self.running(function).is_empty() && Instant::now() < until {
-            tokio::time::sleep(LOOK_EVERY).await;
+            looks.tick().await;
         }
     }
 
