@@ -10,7 +10,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::backend::Backend;
 use super::fault::Service;
@@ -117,7 +117,8 @@ pub(super) struct Endpoint {
 
 /// Shows the complete request and answer bodies.
 pub(super) fn show_both(call: &ServiceCall, answer: Option<&Value>) -> Option<Value> {
-    Some(json!({ "request": call.json(), "answer": answer }))
+    let members = [("request", call.json()), ("answer", answer.cloned())];
+    Some(members.map(|(name, body)| (name.to_owned(), body.unwrap_or_default())).into_iter().collect())
 }
 
 pub(super) fn serve(method: MethodFilter, endpoint: Endpoint) -> MethodRouter<Arc<Backend>> {
