@@ -152,7 +152,7 @@ pub(crate) fn lab_load(options: &LoadOptions, load: &Load) -> String {
     let part = |percent: usize| {
         load.times.get(load.times.len().saturating_sub(1) * percent / 100).copied().map_or("none".to_owned(), ms)
     };
-    let each = |total: f64| total / load.sent.max(1) as f64;
+    let each = |total: f64| total / load.times.len().max(1) as f64;
     let cpu = us(Duration::from_secs_f64(each(load.cpu.as_secs_f64())));
     let growth = each(load.memory_after.saturating_sub(load.memory_before) as f64) / 1000.0;
     let mut text = "| offered | through | arrived | p50 | p99 | CPU of a text | memory at the start | at the end | growth of a text |\n|---|---|---|---|---|---|---|---|---|\n".to_owned();
@@ -202,7 +202,7 @@ mod tests {
             memory_after: 1_500_000,
         };
         let rows = lab_load(&options, &load);
-        let expected = "| 50/s of 50 | 45/s | 99 of 100 | 50.0 ms | 98.0 ms | 2000 µs | 1.0 MB | 1.5 MB | 5.0 kB |";
+        let expected = "| 50/s of 50 | 45/s | 99 of 100 | 50.0 ms | 98.0 ms | 2020 µs | 1.0 MB | 1.5 MB | 5.1 kB |";
         assert_eq!(rows.lines().nth(2), Some(expected));
     }
 
