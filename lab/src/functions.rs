@@ -14,7 +14,7 @@ use connector_aws::{
 };
 use lambda_runtime::{Context, LambdaEvent, layers::trace::request_span};
 use parking_lot::RwLock;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -310,7 +310,7 @@ impl Mappings<'_> {
                 let result = function.handle(LambdaEvent::new(event, context)).instrument(span).await;
                 let failed = result.as_ref().map_or(messages, |response| response.batch_item_failures.len());
                 let outcome = if failed == 0 { "all done".to_owned() } else { format!("{failed} to come again") };
-                journal.record("queue", name, format!("batch of {messages}: {outcome}"), Some(json!(tasks)));
+                journal.record("queue", name, format!("batch of {messages}: {outcome}"), Some(Value::Array(tasks)));
                 result.map_err(|error| error.to_string())
             })
         });

@@ -7,6 +7,7 @@
 pub mod action;
 pub mod api_gateway;
 pub mod aws;
+mod bounded_log;
 pub mod channel;
 pub mod channels;
 pub mod drill;

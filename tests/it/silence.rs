@@ -339,7 +339,7 @@ pub(crate) fn plant_what_was_said(lab: &Lab, watch: &Watch) {
             watch.plant_json(&line.rich.clone().unwrap_or_default());
         }
     }
-    for entry in lab.journal().entries() {
-        watch.plant_json(&entry.detail.unwrap_or_default());
+    for entry in lab.journal().entries().unwrap() {
+        watch.plant_json(&entry.detail.clone().unwrap_or_default());
     }
 }

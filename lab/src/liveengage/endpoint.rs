@@ -123,7 +123,8 @@ pub(super) struct Endpoint {
 
 /// Shows the complete request and answer bodies.
 pub(super) fn show_both(call: &ServiceCall, answer: Option<&Value>) -> Option<Value> {
-    Some(json!({ "request": call.json(), "answer": answer }))
+    let members = [("request", call.json()), ("answer", answer.cloned())];
+    Some(members.map(|(name, body)| (name.to_owned(), body.unwrap_or_default())).into_iter().collect())
 }
 
 pub(super) fn serve(method: MethodFilter, endpoint: Endpoint) -> MethodRouter<Arc<Backend>> {

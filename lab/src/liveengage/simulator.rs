@@ -112,7 +112,7 @@ impl LiveEngageSimulator {
         self.backend().state().client_secrets.insert(account_id.to_owned(), secrets);
     }
 
-    /// The delivered notifications, in order.
+    /// The delivered notifications that are kept, in order: the newest 10,000 of at most 16 MiB.
     pub fn delivered_webhooks(&self) -> Vec<DeliveredWebhook> {
         self.backend().webhooks.delivered()
     }
@@ -120,7 +120,7 @@ impl LiveEngageSimulator {
     /// Sends a delivered notification again, byte for byte, behind the waiting ones of its conversation.
     ///
     /// # Errors
-    /// No notification with this number has been delivered.
+    /// No notification with this number has been delivered, or it is not kept any more.
     pub fn redeliver(&self, number: usize) -> Result<(), UnknownDelivery> {
         self.backend().webhooks.redeliver(number)
     }

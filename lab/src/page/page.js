@@ -5,7 +5,7 @@ import { element, make, reconcile, setText } from "./dom.js";
 import { choosePhone, drawPhones, startPhones } from "./phones.js";
 import { startReplies } from "./replies.js";
 import { drawWith, refresh, refreshSoon, state } from "./state.js";
-import { addLine, followRun, startWireLog } from "./wire_log.js";
+import { addGap, addLine, followRun, startWireLog } from "./wire_log.js";
 
 function connect() {
   const status = element("connection");
@@ -20,6 +20,7 @@ function connect() {
     refresh();
   });
   events.addEventListener("journal", (event) => addLine(JSON.parse(event.data)));
+  events.addEventListener("dropped", (event) => addGap(Number(event.data)));
   events.addEventListener("changed", refreshSoon);
   events.addEventListener("error", () => {
     show("lost", "Not connected");

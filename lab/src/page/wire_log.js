@@ -34,7 +34,18 @@ export function addLine(entry) {
   } else {
     item.append(line);
   }
-  item.dataset.search = `${entry.from} ${entry.to} ${entry.what} ${detail}`.toLowerCase();
+  append(item, `${entry.from} ${entry.to} ${entry.what} ${detail}`);
+}
+
+/** The lab keeps its latest entries only, and this browser was away for longer. */
+export function addGap(count) {
+  const item = make("li");
+  item.append(make("div", "line", count === 1 ? "1 older entry was dropped" : `${count} older entries were dropped`));
+  append(item, item.textContent);
+}
+
+function append(item, search) {
+  item.dataset.search = search.toLowerCase();
   item.hidden = !item.dataset.search.includes(wire.filter);
   wire.list.append(item);
   while (wire.list.children.length > WIRE_LINES) wire.list.firstElementChild.remove();

@@ -18,12 +18,13 @@ pub(crate) struct Phone<P> {
 }
 
 impl<P> Phone<P> {
+    /// The message with this id. Mostly a late one is meant, so it is looked for from the end.
     pub(crate) fn message(&self, id: &str) -> Option<&PhoneMessage> {
-        self.messages.iter().find(|message| message.id == id)
+        self.messages.iter().rev().find(|message| message.id == id)
     }
 
     fn message_mut(&mut self, id: &str) -> Option<&mut PhoneMessage> {
-        self.messages.iter_mut().find(|message| message.id == id)
+        self.messages.iter_mut().rev().find(|message| message.id == id)
     }
 }
 

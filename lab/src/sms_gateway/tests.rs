@@ -339,7 +339,7 @@ async fn the_wire_log_has_both_directions_and_no_secret() {
     call(&gateway, TOKEN, message("answer")).await;
     call(&gateway, "stolen-token", message("no")).await;
 
-    let entries = gateway.account.options.journal.entries();
+    let entries = gateway.account.options.journal.entries().unwrap();
     let lines: Vec<_> =
         entries.iter().map(|entry| (entry.from.as_str(), entry.to.as_str(), entry.what.as_str())).collect();
     assert_eq!(

@@ -1,20 +1,25 @@
 //! Measures the built functions as processes: start, CPU time, AWS calls, memory, batches. Prints tables.
 //!
-//! `cargo build --release -p webhook -p inbound -p to-liveengage -p to-channel -p token-refresh -p no-op && cargo run -p connector-bench`
+//! `cargo build --release -p webhook -p inbound -p to-liveengage -p to-channel -p token-refresh -p no-op -p one-call && cargo run -p connector-bench`
+//!
+//! Two subcommands measure the lab itself, with the functions in its process: `lab` its throughput, `table` its growth with its table.
 
 #![expect(clippy::print_stdout, reason = "the tables are its output")]
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use connector_lab::{function::Function, phone::Direction};
 
 mod aws_proxy;
+mod lab_load;
 mod measure;
 mod process;
+mod process_usage;
 mod report;
 mod runtime_api;
 mod system;
+mod table_growth;
 
 use system::{MESSAGE_FUNCTIONS, System};
 
@@ -27,7 +32,7 @@ const SLOW_AWS_CALL: Duration = Duration::from_millis(20);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
     /// A program can't be started.
-    #[error("{} can't be started: {cause}. Build it first: cargo build --release -p webhook -p inbound -p to-liveengage -p to-channel -p token-refresh -p no-op", program.display())]
+    #[error("{} can't be started: {cause}. Build it first: cargo build --release -p webhook -p inbound -p to-liveengage -p to-channel -p token-refresh -p no-op -p one-call", program.display())]
     Spawn {
         /// The program.
         program: PathBuf,
@@ -64,7 +69,11 @@ pub(crate) enum BenchError {
 }
 
 #[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    /// Measure the lab itself instead of the built functions.
+    #[command(subcommand)]
+    of_lab: Option<OfLab>,
     /// The folder of the built functions.
     #[arg(long, default_value = "target/release")]
     functions: PathBuf,
@@ -79,9 +88,28 @@ struct Arguments {
     invocations: u32,
 }
 
+/// The measurements of the lab itself.
+#[derive(Debug, Subcommand)]
+enum OfLab {
+    /// Sends texts at a steady rate, half of them from phones and half from the desk, and measures how many arrive and how fast.
+    Lab(lab_load::LoadOptions),
+    /// Compares messages and calls of a lab with a large table with those of a lab with a small one.
+    Table(table_growth::GrowthOptions),
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(&Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    let measured = match &arguments.of_lab {
+        None => run(&arguments).await,
+        Some(OfLab::Table(options)) => {
+            table_growth::run(options).await.map(|tables| println!("{}", report::growth(&tables)))
+        }
+        Some(OfLab::Lab(options)) => {
+            lab_load::run(options).await.map(|load| println!("{}", report::lab_load(options, &load)))
+        }
+    };
+    match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             println!("{error}");
@@ -113,7 +141,9 @@ async fn run(arguments: &Arguments) -> Result<(), BenchError> {
     for (function, event) in events {
         let event = event?;
         if warm.is_empty() {
-            warm.push(("no-op", measure::warm(&system, "no-op", &event, invocations).await?));
+            for name in ["no-op", "one-call"] {
+                warm.push((name, measure::warm(&system, name, &event, invocations).await?));
+            }
         }
         warm.push((function.name(), measure::warm(&system, function.name(), &event, invocations).await?));
         for delay in [Duration::ZERO, AWS_CALL] {

@@ -12,8 +12,9 @@ use crate::{
     system::{MESSAGE_FUNCTIONS, System},
 };
 
-/// The programs whose start is measured, and the one that they are compared with.
-pub(crate) const PROGRAMS: [&str; 6] = ["no-op", "webhook", "inbound", "to-liveengage", "to-channel", "token-refresh"];
+/// The programs whose start is measured, and the ones that they are compared with.
+pub(crate) const PROGRAMS: [&str; 7] =
+    ["no-op", "one-call", "webhook", "inbound", "to-liveengage", "to-channel", "token-refresh"];
 
 /// How many people write to the brand. As many as a worker's batch has messages.
 const PEOPLE: usize = 10;
@@ -67,7 +68,7 @@ pub(crate) async fn warm(system: &System, name: &str, event: &Value, invocations
     Ok(Warm { cpu: process.cpu()?.saturating_sub(cpu) / divisor, before, after: process.resident()? })
 }
 
-/// Invokes an entry point, or the no-op, and checks that it accepts the request.
+/// Invokes an entry point, or a program that it is compared with, and checks that it accepts the request.
 async fn accepted(process: &FunctionProcess, event: &Value) -> Result<(), BenchError> {
     let answer = process.invoke(event.clone()).await?.map_err(BenchError::Function)?;
     match answer.get("statusCode").and_then(Value::as_u64) {

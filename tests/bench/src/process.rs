@@ -1,6 +1,6 @@
-//! A function as a process, and what the operating system says of it.
+//! A function as a process.
 
-use std::{fs, path::Path, process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use connector_lab::aws::REGION;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{BenchError, runtime_api::RuntimeApi};
+use crate::{BenchError, process_usage::ProcessUsage, runtime_api::RuntimeApi};
 
 /// How long a function may take to start or to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -68,27 +68,17 @@ impl FunctionProcess {
         self.started.elapsed()
     }
 
-    /// The CPU time of all its threads so far. Threads that have ended are left out.
+    /// The CPU time of all its threads so far.
     pub(crate) fn cpu(&self) -> Result<Duration, BenchError> {
-        let mut cpu = Duration::ZERO;
-        for task in fs::read_dir(self.proc("task")?)? {
-            let text = fs::read_to_string(task?.path().join("schedstat"))?;
-            let nanoseconds = text.split(' ').next().and_then(|first| first.parse().ok());
-            cpu += nanoseconds.map(Duration::from_nanos).ok_or(BenchError::Proc("schedstat"))?;
-        }
-        Ok(cpu)
+        self.usage()?.cpu()
     }
 
     /// Its memory in RAM, in bytes.
     pub(crate) fn resident(&self) -> Result<u64, BenchError> {
-        let status = fs::read_to_string(self.proc("status")?)?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        Ok(kibibytes.ok_or(BenchError::Proc("status"))? * 1024)
+        self.usage()?.resident()
     }
 
-    fn proc(&self, name: &str) -> Result<String, BenchError> {
-        let id = self.child.id().ok_or(BenchError::NoAnswer)?;
-        Ok(format!("/proc/{id}/{name}"))
+    fn usage(&self) -> Result<ProcessUsage, BenchError> {
+        self.child.id().map(ProcessUsage::of).ok_or(BenchError::NoAnswer)
     }
 }

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Duration};
 
 use connector_lab::function::Function;
 
-use crate::measure::{Cost, PROGRAMS, StartUp, Warm};
+use crate::{
+    lab_load::{Load, LoadOptions},
+    measure::{Cost, PROGRAMS, StartUp, Warm},
+    table_growth::Growth,
+};
 
 /// Measured times.
 #[derive(Default)]
@@ -127,6 +131,47 @@ pub(crate) fn memory(rows: &[(Function, u64)]) -> String {
     text
 }
 
+/// What a message and a call take with each table. The first one is the small one.
+pub(crate) fn growth(tables: &[Growth]) -> String {
+    let mut text = "| items in the table | a text to the desk | an answer to the phone | GetItem | PutItem |\n|---|---|---|---|---|\n".to_owned();
+    let columns = |table: &Growth| [&table.to_desk, &table.to_phone, &table.get, &table.put].map(Samples::median);
+    let Some(small) = tables.first().map(columns) else { return text };
+    for table in tables {
+        let cells = columns(table).into_iter().zip(small);
+        let cells =
+            cells.map(|(time, small)| format!("{} ({:.2})", us(time), time.as_secs_f64() / small.as_secs_f64()));
+        let _ = writeln!(text, "| {} | {} |", table.items, cells.collect::<Vec<_>>().join(" | "));
+    }
+    text
+}
+
+/// What the lab made of texts at a steady rate.
+pub(crate) fn lab_load(options: &LoadOptions, load: &Load) -> String {
+    let seconds = load.offered_for.as_secs_f64();
+    let per_second = |count: usize| format!("{:.0}/s", count as f64 / seconds);
+    let part = |percent: usize| {
+        load.times.get(load.times.len().saturating_sub(1) * percent / 100).copied().map_or("none".to_owned(), ms)
+    };
+    let each = |total: f64| total / load.times.len().max(1) as f64;
+    let cpu = us(Duration::from_secs_f64(each(load.cpu.as_secs_f64())));
+    let growth = each(load.memory_after.saturating_sub(load.memory_before) as f64) / 1000.0;
+    let mut text = "| offered | through | arrived | p50 | p99 | CPU of a text | memory at the start | at the end | growth of a text |\n|---|---|---|---|---|---|---|---|---|\n".to_owned();
+    let _ = writeln!(
+        text,
+        "| {} of {} | {} | {} of {} | {} | {} | {cpu} | {} | {} | {growth:.1} kB |",
+        per_second(load.sent),
+        options.rate,
+        per_second(load.in_time),
+        load.times.len(),
+        load.sent,
+        part(50),
+        part(99),
+        megabytes(load.memory_before),
+        megabytes(load.memory_after)
+    );
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +187,37 @@ mod tests {
         let times = BTreeMap::from([(1, samples(&[40, 90, 50])), (10, samples(&[75, 60, 80]))]);
         let rows = batches(&times);
         assert_eq!(rows.lines().skip(2).collect::<Vec<_>>(), ["| 1 | 50.0 ms | 1.00 |", "| 10 | 75.0 ms | 1.50 |"]);
+    }
+
+    #[test]
+    fn a_load_has_its_rates_its_percentiles_and_what_a_text_takes() {
+        let options = LoadOptions { rate: 50, seconds: 2, people: 2 };
+        let load = Load {
+            sent: 100,
+            in_time: 90,
+            times: (1..=99).map(Duration::from_millis).collect(),
+            offered_for: Duration::from_secs(2),
+            cpu: Duration::from_millis(200),
+            memory_before: 1_000_000,
+            memory_after: 1_500_000,
+        };
+        let rows = lab_load(&options, &load);
+        let expected = "| 50/s of 50 | 45/s | 99 of 100 | 50.0 ms | 98.0 ms | 2020 µs | 1.0 MB | 1.5 MB | 5.1 kB |";
+        assert_eq!(rows.lines().nth(2), Some(expected));
+    }
+
+    #[test]
+    fn a_large_table_is_compared_with_the_small_one() {
+        let table = |items, ms: u64| {
+            let [to_desk, to_phone, get, put] = [10, 20, 1, 2].map(|factor| samples(&[factor * ms]));
+            Growth { items, to_desk, to_phone, get, put }
+        };
+        let rows = growth(&[table(1000, 1), table(1_000_000, 2)]);
+        let expected = [
+            "| 1000 | 10000 µs (1.00) | 20000 µs (1.00) | 1000 µs (1.00) | 2000 µs (1.00) |",
+            "| 1000000 | 20000 µs (2.00) | 40000 µs (2.00) | 2000 µs (2.00) | 4000 µs (2.00) |",
+        ];
+        assert_eq!(rows.lines().skip(2).collect::<Vec<_>>(), expected);
     }
 
     #[test]

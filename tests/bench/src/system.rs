@@ -10,7 +10,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use connector_lab::{
     Lab, LabOptions,
     api_gateway::{ApiGateway, HttpAnswer, HttpFunction},
-    aws::{TO_CHANNEL, TO_LIVEENGAGE},
+    aws::{TO_CHANNEL, TO_CHANNEL_DEAD_LETTERS, TO_LIVEENGAGE},
     event_source_mapping::{EventSourceMapping, Handler, MappingOptions},
     function::Function,
 };
@@ -78,7 +78,7 @@ impl Slots {
             Function::Inbound => Some(&self.inbound),
             Function::ToLiveEngage => Some(&self.to_liveengage),
             Function::ToChannel => Some(&self.to_channel),
-            Function::TokenRefresh => None,
+            Function::TokenRefresh | Function::Reconcile => None,
         }
     }
 }
@@ -96,6 +96,8 @@ impl System {
             let is_address = name.starts_with("AWS_ENDPOINT_URL");
             environment.push((*name, if is_address { proxies.in_front_of(value).await? } else { value.clone() }));
         }
+        // For `one-call`: a queue from which no function gets messages.
+        environment.push(("BENCH_QUEUE_URL", lab.aws().queue_url(TO_CHANNEL_DEAD_LETTERS)));
         let mut system = Self {
             mappings: vec![],
             _gateway: gateway,

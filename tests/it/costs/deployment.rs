@@ -199,7 +199,7 @@ impl Deployment {
     }
 
     fn calls_to_the_channel(&self) -> u64 {
-        let entries = self.lab.journal().entries().into_iter();
+        let entries = self.lab.journal().entries().unwrap().into_iter();
         let calls = entries
             .filter(|entry| entry.from.starts_with("to-") && matches!(entry.to.as_str(), "gateway" | "whatsapp"));
         u64::try_from(calls.count()).unwrap()

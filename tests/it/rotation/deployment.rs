@@ -264,7 +264,7 @@ impl Deployment {
     /// Returns the number of calls that the connector's endpoints, or those that it calls, answered with 401.
     pub(super) fn refused(&self, from: &str, to: &str) -> usize {
         let is_refused = |what: &str| what.contains("-> 401");
-        let entries = self.journal.entries();
+        let entries = self.journal.entries().unwrap();
         entries.iter().filter(|entry| entry.from == from && entry.to == to && is_refused(&entry.what)).count()
     }
 }

@@ -18,7 +18,13 @@ use crate::liveengage::{SignatureForm, UnknownDelivery};
 
 /// The journal's entries about webhooks.
 fn outcomes(journal: &Journal) -> Vec<String> {
-    journal.entries().into_iter().filter(|entry| entry.to == "webhook").map(|entry| entry.what).collect()
+    journal
+        .entries()
+        .unwrap()
+        .into_iter()
+        .filter(|entry| entry.to == "webhook")
+        .map(|entry| entry.what.clone())
+        .collect()
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ impl Drill {
 
     /// The state changes in the journal.
     fn changes(&self) -> Vec<String> {
-        let told = self.journal.entries().into_iter().filter_map(|entry| {
+        let told = self.journal.entries().unwrap().into_iter().filter_map(|entry| {
             let change = entry.what.strip_prefix(&format!("app install of {ACCOUNT}: "))?.to_owned();
             Some(change.split_once(',').unwrap().0.to_owned())
         });
@@ -61,7 +61,7 @@ impl Drill {
     }
 
     fn says(&self, what: &str) -> usize {
-        self.journal.entries().iter().filter(|entry| entry.what == what).count()
+        self.journal.entries().unwrap().iter().filter(|entry| entry.what == what).count()
     }
 }
 

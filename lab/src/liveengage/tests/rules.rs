@@ -146,7 +146,7 @@ async fn the_journal_reports_a_late_first_send() {
         loop {
             let entry = entries.recv().await.unwrap();
             if entry.what.starts_with("no SEND within") {
-                return entry.detail.unwrap();
+                return entry.detail.clone().unwrap();
             }
         }
     };

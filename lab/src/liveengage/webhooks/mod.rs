@@ -33,6 +33,7 @@ use super::notification::PendingNotification;
 use super::signature::SignatureForm;
 use super::start_error::StartError;
 use super::terms::WebhookEvent;
+use crate::bounded_log::{BoundedLog, LogLimits};
 use crate::journal::Journal;
 
 /// A notification that an endpoint has answered with 200 or 201.
@@ -50,9 +51,12 @@ pub struct DeliveredWebhook {
     pub body: Bytes,
 }
 
-/// No notification with this number has been delivered.
+/// How many delivered notifications are kept, to be delivered again, and their size.
+const KEPT: LogLimits = LogLimits { items: 10_000, bytes: 16 * 1024 * 1024 };
+
+/// No notification with this number has been delivered, or it is not kept any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no webhook number {0} has been delivered")]
+#[error("no webhook number {0} has been delivered, or it is not kept any more")]
 pub struct UnknownDelivery(pub usize);
 
 /// The properties of an app install that its webhooks need.
@@ -100,7 +104,7 @@ pub(super) struct Webhooks {
     journal: Journal,
     apps: HashMap<String, Arc<App>>,
     forms: Mutex<Forms>,
-    delivered: Mutex<Vec<DeliveredWebhook>>,
+    delivered: Mutex<BoundedLog<DeliveredWebhook>>,
     /// The number of notifications that are queued or in transit.
     pending: Arc<watch::Sender<usize>>,
     /// Closed when the simulator ends.
@@ -126,7 +130,7 @@ impl Webhooks {
             apps: installs.map(app).collect(),
             journal,
             forms: Mutex::new(forms),
-            delivered: Mutex::default(),
+            delivered: Mutex::new(BoundedLog::new(KEPT)),
             pending: Arc::default(),
             end,
             runtime: tokio::runtime::Handle::current(),
@@ -188,7 +192,7 @@ impl Webhooks {
 
     /// Queues a delivered notification again, byte for byte.
     pub(super) fn redeliver(self: &Arc<Self>, number: usize) -> Result<(), UnknownDelivery> {
-        let known = self.delivered.lock().get(number).cloned();
+        let known = self.delivered.lock().get(number as u64).cloned();
         let delivered = known.ok_or(UnknownDelivery(number))?;
         let app = self.apps.get(&delivered.account_id).ok_or(UnknownDelivery(number))?;
         let place = (delivered.account_id.as_str(), delivered.conversation_id.as_str());
@@ -205,7 +209,7 @@ impl Webhooks {
     }
 
     pub(super) fn delivered(&self) -> Vec<DeliveredWebhook> {
-        self.delivered.lock().clone()
+        self.delivered.lock().from(0).cloned().collect()
     }
 
     pub(super) fn pending(&self) -> watch::Receiver<usize> {

@@ -162,14 +162,16 @@ impl Webhooks {
 
     fn keep(&self, delivery: &WebhookDelivery, body: Bytes) {
         let mut delivered = self.delivered.lock();
-        let number = delivered.len();
-        delivered.push(DeliveredWebhook {
+        let number = usize::try_from(delivered.next()).unwrap_or(usize::MAX);
+        let kept = DeliveredWebhook {
             number,
             account_id: delivery.account_id.clone(),
             conversation_id: delivery.conversation_id.clone(),
             event: delivery.event,
             body,
-        });
+        };
+        let texts = kept.account_id.len() + kept.conversation_id.len() + kept.body.len();
+        delivered.push(size_of::<DeliveredWebhook>() + texts, kept);
     }
 }
 

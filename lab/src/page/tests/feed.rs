@@ -85,3 +85,17 @@ async fn the_feed_continues_without_changes_and_ends_with_the_page() {
     assert_eq!(tokio::time::timeout(Duration::from_secs(10), feed.next()).await.unwrap(), None);
     assert!(lab.client.get(url).send().await.is_err());
 }
+
+#[tokio::test]
+async fn a_browser_that_was_away_for_long_is_told_how_many_entries_are_missing() {
+    let lab = PageFixture::start().await;
+    // Ten more than the journal keeps.
+    for line in 0..20_010 {
+        lab.journal.record("phone", "gateway", line.to_string(), None);
+    }
+    let (_, _, run) = EventFeed::open(&lab, None).await.next().await.unwrap();
+    let mut feed = EventFeed::open(&lab, Some(&format!("{run}:4"))).await;
+    assert_eq!(feed.next().await.unwrap().0, "hello");
+    assert_eq!(feed.next().await.unwrap(), ("dropped".to_owned(), String::new(), "5".to_owned()));
+    assert_eq!(feed.next().await.unwrap().1, format!("{run}:10"));
+}

@@ -105,7 +105,7 @@ async fn the_wire_log_names_the_files_and_has_neither_bytes_nor_token() {
     let id = gateway.transcript(PHONE)[0].files()[0].id.clone();
     fetch(&format!("{}/media/{id}", gateway.url()), TOKEN).await;
     fetch(&format!("{}/media/{id}", gateway.url()), "stolen-token").await;
-    let entries = gateway.account.options.journal.entries();
+    let entries = gateway.account.options.journal.entries().unwrap();
     let lines: Vec<_> = entries.iter().map(|entry| entry.what.clone()).collect();
     assert_eq!(
         lines,

@@ -34,7 +34,7 @@ async fn a_message_can_be_accepted_without_an_answer() {
     assert!(error.is_timeout());
     assert_eq!(whatsapp.transcript(PHONE)[1].text(), "in silence");
     assert_eq!(call(&whatsapp, &text("next")).await.0, 200);
-    let lines = whatsapp.account.options.journal.entries();
+    let lines = whatsapp.account.options.journal.entries().unwrap();
     assert!(lines.iter().any(|line| line.what.ends_with("/messages -> no answer")));
 }
 

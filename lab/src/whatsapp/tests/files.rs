@@ -62,7 +62,7 @@ async fn a_file_is_uploaded_sent_described_and_fetched() {
     assert_eq!(fetched.bytes().await.unwrap(), bytes);
     assert_eq!(get_with(url, "wrong").await.status(), 401);
 
-    let log = serde_json::to_string(&whatsapp.account.options.journal.entries()).unwrap();
+    let log = serde_json::to_string(&whatsapp.account.options.journal.entries().unwrap()).unwrap();
     assert!(!log.contains("hash=") && !log.contains("PNG"), "neither links nor files are in the wire log");
 }
 

@@ -291,7 +291,7 @@ async fn the_wire_log_has_both_directions_and_no_secret() {
     connector.called(4).await;
     call_path(&whatsapp, &format!("/v25.0/{NUMBER_ID}/messages"), "stolen-token", text("no").to_string()).await;
 
-    let entries = whatsapp.account.options.journal.entries();
+    let entries = whatsapp.account.options.journal.entries().unwrap();
     let lines: Vec<_> =
         entries.iter().map(|entry| (entry.from.as_str(), entry.to.as_str(), entry.what.as_str())).collect();
     assert_eq!(

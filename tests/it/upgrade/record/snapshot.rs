@@ -101,8 +101,8 @@ fn recorded(lab: &Lab, mut table: Vec<Item>) -> Recorded {
     });
     let recorded = file.to_string();
     assert!(tokens.iter().all(|token| !token.is_empty() && !recorded.contains(token)), "a token is in the recording");
-    let handled = lab.journal().entries().into_iter().filter(|entry| entry.from == "queue");
-    let handled = handled.filter_map(|entry| entry.detail?.as_array().cloned()).flatten();
+    let handled = lab.journal().entries().unwrap().into_iter().filter(|entry| entry.from == "queue");
+    let handled = handled.filter_map(|entry| entry.detail.as_ref()?.as_array().cloned()).flatten();
     // A worker is noted when it has ended.
     let left = [TO_LIVEENGAGE, TO_CHANNEL].into_iter().flat_map(|queue| queued(lab, queue));
     let left = left.map(|message| serde_json::from_str(&message.body).unwrap());
