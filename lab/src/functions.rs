@@ -251,7 +251,7 @@ impl Functions {
     ///
     /// # Errors
     /// The function's error.
-    pub async fn reconcile(&self, event: serde_json::Value) -> Result<(), FunctionError> {
+    pub async fn reconcile(&self, event: Value) -> Result<(), FunctionError> {
         let context = context(RECONCILE_TIMEOUT);
         let span = request_span(&context);
         let function = self.deployed.reconcile.2.get();
