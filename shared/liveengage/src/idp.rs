@@ -17,6 +17,10 @@ use crate::{
 };
 use connector_message::http::{HttpCall, HttpReply};
 
+mod sign_up;
+
+pub use sign_up::{ConsumerJwt, anonymous_request, consumer_jwt_answer, sign_up_request};
+
 /// The name of the call in logs and errors.
 const CALL: &str = "LiveEngage IDP";
 

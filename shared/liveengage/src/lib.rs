@@ -12,6 +12,7 @@ pub mod identity;
 pub mod idp;
 pub mod manifest;
 pub mod messaging;
+pub mod messaging_window;
 pub mod notification;
 pub mod profile;
 pub mod sentinel;

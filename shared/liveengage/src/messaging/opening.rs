@@ -7,7 +7,13 @@ use serde_with::skip_serializing_none;
 use url::Url;
 
 use super::{CONVERSATION, Credentials, answer::ReplyElement, call, characters, send};
-use crate::{LiveEngageError, error::classify, id::ConversationId, messaging::LONGEST_REQUEST, profile::UserProfile};
+use crate::{
+    LiveEngageError,
+    error::classify,
+    id::{AccountId, ConversationId},
+    messaging::LONGEST_REQUEST,
+    profile::UserProfile,
+};
 use connector_message::http::{HttpCall, HttpReply};
 
 /// The routing of a new conversation. Read from the connector's settings.
@@ -111,20 +117,7 @@ pub fn open_request(
     profile: &UserProfile,
 ) -> Result<HttpCall, LiveEngageError> {
     let body = |profile: Value| {
-        let conversation = ConversationBody {
-            ttr_def_name: routing.ttr.unwrap_or_default(),
-            channel_type: "MESSAGING",
-            brand_id: credentials.account.as_str(),
-            skill_id: routing.skill_id.as_deref().unwrap_or("-1"),
-            campaign_info: routing.campaign.as_ref().map(|campaign| CampaignInfo {
-                campaign_id: &campaign.campaign_id,
-                engagement_id: &campaign.engagement_id,
-            }),
-            conversation_context: routing
-                .language
-                .as_deref()
-                .map(|lang| ConversationContext { kind: "SharkContext", lang }),
-        };
+        let conversation = conversation_body(credentials.account, routing);
         json!([
             {"kind": "req", "id": format!("{request_id}.1"), "type": "userprofile.SetUserProfile", "body": profile},
             {"kind": "req", "id": format!("{request_id}.2"), "type": "cm.ConsumerRequestConversation", "body": conversation},
@@ -136,6 +129,24 @@ pub fn open_request(
         json = body(json!({}));
     }
     call(CONVERSATION, messaging, "", credentials, json)
+}
+
+/// The body of `cm.ConsumerRequestConversation`.
+pub(crate) fn conversation_body(account: &AccountId, routing: &Routing) -> Value {
+    json!(ConversationBody {
+        ttr_def_name: routing.ttr.unwrap_or_default(),
+        channel_type: "MESSAGING",
+        brand_id: account.as_str(),
+        skill_id: routing.skill_id.as_deref().unwrap_or("-1"),
+        campaign_info: routing.campaign.as_ref().map(|campaign| CampaignInfo {
+            campaign_id: &campaign.campaign_id,
+            engagement_id: &campaign.engagement_id,
+        }),
+        conversation_context: routing
+            .language
+            .as_deref()
+            .map(|lang| ConversationContext { kind: "SharkContext", lang }),
+    })
 }
 
 /// Builds the SEND that sets the consumer's profile during a conversation.
