@@ -16,7 +16,8 @@ use super::conversation::{Conversation, Opening, PendingNotification};
 use super::fault::{CallCounts, Faults};
 use super::features::Features;
 use super::files::Files;
-use super::options::AccountOptions;
+use super::messaging_window::Sockets;
+use super::options::{AccountOptions, WebTokenLifetimes};
 use super::tokens::Tokens;
 use super::view::{ConversationView, DeskChange};
 use super::webhooks::{FirstAttempt, Webhooks};
@@ -29,6 +30,10 @@ pub(super) struct Backend {
     pub(super) accounts: HashMap<String, AccountOptions>,
     pub(super) tokens: Tokens,
     pub(super) webhooks: Arc<Webhooks>,
+    /// The consumers' websockets. If both are locked, they are locked after the state.
+    pub(super) sockets: Sockets,
+    /// How long the tokens of the Messaging Window API's consumers are valid.
+    pub(super) web_token_lifetimes: WebTokenLifetimes,
     pub(super) webhooks_before_response: bool,
     pub(super) journal: Journal,
     pub(super) calls: Mutex<CallCounts>,
@@ -204,6 +209,7 @@ impl Backend {
                 conversation_id: conversation.id.clone(),
                 event: out.event,
             });
+            self.sockets.tell(self.webhooks.forms(), conversation, &out.change);
             first_attempts.extend(self.webhooks.queue(account_id, &conversation.id, out));
         }
         first_attempts
@@ -211,7 +217,7 @@ impl Backend {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the simulator acts as LivePerson, which waits in its own process")]
-async fn wait(time: Duration) {
+pub(super) async fn wait(time: Duration) {
     tokio::time::sleep(time).await;
 }
 

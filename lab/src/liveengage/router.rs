@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::routing::MethodFilter;
+use axum::routing::{MethodFilter, get};
 use http::StatusCode;
 
 use super::backend::Backend;
 use super::endpoint::serve;
-use super::{domain, idp, messaging, sentinel, swift};
+use super::{domain, idp, messaging, messaging_window, sentinel, swift};
 
 /// All services on one host, because one host may be the base URI of several services.
 pub(super) fn router(backend: Arc<Backend>) -> Router {
@@ -26,6 +26,9 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
             "/api/account/{account}/messaging/consumer/conversation/send",
             serve(MethodFilter::POST, messaging::SEND),
         )
+        .route("/api/account/{account}/signup", serve(MethodFilter::POST, idp::SIGN_UP))
+        .route("/api/account/{account}/anonymous/authorize", serve(MethodFilter::POST, idp::ANONYMOUS))
+        .route("/ws_api/account/{account}/messaging/consumer", get(messaging_window::connect))
         .route(
             swift::PATH,
             serve(MethodFilter::PUT, swift::UPLOAD)

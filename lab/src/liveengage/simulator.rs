@@ -13,6 +13,7 @@ use super::backend::{Backend, State};
 use super::fault::{CallCounts, Faults, ScriptedAnswer, Service};
 use super::features::Features;
 use super::files::{Files, StoredFile};
+use super::messaging_window::Sockets;
 use super::options::{AccountOptions, LiveEngageOptions};
 use super::router;
 use super::start_error::StartError;
@@ -62,6 +63,8 @@ impl LiveEngageSimulator {
             accounts,
             tokens,
             webhooks: Arc::new(webhooks),
+            sockets: Sockets::default(),
+            web_token_lifetimes: options.web_token_lifetimes,
             webhooks_before_response: options.webhooks_before_response,
             journal: options.journal,
             calls: Mutex::new(CallCounts::default()),
@@ -142,6 +145,18 @@ impl LiveEngageSimulator {
     /// Makes all AppJWTs issued so far invalid.
     pub fn expire_tokens(&self) {
         self.backend().tokens.expire_app_tokens();
+    }
+
+    /// Makes all tokens of the Messaging Window API's consumers invalid, and closes their websockets: with 4401 if the
+    /// token is that of a sign-up, and with 4407 if it is that of an anonymous identity.
+    pub fn expire_web_tokens(&self) {
+        self.backend().tokens.expire_web_tokens();
+        self.backend().sockets.expire_all();
+    }
+
+    /// Breaks the connection of all consumers' websockets, without a close frame.
+    pub fn break_web_sockets(&self) {
+        self.backend().sockets.break_all();
     }
 
     /// How often each service was called.

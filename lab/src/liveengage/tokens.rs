@@ -14,14 +14,41 @@ use sha2::{Digest as _, Sha256};
 
 use super::start_error::StartError;
 
-/// The consumer that a ConsumerJWS identifies.
+/// The consumer that a token identifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ConsumerIdentity {
-    /// The connector's id for the consumer.
-    pub(super) external_id: String,
-    /// LivePerson's id for the consumer: 64 hexadecimal digits.
+    /// The connector's id for the consumer. `None` for a consumer of the Messaging Window API.
+    pub(super) external_id: Option<String>,
+    /// LivePerson's id for the consumer: 64 hexadecimal digits for a connector's consumer.
     pub(super) id: String,
 }
+
+/// The flow that gave a consumer of the Messaging Window API its token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WebFlow {
+    /// `signup`.
+    SignUp,
+    /// `anonymous/authorize`.
+    Anonymous,
+}
+
+/// A consumer of the Messaging Window API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WebConsumer {
+    /// The claim `sub`.
+    pub(super) id: String,
+    pub(super) flow: WebFlow,
+    /// When the token expires, in seconds since the epoch.
+    pub(super) expires_s: i64,
+    /// Whether it has expired, or was made to.
+    pub(super) expired: bool,
+}
+
+/// The issuer of the tokens of the Messaging Window API's consumers.
+const IDP: &str = "https://idp.liveperson.net";
+
+/// The key of the tokens that the flow `anonymous/authorize` issues.
+const ANONYMOUS_KEY: &str = "idp-anonymous-lab";
 
 /// Issues and checks the tokens of a simulator.
 #[derive(Debug)]
@@ -29,6 +56,8 @@ pub(super) struct Tokens {
     key: Arc<RsaKeyPair>,
     /// Part of the key id of AppJWTs. Incrementing it invalidates every earlier AppJWT.
     generation: AtomicU64,
+    /// Part of the key id of the tokens of the Messaging Window API's consumers, in the same way.
+    web_generation: AtomicU64,
     lifetime_s: i64,
 }
 
@@ -44,7 +73,7 @@ impl Tokens {
             }
         };
         let lifetime_s = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        Ok(Self { key, generation: AtomicU64::new(1), lifetime_s })
+        Ok(Self { key, generation: AtomicU64::new(1), web_generation: AtomicU64::new(1), lifetime_s })
     }
 
     /// Invalidates every AppJWT issued so far.
@@ -92,9 +121,54 @@ impl Tokens {
             return None;
         }
         Some(ConsumerIdentity {
-            external_id: text("ext_consumer_id")?.to_owned(),
+            external_id: Some(text("ext_consumer_id")?.to_owned()),
             id: text("lp_consumer_id")?.to_owned(),
         })
+    }
+
+    /// Invalidates every token of the Messaging Window API's consumers issued so far.
+    pub(super) fn expire_web_tokens(&self) {
+        self.web_generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A token of a consumer of the Messaging Window API, or `None` if signing failed.
+    pub(super) fn web_token(
+        &self,
+        account_id: &str,
+        consumer_id: &str,
+        flow: WebFlow,
+        (now_s, lifetime_s): (i64, i64),
+    ) -> Option<String> {
+        let claims = json!({
+            "sub": consumer_id,
+            "aud": format!("acc:{account_id}"),
+            "iss": IDP,
+            "exp": now_s.saturating_add(lifetime_s),
+            "iat": now_s,
+        });
+        self.sign_with(&self.web_key_id(flow), &claims)
+    }
+
+    /// The consumer of a token of the Messaging Window API, if it is one of this account.
+    pub(super) fn web_consumer(&self, token: &str, account_id: &str, now_s: i64) -> Option<WebConsumer> {
+        let (header, claims) = self.open(token)?;
+        let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
+        if text("iss")? != IDP || text("aud")? != format!("acc:{account_id}") {
+            return None;
+        }
+        let key_id = header.get("kid").and_then(Value::as_str)?;
+        let flow = if key_id.starts_with(ANONYMOUS_KEY) { WebFlow::Anonymous } else { WebFlow::SignUp };
+        let expires_s = claims.get("exp").and_then(Value::as_i64)?;
+        let expired = now_s >= expires_s || key_id != self.web_key_id(flow);
+        Some(WebConsumer { id: text("sub")?.to_owned(), flow, expires_s, expired })
+    }
+
+    fn web_key_id(&self, flow: WebFlow) -> String {
+        let key = match flow {
+            WebFlow::SignUp => "idp-lab",
+            WebFlow::Anonymous => ANONYMOUS_KEY,
+        };
+        format!("{key}-{}", self.web_generation.load(Ordering::SeqCst))
     }
 
     fn key_id(&self) -> String {
@@ -102,7 +176,11 @@ impl Tokens {
     }
 
     fn sign(&self, claims: &Value) -> Option<String> {
-        let header = json!({ "kid": self.key_id(), "typ": "JWT", "alg": "RS256" });
+        self.sign_with(&self.key_id(), claims)
+    }
+
+    fn sign_with(&self, key_id: &str, claims: &Value) -> Option<String> {
+        let header = json!({ "kid": key_id, "typ": "JWT", "alg": "RS256" });
         let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let signed = format!("{}.{}", encode(&header), encode(claims));
         let mut signature = vec![0; self.key.public_modulus_len()];
@@ -156,6 +234,22 @@ mod tests {
         assert!(tokens.consumer(&token, "74120").is_some());
         assert_eq!(tokens.consumer(&format!("{header}.{forged}.{signature}"), "74120"), None);
         assert_eq!(tokens.consumer("not a token", "74120"), None);
+    }
+
+    #[test]
+    fn a_web_consumers_token_is_of_its_account_and_flow_and_expires() {
+        let tokens = tokens();
+        for flow in [WebFlow::SignUp, WebFlow::Anonymous] {
+            let token = tokens.web_token("74120", "visitor-1", flow, (1_000, 600)).unwrap();
+            let consumer = tokens.web_consumer(&token, "74120", 1_599).unwrap();
+            assert_eq!((consumer.id.as_str(), consumer.flow, consumer.expired), ("visitor-1", flow, false));
+            assert!(tokens.web_consumer(&token, "74120", 1_600).unwrap().expired);
+            assert_eq!(tokens.web_consumer(&token, "74121", 1_000), None, "another account");
+            assert_eq!(tokens.consumer(&token, "74120"), None, "not a ConsumerJWS");
+        }
+        let token = tokens.web_token("74120", "visitor-1", WebFlow::SignUp, (1_000, 600)).unwrap();
+        tokens.expire_web_tokens();
+        assert!(tokens.web_consumer(&token, "74120", 1_000).unwrap().expired);
     }
 
     #[test]

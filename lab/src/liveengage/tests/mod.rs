@@ -6,6 +6,7 @@ mod desk;
 mod files;
 mod forms;
 mod install;
+mod messaging_window;
 mod ordering;
 mod payloads;
 mod rich;

@@ -1,0 +1,137 @@
+//! A connection: the token, the frames in both directions, and the end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::requests;
+use super::sockets::{Command, Socket, Subscriptions, TOKEN_EXPIRED, expiry_code};
+use crate::liveengage::backend::{Backend, now_s, wait};
+use crate::liveengage::endpoint::ServiceCall;
+use crate::liveengage::messaging::request_id;
+use crate::liveengage::tokens::WebConsumer;
+
+/// How long the simulator waits for the first message of a client without a token in a header.
+const FIRST_MESSAGE_WITHIN: Duration = Duration::from_secs(10);
+
+/// `GET /ws_api/account/{account}/messaging/consumer`, upgraded to a websocket. As at LivePerson, a connection with a
+/// bad token is accepted and then closed.
+pub(in crate::liveengage) async fn connect(
+    State(backend): State<Arc<Backend>>,
+    Path(path): Path<HashMap<String, String>>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let call = ServiceCall { path, query, headers, body: Bytes::new() };
+    upgrade.on_upgrade(async move |stream| Connection { backend, call, stream }.run().await)
+}
+
+/// A connection before and after its authentication.
+struct Connection {
+    backend: Arc<Backend>,
+    /// The call that was upgraded. Each request is carried out as a call with the same headers.
+    call: ServiceCall,
+    stream: WebSocket,
+}
+
+impl Connection {
+    async fn run(mut self) {
+        let consumer = match self.authenticate().await {
+            Some(consumer) if !consumer.expired => consumer,
+            Some(consumer) => return self.close(expiry_code(consumer.flow)).await,
+            None => return self.close(TOKEN_EXPIRED).await,
+        };
+        let (commands, mut outgoing) = mpsc::unbounded_channel();
+        let socket = Arc::new(Socket {
+            account_id: self.call.account_id().to_owned(),
+            consumer_id: consumer.id,
+            flow: consumer.flow,
+            commands,
+            subscriptions: Mutex::new(Subscriptions::default()),
+        });
+        self.backend.sockets.add(&socket);
+        self.record("connected");
+        let lifetime = u64::try_from(consumer.expires_s.saturating_sub(now_s())).unwrap_or_default();
+        let mut expiry = std::pin::pin!(wait(Duration::from_secs(lifetime)));
+        let mut end = self.backend.end.clone();
+        loop {
+            tokio::select! {
+                _ = end.changed() => return,
+                () = &mut expiry => return self.close(expiry_code(socket.flow)).await,
+                command = outgoing.recv() => match command {
+                    Some(Command::Send(frame)) => {
+                        if self.stream.send(Message::text(frame.to_string())).await.is_err() {
+                            return self.record("lost");
+                        }
+                    }
+                    Some(Command::Close(code)) => return self.close(code).await,
+                    Some(Command::Break) | None => return self.record("broken"),
+                },
+                message = self.stream.recv() => match message {
+                    Some(Ok(Message::Text(text))) => {
+                        requests::answer(&self.backend, &self.call, &socket, text.as_str());
+                    }
+                    // Pings are answered by the library.
+                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_))) => {}
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return self.record("closed by the client"),
+                },
+            }
+        }
+    }
+
+    /// The consumer of the token in the header, or else in the first message.
+    async fn authenticate(&mut self) -> Option<WebConsumer> {
+        if !self.call.has_query("v", "3") {
+            return None;
+        }
+        let token = match self.call.authorization() {
+            Some(header) => header.strip_prefix("jwt ").unwrap_or(header).to_owned(),
+            None => self.init_connection().await?,
+        };
+        self.backend.tokens.web_consumer(&token, self.call.account_id(), now_s())
+    }
+
+    /// Reads the message `InitConnection` and answers it. Its client properties count as a header.
+    async fn init_connection(&mut self) -> Option<String> {
+        let first = tokio::time::timeout(FIRST_MESSAGE_WITHIN, self.stream.recv()).await.ok()??.ok()?;
+        let message: Value = serde_json::from_str(first.to_text().ok()?).ok()?;
+        if message.get("type")?.as_str()? != "InitConnection" {
+            return None;
+        }
+        let headers = message.get("headers")?.as_array()?;
+        let header = |name: &str| {
+            headers
+                .iter()
+                .find(|header| header.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with(name)))
+        };
+        if let Some(properties) = header("ClientProperties")
+            && let Ok(value) = HeaderValue::from_str(&properties.to_string())
+        {
+            self.call.headers.insert("client-properties", value);
+        }
+        let token = header("ConsumerAuthentication")?.get("jwt")?.as_str()?.to_owned();
+        let answer = json!({ "kind": "resp", "reqId": request_id(&message), "code": 200, "body": {} });
+        self.stream.send(Message::text(answer.to_string())).await.ok()?;
+        Some(token)
+    }
+
+    async fn close(mut self, code: u16) {
+        self.record(&format!("closed with {code}"));
+        // The client may be gone.
+        let _ = self.stream.send(Message::Close(Some(CloseFrame { code, reason: "".into() }))).await;
+    }
+
+    fn record(&self, what: &str) {
+        self.backend.journal.record("websocket", "liveengage", format!("consumer's websocket {what}"), None);
+    }
+}
