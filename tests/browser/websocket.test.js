@@ -35,7 +35,8 @@ async function post(url, body) {
 }
 
 const signUp = async () => (await post(`${idp}/api/account/${lab.account}/signup`, {})).jwt;
-const extend = async (jwt) => (await post(`${idp}/api/account/${lab.account}/anonymous/authorize`, { id_token: jwt })).token;
+const authenticate = async (authCode) => (await post(`${idp}/api/account/${lab.account}/authenticate`, { authCode })).jwt;
+const anonymous = async (body) => (await post(`${idp}/api/account/${lab.account}/anonymous/authorize`, body)).token;
 const agent = (action, body) => post(`${lab.url}api/desk/${action}`, body);
 const claims = (jwt) => JSON.parse(Buffer.from(jwt.split(".")[1], "base64url"));
 
@@ -144,18 +145,18 @@ test("the tutorial's sequence, from the sign-up to the close", async () => {
 });
 
 test("a consumer who is thrown out with 4401 comes back to the same conversation", async () => {
-  const jwt = await signUp();
+  const jwt = await authenticate("customer-17");
   const consumer = await Consumer.connect(`jwt ${jwt}`);
   const conversation = await openConversation(consumer);
   await consumer.request("ms.PublishEvent", { dialogId: conversation, event: text("before") });
-  await agent("expire_web_tokens", {});
+  await agent("expire_window_tokens", {});
   assert.equal(await consumer.closed, 4401);
   await agent("say", { conversation, text: "missed" });
   assert.equal(await (await Consumer.connect(`jwt ${jwt}`)).closed, 4401, "the old token stays invalid");
 
-  // As a browser, without headers.
+  // As a browser, without headers. The brand has authenticated its consumer again.
   const back = await Consumer.connect();
-  const renewed = await extend(jwt);
+  const renewed = await authenticate("customer-17");
   assert.equal(claims(renewed).sub, claims(jwt).sub);
   back.send({
     kind: "req", id: "0", type: "InitConnection",
@@ -165,8 +166,18 @@ test("a consumer who is thrown out with 4401 comes back to the same conversation
   assert.equal((await back.text("missed")).sequence, 1);
   const published = await back.request("ms.PublishEvent", { dialogId: conversation, event: text("after") });
   assert.equal(published.body.sequence, 2);
+  await back.close();
+});
 
-  // The token of an anonymous identity ends with another code.
-  await agent("expire_web_tokens", {});
-  assert.equal(await back.closed, 4407);
+test("an anonymous consumer is thrown out with 4407, and IDP extends the identity", async () => {
+  const jwt = await anonymous({});
+  const consumer = await Consumer.connect(`jwt ${jwt}`);
+  const conversation = await openConversation(consumer);
+  await agent("expire_window_tokens", {});
+  assert.equal(await consumer.closed, 4407);
+  const extended = await anonymous({ id_token: jwt });
+  const back = await Consumer.connect(`jwt ${extended}`);
+  const published = await back.request("ms.PublishEvent", { dialogId: conversation, event: text("still me") });
+  assert.equal(published.code, 200);
+  await back.close();
 });

@@ -110,7 +110,7 @@ async fn it_comes_back_after_an_expired_identity_and_a_broken_connection() {
     let mut terminal = terminal().await;
     terminal.types("one");
     let conversation = terminal.desk_has("one").await.id;
-    terminal.simulator.expire_web_tokens();
+    terminal.simulator.expire_window_tokens();
     terminal.sees("(disconnected: IdentityExpired").await;
     terminal.simulator.say(&conversation, "missed by a moment").unwrap();
     terminal.sees("missed by a moment").await;

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use connector::port::Http;
+use connector::port::{Clock as _, Http};
+use connector_aws::SystemClock;
 use connector_liveengage::{
     LiveEngageError,
     id::AccountId,
-    idp::{ConsumerJwt, anonymous_request, consumer_jwt_answer, sign_up_request},
+    idp::window::{self, SignIn, SignedIn},
 };
-use connector_message::{Disposition, http::HttpCall};
+use connector_message::Disposition;
 use connector_messaging_window::{TokenFailure, TokenNeed, TokenSource};
+use secrecy::SecretString;
 use url::Url;
 
 /// Asks IDP for anonymous identities, or for the older sign-up if the account doesn't have them.
@@ -25,10 +27,11 @@ impl IdpTokens {
         Self { http, idp, account }
     }
 
-    async fn ask(&self, call: HttpCall) -> Result<Result<ConsumerJwt, LiveEngageError>, TokenFailure> {
+    async fn sign_in(&self, sign_in: SignIn<'_>) -> Result<Result<SignedIn, LiveEngageError>, TokenFailure> {
+        let call = window::request(&self.idp, &self.account, sign_in);
         let name = call.name;
         match self.http.call(call).await {
-            Ok(reply) => Ok(consumer_jwt_answer(&reply)),
+            Ok(reply) => Ok(window::answer(&reply, SystemClock.now())),
             Err(error) => Err(TokenFailure::Temporary(format!("{name}: {error}"))),
         }
     }
@@ -36,14 +39,15 @@ impl IdpTokens {
 
 #[async_trait]
 impl TokenSource for IdpTokens {
-    async fn token(&mut self, _: TokenNeed, known: Option<&ConsumerJwt>) -> Result<ConsumerJwt, TokenFailure> {
+    async fn token(&mut self, _: TokenNeed, known: Option<&SignedIn>) -> Result<SignedIn, TokenFailure> {
         // Extending the identity also renews its token: the consumer stays the same.
-        let mut answer = self.ask(anonymous_request(&self.idp, &self.account, known)).await?;
+        let last = known.map(|known| SecretString::from(known.token.expose()));
+        let mut answer = self.sign_in(SignIn::Anonymous { extends: last.as_ref() }).await?;
         if known.is_some() && answer.as_ref().is_err_and(is_refused) {
-            answer = self.ask(anonymous_request(&self.idp, &self.account, None)).await?;
+            answer = self.sign_in(SignIn::Anonymous { extends: None }).await?;
         }
         if answer.as_ref().is_err_and(is_refused) {
-            answer = self.ask(sign_up_request(&self.idp, &self.account)).await?;
+            answer = self.sign_in(SignIn::SignUp).await?;
         }
         answer.map_err(|error| match error.disposition() {
             Disposition::Park => TokenFailure::Permanent(error.to_string()),
@@ -57,8 +61,7 @@ fn is_refused(error: &LiveEngageError) -> bool {
     matches!(
         error,
         LiveEngageError::Refused { .. }
-            | LiveEngageError::AppJwtRefused { .. }
-            | LiveEngageError::ConsumerJwsRefused { .. }
+            | LiveEngageError::IdentityRefused { .. }
             | LiveEngageError::Unavailable { status: 404, .. }
     )
 }

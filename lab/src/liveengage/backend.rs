@@ -17,7 +17,7 @@ use super::fault::{CallCounts, Faults};
 use super::features::Features;
 use super::files::Files;
 use super::messaging_window::Sockets;
-use super::options::{AccountOptions, WebTokenLifetimes};
+use super::options::AccountOptions;
 use super::tokens::Tokens;
 use super::view::{ConversationView, DeskChange};
 use super::webhooks::{FirstAttempt, Webhooks};
@@ -32,8 +32,8 @@ pub(super) struct Backend {
     pub(super) webhooks: Arc<Webhooks>,
     /// The consumers' websockets. If both are locked, they are locked after the state.
     pub(super) sockets: Sockets,
-    /// How long the tokens of the Messaging Window API's consumers are valid.
-    pub(super) web_token_lifetimes: WebTokenLifetimes,
+    /// The lifetime of an anonymous consumer's token.
+    pub(super) anonymous_token_lifetime: Duration,
     pub(super) webhooks_before_response: bool,
     pub(super) journal: Journal,
     pub(super) calls: Mutex<CallCounts>,

@@ -23,6 +23,8 @@ pub enum Service {
     FileUpload,
     /// Downloads from the file storage.
     FileDownload,
+    /// IDP: tokens of the Messaging Window API.
+    WindowIdentity,
 }
 
 /// How often each service was called, regardless of the answers.

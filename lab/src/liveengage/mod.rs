@@ -37,6 +37,7 @@ mod tokens;
 mod view;
 mod webhook_control;
 mod webhooks;
+mod window_identity;
 
 pub use conversation::{Receipt, SurveyAnswer};
 pub use desk::DeskError;
@@ -45,7 +46,7 @@ pub use fault::{CallCounts, Service};
 pub use files::{FileView, NewFile, StoredFile};
 pub use foreign::Speaker;
 pub use forms::{AnswerCode, Forms, Ids, NoMetadata, Originator, Participants, RichContent, SingleService, TypePrefix};
-pub use options::{AccountOptions, LiveEngageOptions, WebTokenLifetimes};
+pub use options::{AccountOptions, LiveEngageOptions};
 pub use signature::SignatureForm;
 pub use simulator::LiveEngageSimulator;
 pub use staff::SpeakerRole;

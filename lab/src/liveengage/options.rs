@@ -23,8 +23,8 @@ pub struct LiveEngageOptions {
     pub journal: Journal,
     /// The lifetime of an AppJWT. LivePerson documents 3600 s.
     pub app_token_lifetime: Duration,
-    /// How long the tokens of the Messaging Window API's consumers are valid.
-    pub web_token_lifetimes: WebTokenLifetimes,
+    /// The lifetime of an anonymous consumer's token in whole seconds. LivePerson documents ten minutes.
+    pub anonymous_token_lifetime: Duration,
     /// Whether a call that changes a conversation is answered only after its webhooks were attempted once. LivePerson
     /// may do either. `true` forces the overtaking that a connector must handle.
     pub webhooks_before_response: bool,
@@ -46,28 +46,13 @@ impl Default for LiveEngageOptions {
             port: 0,
             journal: Journal::default(),
             app_token_lifetime: Duration::from_secs(3600),
-            web_token_lifetimes: WebTokenLifetimes::default(),
+            anonymous_token_lifetime: Duration::from_secs(600),
             webhooks_before_response: false,
             webhook_timeout: Duration::from_secs(5),
             file_url_lifetime: Duration::from_secs(60),
             first_send_within: Duration::from_secs(10),
             forms: Forms::newest(),
         }
-    }
-}
-
-/// How long the tokens of the Messaging Window API's consumers are valid, in whole seconds.
-#[derive(Debug, Clone, Copy)]
-pub struct WebTokenLifetimes {
-    /// Of `signup`. The tutorial's sample is valid for years.
-    pub sign_up: Duration,
-    /// Of `anonymous/authorize`. LivePerson documents ten minutes.
-    pub anonymous: Duration,
-}
-
-impl Default for WebTokenLifetimes {
-    fn default() -> Self {
-        Self { sign_up: Duration::from_secs(365 * 24 * 3600), anonymous: Duration::from_secs(600) }
     }
 }
 

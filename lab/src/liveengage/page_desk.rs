@@ -84,8 +84,8 @@ impl Desk for LiveEngageSimulator {
         Ok(())
     }
 
-    async fn expire_web_tokens(&self) -> Result<(), ActionError> {
-        LiveEngageSimulator::expire_web_tokens(self);
+    async fn expire_window_tokens(&self) -> Result<(), ActionError> {
+        LiveEngageSimulator::expire_window_tokens(self);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use super::backend::Backend;
 use super::endpoint::serve;
-use super::{domain, idp, messaging, messaging_window, sentinel, swift};
+use super::{domain, idp, messaging, messaging_window, sentinel, swift, window_identity};
 
 /// All services on one host, because one host may be the base URI of several services.
 pub(super) fn router(backend: Arc<Backend>) -> Router {
@@ -26,8 +26,10 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
             "/api/account/{account}/messaging/consumer/conversation/send",
             serve(MethodFilter::POST, messaging::SEND),
         )
-        .route("/api/account/{account}/signup", serve(MethodFilter::POST, idp::SIGN_UP))
-        .route("/api/account/{account}/anonymous/authorize", serve(MethodFilter::POST, idp::ANONYMOUS))
+        .route("/api/account/{account}/signup", serve(MethodFilter::POST, window_identity::SIGN_UP))
+        .route("/api/account/{account}/anonymous/authorize", serve(MethodFilter::POST, window_identity::ANONYMOUS))
+        .route("/api/account/{account}/authenticate", serve(MethodFilter::POST, window_identity::AUTHENTICATE))
+        .route("/api/account/{account}/app/{app}/authenticate", serve(MethodFilter::POST, window_identity::CONNECTOR))
         .route("/ws_api/account/{account}/messaging/consumer", get(messaging_window::connect))
         .route(
             swift::PATH,

@@ -64,7 +64,7 @@ impl LiveEngageSimulator {
             tokens,
             webhooks: Arc::new(webhooks),
             sockets: Sockets::default(),
-            web_token_lifetimes: options.web_token_lifetimes,
+            anonymous_token_lifetime: options.anonymous_token_lifetime,
             webhooks_before_response: options.webhooks_before_response,
             journal: options.journal,
             calls: Mutex::new(CallCounts::default()),
@@ -147,10 +147,10 @@ impl LiveEngageSimulator {
         self.backend().tokens.expire_app_tokens();
     }
 
-    /// Makes all tokens of the Messaging Window API's consumers invalid, and closes their websockets: with 4401 if the
-    /// token is that of a sign-up, and with 4407 if it is that of an anonymous identity.
-    pub fn expire_web_tokens(&self) {
-        self.backend().tokens.expire_web_tokens();
+    /// Makes all tokens of the Messaging Window API's consumers invalid, and closes their websockets: with 4407 if the
+    /// identity is anonymous, and otherwise with 4401.
+    pub fn expire_window_tokens(&self) {
+        self.backend().tokens.expire_window_tokens();
         self.backend().sockets.expire_all();
     }
 

@@ -23,32 +23,18 @@ pub(super) struct ConsumerIdentity {
     pub(super) id: String,
 }
 
-/// The flow that gave a consumer of the Messaging Window API its token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WebFlow {
-    /// `signup`.
-    SignUp,
-    /// `anonymous/authorize`.
-    Anonymous,
-}
-
 /// A consumer of the Messaging Window API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WebConsumer {
+pub(super) struct WindowConsumer {
     /// The claim `sub`.
     pub(super) id: String,
-    pub(super) flow: WebFlow,
+    /// Whether it is an anonymous identity, which can be extended.
+    pub(super) anonymous: bool,
     /// When the token expires, in seconds since the epoch.
     pub(super) expires_s: i64,
     /// Whether it has expired, or was made to.
     pub(super) expired: bool,
 }
-
-/// The issuer of the tokens of the Messaging Window API's consumers.
-const IDP: &str = "https://idp.liveperson.net";
-
-/// The key of the tokens that the flow `anonymous/authorize` issues.
-const ANONYMOUS_KEY: &str = "idp-anonymous-lab";
 
 /// Issues and checks the tokens of a simulator.
 #[derive(Debug)]
@@ -57,7 +43,7 @@ pub(super) struct Tokens {
     /// Part of the key id of AppJWTs. Incrementing it invalidates every earlier AppJWT.
     generation: AtomicU64,
     /// Part of the key id of the tokens of the Messaging Window API's consumers, in the same way.
-    web_generation: AtomicU64,
+    window_generation: AtomicU64,
     lifetime_s: i64,
 }
 
@@ -73,7 +59,7 @@ impl Tokens {
             }
         };
         let lifetime_s = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        Ok(Self { key, generation: AtomicU64::new(1), web_generation: AtomicU64::new(1), lifetime_s })
+        Ok(Self { key, generation: AtomicU64::new(1), window_generation: AtomicU64::new(1), lifetime_s })
     }
 
     /// Invalidates every AppJWT issued so far.
@@ -127,48 +113,43 @@ impl Tokens {
     }
 
     /// Invalidates every token of the Messaging Window API's consumers issued so far.
-    pub(super) fn expire_web_tokens(&self) {
-        self.web_generation.fetch_add(1, Ordering::SeqCst);
+    pub(super) fn expire_window_tokens(&self) {
+        self.window_generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// A token of a consumer of the Messaging Window API, or `None` if signing failed.
-    pub(super) fn web_token(
-        &self,
-        account_id: &str,
-        consumer_id: &str,
-        flow: WebFlow,
-        (now_s, lifetime_s): (i64, i64),
-    ) -> Option<String> {
-        let claims = json!({
-            "sub": consumer_id,
-            "aud": format!("acc:{account_id}"),
-            "iss": IDP,
-            "exp": now_s.saturating_add(lifetime_s),
-            "iat": now_s,
-        });
-        self.sign_with(&self.web_key_id(flow), &claims)
+    /// A token of the Messaging Window API with these claims, or `None` if signing failed.
+    pub(super) fn window_token(&self, claims: &Value) -> Option<String> {
+        self.sign_with(&self.window_key_id(), claims)
+    }
+
+    /// The claims of a token of the Messaging Window API, if it is one of this account. It may have expired.
+    pub(super) fn window_claims(&self, token: &str, account_id: &str) -> Option<Value> {
+        Some(self.window_parts(token, account_id)?.1)
+    }
+
+    fn window_parts(&self, token: &str, account_id: &str) -> Option<(Value, Value)> {
+        let (header, claims) = self.open(token)?;
+        let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
+        let is_its = text("iss")? == "https://idp.liveperson.net" && text("aud")? == format!("acc:{account_id}");
+        is_its.then_some((header, claims))
     }
 
     /// The consumer of a token of the Messaging Window API, if it is one of this account.
-    pub(super) fn web_consumer(&self, token: &str, account_id: &str, now_s: i64) -> Option<WebConsumer> {
-        let (header, claims) = self.open(token)?;
-        let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
-        if text("iss")? != IDP || text("aud")? != format!("acc:{account_id}") {
-            return None;
-        }
-        let key_id = header.get("kid").and_then(Value::as_str)?;
-        let flow = if key_id.starts_with(ANONYMOUS_KEY) { WebFlow::Anonymous } else { WebFlow::SignUp };
+    pub(super) fn window_consumer(&self, token: &str, account_id: &str, now_s: i64) -> Option<WindowConsumer> {
+        let (header, claims) = self.window_parts(token, account_id)?;
         let expires_s = claims.get("exp").and_then(Value::as_i64)?;
-        let expired = now_s >= expires_s || key_id != self.web_key_id(flow);
-        Some(WebConsumer { id: text("sub")?.to_owned(), flow, expires_s, expired })
+        let was_expired = header.get("kid").and_then(Value::as_str) != Some(self.window_key_id().as_str());
+        Some(WindowConsumer {
+            id: claims.get("sub").and_then(Value::as_str)?.to_owned(),
+            // Only anonymous identities have a beginning.
+            anonymous: claims.get("since").is_some(),
+            expires_s,
+            expired: now_s >= expires_s || was_expired,
+        })
     }
 
-    fn web_key_id(&self, flow: WebFlow) -> String {
-        let key = match flow {
-            WebFlow::SignUp => "idp-lab",
-            WebFlow::Anonymous => ANONYMOUS_KEY,
-        };
-        format!("{key}-{}", self.web_generation.load(Ordering::SeqCst))
+    fn window_key_id(&self) -> String {
+        format!("idp-lab-{}", self.window_generation.load(Ordering::SeqCst))
     }
 
     fn key_id(&self) -> String {
@@ -237,19 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn a_web_consumers_token_is_of_its_account_and_flow_and_expires() {
+    fn a_window_token_is_of_its_account_and_expires() {
         let tokens = tokens();
-        for flow in [WebFlow::SignUp, WebFlow::Anonymous] {
-            let token = tokens.web_token("74120", "visitor-1", flow, (1_000, 600)).unwrap();
-            let consumer = tokens.web_consumer(&token, "74120", 1_599).unwrap();
-            assert_eq!((consumer.id.as_str(), consumer.flow, consumer.expired), ("visitor-1", flow, false));
-            assert!(tokens.web_consumer(&token, "74120", 1_600).unwrap().expired);
-            assert_eq!(tokens.web_consumer(&token, "74121", 1_000), None, "another account");
-            assert_eq!(tokens.consumer(&token, "74120"), None, "not a ConsumerJWS");
-        }
-        let token = tokens.web_token("74120", "visitor-1", WebFlow::SignUp, (1_000, 600)).unwrap();
-        tokens.expire_web_tokens();
-        assert!(tokens.web_consumer(&token, "74120", 1_000).unwrap().expired);
+        let claims = json!({"sub": "visitor-1", "aud": "acc:74120", "iss": "https://idp.liveperson.net", "exp": 1_600});
+        let token = tokens.window_token(&claims).unwrap();
+        let consumer = tokens.window_consumer(&token, "74120", 1_599).unwrap();
+        assert_eq!((consumer.id.as_str(), consumer.anonymous, consumer.expired), ("visitor-1", false, false));
+        assert!(tokens.window_consumer(&token, "74120", 1_600).unwrap().expired);
+        assert_eq!(tokens.window_consumer(&token, "74121", 1_000), None, "another account");
+        assert_eq!(tokens.consumer(&token, "74120"), None, "not a ConsumerJWS");
+        tokens.expire_window_tokens();
+        assert!(tokens.window_consumer(&token, "74120", 1_000).unwrap().expired);
+        assert_eq!(tokens.window_claims(&token, "74120"), Some(claims), "its identity can still be extended");
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub trait Desk: Send + Sync {
     ///
     /// # Errors
     /// [`ActionError`] when the desk has no such consumers.
-    async fn expire_web_tokens(&self) -> Result<(), ActionError> {
+    async fn expire_window_tokens(&self) -> Result<(), ActionError> {
         Err(ActionError::unsupported("this desk", "websockets"))
     }
     /// The file of a [`super::AttachmentView::Picture`] or [`super::AttachmentView::File`]; `None` for an unknown id.

@@ -52,6 +52,12 @@ pub enum LiveEngageError {
         /// The HTTP status.
         status: u16,
     },
+    /// IDP doesn't accept the brand's code or token of a consumer. The same token would be refused again.
+    #[error("{call}: IDP rejects the brand's token of the consumer")]
+    IdentityRefused {
+        /// The call's name.
+        call: &'static str,
+    },
     /// The Domain API has no such account: an operator must correct the account's id.
     #[error("the Domain API has no such account (HTTP {status}): check the account's id")]
     UnknownAccount {
@@ -153,9 +159,11 @@ impl LiveEngageError {
             // For example a maintenance page. The caller must treat the delivery of a text as uncertain. A conversation that was opened
             // anyway is found by its webhook.
             Self::Unreadable { .. } => Disposition::RETRY,
-            Self::FileGone { .. } | Self::Refused { .. } | Self::Unsendable { .. } | Self::Header(_) => {
-                Disposition::Park
-            }
+            Self::FileGone { .. }
+            | Self::IdentityRefused { .. }
+            | Self::Refused { .. }
+            | Self::Unsendable { .. }
+            | Self::Header(_) => Disposition::Park,
         }
     }
 }

@@ -33,6 +33,10 @@ id!(shown
     /// LivePerson's id of a consumer (`lp_consumer_id`, 64 hex digits). Webhooks use it as the consumer's participant id.
     LpConsumerId, "lp_consumer_id", id::is_opaque, id::OPAQUE_RULE);
 
+id!(shown
+    /// A connector to a brand's identity provider, in the account's configuration. Part of IDP's paths.
+    IdentityConnectorId, "identity connector id", id::is_opaque, id::OPAQUE_RULE);
+
 impl DialogId {
     /// The main dialog of a conversation: it has the conversation's id (Connector API, Send API page).
     pub fn main_of(conversation: &ConversationId) -> Self {

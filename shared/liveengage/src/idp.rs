@@ -1,6 +1,8 @@
 //! IDP: the ConsumerJWS, which authenticates a consumer (Connector API, Authorization page). It never expires: one request per consumer is
 //! enough.
 
+pub mod window;
+
 use http::{Method, StatusCode, header::AUTHORIZATION};
 use serde::Deserialize;
 use serde_json::json;
@@ -16,10 +18,6 @@ use crate::{
     identity::{ConsumerToken, Identity},
 };
 use connector_message::http::{HttpCall, HttpReply};
-
-mod sign_up;
-
-pub use sign_up::{ConsumerJwt, anonymous_request, consumer_jwt_answer, sign_up_request};
 
 /// The name of the call in logs and errors.
 const CALL: &str = "LiveEngage IDP";

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use connector_liveengage::{
     client_properties::ClientProperties,
     id::AccountId,
-    idp::ConsumerJwt,
+    idp::window::SignedIn,
     messaging::Routing,
     messaging_window::{CloseReason, Handshake},
 };
@@ -28,7 +28,7 @@ pub trait TokenSource: Send {
     ///
     /// # Errors
     /// [`TokenFailure`].
-    async fn token(&mut self, need: TokenNeed, known: Option<&ConsumerJwt>) -> Result<ConsumerJwt, TokenFailure>;
+    async fn token(&mut self, need: TokenNeed, known: Option<&SignedIn>) -> Result<SignedIn, TokenFailure>;
 }
 
 /// Why there is no token. The texts contain no token.
@@ -125,7 +125,7 @@ struct Driver {
     options: ClientOptions,
     tokens: Box<dyn TokenSource>,
     link: Link,
-    token: Option<ConsumerJwt>,
+    token: Option<SignedIn>,
     /// `None` until the first token names the consumer.
     session: Option<Session>,
     /// Commands that came before the session.
@@ -187,7 +187,7 @@ impl Driver {
     async fn get_token(&mut self, need: TokenNeed) -> Result<(), Stopped> {
         match self.tokens.token(need, self.token.as_ref()).await {
             Ok(token) => {
-                if self.session.as_ref().is_none_or(|session| !session.is_of(&token.consumer)) {
+                if self.session.as_ref().is_none_or(|session| !session.is_of(token.consumer.as_ref())) {
                     let ClientOptions { account, routing, .. } = &self.options;
                     let session = Session::new(account.clone(), token.consumer.clone(), routing.clone());
                     if self.session.replace(session).is_some() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use connector_liveengage::{
     LiveEngageError,
     event::{AcceptStatus, ChatState},
-    id::{AccountId, ConversationId, DialogId, Sequence},
+    id::{AccountId, ConversationId, DialogId, LpConsumerId, Sequence},
     messaging::{self, Close, DialogRef, Publication, Routing},
     messaging_window::{
         Answer, ConversationFilter, DialogPositions, Frame, Names, PendingRequests, Request, RequestKind, Response,
@@ -74,8 +74,8 @@ enum Waiting {
 #[derive(derive_more::Debug)]
 pub struct Session {
     account: AccountId,
-    /// LivePerson's id of the consumer: the originator of the consumer's own events.
-    consumer: String,
+    /// The originator of the consumer's own events. `None` if the token doesn't name it: then only the role tells them apart.
+    consumer: Option<LpConsumerId>,
     routing: Routing,
     connected: bool,
     /// The open dialog in which the consumer writes.
@@ -93,7 +93,7 @@ pub struct Session {
 
 impl Session {
     /// A session of a consumer, without a connection.
-    pub fn new(account: AccountId, consumer: String, routing: Routing) -> Self {
+    pub fn new(account: AccountId, consumer: Option<LpConsumerId>, routing: Routing) -> Self {
         Self {
             account,
             consumer,
@@ -114,8 +114,8 @@ impl Session {
     }
 
     /// Whether the token of a connection names the consumer of this session.
-    pub fn is_of(&self, consumer: &str) -> bool {
-        self.consumer == consumer
+    pub fn is_of(&self, consumer: Option<&LpConsumerId>) -> bool {
+        self.consumer.as_ref() == consumer
     }
 
     /// A connection is open: subscribes to the conversations, and to the events that are missing.
@@ -245,7 +245,10 @@ impl Session {
             Role::Consumer => true,
             Role::Brand => false,
             // Older notifications have no role.
-            Role::Unknown => event.originator.as_deref() == Some(self.consumer.as_str()),
+            Role::Unknown => {
+                let own = self.consumer.as_ref().map(LpConsumerId::as_str);
+                own.is_some() && event.originator.as_deref() == own
+            }
         };
         if is_new && !is_own && event.audience == Audience::All {
             output.events.push(Event::Received(event));

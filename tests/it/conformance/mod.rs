@@ -23,6 +23,7 @@ mod rebuild;
 mod requests;
 mod responses;
 mod structured;
+mod websocket;
 
 use not_applicable::NOT_APPLICABLE;
 
@@ -71,6 +72,11 @@ enum Verdict {
 fn check(sample: &Sample) -> Result<Verdict, String> {
     if NOT_APPLICABLE.iter().any(|(file, _)| *file == sample.file) {
         return Ok(Verdict::NotApplicable);
+    }
+    if websocket::knows(sample) {
+        return websocket::check(sample)
+            .map(|()| Verdict::Checked)
+            .map_err(|error| format!("{}: {error}", sample.file));
     }
     match sample.kind.as_str() {
         "notification" => notifications::check(sample),
@@ -144,6 +150,7 @@ fn documented_payloads_conform() {
         responses::files(),
         manifests::files(),
         notifications::files(),
+        websocket::files(),
     ];
     for file in rows.iter().flatten() {
         assert!(listed.contains(*file) || own.contains(*file), "{file} is in a table, but there is no such payload");

@@ -1,8 +1,7 @@
 //! Documented payloads that a connector of this kind neither sends nor receives.
 
 const LOGIN: &str = "Login Service: a connector proves itself by its AppJWT and needs no agent's session";
-const WEBSOCKET: &str = "Messaging Window API over a websocket: the Send API and webhooks take its place";
-const SUBSCRIPTION: &str = "subscriptions of the websocket: webhooks are subscribed by the app install's manifest";
+const WEBSOCKET: &str = "a placeholder for any request of the websocket, or the claims of its token";
 const MONITORING: &str =
     "Monitoring API: for engagements on web pages; this connector has its campaign in the settings";
 const HISTORY: &str = "Consumer Messaging History: not on the way of a message, and not asked";
@@ -42,17 +41,10 @@ pub(super) const NOT_APPLICABLE: &[(&str, &str)] = &[
     ("dc-monitoring-report-request.json", MONITORING),
     ("dc-monitoring-report-response.json", MONITORING),
     ("dc-oauth2-base-manifest.json", OTHER_APP),
-    ("dc-pcs-request-conversation-response.json", WEBSOCKET),
-    ("dc-pcs-subscribe-exconversations-response.json", SUBSCRIPTION),
-    ("dc-pcs-subscribe-exconversations.json", SUBSCRIPTION),
-    ("dc-pcs-subscribe-survey-request.json", SUBSCRIPTION),
     ("dc-refresh-csrf-error-response.json", LOGIN),
     ("dc-refresh-request.json", LOGIN),
     ("dc-ttr-request.json", "the time to respond is said when a conversation opens, and not changed while it runs"),
     ("devhub-agent-profile-response.json", "an agent's public profile: persons are not shown who answers"),
-    ("devhub-ws-init-connection.json", WEBSOCKET),
-    ("devhub-ws-request-conversation-response.json", WEBSOCKET),
-    ("devhub-ws-subscribe-exconversations.json", SUBSCRIPTION),
     ("pages-login-app-oauth2-request.json", LOGIN),
     ("sde-cart.json", ATTRIBUTE),
     ("sde-error.json", ATTRIBUTE),
@@ -67,11 +59,6 @@ pub(super) const NOT_APPLICABLE: &[(&str, &str)] = &[
     ("sdk-agent-transfer-skill-request.json", AGENT),
     ("seed3-ws-agent-request-conversation.json", AGENT),
     ("seed3-ws-consumer-jwt-claims.json", WEBSOCKET),
-    ("seed3-ws-getclock-request.json", WEBSOCKET),
     ("seed3-ws-myrequest-response.json", WEBSOCKET),
     ("seed3-ws-myrequest.json", WEBSOCKET),
-    ("seed3-ws-request-conversation-response.json", WEBSOCKET),
-    ("seed3-ws-request-conversation.json", WEBSOCKET),
-    ("seed3-ws-subscribe-messaging-events-request.json", SUBSCRIPTION),
-    ("seed3-ws-subscribe-messaging-events-response.json", SUBSCRIPTION),
 ];

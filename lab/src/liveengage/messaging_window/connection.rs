@@ -18,7 +18,7 @@ use super::sockets::{Command, Socket, Subscriptions, TOKEN_EXPIRED, expiry_code}
 use crate::liveengage::backend::{Backend, now_s, wait};
 use crate::liveengage::endpoint::ServiceCall;
 use crate::liveengage::messaging::request_id;
-use crate::liveengage::tokens::WebConsumer;
+use crate::liveengage::tokens::WindowConsumer;
 
 /// How long the simulator waits for the first message of a client without a token in a header.
 const FIRST_MESSAGE_WITHIN: Duration = Duration::from_secs(10);
@@ -48,14 +48,14 @@ impl Connection {
     async fn run(mut self) {
         let consumer = match self.authenticate().await {
             Some(consumer) if !consumer.expired => consumer,
-            Some(consumer) => return self.close(expiry_code(consumer.flow)).await,
+            Some(consumer) => return self.close(expiry_code(consumer.anonymous)).await,
             None => return self.close(TOKEN_EXPIRED).await,
         };
         let (commands, mut outgoing) = mpsc::unbounded_channel();
         let socket = Arc::new(Socket {
             account_id: self.call.account_id().to_owned(),
             consumer_id: consumer.id,
-            flow: consumer.flow,
+            anonymous: consumer.anonymous,
             commands,
             subscriptions: Mutex::new(Subscriptions::default()),
         });
@@ -67,7 +67,7 @@ impl Connection {
         loop {
             tokio::select! {
                 _ = end.changed() => return,
-                () = &mut expiry => return self.close(expiry_code(socket.flow)).await,
+                () = &mut expiry => return self.close(expiry_code(socket.anonymous)).await,
                 command = outgoing.recv() => match command {
                     Some(Command::Send(frame)) => {
                         if self.stream.send(Message::text(frame.to_string())).await.is_err() {
@@ -90,7 +90,7 @@ impl Connection {
     }
 
     /// The consumer of the token in the header, or else in the first message.
-    async fn authenticate(&mut self) -> Option<WebConsumer> {
+    async fn authenticate(&mut self) -> Option<WindowConsumer> {
         if !self.call.has_query("v", "3") {
             return None;
         }
@@ -98,7 +98,7 @@ impl Connection {
             Some(header) => header.strip_prefix("jwt ").unwrap_or(header).to_owned(),
             None => self.init_connection().await?,
         };
-        self.backend.tokens.web_consumer(&token, self.call.account_id(), now_s())
+        self.backend.tokens.window_consumer(&token, self.call.account_id(), now_s())
     }
 
     /// Reads the message `InitConnection` and answers it. Its client properties count as a header.

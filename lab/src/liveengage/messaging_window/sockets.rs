@@ -10,7 +10,6 @@ use tokio::sync::mpsc;
 use crate::liveengage::conversation::Conversation;
 use crate::liveengage::forms::Forms;
 use crate::liveengage::notification::Change;
-use crate::liveengage::tokens::WebFlow;
 
 /// The close code for a missing, invalid or expired token.
 pub(super) const TOKEN_EXPIRED: u16 = 4401;
@@ -37,7 +36,8 @@ pub(in crate::liveengage) struct Sockets(Mutex<Vec<Weak<Socket>>>);
 pub(super) struct Socket {
     pub(super) account_id: String,
     pub(super) consumer_id: String,
-    pub(super) flow: WebFlow,
+    /// Whether the consumer's identity is anonymous.
+    pub(super) anonymous: bool,
     pub(super) commands: mpsc::UnboundedSender<Command>,
     pub(super) subscriptions: Mutex<Subscriptions>,
 }
@@ -106,7 +106,7 @@ impl Sockets {
     /// Closes every websocket, because its token has become invalid.
     pub(in crate::liveengage) fn expire_all(&self) {
         for socket in self.all() {
-            socket.command(Command::Close(expiry_code(socket.flow)));
+            socket.command(Command::Close(expiry_code(socket.anonymous)));
         }
     }
 
@@ -117,11 +117,8 @@ impl Sockets {
 }
 
 /// The close code for an expired token.
-pub(super) fn expiry_code(flow: WebFlow) -> u16 {
-    match flow {
-        WebFlow::SignUp => TOKEN_EXPIRED,
-        WebFlow::Anonymous => IDENTITY_EXPIRED,
-    }
+pub(super) fn expiry_code(anonymous: bool) -> u16 {
+    if anonymous { IDENTITY_EXPIRED } else { TOKEN_EXPIRED }
 }
 
 impl Socket {

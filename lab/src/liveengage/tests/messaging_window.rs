@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::*;
-use crate::liveengage::{AcceptStatus, Role, WebTokenLifetimes};
+use crate::liveengage::{AcceptStatus, Role};
 
 /// How a client shows its token.
 #[derive(Clone, Copy)]
@@ -241,14 +241,17 @@ async fn a_bad_or_expired_token_closes_the_connection() {
     nothing.stream.send(Message::text(json!({"kind": "req", "type": ".GetClock"}).to_string())).await.unwrap();
     assert_eq!(nothing.closed_with().await, 4401);
 
-    for (flow, code) in [("signup", 4401), ("anonymous/authorize", 4407)] {
-        let jwt = token(&simulator, flow, json!({})).await;
+    let code = json!({"authCode": "customer-5"});
+    for (flow, body, code) in [("authenticate", code, 4401), ("anonymous/authorize", json!({}), 4407)] {
+        let jwt = token(&simulator, flow, body.clone()).await;
         let mut socket = Socket::open(&simulator, Auth::Header(&jwt)).await;
         let conversation = socket.open_conversation().await;
-        simulator.expire_web_tokens();
+        simulator.expire_window_tokens();
         assert_eq!(socket.closed_with().await, code, "{flow}");
         assert_eq!(Socket::open(&simulator, Auth::Header(&jwt)).await.closed_with().await, code, "{flow}, again");
-        let extended = token(&simulator, "anonymous/authorize", json!({"id_token": jwt})).await;
+        // The brand authenticates its consumer again, and IDP extends an anonymous identity.
+        let renewal = if code == 4401 { body } else { json!({"id_token": jwt}) };
+        let extended = token(&simulator, flow, renewal).await;
         assert_eq!(claims(&extended)["sub"], claims(&jwt)["sub"]);
         let mut back = Socket::open(&simulator, Auth::Header(&extended)).await;
         assert_eq!(back.publish(&conversation, text_event("back")).await["code"], 200, "{flow}");
@@ -257,8 +260,7 @@ async fn a_bad_or_expired_token_closes_the_connection() {
 
 #[tokio::test]
 async fn the_simulator_closes_by_itself_when_a_token_expires() {
-    let lifetimes = WebTokenLifetimes { anonymous: Duration::from_secs(1), ..WebTokenLifetimes::default() };
-    let options = LiveEngageOptions { web_token_lifetimes: lifetimes, ..options() };
+    let options = LiveEngageOptions { anonymous_token_lifetime: Duration::from_secs(1), ..options() };
     let simulator = LiveEngageSimulator::start(options).await.unwrap();
     let jwt = token(&simulator, "anonymous/authorize", json!({})).await;
     assert_eq!(Socket::open(&simulator, Auth::Header(&jwt)).await.closed_with().await, 4407);

@@ -1,10 +1,10 @@
 //! The address of the WebSocket, and the two ways to authenticate.
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::{client_properties::ClientProperties, id::AccountId};
+use crate::{client_properties::ClientProperties, id::AccountId, identity::ConsumerToken};
 
 /// The most characters of a token in the message `InitConnection` (Messaging Window API, schema of the request).
 pub const LONGEST_TOKEN: usize = 2048;
@@ -29,7 +29,7 @@ pub struct Handshake {
     /// The address: `wss://{asyncMessagingEnt}/ws_api/account/{account}/messaging/consumer?v=3`.
     pub url: Url,
     /// The consumer's token (a JWT of IDP).
-    token: SecretString,
+    token: ConsumerToken,
     client_properties: ClientProperties,
 }
 
@@ -42,10 +42,10 @@ impl Handshake {
     pub fn new(
         messaging: &Url,
         account: &AccountId,
-        token: SecretString,
+        token: ConsumerToken,
         client_properties: ClientProperties,
     ) -> Result<Self, HandshakeError> {
-        if token.expose_secret().chars().count() > LONGEST_TOKEN {
+        if token.expose().chars().count() > LONGEST_TOKEN {
             return Err(HandshakeError::TokenTooLong);
         }
         let mut url = messaging.clone();
@@ -62,7 +62,7 @@ impl Handshake {
 
     /// The value of the header `Authorization`: `jwt`, a space and the token. The tutorial sends the bare token, the newer pages this form.
     pub fn authorization(&self) -> SecretString {
-        SecretString::from(format!("jwt {}", self.token.expose_secret()))
+        SecretString::from(format!("jwt {}", self.token.expose()))
     }
 
     /// The value of the header `Client-Properties`.
@@ -76,7 +76,7 @@ impl Handshake {
         if let Some(properties) = properties.as_object_mut() {
             properties.insert("type".to_owned(), json!(".ams.headers.ClientProperties"));
         }
-        let authentication = json!({"type": ".ams.headers.ConsumerAuthentication", "jwt": self.token.expose_secret()});
+        let authentication = json!({"type": ".ams.headers.ConsumerAuthentication", "jwt": self.token.expose()});
         let message =
             json!({"kind": "req", "id": "0", "type": "InitConnection", "headers": [properties, authentication]});
         SecretString::from(message.to_string())
@@ -85,13 +85,15 @@ impl Handshake {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
     use crate::client_properties::Feature;
 
     fn handshake(base: &str, token: &str) -> Result<Handshake, HandshakeError> {
         let account = AccountId::new("72419083").unwrap();
         let properties = ClientProperties::new(&[Feature::RichContent]);
-        Handshake::new(&base.parse().unwrap(), &account, SecretString::from(token), properties)
+        Handshake::new(&base.parse().unwrap(), &account, ConsumerToken::new(token), properties)
     }
 
     #[test]

@@ -10,7 +10,7 @@ fn now() -> Timestamp {
 }
 
 fn session() -> Session {
-    Session::new(AccountId::new("72419083").unwrap(), ME.to_owned(), Routing::default())
+    Session::new(AccountId::new("72419083").unwrap(), LpConsumerId::new(ME).ok(), Routing::default())
 }
 
 fn sent(output: &Output) -> Vec<Value> {
