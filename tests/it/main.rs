@@ -22,6 +22,8 @@ mod guarantees;
 #[cfg(test)]
 mod hosts;
 #[cfg(test)]
+mod liveengage_apis;
+#[cfg(test)]
 mod liveengage_edges;
 #[cfg(test)]
 mod operations;

@@ -12,11 +12,14 @@ use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
+use super::configuration::Installations;
 use super::conversation::{Conversation, Opening, PendingNotification};
 use super::fault::{CallCounts, Faults};
 use super::features::Features;
 use super::files::Files;
+use super::login::Session;
 use super::messaging_window::Sockets;
+use super::monitoring::VisitorSession;
 use super::options::AccountOptions;
 use super::tokens::Tokens;
 use super::view::{ConversationView, DeskChange};
@@ -60,6 +63,12 @@ pub(super) struct State {
     pub(super) features: HashMap<String, Features>,
     /// By account id, the secrets that Sentinel accepts instead of the one in the options.
     pub(super) client_secrets: HashMap<String, Vec<SecretString>>,
+    /// The sessions of users who have logged in and not out.
+    pub(super) sessions: Vec<Session>,
+    /// The records of app installs, by account id.
+    pub(super) installations: HashMap<String, Installations>,
+    /// The sessions of the Monitoring API.
+    pub(super) visits: Vec<VisitorSession>,
 }
 
 impl State {

@@ -7,8 +7,33 @@ use super::backend::Backend;
 use super::endpoint::{Endpoint, ServiceAnswer, ServiceCall};
 use super::fault::Service;
 
-/// The services that the simulator provides, by their names in the Domain API.
-const SERVICES: [&str; 4] = ["asyncMessagingEnt", "sentinel", "idp", "swift"];
+/// The services of an account, by their names in the Domain API. First those that the simulator provides, then those that LivePerson's
+/// answers list too: their base URI is the simulator's, which answers 404 to their calls.
+const SERVICES: [&str; 23] = [
+    "asyncMessagingEnt",
+    "sentinel",
+    "idp",
+    "swift",
+    "msgHist",
+    "acCdnDomain",
+    "accountConfigReadWrite",
+    "agentVep",
+    "smt",
+    "accountConfigReadOnly",
+    "mtlsGateway",
+    "messagingRestApiDomain",
+    "asyncMessaging",
+    "visitorFeed",
+    "etool",
+    "liveEngageUI",
+    "leDataReporting",
+    "engHistDomain",
+    "msgEwtAPI",
+    "msdkgw",
+    "pusher",
+    "rtbf",
+    "facadeMsg",
+];
 
 /// `GET /api/account/{account}/service/baseURI.json`
 pub(super) const ALL: Endpoint =
@@ -23,10 +48,13 @@ pub(super) const ONE: Endpoint = Endpoint {
 };
 
 fn all(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
-    refusal(backend, call).unwrap_or_else(|| {
-        let entries: Vec<Value> = SERVICES.iter().map(|service| entry(backend, call, service)).collect();
-        ServiceAnswer::new(StatusCode::OK, json!({ "baseURIs": entries }))
-    })
+    refusal(backend, call).unwrap_or_else(|| ServiceAnswer::new(StatusCode::OK, list(backend, call)))
+}
+
+/// All services of the account in the path.
+pub(super) fn list(backend: &Backend, call: &ServiceCall) -> Value {
+    let entries: Vec<Value> = SERVICES.iter().map(|service| entry(backend, call, service)).collect();
+    json!({ "baseURIs": entries })
 }
 
 fn one(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
@@ -49,7 +77,7 @@ fn refusal(backend: &Backend, call: &ServiceCall) -> Option<ServiceAnswer> {
 }
 
 /// LivePerson's base URIs are bare hosts that are reached by HTTPS. A loopback simulator has no certificate, so its
-/// base URIs include the scheme.
+/// base URIs include the scheme, unless [`Forms::bare_hosts`](super::Forms::bare_hosts) is set.
 fn entry(backend: &Backend, call: &ServiceCall, service: &str) -> Value {
     json!({ "service": service, "account": call.account_id(), "baseURI": backend.base_url })
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::backend::Backend;
@@ -58,6 +58,8 @@ impl ServiceCall {
 pub(super) struct ServiceAnswer {
     pub(super) status: StatusCode,
     pub(super) body: AnswerBody,
+    /// The headers other than `Content-Type`.
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) first_attempts: Vec<FirstAttempt>,
 }
 
@@ -92,15 +94,19 @@ impl AnswerBody {
 
 impl ServiceAnswer {
     pub(super) fn new(status: StatusCode, body: Value) -> Self {
-        Self { status, body: AnswerBody::Json(body), first_attempts: Vec::new() }
+        Self::with(status, AnswerBody::Json(body))
     }
 
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self { status, body: AnswerBody::Empty, first_attempts: Vec::new() }
+        Self::with(status, AnswerBody::Empty)
     }
 
     pub(super) fn file(content_type: String, bytes: Bytes) -> Self {
-        Self { status: StatusCode::OK, body: AnswerBody::File { content_type, bytes }, first_attempts: Vec::new() }
+        Self::with(StatusCode::OK, AnswerBody::File { content_type, bytes })
+    }
+
+    fn with(status: StatusCode, body: AnswerBody) -> Self {
+        Self { status, body, headers: Vec::new(), first_attempts: Vec::new() }
     }
 }
 
@@ -150,14 +156,16 @@ async fn respond(backend: &Backend, endpoint: Endpoint, call: &ServiceCall) -> R
         let _ = tokio::time::timeout(MAX_ANSWER_DELAY, tries).await;
     }
     record(backend, endpoint, call, answer.status.as_str(), answer.body.json());
-    match answer.body {
+    let ServiceAnswer { status, headers, body, .. } = answer;
+    let headers: HeaderMap = headers.into_iter().collect();
+    match body {
         AnswerBody::Json(body) => {
-            (answer.status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+            (status, headers, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
         }
         AnswerBody::File { content_type, bytes } => {
-            (answer.status, [(CONTENT_TYPE, content_type)], bytes).into_response()
+            (status, headers, [(CONTENT_TYPE, content_type)], bytes).into_response()
         }
-        AnswerBody::Empty => answer.status.into_response(),
+        AnswerBody::Empty => (status, headers).into_response(),
     }
 }
 

@@ -23,8 +23,18 @@ pub enum Service {
     FileUpload,
     /// Downloads from the file storage.
     FileDownload,
+    /// The Consumer Messaging History API.
+    History,
+    /// The agents' public profiles.
+    AgentProfile,
+    /// The Login Service: login, refresh, logout.
+    Login,
+    /// The account's configuration: app installs.
+    Configuration,
     /// IDP: tokens of the Messaging Window API.
     WindowIdentity,
+    /// The Monitoring API: engagements and reports.
+    Monitoring,
 }
 
 /// How often each service was called, regardless of the answers.

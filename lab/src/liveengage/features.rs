@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::monitoring::EngagementOptions;
 use super::survey::SurveyOptions;
 
 /// The features that LivePerson has enabled for an account.
@@ -11,4 +12,5 @@ pub(super) struct Features {
     pub(super) legacy_csat: bool,
     pub(super) file_sharing: bool,
     pub(super) auto_messages: Option<String>,
+    pub(super) engagement: Option<EngagementOptions>,
 }

@@ -1,10 +1,13 @@
 //! The LiveEngage simulator, written from the documentation and not from our client.
 //!
 //! One loopback HTTP server provides the LivePerson services that a connector calls, for one or more accounts: the
-//! Domain API, Sentinel, IDP, the Send API and the file storage. It signs and delivers the webhooks. The handle
+//! Domain API, Sentinel, IDP, the Send API and the file storage. It also provides their neighbors: the history, the
+//! agents' profiles, the login, the app installs and the Monitoring API. It signs and delivers the webhooks. The handle
 //! simulates the agents' desk. Each service has its own file; [`LiveEngageSimulator`] is the handle.
 
+mod agent_profile;
 mod backend;
+mod configuration;
 mod conversation;
 mod desk;
 mod domain;
@@ -15,9 +18,12 @@ mod features;
 mod files;
 mod foreign;
 mod forms;
+mod history;
 mod idp;
+mod login;
 mod messaging;
 mod messaging_window;
+mod monitoring;
 mod notification;
 mod options;
 mod page_desk;
@@ -46,6 +52,8 @@ pub use fault::{CallCounts, Service};
 pub use files::{FileView, NewFile, StoredFile};
 pub use foreign::Speaker;
 pub use forms::{AnswerCode, Forms, Ids, NoMetadata, Originator, Participants, RichContent, SingleService, TypePrefix};
+pub use login::{UserOptions, UserProof};
+pub use monitoring::EngagementOptions;
 pub use options::{AccountOptions, LiveEngageOptions};
 pub use signature::SignatureForm;
 pub use simulator::LiveEngageSimulator;

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::features::Features;
 use super::forms::Forms;
+use super::login::UserOptions;
 use super::signature::SignatureForm;
 use super::survey::SurveyOptions;
 use super::webhooks::WebhookSettings;
@@ -78,6 +79,8 @@ pub struct AccountOptions {
     pub file_sharing: bool,
     /// The controller bot's message at the start of a conversation whose call declared AUTO_MESSAGES.
     pub auto_messages: Option<String>,
+    /// The users who can log in.
+    pub users: Vec<UserOptions>,
 }
 
 impl AccountOptions {
@@ -93,6 +96,7 @@ impl AccountOptions {
             legacy_csat: false,
             file_sharing: false,
             auto_messages: None,
+            users: Vec::new(),
         }
     }
 }
@@ -104,6 +108,7 @@ impl From<&AccountOptions> for Features {
             legacy_csat: account.legacy_csat,
             file_sharing: account.file_sharing,
             auto_messages: account.auto_messages.clone(),
+            engagement: None,
         }
     }
 }

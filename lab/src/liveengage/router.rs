@@ -9,11 +9,14 @@ use http::StatusCode;
 
 use super::backend::Backend;
 use super::endpoint::serve;
-use super::{domain, idp, messaging, messaging_window, sentinel, swift, window_identity};
+use super::{
+    agent_profile, configuration, domain, history, idp, login, messaging, messaging_window, monitoring, sentinel,
+    swift, window_identity,
+};
 
 /// All services on one host, because one host may be the base URI of several services.
 pub(super) fn router(backend: Arc<Backend>) -> Router {
-    Router::new()
+    neighbors()
         .route("/api/account/{account}/service/baseURI.json", serve(MethodFilter::GET, domain::ALL))
         .route("/api/account/{account}/service/{service}/baseURI.json", serve(MethodFilter::GET, domain::ONE))
         .route("/sentinel/api/account/{account}/app/token", serve(MethodFilter::POST, sentinel::TOKEN))
@@ -26,11 +29,15 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
             "/api/account/{account}/messaging/consumer/conversation/send",
             serve(MethodFilter::POST, messaging::SEND),
         )
-        .route("/api/account/{account}/signup", serve(MethodFilter::POST, window_identity::SIGN_UP))
-        .route("/api/account/{account}/anonymous/authorize", serve(MethodFilter::POST, window_identity::ANONYMOUS))
-        .route("/api/account/{account}/authenticate", serve(MethodFilter::POST, window_identity::AUTHENTICATE))
-        .route("/api/account/{account}/app/{app}/authenticate", serve(MethodFilter::POST, window_identity::CONNECTOR))
         .route("/ws_api/account/{account}/messaging/consumer", get(messaging_window::connect))
+        .route(
+            "/messaging_history/api/account/{account}/conversations/consumer/metadata/search",
+            serve(MethodFilter::GET, history::CONVERSATIONS),
+        )
+        .route(
+            "/messaging_history/api/account/{account}/conversations/conversation/content/search",
+            serve(MethodFilter::GET, history::EVENTS),
+        )
         .route(
             swift::PATH,
             serve(MethodFilter::PUT, swift::UPLOAD)
@@ -39,6 +46,33 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         )
         .fallback(unknown)
         .with_state(backend)
+}
+
+/// The services that carry no message.
+fn neighbors() -> Router<Arc<Backend>> {
+    const INSTALLS: &str = "/api/account/{account}/configuration/app-install/installations";
+    let post = |endpoint| serve(MethodFilter::POST, endpoint);
+    Router::new()
+        .route("/api/account/{account}/signup", post(window_identity::SIGN_UP))
+        .route("/api/account/{account}/authenticate", post(window_identity::AUTHENTICATE))
+        .route("/api/account/{account}/anonymous/authorize", post(window_identity::ANONYMOUS))
+        .route("/api/account/{account}/app/{app}/authenticate", post(window_identity::CONNECTOR))
+        .route("/api/account/{account}/app/{app}/engagement", post(monitoring::ENGAGEMENT))
+        .route("/api/account/{account}/app/{app}/report", serve(MethodFilter::PUT, monitoring::REPORT))
+        .route(
+            "/api/account/{account}/configuration/le-users/users/{agent}",
+            serve(MethodFilter::GET, agent_profile::PROFILE),
+        )
+        .route(INSTALLS, serve(MethodFilter::GET, configuration::LIST).merge(post(configuration::CREATE)))
+        .route(
+            &format!("{INSTALLS}/{{installation}}"),
+            serve(MethodFilter::GET, configuration::READ)
+                .merge(serve(MethodFilter::PUT, configuration::UPDATE))
+                .merge(serve(MethodFilter::DELETE, configuration::DELETE)),
+        )
+        .route("/api/account/{account}/login", post(login::LOGIN))
+        .route("/api/account/{account}/refresh", post(login::REFRESH))
+        .route("/api/account/{account}/logout", post(login::LOGOUT))
 }
 
 async fn unknown(State(backend): State<Arc<Backend>>, request: Request) -> StatusCode {

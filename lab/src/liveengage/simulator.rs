@@ -10,10 +10,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
 use super::backend::{Backend, State};
+use super::configuration::Installations;
 use super::fault::{CallCounts, Faults, ScriptedAnswer, Service};
 use super::features::Features;
 use super::files::{Files, StoredFile};
 use super::messaging_window::Sockets;
+use super::monitoring::EngagementOptions;
 use super::options::{AccountOptions, LiveEngageOptions};
 use super::router;
 use super::start_error::StartError;
@@ -57,6 +59,7 @@ impl LiveEngageSimulator {
         let (journal, timeout) = (options.journal.clone(), options.webhook_timeout);
         let webhooks = Webhooks::new(accounts.values().map(app_install), options.forms, journal, timeout, end.clone())?;
         let features = accounts.iter().map(|(id, account)| (id.clone(), Features::from(account))).collect();
+        let installations = accounts.iter().map(|(id, account)| (id.clone(), Installations::of(account))).collect();
         let tokens = Tokens::new(options.app_token_lifetime)?;
         let backend = Arc::new_cyclic(|itself| Backend {
             base_url: format!("http://{address}"),
@@ -71,7 +74,7 @@ impl LiveEngageSimulator {
             faults: Mutex::new(Faults::default()),
             desk_changes: broadcast::channel(1024).0,
             files: Mutex::new(Files::new(options.file_url_lifetime)),
-            state: Mutex::new(State { features, ..State::default() }),
+            state: Mutex::new(State { features, installations, ..State::default() }),
             first_send_within: options.first_send_within,
             end: end.clone(),
             itself: itself.clone(),
@@ -187,6 +190,11 @@ impl LiveEngageSimulator {
     /// Sets the controller bot's message for new conversations.
     pub fn set_auto_messages(&self, account_id: &str, text: Option<&str>) {
         self.set_feature(account_id, |features| features.auto_messages = text.map(str::to_owned));
+    }
+
+    /// Sets the engagement that the Monitoring API offers to every consumer of an account. `None` for no campaign.
+    pub fn set_engagement(&self, account_id: &str, engagement: Option<EngagementOptions>) {
+        self.set_feature(account_id, |features| features.engagement = engagement);
     }
 
     fn set_feature(&self, account_id: &str, set: impl FnOnce(&mut Features)) {

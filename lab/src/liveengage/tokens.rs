@@ -134,8 +134,13 @@ impl Tokens {
         is_its.then_some((header, claims))
     }
 
+    /// The consumer of a token of the Messaging Window API, if it is one of this account and has not expired.
+    pub(super) fn window_consumer(&self, token: &str, account_id: &str, now_s: i64) -> Option<String> {
+        self.window_identity(token, account_id, now_s).filter(|consumer| !consumer.expired).map(|consumer| consumer.id)
+    }
+
     /// The consumer of a token of the Messaging Window API, if it is one of this account.
-    pub(super) fn window_consumer(&self, token: &str, account_id: &str, now_s: i64) -> Option<WindowConsumer> {
+    pub(super) fn window_identity(&self, token: &str, account_id: &str, now_s: i64) -> Option<WindowConsumer> {
         let (header, claims) = self.window_parts(token, account_id)?;
         let expires_s = claims.get("exp").and_then(Value::as_i64)?;
         let was_expired = header.get("kid").and_then(Value::as_str) != Some(self.window_key_id().as_str());
@@ -206,6 +211,19 @@ mod tests {
     }
 
     #[test]
+    fn a_window_token_names_its_consumer_until_it_expires() {
+        let tokens = tokens();
+        let claims = json!({ "sub": "c-1", "aud": "acc:74120", "iss": "https://idp.liveperson.net", "exp": 1_600 });
+        let token = tokens.window_token(&claims).unwrap();
+        let consumer = |account, now| tokens.window_consumer(&token, account, now);
+        assert_eq!(consumer("74120", 1_599).as_deref(), Some("c-1"));
+        assert_eq!([consumer("74120", 1_600), consumer("74121", 1_000)], [None, None]);
+        assert!(tokens.window_claims(&token, "74120").is_some(), "an expired token can still be extended");
+        let app = tokens.app_token("74120", "install-1", 1_000).unwrap();
+        assert_eq!(tokens.window_consumer(&app, "74120", 1_000), None);
+    }
+
+    #[test]
     fn a_changed_claim_breaks_the_signature() {
         let tokens = tokens();
         let token = tokens.consumer_token("74120", "consumer-a").unwrap();
@@ -222,13 +240,13 @@ mod tests {
         let tokens = tokens();
         let claims = json!({"sub": "visitor-1", "aud": "acc:74120", "iss": "https://idp.liveperson.net", "exp": 1_600});
         let token = tokens.window_token(&claims).unwrap();
-        let consumer = tokens.window_consumer(&token, "74120", 1_599).unwrap();
+        let consumer = tokens.window_identity(&token, "74120", 1_599).unwrap();
         assert_eq!((consumer.id.as_str(), consumer.anonymous, consumer.expired), ("visitor-1", false, false));
-        assert!(tokens.window_consumer(&token, "74120", 1_600).unwrap().expired);
-        assert_eq!(tokens.window_consumer(&token, "74121", 1_000), None, "another account");
+        assert!(tokens.window_identity(&token, "74120", 1_600).unwrap().expired);
+        assert_eq!(tokens.window_identity(&token, "74121", 1_000), None, "another account");
         assert_eq!(tokens.consumer(&token, "74120"), None, "not a ConsumerJWS");
         tokens.expire_window_tokens();
-        assert!(tokens.window_consumer(&token, "74120", 1_000).unwrap().expired);
+        assert!(tokens.window_identity(&token, "74120", 1_000).unwrap().expired);
         assert_eq!(tokens.window_claims(&token, "74120"), Some(claims), "its identity can still be extended");
     }
 

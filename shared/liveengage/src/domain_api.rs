@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_with::serde_as;
 use url::Url;
 
@@ -31,6 +32,16 @@ pub enum Service {
     Idp,
     /// The file storage: `swift`.
     Files,
+    /// The histories of conversations: `msgHist`.
+    History,
+    /// The agents' public profiles: `acCdnDomain`.
+    AgentProfiles,
+    /// Reads and changes an account's configuration, such as its app installs: `accountConfigReadWrite`.
+    Configuration,
+    /// Logs users of LiveEngage in: `agentVep`.
+    Login,
+    /// The Monitoring API: `smt`.
+    Monitoring,
 }
 
 impl Service {
@@ -41,6 +52,11 @@ impl Service {
             Self::Sentinel => "sentinel",
             Self::Idp => "idp",
             Self::Files => "swift",
+            Self::History => "msgHist",
+            Self::AgentProfiles => "acCdnDomain",
+            Self::Configuration => "accountConfigReadWrite",
+            Self::Login => "agentVep",
+            Self::Monitoring => "smt",
         }
     }
 }
@@ -56,6 +72,17 @@ impl Directory {
     /// [`LiveEngageError::NoService`] if the account doesn't have it.
     pub fn url(&self, service: Service) -> Result<&Url, LiveEngageError> {
         self.0.get(service.name()).ok_or(LiveEngageError::NoService { service: service.name() })
+    }
+
+    /// Reads a list of services that is part of another reply. Empty if it has another form.
+    pub(crate) fn read(list: &Value) -> Self {
+        ServiceList::deserialize(list).map_or_else(|_| Self::default(), |list| Self::of(list.entries))
+    }
+
+    /// Ignores an entry without a usable host.
+    fn of(entries: Vec<ServiceEntry>) -> Self {
+        let urls = entries.into_iter().filter_map(|entry| base_url(&entry.base_uri).map(|url| (entry.service, url)));
+        Self(urls.collect())
     }
 }
 
@@ -99,9 +126,7 @@ pub fn answer(reply: &HttpReply) -> Result<Directory, LiveEngageError> {
         .map(|list| list.entries)
         .or_else(|_| serde_json::from_slice::<ServiceEntry>(&reply.body).map(|entry| vec![entry]))
         .map_err(|_| LiveEngageError::Unreadable { call: CALL, what: "neither a list nor an entry of base URIs" })?;
-    Ok(Directory(
-        entries.into_iter().filter_map(|entry| base_url(&entry.base_uri).map(|url| (entry.service, url))).collect(),
-    ))
+    Ok(Directory::of(entries))
 }
 
 /// Reads a base URI: a bare host means https. A URL with a scheme is accepted for https, and for http to a loopback address (the lab).

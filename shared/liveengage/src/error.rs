@@ -52,9 +52,27 @@ pub enum LiveEngageError {
         /// The HTTP status.
         status: u16,
     },
+    /// 401 of the Login Service: the user's name, password or app key is wrong, or the user may not log in.
+    #[error("{call}: the Login Service rejects the user's name, password or key (HTTP 401)")]
+    LoginRefused {
+        /// The call's name.
+        call: &'static str,
+    },
     /// IDP doesn't accept the brand's code or token of a consumer. The same token would be refused again.
     #[error("{call}: IDP rejects the brand's token of the consumer")]
     IdentityRefused {
+        /// The call's name.
+        call: &'static str,
+    },
+    /// 401: the session of a login has ended, or its bearer or csrf token is wrong. Log in again.
+    #[error("{call}: the session has ended, or its token is wrong (HTTP 401): log in again")]
+    SessionRefused {
+        /// The call's name.
+        call: &'static str,
+    },
+    /// 412: somebody else has changed the record since it was read. Read it again, and repeat the change.
+    #[error("{call}: the record was changed since it was read (HTTP 412)")]
+    RevisionConflict {
         /// The call's name.
         call: &'static str,
     },
@@ -148,9 +166,12 @@ impl LiveEngageError {
             | Self::ConsumerJwsRefused { .. }
             | Self::ConversationClosed { .. }
             | Self::AlreadyOpen { .. }
+            | Self::SessionRefused { .. }
+            | Self::RevisionConflict { .. }
             | Self::UrlExpired { .. } => Disposition::RETRY,
             // An operator can correct the configuration while the message is retried for hours.
             Self::CredentialsRefused { .. }
+            | Self::LoginRefused { .. }
             | Self::UnknownAccount { .. }
             | Self::Blocked { .. }
             | Self::NoService { .. } => Disposition::RETRY,

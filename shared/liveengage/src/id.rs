@@ -34,8 +34,24 @@ id!(shown
     LpConsumerId, "lp_consumer_id", id::is_opaque, id::OPAQUE_RULE);
 
 id!(shown
+    /// An agent, a bot or a manager in the events of a conversation: the participant id, usually a UUID.
+    AgentId, "agent id", id::is_opaque, id::OPAQUE_RULE);
+
+id!(shown
+    /// The record of an app install in an account's configuration (`id`). Not its `client_id`, which is an [`AppInstallId`].
+    InstallationId, "installation id", id::is_opaque, id::OPAQUE_RULE);
+
+id!(shown
     /// A connector to a brand's identity provider, in the account's configuration. Part of IDP's paths.
     IdentityConnectorId, "identity connector id", id::is_opaque, id::OPAQUE_RULE);
+
+id!(shown
+    /// A visitor of the Monitoring API (`visitorId`, `vid`).
+    VisitorId, "visitor id", id::is_opaque, id::OPAQUE_RULE);
+
+id!(shown
+    /// A visitor's session of the Monitoring API (`sessionId`, `sid`). It ends after at most six hours.
+    VisitorSessionId, "visitor session id", id::is_opaque, id::OPAQUE_RULE);
 
 impl DialogId {
     /// The main dialog of a conversation: it has the conversation's id (Connector API, Send API page).

@@ -24,7 +24,7 @@ impl ConsumerToken {
         Self(token.into())
     }
 
-    /// The token. Only for the `X-LP-ON-BEHALF` header.
+    /// The token. Only for the headers `X-LP-ON-BEHALF` and, towards the history, `Authorization`.
     pub fn expose(&self) -> &str {
         &self.0
     }

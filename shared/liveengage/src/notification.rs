@@ -16,6 +16,7 @@ mod tests;
 
 pub use super::event::{AcceptStatus, ChatState};
 pub use conversation::{AgentPresence, ClosedBy, ConversationChange};
+pub(crate) use event::EventParts;
 pub use event::{Audience, DialogEvent, EventKind, Role, Structured, TOO_LARGE, event_time};
 
 /// A body that is not a notification.

@@ -15,6 +15,7 @@ use serde_json::Value;
 mod difference;
 mod either_form;
 mod manifests;
+mod neighbors;
 mod not_applicable;
 mod notifications;
 mod others;
@@ -77,6 +78,9 @@ fn check(sample: &Sample) -> Result<Verdict, String> {
         return websocket::check(sample)
             .map(|()| Verdict::Checked)
             .map_err(|error| format!("{}: {error}", sample.file));
+    }
+    if let Some(checked) = neighbors::check(sample) {
+        return checked.map(|()| Verdict::Checked).map_err(|error| format!("{}: {error}", sample.file));
     }
     match sample.kind.as_str() {
         "notification" => notifications::check(sample),
@@ -149,6 +153,7 @@ fn documented_payloads_conform() {
         requests::files(),
         responses::files(),
         manifests::files(),
+        neighbors::files(),
         notifications::files(),
         websocket::files(),
     ];

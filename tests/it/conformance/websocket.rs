@@ -16,7 +16,7 @@ use super::{
     Sample,
     difference::{
         Allowance,
-        Kind::{Added, Changed, LeftOut, Prefixed},
+        Kind::{Added, LeftOut, Prefixed},
         settle,
     },
     unknown,

@@ -16,7 +16,7 @@ pub(super) use client_properties::DeclaredProperties;
 pub(super) use dialog::{Dialog, Ended};
 pub(super) use participants::{Participant, Staff};
 pub use publishing::Receipt;
-pub(super) use publishing::{Author, Publication, TranscriptEntry};
+pub(super) use publishing::{Author, KeptEvent, Publication, TranscriptEntry};
 pub use surveying::SurveyAnswer;
 pub(super) use surveying::SurveyRun;
 
@@ -106,6 +106,8 @@ pub(super) struct Conversation {
     pub(super) transcript: Vec<TranscriptEntry>,
     /// The events with a sequence number, in order, for websockets that subscribe later.
     pub(super) events: Vec<Change>,
+    /// In the order in which they were accepted.
+    pub(super) kept_events: Vec<KeptEvent>,
     pub(super) consumer_chat_states: Vec<ChatStateAt>,
     pub(super) declared: DeclaredProperties,
     /// Whether the consumer has called SEND for it.
@@ -141,6 +143,7 @@ impl Conversation {
             dialogs: vec![Dialog::open(id, DialogKind::Main, vec![consumer], now_ms)],
             transcript: Vec::new(),
             events: Vec::new(),
+            kept_events: Vec::new(),
             consumer_chat_states: Vec::new(),
             declared: DeclaredProperties::at_opening(opening.client_properties.clone()),
             has_been_sent_to: false,

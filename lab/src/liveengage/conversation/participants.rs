@@ -20,6 +20,9 @@ pub(in crate::liveengage) enum Staff {
 }
 
 impl Staff {
+    pub(in crate::liveengage) const ALL: [Self; 6] =
+        [Self::Agent, Self::Colleague, Self::Manager, Self::Controller, Self::Reader, Self::SurveyBot];
+
     pub(in crate::liveengage) fn id(self, account_id: &str) -> String {
         let name = match self {
             Self::Agent => "agent",

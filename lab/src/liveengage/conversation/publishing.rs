@@ -63,6 +63,16 @@ pub struct Receipt {
     pub at_ms: i64,
 }
 
+/// An event as the history keeps it: all events but typing.
+#[derive(Debug)]
+pub(in crate::liveengage) struct KeptEvent {
+    pub(in crate::liveengage) sequence: u64,
+    pub(in crate::liveengage) author: Author,
+    pub(in crate::liveengage) at_ms: i64,
+    pub(in crate::liveengage) audience: Audience,
+    pub(in crate::liveengage) event: Event,
+}
+
 impl TranscriptEntry {
     fn was_read(&self) -> bool {
         self.receipts.iter().any(|receipt| receipt.status == AcceptStatus::Read)
@@ -155,6 +165,13 @@ impl Conversation {
         let dialog = dialog.ok_or(ConversationError::UnknownDialog)?;
         let sequence = publication.event.takes_sequence().then(|| dialog.take_sequence());
         self.append_to_transcript(&publication, sequence, now_ms);
+        self.kept_events.extend(sequence.map(|sequence| KeptEvent {
+            sequence,
+            author: publication.author.clone(),
+            at_ms: now_ms,
+            audience: publication.audience,
+            event: publication.event.clone(),
+        }));
         let event = publication.event.webhook_event();
         let change = Change::message(MessageChange {
             sequence,

@@ -7,7 +7,12 @@ use crate::liveengage::fault::Service;
 
 pub(super) fn formed(forms: &Forms, service: Service, mut body: Value) -> Value {
     match service {
-        Service::Domain => single_service(forms, &mut body),
+        Service::Domain => {
+            if forms.bare_hosts {
+                bare_hosts(&mut body);
+            }
+            single_service(forms, &mut body);
+        }
         Service::Conversation | Service::Send => match &mut body {
             Value::Array(elements) => elements.iter_mut().for_each(|element| send_answer(forms, element)),
             element => send_answer(forms, element),
@@ -21,6 +26,17 @@ pub(super) fn formed(forms: &Forms, service: Service, mut body: Value) -> Value 
         }
     }
     body
+}
+
+fn bare_hosts(body: &mut Value) {
+    let list = body.get_mut("baseURIs").and_then(Value::as_array_mut);
+    let entries: Vec<&mut Value> = match list {
+        Some(list) => list.iter_mut().collect(),
+        None => vec![body],
+    };
+    for base_uri in entries.into_iter().filter_map(|entry| entry.get_mut("baseURI")) {
+        *base_uri = base_uri.as_str().map_or_else(Value::default, |url| url.trim_start_matches("http://").into());
+    }
 }
 
 fn single_service(forms: &Forms, body: &mut Value) {

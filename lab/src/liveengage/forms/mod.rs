@@ -21,6 +21,9 @@ use super::fault::Service;
 pub struct Forms {
     /// The Domain API's answer for one service.
     pub single_service: SingleService,
+    /// Whether the Domain API's base URIs are bare hosts, as LivePerson's are. The simulator has no certificate, so a client that puts
+    /// `https://` before them can't call it. By default they have the scheme.
+    pub bare_hosts: bool,
     /// The `code` of the Send API's answers.
     pub answer_code: AnswerCode,
     /// Whether the Send API's answers have `kind` and `type`, as on the websocket.
@@ -89,6 +92,8 @@ impl Forms {
     pub fn oldest() -> Self {
         Self {
             single_service: SingleService::List,
+            // A connector couldn't call the simulator.
+            bare_hosts: false,
             answer_code: AnswerCode::Number,
             typed_answers: true,
             text_bodies: true,

@@ -64,6 +64,7 @@ fn details(forms: Forms, state: &str) -> Value {
 
 const NEWEST: Forms = Forms {
     single_service: SingleService::Flat,
+    bare_hosts: false,
     answer_code: AnswerCode::Text,
     typed_answers: false,
     text_bodies: false,

@@ -98,7 +98,7 @@ impl Connection {
             Some(header) => header.strip_prefix("jwt ").unwrap_or(header).to_owned(),
             None => self.init_connection().await?,
         };
-        self.backend.tokens.window_consumer(&token, self.call.account_id(), now_s())
+        self.backend.tokens.window_identity(&token, self.call.account_id(), now_s())
     }
 
     /// Reads the message `InitConnection` and answers it. Its client properties count as a header.

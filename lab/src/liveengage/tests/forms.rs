@@ -53,6 +53,19 @@ async fn answers_can_have_no_code_and_come_with_unknown_fields() {
 }
 
 #[tokio::test]
+async fn base_uris_can_be_bare_hosts_in_both_forms() {
+    let simulator = simulator().await;
+    let host = simulator.base_url().trim_start_matches("http://");
+    simulator.set_forms(Forms { bare_hosts: true, ..Forms::newest() });
+    let entry = |service: &str| json!({ "service": service, "account": ACCOUNT, "baseURI": host });
+    let (_, one) = get(&simulator, &format!("/api/account/{ACCOUNT}/service/agentVep/baseURI.json?version=1.0")).await;
+    assert_eq!(one, entry("agentVep"));
+    let (_, all) = get(&simulator, &format!("/api/account/{ACCOUNT}/service/baseURI.json?version=1.0")).await;
+    let all = all["baseURIs"].as_array().unwrap();
+    assert!(all.len() > 20 && all.iter().all(|one| one["baseURI"] == host), "{all:?}");
+}
+
+#[tokio::test]
 async fn the_list_of_all_services_has_one_form_only() {
     let simulator = simulator().await;
     let path = format!("/api/account/{ACCOUNT}/service/baseURI.json?version=1.0");

@@ -14,7 +14,32 @@ use crate::liveengage::simulator::LiveEngageSimulator;
 use crate::liveengage::{AccountOptions, LiveEngageOptions, StartError};
 use crate::liveengage::{CallCounts, Service};
 
-const SERVICES: [&str; 4] = ["asyncMessagingEnt", "sentinel", "idp", "swift"];
+/// Every service that LivePerson's pages and samples name.
+const SERVICES: [&str; 23] = [
+    "asyncMessagingEnt",
+    "sentinel",
+    "idp",
+    "swift",
+    "msgHist",
+    "acCdnDomain",
+    "accountConfigReadWrite",
+    "agentVep",
+    "smt",
+    "accountConfigReadOnly",
+    "mtlsGateway",
+    "messagingRestApiDomain",
+    "asyncMessaging",
+    "visitorFeed",
+    "etool",
+    "liveEngageUI",
+    "leDataReporting",
+    "engHistDomain",
+    "msgEwtAPI",
+    "msdkgw",
+    "pusher",
+    "rtbf",
+    "facadeMsg",
+];
 
 #[tokio::test]
 async fn the_domain_api_names_every_service_in_both_forms() {

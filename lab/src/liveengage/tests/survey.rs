@@ -10,7 +10,7 @@ use crate::liveengage::{
 
 const FEATURES: [&str; 3] = ["MULTI_DIALOG", "RICH_CONTENT", "QUICK_REPLIES"];
 
-fn survey() -> SurveyOptions {
+pub(super) fn survey() -> SurveyOptions {
     SurveyOptions {
         greeting: None,
         questions: vec![

@@ -86,6 +86,11 @@ impl SatisfactionStatus {
             Self::Skipped => "SKIPPED",
         }
     }
+
+    /// Reads a name. `None` if it is not documented.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Filled, Self::PartiallyFilled, Self::Skipped].into_iter().find(|status| status.name() == name)
+    }
 }
 
 /// A consumer's rating of a conversation that has ended (the field `CSATRate`).

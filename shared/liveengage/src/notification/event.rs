@@ -54,6 +54,13 @@ pub enum Role {
     Unknown,
 }
 
+impl Role {
+    /// Reads a role's name. Every name other than `CONSUMER` is the brand's.
+    pub(crate) fn from_name(name: &str) -> Self {
+        if name == "CONSUMER" { Self::Consumer } else { Self::Brand }
+    }
+}
+
 /// Who may see an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
@@ -191,13 +198,53 @@ fn event_kind(event: &Value) -> Result<EventKind, UnreadableChange> {
     })
 }
 
+/// What an event says of itself, wherever it was read: the conversation and the dialog can be missing.
+pub(crate) struct EventParts {
+    pub(crate) conversation: Option<ConversationId>,
+    pub(crate) dialog: Option<DialogId>,
+    pub(crate) sequence: Option<Sequence>,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) role: Role,
+    pub(crate) originator: Option<String>,
+    pub(crate) audience: Audience,
+    pub(crate) kind: EventKind,
+    pub(crate) quick_replies: Option<Structured>,
+}
+
+impl EventParts {
+    /// Reads an event of a notification or of the history: both have the same form.
+    ///
+    /// # Errors
+    /// [`UnreadableChange`] if it is not an object, or its event has no type or no text.
+    pub(crate) fn read(change: &Value) -> Result<Self, UnreadableChange> {
+        let wire: EventWire = EventWire::deserialize(change).map_err(|_| UnreadableChange { field: "object" })?;
+        // Not a field of `EventWire`, which would copy it.
+        let event = change.get("event").unwrap_or(&Value::Null);
+        let kind = event_kind(event)?;
+        let (named, role) =
+            wire.originator_metadata.map_or((None, None), |originator| (originator.id, originator.role));
+        Ok(Self {
+            conversation: wire.conversation_id,
+            dialog: wire.dialog_id,
+            sequence: wire.sequence.and_then(|n| u64::try_from(n).ok()).map(Sequence),
+            at: event_time(change),
+            role: role.as_deref().map_or(Role::Unknown, Role::from_name),
+            originator: named.or(wire.originator_id).or(wire.originator_p_id).or(wire.originator_pid),
+            audience: match wire.message_audience.as_deref() {
+                None | Some("ALL") => Audience::All,
+                Some("AGENTS_AND_MANAGERS") => Audience::Private,
+                Some(_) => Audience::Unknown,
+            },
+            kind,
+            quick_replies: event.get("quickReplies").filter(|replies| !replies.is_null()).cloned().map(Structured),
+        })
+    }
+}
+
 pub(super) fn read(change: &Value) -> Result<Change, UnreadableChange> {
-    let wire: EventWire = EventWire::deserialize(change).map_err(|_| UnreadableChange { field: "object" })?;
-    // Not a field of `EventWire`, which would copy it.
-    let event = change.get("event").unwrap_or(&Value::Null);
-    let kind = event_kind(event)?;
-    let has_conversation_id = wire.conversation_id.is_some();
-    let (conversation, dialog) = match (wire.conversation_id, wire.dialog_id) {
+    let parts = EventParts::read(change)?;
+    let has_conversation_id = parts.conversation.is_some();
+    let (conversation, dialog) = match (parts.conversation, parts.dialog) {
         (Some(conversation), Some(dialog)) => (conversation, dialog),
         (Some(conversation), None) => (conversation.clone(), DialogId::main_of(&conversation)),
         (None, Some(dialog)) => {
@@ -207,25 +254,16 @@ pub(super) fn read(change: &Value) -> Result<Change, UnreadableChange> {
         }
         (None, None) => return Err(UnreadableChange { field: "dialogId" }),
     };
-    let (named, role) = wire.originator_metadata.map_or((None, None), |originator| (originator.id, originator.role));
     Ok(Change::Event(DialogEvent {
         conversation,
         has_conversation_id,
         dialog,
-        sequence: wire.sequence.and_then(|n| u64::try_from(n).ok()).map(Sequence),
-        at: event_time(change),
-        role: match role.as_deref() {
-            Some("CONSUMER") => Role::Consumer,
-            Some(_) => Role::Brand,
-            None => Role::Unknown,
-        },
-        originator: named.or(wire.originator_id).or(wire.originator_p_id).or(wire.originator_pid),
-        audience: match wire.message_audience.as_deref() {
-            None | Some("ALL") => Audience::All,
-            Some("AGENTS_AND_MANAGERS") => Audience::Private,
-            Some(_) => Audience::Unknown,
-        },
-        kind,
-        quick_replies: event.get("quickReplies").filter(|replies| !replies.is_null()).cloned().map(Structured),
+        sequence: parts.sequence,
+        at: parts.at,
+        role: parts.role,
+        originator: parts.originator,
+        audience: parts.audience,
+        kind: parts.kind,
+        quick_replies: parts.quick_replies,
     }))
 }
