@@ -31,7 +31,8 @@ use url::Url;
 
 use self::tokens::IdpTokens;
 
-#[cfg(all(test, feature = "lab"))]
+#[cfg(test)]
+#[cfg(feature = "lab")]
 mod tests;
 mod tokens;
 
