@@ -30,6 +30,7 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
             serve(MethodFilter::POST, messaging::SEND),
         )
         .route("/ws_api/account/{account}/messaging/consumer", get(messaging_window::connect))
+        .route("/ws_api/account/{account}/messaging/brand/{bearer}", get(messaging_window::connect))
         .route(
             "/messaging_history/api/account/{account}/conversations/consumer/metadata/search",
             serve(MethodFilter::GET, history::CONVERSATIONS),

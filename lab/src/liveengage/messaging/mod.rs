@@ -76,7 +76,7 @@ pub(super) struct Envelope {
     pub(super) kind: String,
     pub(super) body: Value,
     /// Present only if it is a nonempty array, as documented.
-    metadata: Option<Value>,
+    pub(super) metadata: Option<Value>,
 }
 
 impl Envelope {

@@ -1,7 +1,9 @@
-//! The Messaging Window API: the consumer's websocket at the service `asyncMessagingEnt`.
+//! The websockets at the service `asyncMessagingEnt`: the Messaging Window API for consumers, and the agents' side.
 //!
 //! Requests change the same conversations as those of the Send API, so both kinds of consumers are at one desk.
 
+mod brand;
+mod brand_form;
 mod connection;
 mod requests;
 mod sockets;

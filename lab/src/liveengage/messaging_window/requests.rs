@@ -48,7 +48,7 @@ pub(super) fn answer(backend: &Backend, call: &ServiceCall, socket: &Arc<Socket>
             {
                 body.entry("brandId").or_insert_with(|| json!(call.account_id()));
             }
-            let consumer = ConsumerIdentity { external_id: None, id: socket.consumer_id.clone() };
+            let consumer = ConsumerIdentity { external_id: None, id: socket.participant_id.clone() };
             let answer = websocket_request(backend, call, &consumer, &request);
             let body = match answer.body {
                 AnswerBody::Json(body) => body,
@@ -61,7 +61,7 @@ pub(super) fn answer(backend: &Backend, call: &ServiceCall, socket: &Arc<Socket>
 }
 
 /// The body and type of an answer, or the error's code, body and type.
-type Answered = Result<(Value, Option<&'static str>), (u16, Value)>;
+pub(super) type Answered = Result<(Value, Option<&'static str>), (u16, Value)>;
 
 /// Converts an answer of the Send API. Bodies with only a message are a string on the websocket.
 fn in_websocket_form(kind: &str, status: u16, mut answer: Value) -> Answered {
@@ -83,7 +83,7 @@ fn in_websocket_form(kind: &str, status: u16, mut answer: Value) -> Answered {
     Ok((body, Some(name)))
 }
 
-fn respond(backend: &Backend, socket: &Socket, frame: &Value, request: &Envelope, answered: Answered) {
+pub(super) fn respond(backend: &Backend, socket: &Socket, frame: &Value, request: &Envelope, answered: Answered) {
     let older_names = frame.get("type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with(".ams."));
     let (code, mut response) = match answered {
         Ok((body, name)) => {
@@ -119,14 +119,20 @@ fn older(name: &'static str) -> &'static str {
     }
 }
 
-fn record(backend: &Backend, kind: &str, code: Option<u16>, request: Option<&Value>, answer: Option<&Value>) {
+pub(super) fn record(
+    backend: &Backend,
+    kind: &str,
+    code: Option<u16>,
+    request: Option<&Value>,
+    answer: Option<&Value>,
+) {
     let outcome = code.map_or_else(|| "(no answer)".to_owned(), |code| code.to_string());
     let kind: String = kind.chars().take(64).collect();
     let detail = request.map(|request| json!({ "request": request, "answer": answer }));
     backend.journal.record("websocket", "liveengage", format!("{kind} -> {outcome}"), detail);
 }
 
-fn words(value: Option<&Value>) -> Vec<String> {
+pub(super) fn words(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::Array(words)) => words.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         Some(Value::String(word)) => vec![word.clone()],
@@ -140,6 +146,7 @@ fn subscribe_conversations(backend: &Backend, socket: &Socket, frame: &Value, re
         id: Uuid::new_v4().to_string(),
         states: words(request.body.get("convState")),
         stages: words(request.body.get("stage")),
+        agents: Vec::new(),
         told: HashSet::new(),
     };
     let updated_since = request.body.get("minLastUpdatedTime").and_then(Value::as_i64).unwrap_or(0);
@@ -157,7 +164,7 @@ fn subscribe_conversations(backend: &Backend, socket: &Socket, frame: &Value, re
             .conversations
             .values()
             .filter(|conversation| conversation.opening.account_id == socket.account_id)
-            .filter(|conversation| conversation.opening.consumer_id == socket.consumer_id)
+            .filter(|conversation| conversation.opening.consumer_id == socket.participant_id)
             .filter(|conversation| conversation.updated_ms >= updated_since)
             .collect();
         own.sort_by_key(|conversation| conversation.number);
@@ -176,7 +183,7 @@ fn subscribe_events(backend: &Backend, socket: &Socket, frame: &Value, request: 
     let state = backend.state();
     let conversation = state.conversations.values().find(|conversation| {
         conversation.opening.account_id == socket.account_id
-            && conversation.opening.consumer_id == socket.consumer_id
+            && conversation.opening.consumer_id == socket.participant_id
             && conversation.dialog(dialog_id).is_some()
     });
     let Some(conversation) = conversation else {

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::brand;
 use crate::liveengage::conversation::Conversation;
 use crate::liveengage::forms::Forms;
 use crate::liveengage::notification::Change;
@@ -27,17 +28,30 @@ pub(super) enum Command {
     Break,
 }
 
-/// The open websockets of all consumers.
+/// Whose websocket it is.
+#[derive(Debug, Clone)]
+pub(super) enum Side {
+    Consumer {
+        /// Whether the consumer's identity is anonymous.
+        anonymous: bool,
+    },
+    Agent {
+        /// The agent's id in older notifications.
+        old_id: String,
+    },
+}
+
+/// The open websockets of all consumers and agents.
 #[derive(Debug, Default)]
 pub(in crate::liveengage) struct Sockets(Mutex<Vec<Weak<Socket>>>);
 
-/// An authenticated websocket of a consumer.
+/// An authenticated websocket.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) account_id: String,
-    pub(super) consumer_id: String,
-    /// Whether the consumer's identity is anonymous.
-    pub(super) anonymous: bool,
+    pub(super) side: Side,
+    /// The id of the consumer or agent in conversations.
+    pub(super) participant_id: String,
     pub(super) commands: mpsc::UnboundedSender<Command>,
     pub(super) subscriptions: Mutex<Subscriptions>,
 }
@@ -50,6 +64,10 @@ pub(super) struct Subscriptions {
     pub(super) dialogs: HashSet<String>,
     /// Whether the client uses the older names (`.ams.ms.PublishEvent`). It is told in the same names.
     pub(super) older_names: bool,
+    /// Whether the agent takes new conversations.
+    pub(super) online: bool,
+    /// The conversations that ring, if the agent has subscribed to routing tasks.
+    pub(super) routing: Option<HashSet<String>>,
 }
 
 /// A subscription to the consumer's conversations.
@@ -59,6 +77,8 @@ pub(super) struct ConversationSubscription {
     /// Empty lists accept every state.
     pub(super) states: Vec<String>,
     pub(super) stages: Vec<String>,
+    /// The assigned agents. An empty list accepts all, and also none.
+    pub(super) agents: Vec<String>,
     /// The conversations that it has told about.
     pub(super) told: HashSet<String>,
 }
@@ -69,11 +89,15 @@ impl ConversationSubscription {
         let accepts = |states: &[String], open: bool| {
             states.is_empty() || states.iter().any(|state| state == if open { "OPEN" } else { "CLOSE" })
         };
-        accepts(&self.states, conversation.main_ended().is_none()) && accepts(&self.stages, conversation.is_open())
+        let agent = conversation.assigned_agent();
+        let by_agent = self.agents.is_empty() || agent.is_some_and(|agent| self.agents.contains(&agent.id));
+        by_agent
+            && accepts(&self.states, conversation.main_ended().is_none())
+            && accepts(&self.stages, conversation.is_open())
     }
 
     /// The type of the change to tell. A conversation that leaves the subscription is deleted from it.
-    fn change_type(&mut self, conversation: &Conversation) -> Option<&'static str> {
+    pub(super) fn change_type(&mut self, conversation: &Conversation) -> Option<&'static str> {
         if self.includes(conversation) {
             self.told.insert(conversation.id.clone());
             return Some("UPSERT");
@@ -97,28 +121,44 @@ impl Sockets {
     pub(in crate::liveengage) fn tell(&self, forms: Forms, conversation: &Conversation, change: &Change) {
         for socket in self.all() {
             let opening = &conversation.opening;
-            if socket.account_id == opening.account_id && socket.consumer_id == opening.consumer_id {
-                socket.tell(forms, conversation, change);
+            if socket.account_id != opening.account_id {
+                continue;
+            }
+            match socket.side {
+                Side::Consumer { .. } if socket.participant_id == opening.consumer_id => {
+                    socket.tell(forms, conversation, change);
+                }
+                Side::Consumer { .. } => {}
+                Side::Agent { .. } => brand::tell(&socket, conversation, change),
             }
         }
     }
 
-    /// Closes every websocket, because its token has become invalid.
+    /// Closes every consumer's websocket, because its token has become invalid.
     pub(in crate::liveengage) fn expire_all(&self) {
         for socket in self.all() {
-            socket.command(Command::Close(expiry_code(socket.anonymous)));
+            if let Side::Consumer { .. } = socket.side {
+                socket.command(Command::Close(expiry_code(&socket.side)));
+            }
         }
     }
 
-    /// Breaks every connection.
+    /// Breaks every consumer's connection.
     pub(in crate::liveengage) fn break_all(&self) {
-        self.all().iter().for_each(|socket| socket.command(Command::Break));
+        for socket in self.all() {
+            if let Side::Consumer { .. } = socket.side {
+                socket.command(Command::Break);
+            }
+        }
     }
 }
 
 /// The close code for an expired token.
-pub(super) fn expiry_code(anonymous: bool) -> u16 {
-    if anonymous { IDENTITY_EXPIRED } else { TOKEN_EXPIRED }
+pub(super) fn expiry_code(side: &Side) -> u16 {
+    match side {
+        Side::Consumer { anonymous: true } => IDENTITY_EXPIRED,
+        Side::Consumer { anonymous: false } | Side::Agent { .. } => TOKEN_EXPIRED,
+    }
 }
 
 impl Socket {
