@@ -153,7 +153,13 @@ pub(crate) async fn lab(arguments: &LabArguments) -> ExitCode {
     if arguments.headless {
         return run_headless(&lab).await;
     }
-    let message = format!("Open {} in a browser. Ctrl-C stops everything.\n", lab.page_url());
+    let message = format!(
+        "Open {} in a browser. Ctrl-C stops everything.\nTo write as a consumer of the Messaging Window API: connector chat \
+         --account {} --domain-api {}\n",
+        lab.page_url(),
+        lab.account_id(),
+        lab.liveengage().base_url(),
+    );
     if arguments.without_functions.is_some() {
         // Standard output is a file for sam, so the message goes to standard error.
         let _ = std::io::stderr().write_all(message.as_bytes());

@@ -7,6 +7,7 @@ use connector::port::Clock as _;
 use connector_aws::SystemClock;
 
 mod aws_failure;
+mod chat;
 #[cfg(test)]
 mod commands_page;
 mod dead_letters;
@@ -57,6 +58,9 @@ enum Command {
     #[cfg(feature = "lab")]
     #[command(subcommand)]
     Events(events::EventsCommand),
+    /// Write to an account as a consumer, over the Messaging Window API. Sends lines of standard input, and prints what
+    /// agents answer. /close ends the conversation, /quit and the end of the input only this program.
+    Chat(chat::ChatArguments),
     /// Print the manifest of the app install for LivePerson: the webhook's address and the permissions of the
     /// connector.
     Manifest(manifest::ManifestArguments),
@@ -88,6 +92,7 @@ async fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::simulate(&arguments).await,
         #[cfg(feature = "lab")]
         Command::Events(command) => finish(command.run(SystemClock.now())),
+        Command::Chat(arguments) => chat::chat(arguments).await,
         Command::Manifest(arguments) => manifest::print_manifest(&arguments),
         Command::Parked(command) => finish(command.run(SystemClock.now()).await),
         Command::DeadLetters(command) => finish(command.run(SystemClock.now()).await),

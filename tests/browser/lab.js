@@ -8,7 +8,10 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const START_LIMIT_MS = 15 * 60 * 1000;
 const STOP_LIMIT_MS = 10 * 1000;
 
-/** Returns the page's address, and a function that stops the lab if this function started it. */
+/**
+ * Returns the page's address, and a function that stops the lab if this function started it. Then it also returns the account, and the
+ * address of its LiveEngage.
+ */
 export async function openLab(givenUrl) {
   if (givenUrl) return { url: givenUrl, stop: async () => {} };
   const binary = process.env.LAB_BINARY;
@@ -20,23 +23,25 @@ export async function openLab(givenUrl) {
     child.once("error", (error) => resolve(`cannot be started: ${error.message}`));
   });
   try {
-    return { url: await pageUrl(child, ended), stop: () => stop(child, ended) };
+    return { ...(await addresses(child, ended)), stop: () => stop(child, ended) };
   } catch (error) {
     await stop(child, ended);
     throw error;
   }
 }
 
-function pageUrl(child, ended) {
+function addresses(child, ended) {
   return new Promise((resolve, reject) => {
     const limit = setTimeout(() => reject(new Error("the lab has not printed its address in time")), START_LIMIT_MS);
     ended.then((how) => reject(new Error(`the lab ${how} before it printed its address`))).finally(() => clearTimeout(limit));
     // Read the output to its end, even after the line was found. Otherwise the lab would block when the pipe is full.
+    let url;
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const found = /Open (http:\/\/127\.0\.0\.1:\d+\/)/.exec(line);
-      if (!found) return;
+      url ??= /Open (http:\/\/127\.0\.0\.1:\d+\/)/.exec(line)?.[1];
+      const found = /--account (\S+) --domain-api (\S+)/.exec(line);
+      if (!url || !found) return;
       clearTimeout(limit);
-      resolve(found[1]);
+      resolve({ url, account: found[1], domainApi: found[2] });
     });
   });
 }

@@ -42,6 +42,7 @@ pub struct Lab {
     _subscriptions: JoinSet<()>,
     channels: Vec<RunningChannel>,
     liveengage: LiveEngageSimulator,
+    account_id: String,
     _guard: Option<Guard>,
     aws: AwsStandIns,
     journal: Journal,
@@ -90,6 +91,7 @@ impl Lab {
             _subscriptions: subscriptions,
             channels: simulators.channels,
             liveengage: simulators.liveengage,
+            account_id: installation.account_id().to_owned(),
             _guard: connector.guard,
             aws: connector.aws,
             journal,
@@ -133,6 +135,11 @@ impl Lab {
     fn simulator<S: ChannelSimulator>(&self) -> &S {
         let simulators = self.channels.iter().map(|channel| -> &dyn Any { channel.simulator.as_ref() });
         simulators.into_iter().find_map(<dyn Any>::downcast_ref).expect("the channel's simulator")
+    }
+
+    /// The account that the lab simulates.
+    pub fn account_id(&self) -> &str {
+        &self.account_id
     }
 
     /// LiveEngage with the agent's desk.

@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use url::Url;
@@ -12,9 +13,11 @@ use crate::{
     faults::Hop,
     installation::{Installation, InstalledLine},
     journal::Journal,
-    liveengage::{AccountOptions, LiveEngageOptions, LiveEngageSimulator},
+    liveengage::{AccountOptions, LiveEngageOptions, LiveEngageSimulator, UserOptions, UserProof},
 };
 
+/// The name and the password of the account's user, who can log in as an agent.
+const AGENT: &str = "lab-agent";
 /// The channels' delay before they retry a webhook.
 const WEBHOOK_RETRY: Duration = Duration::from_secs(5);
 /// The delay between two attempts to reach functions that run elsewhere.
@@ -96,6 +99,11 @@ async fn start_liveengage(
         file_sharing: options.documents,
         auto_messages: options.auto_messages.clone(),
         legacy_csat: true,
+        users: vec![UserOptions {
+            name: AGENT.to_owned(),
+            proof: UserProof::Password(SecretString::from(AGENT)),
+            administrator: false,
+        }],
         ..AccountOptions::new(
             installation.account_id(),
             &installation.account("/client_id"),

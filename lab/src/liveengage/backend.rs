@@ -18,6 +18,7 @@ use super::fault::{CallCounts, Faults};
 use super::features::Features;
 use super::files::Files;
 use super::login::Session;
+use super::messaging_window::Sockets;
 use super::monitoring::VisitorSession;
 use super::options::AccountOptions;
 use super::tokens::Tokens;
@@ -32,6 +33,10 @@ pub(super) struct Backend {
     pub(super) accounts: HashMap<String, AccountOptions>,
     pub(super) tokens: Tokens,
     pub(super) webhooks: Arc<Webhooks>,
+    /// The consumers' websockets. If both are locked, they are locked after the state.
+    pub(super) sockets: Sockets,
+    /// The lifetime of an anonymous consumer's token.
+    pub(super) anonymous_token_lifetime: Duration,
     pub(super) webhooks_before_response: bool,
     pub(super) journal: Journal,
     pub(super) calls: Mutex<CallCounts>,
@@ -213,6 +218,7 @@ impl Backend {
                 conversation_id: conversation.id.clone(),
                 event: out.event,
             });
+            self.sockets.tell(self.webhooks.forms(), conversation, &out.change);
             first_attempts.extend(self.webhooks.queue(account_id, &conversation.id, out));
         }
         first_attempts
@@ -220,7 +226,7 @@ impl Backend {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the simulator acts as LivePerson, which waits in its own process")]
-async fn wait(time: Duration) {
+pub(super) async fn wait(time: Duration) {
     tokio::time::sleep(time).await;
 }
 

@@ -41,6 +41,9 @@ pub enum UserProof {
 pub(super) struct Session {
     account_id: String,
     pub(super) administrator: bool,
+    pub(super) user_id: String,
+    /// The user's id in conversations.
+    pub(super) agent_id: String,
     id: String,
     csrf: String,
     bearer: String,
@@ -85,9 +88,13 @@ fn login(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
     });
     let Some(user) = found else { return ServiceAnswer::empty(StatusCode::UNAUTHORIZED) };
     let secret = || Uuid::new_v4().simple().to_string();
+    let account = call.account_id();
+    let user_id = |kind: &str| Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{account} {kind} {}", user.name).as_bytes());
     let session = Session {
-        account_id: call.account_id().to_owned(),
+        account_id: account.to_owned(),
         administrator: user.administrator,
+        user_id: user_id("user").as_u64_pair().0.to_string(),
+        agent_id: user_id("agent").to_string(),
         id: secret(),
         csrf: secret(),
         bearer: secret(),
@@ -110,15 +117,13 @@ fn is_same(given: &str, expected: &str) -> bool {
 }
 
 fn session_answer(backend: &Backend, call: &ServiceCall, user: &UserOptions, session: &Session) -> Value {
-    let account = call.account_id();
-    let user_id = |kind: &str| Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{account} {kind} {}", user.name).as_bytes());
     json!({
         "csrf": session.csrf,
         "wsuk": "700112233445566778",
         "config": {
             "loginName": user.name,
-            "userId": user_id("user").as_u64_pair().0.to_string(),
-            "userPid": user_id("agent").to_string(),
+            "userId": session.user_id,
+            "userPid": session.agent_id,
             "userPrivileges": [100, 101],
             "serverCurrentTime": now_ms(),
             "timeDiff": 0,
@@ -179,11 +184,15 @@ fn in_session(backend: &Backend, call: &ServiceCall, act: impl FnOnce(&mut Vec<S
 
 /// The session of a call with `Authorization: Bearer`, if it has not ended.
 pub(super) fn session_of(backend: &Backend, call: &ServiceCall) -> Option<Session> {
-    let bearer = call.authorization()?.strip_prefix("Bearer ")?.to_owned();
+    session_with(backend, call.account_id(), call.authorization()?.strip_prefix("Bearer ")?)
+}
+
+/// The session of this bearer in an account, if it has not ended.
+pub(super) fn session_with(backend: &Backend, account_id: &str, bearer: &str) -> Option<Session> {
     let state = backend.state();
     let mut sessions = state.sessions.iter();
     let is_it = |session: &&Session| {
-        is_same(&bearer, &session.bearer) && session.account_id == call.account_id() && session.ends_ms > now_ms()
+        is_same(bearer, &session.bearer) && session.account_id == account_id && session.ends_ms > now_ms()
     };
     sessions.find(is_it).cloned()
 }

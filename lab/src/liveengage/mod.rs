@@ -22,6 +22,7 @@ mod history;
 mod idp;
 mod login;
 mod messaging;
+mod messaging_window;
 mod monitoring;
 mod notification;
 mod options;

@@ -37,6 +37,22 @@ pub(super) struct MessageChange {
 }
 
 impl Change {
+    /// The dialog and the sequence number of an event that has one.
+    pub(super) fn position(&self) -> Option<(&str, u64)> {
+        match self {
+            Self::Message(body) => Some((&body.dialog_id, body.sequence?)),
+            Self::Conversation(_) => None,
+        }
+    }
+
+    /// The dialog of an event that the consumer may see.
+    pub(super) fn visible_in(&self) -> Option<&str> {
+        match self {
+            Self::Message(body) => (body.message_audience == Audience::All).then_some(body.dialog_id.as_str()),
+            Self::Conversation(_) => None,
+        }
+    }
+
     pub(super) fn message(change: MessageChange) -> Self {
         Self::Message(Box::new(MessageBody {
             sequence: change.sequence,

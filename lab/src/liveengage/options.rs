@@ -24,6 +24,8 @@ pub struct LiveEngageOptions {
     pub journal: Journal,
     /// The lifetime of an AppJWT. LivePerson documents 3600 s.
     pub app_token_lifetime: Duration,
+    /// The lifetime of an anonymous consumer's token in whole seconds. LivePerson documents ten minutes.
+    pub anonymous_token_lifetime: Duration,
     /// Whether a call that changes a conversation is answered only after its webhooks were attempted once. LivePerson
     /// may do either. `true` forces the overtaking that a connector must handle.
     pub webhooks_before_response: bool,
@@ -45,6 +47,7 @@ impl Default for LiveEngageOptions {
             port: 0,
             journal: Journal::default(),
             app_token_lifetime: Duration::from_secs(3600),
+            anonymous_token_lifetime: Duration::from_secs(600),
             webhooks_before_response: false,
             webhook_timeout: Duration::from_secs(5),
             file_url_lifetime: Duration::from_secs(60),

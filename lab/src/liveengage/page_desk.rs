@@ -84,6 +84,11 @@ impl Desk for LiveEngageSimulator {
         Ok(())
     }
 
+    async fn expire_window_tokens(&self) -> Result<(), ActionError> {
+        LiveEngageSimulator::expire_window_tokens(self);
+        Ok(())
+    }
+
     async fn media(&self, id: &str) -> Option<Media> {
         let StoredFile { content_type, file_type, bytes } = self.stored_file(id)?;
         // The declared type may be missing. The page shows pictures only if their type is known.

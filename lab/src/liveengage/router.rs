@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::routing::MethodFilter;
+use axum::routing::{MethodFilter, get};
 use http::StatusCode;
 
 use super::backend::Backend;
 use super::endpoint::serve;
 use super::{
-    agent_profile, configuration, domain, history, idp, login, messaging, monitoring, sentinel, swift, window_identity,
+    agent_profile, configuration, domain, history, idp, login, messaging, messaging_window, monitoring, sentinel,
+    swift, window_identity,
 };
 
 /// All services on one host, because one host may be the base URI of several services.
@@ -28,6 +29,8 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
             "/api/account/{account}/messaging/consumer/conversation/send",
             serve(MethodFilter::POST, messaging::SEND),
         )
+        .route("/ws_api/account/{account}/messaging/consumer", get(messaging_window::connect))
+        .route("/ws_api/account/{account}/messaging/brand/{bearer}", get(messaging_window::connect))
         .route(
             "/messaging_history/api/account/{account}/conversations/consumer/metadata/search",
             serve(MethodFilter::GET, history::CONVERSATIONS),

@@ -14,6 +14,7 @@ use super::configuration::Installations;
 use super::fault::{CallCounts, Faults, ScriptedAnswer, Service};
 use super::features::Features;
 use super::files::{Files, StoredFile};
+use super::messaging_window::Sockets;
 use super::monitoring::EngagementOptions;
 use super::options::{AccountOptions, LiveEngageOptions};
 use super::router;
@@ -65,6 +66,8 @@ impl LiveEngageSimulator {
             accounts,
             tokens,
             webhooks: Arc::new(webhooks),
+            sockets: Sockets::default(),
+            anonymous_token_lifetime: options.anonymous_token_lifetime,
             webhooks_before_response: options.webhooks_before_response,
             journal: options.journal,
             calls: Mutex::new(CallCounts::default()),
@@ -145,6 +148,18 @@ impl LiveEngageSimulator {
     /// Makes all AppJWTs issued so far invalid.
     pub fn expire_tokens(&self) {
         self.backend().tokens.expire_app_tokens();
+    }
+
+    /// Makes all tokens of the Messaging Window API's consumers invalid, and closes their websockets: with 4407 if the
+    /// identity is anonymous, and otherwise with 4401.
+    pub fn expire_window_tokens(&self) {
+        self.backend().tokens.expire_window_tokens();
+        self.backend().sockets.expire_all();
+    }
+
+    /// Breaks the connection of all consumers' websockets, without a close frame.
+    pub fn break_web_sockets(&self) {
+        self.backend().sockets.break_all();
     }
 
     /// How often each service was called.

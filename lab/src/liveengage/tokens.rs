@@ -14,13 +14,26 @@ use sha2::{Digest as _, Sha256};
 
 use super::start_error::StartError;
 
-/// The consumer that a ConsumerJWS identifies.
+/// The consumer that a token identifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ConsumerIdentity {
-    /// The connector's id for the consumer.
-    pub(super) external_id: String,
-    /// LivePerson's id for the consumer: 64 hexadecimal digits.
+    /// The connector's id for the consumer. `None` for a consumer of the Messaging Window API.
+    pub(super) external_id: Option<String>,
+    /// LivePerson's id for the consumer: 64 hexadecimal digits for a connector's consumer.
     pub(super) id: String,
+}
+
+/// A consumer of the Messaging Window API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WindowConsumer {
+    /// The claim `sub`.
+    pub(super) id: String,
+    /// Whether it is an anonymous identity, which can be extended.
+    pub(super) anonymous: bool,
+    /// When the token expires, in seconds since the epoch.
+    pub(super) expires_s: i64,
+    /// Whether it has expired, or was made to.
+    pub(super) expired: bool,
 }
 
 /// Issues and checks the tokens of a simulator.
@@ -29,6 +42,8 @@ pub(super) struct Tokens {
     key: Arc<RsaKeyPair>,
     /// Part of the key id of AppJWTs. Incrementing it invalidates every earlier AppJWT.
     generation: AtomicU64,
+    /// Part of the key id of the tokens of the Messaging Window API's consumers, in the same way.
+    window_generation: AtomicU64,
     lifetime_s: i64,
 }
 
@@ -44,7 +59,7 @@ impl Tokens {
             }
         };
         let lifetime_s = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        Ok(Self { key, generation: AtomicU64::new(1), lifetime_s })
+        Ok(Self { key, generation: AtomicU64::new(1), window_generation: AtomicU64::new(1), lifetime_s })
     }
 
     /// Invalidates every AppJWT issued so far.
@@ -92,29 +107,54 @@ impl Tokens {
             return None;
         }
         Some(ConsumerIdentity {
-            external_id: text("ext_consumer_id")?.to_owned(),
+            external_id: Some(text("ext_consumer_id")?.to_owned()),
             id: text("lp_consumer_id")?.to_owned(),
         })
     }
 
+    /// Invalidates every token of the Messaging Window API's consumers issued so far.
+    pub(super) fn expire_window_tokens(&self) {
+        self.window_generation.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// A token of the Messaging Window API with these claims, or `None` if signing failed.
     pub(super) fn window_token(&self, claims: &Value) -> Option<String> {
-        self.sign(claims)
+        self.sign_with(&self.window_key_id(), claims)
     }
 
     /// The claims of a token of the Messaging Window API, if it is one of this account. It may have expired.
     pub(super) fn window_claims(&self, token: &str, account_id: &str) -> Option<Value> {
-        let (_, claims) = self.open(token)?;
+        Some(self.window_parts(token, account_id)?.1)
+    }
+
+    fn window_parts(&self, token: &str, account_id: &str) -> Option<(Value, Value)> {
+        let (header, claims) = self.open(token)?;
         let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
         let is_its = text("iss")? == "https://idp.liveperson.net" && text("aud")? == format!("acc:{account_id}");
-        is_its.then_some(claims)
+        is_its.then_some((header, claims))
     }
 
     /// The consumer of a token of the Messaging Window API, if it is one of this account and has not expired.
     pub(super) fn window_consumer(&self, token: &str, account_id: &str, now_s: i64) -> Option<String> {
-        let claims = self.window_claims(token, account_id)?;
-        let is_valid = claims.get("exp").and_then(Value::as_i64).is_some_and(|expiry| now_s < expiry);
-        claims.get("sub").and_then(Value::as_str).filter(|_| is_valid).map(str::to_owned)
+        self.window_identity(token, account_id, now_s).filter(|consumer| !consumer.expired).map(|consumer| consumer.id)
+    }
+
+    /// The consumer of a token of the Messaging Window API, if it is one of this account.
+    pub(super) fn window_identity(&self, token: &str, account_id: &str, now_s: i64) -> Option<WindowConsumer> {
+        let (header, claims) = self.window_parts(token, account_id)?;
+        let expires_s = claims.get("exp").and_then(Value::as_i64)?;
+        let was_expired = header.get("kid").and_then(Value::as_str) != Some(self.window_key_id().as_str());
+        Some(WindowConsumer {
+            id: claims.get("sub").and_then(Value::as_str)?.to_owned(),
+            // Only anonymous identities have a beginning.
+            anonymous: claims.get("since").is_some(),
+            expires_s,
+            expired: now_s >= expires_s || was_expired,
+        })
+    }
+
+    fn window_key_id(&self) -> String {
+        format!("idp-lab-{}", self.window_generation.load(Ordering::SeqCst))
     }
 
     fn key_id(&self) -> String {
@@ -122,7 +162,11 @@ impl Tokens {
     }
 
     fn sign(&self, claims: &Value) -> Option<String> {
-        let header = json!({ "kid": self.key_id(), "typ": "JWT", "alg": "RS256" });
+        self.sign_with(&self.key_id(), claims)
+    }
+
+    fn sign_with(&self, key_id: &str, claims: &Value) -> Option<String> {
+        let header = json!({ "kid": key_id, "typ": "JWT", "alg": "RS256" });
         let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let signed = format!("{}.{}", encode(&header), encode(claims));
         let mut signature = vec![0; self.key.public_modulus_len()];
@@ -189,6 +233,21 @@ mod tests {
         assert!(tokens.consumer(&token, "74120").is_some());
         assert_eq!(tokens.consumer(&format!("{header}.{forged}.{signature}"), "74120"), None);
         assert_eq!(tokens.consumer("not a token", "74120"), None);
+    }
+
+    #[test]
+    fn a_window_token_is_of_its_account_and_expires() {
+        let tokens = tokens();
+        let claims = json!({"sub": "visitor-1", "aud": "acc:74120", "iss": "https://idp.liveperson.net", "exp": 1_600});
+        let token = tokens.window_token(&claims).unwrap();
+        let consumer = tokens.window_identity(&token, "74120", 1_599).unwrap();
+        assert_eq!((consumer.id.as_str(), consumer.anonymous, consumer.expired), ("visitor-1", false, false));
+        assert!(tokens.window_identity(&token, "74120", 1_600).unwrap().expired);
+        assert_eq!(tokens.window_identity(&token, "74121", 1_000), None, "another account");
+        assert_eq!(tokens.consumer(&token, "74120"), None, "not a ConsumerJWS");
+        tokens.expire_window_tokens();
+        assert!(tokens.window_identity(&token, "74120", 1_000).unwrap().expired);
+        assert_eq!(tokens.window_claims(&token, "74120"), Some(claims), "its identity can still be extended");
     }
 
     #[test]

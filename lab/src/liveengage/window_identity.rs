@@ -15,8 +15,8 @@ use super::fault::Service;
 
 /// The life of a token whose consumer is authenticated, or has signed up by the older call. Not documented.
 const LIFE_S: i64 = 3600;
-/// The life of an anonymous token, and of an anonymous identity with all extensions.
-const ANONYMOUS_S: (i64, i64) = (600, 730 * 3600);
+/// The life of an anonymous identity with all extensions.
+const LONGEST_ANONYMOUS_S: i64 = 730 * 3600;
 
 /// `POST /api/account/{account}/signup`. The journal shows no token.
 pub(super) const SIGN_UP: Endpoint = endpoint(|_| "IDP sign-up".to_owned(), sign_up);
@@ -64,7 +64,7 @@ fn anonymous(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
     let since = claims.as_ref().and_then(|claims| claims.get("since")?.as_i64());
     let consumer = claims.as_ref().and_then(|claims| claims.get("sub")?.as_str());
     match (consumer, since) {
-        (Some(consumer), Some(since)) if now < since.saturating_add(ANONYMOUS_S.1) => {
+        (Some(consumer), Some(since)) if now < since.saturating_add(LONGEST_ANONYMOUS_S) => {
             issue_anonymous(backend, call, consumer, since)
         }
         _ => ServiceAnswer::empty(StatusCode::UNAUTHORIZED),
@@ -73,7 +73,8 @@ fn anonymous(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
 
 fn issue_anonymous(backend: &Backend, call: &ServiceCall, consumer: &str, since: i64) -> ServiceAnswer {
     let now = now_s();
-    let end = now.saturating_add(ANONYMOUS_S.0).min(since.saturating_add(ANONYMOUS_S.1));
+    let life_s = i64::try_from(backend.anonymous_token_lifetime.as_secs()).unwrap_or(i64::MAX);
+    let end = now.saturating_add(life_s).min(since.saturating_add(LONGEST_ANONYMOUS_S));
     let mut claims = claims(call, consumer, end);
     if let Some(claims) = claims.as_object_mut() {
         claims.insert("since".to_owned(), since.into());

@@ -75,6 +75,13 @@ pub trait Desk: Send + Sync {
     async fn set_survey(&self, _on: bool) -> Result<(), ActionError> {
         Err(ActionError::unsupported("this desk", "surveys"))
     }
+    /// Makes the tokens of all consumers of the Messaging Window API invalid, which closes their websockets.
+    ///
+    /// # Errors
+    /// [`ActionError`] when the desk has no such consumers.
+    async fn expire_window_tokens(&self) -> Result<(), ActionError> {
+        Err(ActionError::unsupported("this desk", "websockets"))
+    }
     /// The file of a [`super::AttachmentView::Picture`] or [`super::AttachmentView::File`]; `None` for an unknown id.
     async fn media(&self, _id: &str) -> Option<Media> {
         None

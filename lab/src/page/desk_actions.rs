@@ -75,6 +75,7 @@ pub(super) fn routes() -> Router<HandlerState> {
         .route("/api/desk/leave", post(leaves))
         .route("/api/desk/close", post(closes))
         .route("/api/desk/survey", post(sets_survey))
+        .route("/api/desk/expire_window_tokens", post(expires_window_tokens))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .merge(Router::new().route("/api/desk/file", post(says_file)).layer(DefaultBodyLimit::max(LARGEST_UPLOAD)))
 }
@@ -147,6 +148,10 @@ async fn closes(
     Body(ConversationRequest { conversation }): Body<ConversationRequest>,
 ) -> Response {
     done(shared.desk.close(&conversation).await)
+}
+
+async fn expires_window_tokens(State(shared): State<HandlerState>) -> Response {
+    done(shared.desk.expire_window_tokens().await)
 }
 
 async fn sets_survey(

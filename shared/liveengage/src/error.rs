@@ -8,6 +8,7 @@ use serde_with::serde_as;
 
 use super::{
     messaging::SEND,
+    messaging_window,
     tolerant::{self, Lenient, LenientText},
 };
 use connector_message::{
@@ -270,7 +271,7 @@ fn is_closed_conversation(call: &str, status: StatusCode, message: &str) -> bool
     const ENDS: [&str; 5] = ["close", "closed", "ended", "open", "exist"];
     // Words between "conversation" and its end.
     const BETWEEN: [&str; 9] = ["is", "was", "has", "been", "does", "not", "no", "longer", "doesn't"];
-    if call != SEND || !STATUSES.contains(&status.as_u16()) {
+    if (call != SEND && call != messaging_window::CALL) || !STATUSES.contains(&status.as_u16()) {
         return false;
     }
     let message = message.to_lowercase();

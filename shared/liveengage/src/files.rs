@@ -17,6 +17,7 @@ pub use transfer::{
     TemporaryUrl, download_call, download_url_request, downloaded, temporary_url_answer, upload_call,
     upload_url_request, uploaded,
 };
+pub(crate) use transfer::{download_url_body, temporary_url, upload_url_body};
 
 /// A file in LivePerson's storage, as a message refers to it. `Debug` hides the path and the caption.
 ///

@@ -16,6 +16,7 @@ pub mod idp;
 pub mod login;
 pub mod manifest;
 pub mod messaging;
+pub mod messaging_window;
 pub mod monitoring;
 pub mod notification;
 pub mod oauth1;

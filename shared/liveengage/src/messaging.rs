@@ -13,10 +13,10 @@ use crate::{
 };
 use connector_message::http::{HttpCall, HttpReply, InvalidHeader};
 
-mod answer;
-mod closing;
-mod opening;
-mod publishing;
+pub(crate) mod answer;
+pub(crate) mod closing;
+pub(crate) mod opening;
+pub(crate) mod publishing;
 #[cfg(test)]
 mod tests;
 
@@ -56,7 +56,7 @@ pub struct Credentials<'a> {
     pub client_properties: &'a ClientProperties,
 }
 
-fn characters(json: &str) -> usize {
+pub(crate) fn characters(json: &str) -> usize {
     json.chars().count()
 }
 
@@ -97,11 +97,16 @@ pub(super) fn send(messaging: &Url, credentials: Credentials<'_>, body: &Value) 
 /// [`LiveEngageError`], by the status and the message of the reply. [`LiveEngageError::Unreadable`] for a 2xx that is not JSON.
 pub fn send_answer(reply: &HttpReply) -> Result<Option<Sequence>, LiveEngageError> {
     let body = send_body(reply)?;
-    let sequence = body.get("sequence").and_then(|sequence| match sequence {
+    Ok(published_sequence(&body))
+}
+
+/// The sequence number in the body of the answer to `ms.PublishEvent`.
+pub(crate) fn published_sequence(body: &Value) -> Option<Sequence> {
+    let sequence = match body.get("sequence")? {
         Value::String(digits) => digits.parse().ok(),
         number => number.as_u64(),
-    });
-    Ok(sequence.map(Sequence))
+    };
+    sequence.map(Sequence)
 }
 
 /// The body of the reply to a SEND. `Null` if it is missing or unexpected.

@@ -57,7 +57,11 @@ impl NotificationType {
 /// # Errors
 /// [`NotANotification`] if the body is not JSON or has no type.
 pub fn split(body: &[u8]) -> Result<(Option<NotificationType>, Vec<Value>), NotANotification> {
-    let mut envelope: Value = json::read(body).map_err(|_| NotANotification::NotJson)?;
+    split_value(json::read(body).map_err(|_| NotANotification::NotJson)?)
+}
+
+/// As [`split`], of a body that has been read as JSON.
+pub(crate) fn split_value(mut envelope: Value) -> Result<(Option<NotificationType>, Vec<Value>), NotANotification> {
     // Taken out by hand: serde would copy all changes into a struct.
     let mut inner = envelope.get_mut("body").map(Value::take).unwrap_or_default();
     let name = match envelope.get("type") {

@@ -24,6 +24,7 @@ mod rebuild;
 mod requests;
 mod responses;
 mod structured;
+mod websocket;
 
 use not_applicable::NOT_APPLICABLE;
 
@@ -72,6 +73,11 @@ enum Verdict {
 fn check(sample: &Sample) -> Result<Verdict, String> {
     if NOT_APPLICABLE.iter().any(|(file, _)| *file == sample.file) {
         return Ok(Verdict::NotApplicable);
+    }
+    if websocket::knows(sample) {
+        return websocket::check(sample)
+            .map(|()| Verdict::Checked)
+            .map_err(|error| format!("{}: {error}", sample.file));
     }
     if let Some(checked) = neighbors::check(sample) {
         return checked.map(|()| Verdict::Checked).map_err(|error| format!("{}: {error}", sample.file));
@@ -149,6 +155,7 @@ fn documented_payloads_conform() {
         manifests::files(),
         neighbors::files(),
         notifications::files(),
+        websocket::files(),
     ];
     for file in rows.iter().flatten() {
         assert!(listed.contains(*file) || own.contains(*file), "{file} is in a table, but there is no such payload");

@@ -1,8 +1,7 @@
 //! Documented payloads that a connector of this kind neither sends nor receives.
 
 const API_KEY: &str = "a login with an API key of OAuth 1.0a, which LivePerson has ended";
-const WEBSOCKET: &str = "Messaging Window API over a websocket: the Send API and webhooks take its place";
-const SUBSCRIPTION: &str = "subscriptions of the websocket: webhooks are subscribed by the app install's manifest";
+const WEBSOCKET: &str = "a placeholder for any request of the websocket";
 const AGENT: &str = "an agent's request: a consumer can't transfer a conversation or bring in a manager";
 const ATTRIBUTE: &str = "an engagement attribute for web tagging: SetUserProfile takes ctmrinfo and personal only";
 const OTHER_APP: &str = "the manifest of another kind of app, without webhooks";
@@ -17,14 +16,7 @@ pub(super) const NOT_APPLICABLE: &[(&str, &str)] = &[
     ("dc-login-app-request.json", API_KEY),
     ("dc-monitoring-imp-expanded.json", "an impression with three fields that no page explains, all null"),
     ("dc-oauth2-base-manifest.json", OTHER_APP),
-    ("dc-pcs-request-conversation-response.json", WEBSOCKET),
-    ("dc-pcs-subscribe-exconversations-response.json", SUBSCRIPTION),
-    ("dc-pcs-subscribe-exconversations.json", SUBSCRIPTION),
-    ("dc-pcs-subscribe-survey-request.json", SUBSCRIPTION),
     ("dc-ttr-request.json", "the time to respond is said when a conversation opens, and not changed while it runs"),
-    ("devhub-ws-init-connection.json", WEBSOCKET),
-    ("devhub-ws-request-conversation-response.json", WEBSOCKET),
-    ("devhub-ws-subscribe-exconversations.json", SUBSCRIPTION),
     ("sde-cart.json", ATTRIBUTE),
     ("sde-error.json", ATTRIBUTE),
     ("sde-lead.json", ATTRIBUTE),
@@ -37,11 +29,6 @@ pub(super) const NOT_APPLICABLE: &[(&str, &str)] = &[
     ("sdk-agent-transfer-agent-request.json", AGENT),
     ("sdk-agent-transfer-skill-request.json", AGENT),
     ("seed3-ws-agent-request-conversation.json", AGENT),
-    ("seed3-ws-getclock-request.json", WEBSOCKET),
     ("seed3-ws-myrequest-response.json", WEBSOCKET),
     ("seed3-ws-myrequest.json", WEBSOCKET),
-    ("seed3-ws-request-conversation-response.json", WEBSOCKET),
-    ("seed3-ws-request-conversation.json", WEBSOCKET),
-    ("seed3-ws-subscribe-messaging-events-request.json", SUBSCRIPTION),
-    ("seed3-ws-subscribe-messaging-events-response.json", SUBSCRIPTION),
 ];

@@ -104,6 +104,8 @@ pub(super) struct Conversation {
     /// The main dialog comes first.
     pub(super) dialogs: Vec<Dialog>,
     pub(super) transcript: Vec<TranscriptEntry>,
+    /// The events with a sequence number, in order, for websockets that subscribe later.
+    pub(super) events: Vec<Change>,
     /// In the order in which they were accepted.
     pub(super) kept_events: Vec<KeptEvent>,
     pub(super) consumer_chat_states: Vec<ChatStateAt>,
@@ -140,6 +142,7 @@ impl Conversation {
             last_consumer_ms: now_ms,
             dialogs: vec![Dialog::open(id, DialogKind::Main, vec![consumer], now_ms)],
             transcript: Vec::new(),
+            events: Vec::new(),
             kept_events: Vec::new(),
             consumer_chat_states: Vec::new(),
             declared: DeclaredProperties::at_opening(opening.client_properties.clone()),
@@ -210,7 +213,7 @@ impl Conversation {
         self.updated_ms
     }
 
-    fn changed(&self) -> PendingNotification {
+    pub(super) fn changed(&self) -> PendingNotification {
         PendingNotification {
             event: WebhookEvent::ExConversation,
             change: Change::Conversation(Box::new(ConversationUpsert::of(self))),

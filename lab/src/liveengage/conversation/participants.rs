@@ -110,6 +110,23 @@ impl Conversation {
         Ok(Some(self.changed()))
     }
 
+    /// This agent accepts the conversation. Reports nothing if an agent has it already.
+    pub(in crate::liveengage) fn join_as(
+        &mut self,
+        agent_id: String,
+        now_ms: i64,
+    ) -> Result<Option<PendingNotification>, ConversationError> {
+        self.main_must_be_open()?;
+        if self.assigned_agent().is_some() {
+            return Ok(None);
+        }
+        let Some(main) = self.dialogs.first_mut() else { return Err(ConversationError::UnknownDialog) };
+        main.participants.retain(|participant| participant.role != Role::AssignedAgent);
+        main.participants.push(Participant::active(agent_id, Role::AssignedAgent));
+        self.touch(now_ms);
+        Ok(Some(self.changed()))
+    }
+
     /// Invites an agent: the desk's, or a colleague if the desk's agent has the conversation and gives it up.
     pub(in crate::liveengage) fn suggest_agent(
         &mut self,

@@ -185,6 +185,9 @@ impl Conversation {
             audience: publication.audience,
             metadata: publication.metadata,
         });
+        if sequence.is_some() {
+            self.events.push(change.clone());
+        }
         Ok((sequence, PendingNotification { event, change }))
     }
 

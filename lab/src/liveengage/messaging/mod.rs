@@ -53,20 +53,35 @@ fn error(code: u16, title: &str, details: &str, error_code: Option<u32>) -> Serv
     ServiceAnswer::new(status, json!({ "kind": "resp", "code": code, "body": body, "type": ".ReqBody$ErrorResp" }))
 }
 
-/// A request of the Send API.
+/// A request that a consumer sent by its own websocket. Opening a conversation is a request like all others there.
+pub(super) fn websocket_request(
+    backend: &Backend,
+    call: &ServiceCall,
+    consumer: &ConsumerIdentity,
+    request: &Envelope,
+) -> ServiceAnswer {
+    let about = request.text("conversationId").or_else(|| request.text("dialogId"));
+    backend.record_send(call.account_id(), &consumer.id, about, client_properties(call));
+    match request.kind.as_str() {
+        "cm.ConsumerRequestConversation" => open::open_alone(backend, call, consumer, request),
+        _ => send::carry_out(backend, call, consumer, request),
+    }
+}
+
+/// A request of the Send API or a websocket.
 #[derive(Debug)]
-struct Envelope {
-    id: String,
+pub(super) struct Envelope {
+    pub(super) id: String,
     /// The type without the optional prefixes.
-    kind: String,
-    body: Value,
+    pub(super) kind: String,
+    pub(super) body: Value,
     /// Present only if it is a nonempty array, as documented.
-    metadata: Option<Value>,
+    pub(super) metadata: Option<Value>,
 }
 
 impl Envelope {
     /// Reads a request; `None` if it is malformed.
-    fn read(request: &Value) -> Option<Self> {
+    pub(super) fn read(request: &Value) -> Option<Self> {
         if request.get("kind")?.as_str()? != "req" || !request.get("body")?.is_object() {
             return None;
         }
@@ -85,7 +100,7 @@ impl Envelope {
         })
     }
 
-    fn text<'a>(&'a self, member: &str) -> Option<&'a str> {
+    pub(super) fn text<'a>(&'a self, member: &str) -> Option<&'a str> {
         self.body.get(member).and_then(Value::as_str)
     }
 
@@ -99,7 +114,7 @@ impl Envelope {
 }
 
 /// A string of 1 to 64 characters. A number is accepted and returned as a string.
-fn request_id(request: &Value) -> Option<String> {
+pub(super) fn request_id(request: &Value) -> Option<String> {
     match request.get("id")? {
         Value::String(id) if (1..=64).contains(&id.chars().count()) => Some(id.clone()),
         Value::Number(id) => Some(id.to_string()),
@@ -108,7 +123,7 @@ fn request_id(request: &Value) -> Option<String> {
 }
 
 /// `.ams.ms.PublishEvent` and `ms.PublishEvent` are the same type.
-fn request_type(request: &Value) -> Option<&str> {
+pub(super) fn request_type(request: &Value) -> Option<&str> {
     // Some pages have the type inside the body.
     let kind = request.get("type").or_else(|| request.pointer("/body/type"))?.as_str()?.trim_start_matches('.');
     Some(kind.strip_prefix("ams.").unwrap_or(kind))

@@ -4,10 +4,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Envelope, client_properties, consumer_of, error, plain_bad_request, profile::is_valid};
-use crate::liveengage::backend::{AlreadyOpen, Backend};
+use crate::liveengage::backend::{AlreadyOpen, Backend, Changed};
 use crate::liveengage::conversation::{Opening, TimeToRespond};
 use crate::liveengage::endpoint::{Endpoint, ServiceAnswer, ServiceCall, show_both};
 use crate::liveengage::fault::Service;
+use crate::liveengage::tokens::ConsumerIdentity;
 
 /// `POST /api/account/{account}/messaging/consumer/conversation`
 pub(in crate::liveengage) const CONVERSATION: Endpoint = Endpoint {
@@ -32,32 +33,14 @@ fn conversation(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
     if !both_in_order || !is_valid(&profile.body) {
         return plain_bad_request(None);
     }
-    let Some(brand_id) = request.text("brandId").filter(|id| !id.is_empty()) else {
-        return error(400, "Missing parameter", "Brand Id is missing", Some(40001));
+    let opened = match open(backend, call, &consumer, &request, || {
+        let key = (call.account_id().to_owned(), consumer.id.clone());
+        backend.state().profiles.insert(key, profile.body.clone());
+    }) {
+        Ok(opened) => opened,
+        Err(refusal) => return refusal,
     };
-    let ttr = match request.body.get("ttrDefName") {
-        None | Some(Value::Null) => TimeToRespond::named(None),
-        Some(Value::String(name)) => TimeToRespond::named(Some(name)),
-        Some(_) => None,
-    };
-    let Some(ttr) = ttr.filter(|_| brand_id == call.account_id()) else { return plain_bad_request(None) };
-
-    let key = (call.account_id().to_owned(), consumer.id.clone());
-    backend.state().profiles.insert(key, profile.body.clone());
     let profile_set = profile.ok(&json!({ "msg": "OK User Profile set successfully" }));
-
-    let opened = backend.open_conversation(Opening {
-        account_id: call.account_id().to_owned(),
-        consumer_id: consumer.id.clone(),
-        external_id: Some(consumer.external_id),
-        skill_id: skill_id(&request.body),
-        ttr,
-        campaign_info: campaign_info(&request.body),
-        context: context(call, &request.body),
-        client_properties: client_properties(call),
-        request: request.body.clone(),
-        foreign: false,
-    });
     match opened {
         Ok(opened) => {
             let conversation = request.ok(&json!({ "conversationId": opened.result }));
@@ -66,13 +49,69 @@ fn conversation(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
             answer
         }
         Err(AlreadyOpen) => {
-            let refused = request.bad_request(&format!(
-                "Consumer request conversation failed: User {} already has open conversation. Can't open another one.",
-                consumer.id
-            ));
+            let refused = request.bad_request(&already_open(&consumer));
             ServiceAnswer::new(StatusCode::BAD_REQUEST, json!([profile_set, refused]))
         }
     }
+}
+
+/// `cm.ConsumerRequestConversation` by itself, as on the websocket. The brand may be missing there.
+pub(super) fn open_alone(
+    backend: &Backend,
+    call: &ServiceCall,
+    consumer: &ConsumerIdentity,
+    request: &Envelope,
+) -> ServiceAnswer {
+    match open(backend, call, consumer, request, || {}) {
+        Ok(Ok(opened)) => {
+            let answer = request.ok(&json!({ "conversationId": opened.result }));
+            ServiceAnswer { first_attempts: opened.first_attempts, ..ServiceAnswer::new(StatusCode::OK, answer) }
+        }
+        Ok(Err(AlreadyOpen)) => {
+            ServiceAnswer::new(StatusCode::BAD_REQUEST, request.bad_request(&already_open(consumer)))
+        }
+        Err(refusal) => refusal,
+    }
+}
+
+fn already_open(consumer: &ConsumerIdentity) -> String {
+    format!(
+        "Consumer request conversation failed: User {} already has open conversation. Can't open another one.",
+        consumer.id
+    )
+}
+
+/// Opens a conversation, after `before` if the request is well-formed. Otherwise returns the refusal.
+fn open(
+    backend: &Backend,
+    call: &ServiceCall,
+    consumer: &ConsumerIdentity,
+    request: &Envelope,
+    before: impl FnOnce(),
+) -> Result<Result<Changed<String>, AlreadyOpen>, ServiceAnswer> {
+    let Some(brand_id) = request.text("brandId").filter(|id| !id.is_empty()) else {
+        return Err(error(400, "Missing parameter", "Brand Id is missing", Some(40001)));
+    };
+    let ttr = match request.body.get("ttrDefName") {
+        None | Some(Value::Null) => TimeToRespond::named(None),
+        Some(Value::String(name)) => TimeToRespond::named(Some(name)),
+        Some(_) => None,
+    };
+    let Some(ttr) = ttr.filter(|_| brand_id == call.account_id()) else { return Err(plain_bad_request(None)) };
+    before();
+    Ok(backend.open_conversation(Opening {
+        account_id: call.account_id().to_owned(),
+        consumer_id: consumer.id.clone(),
+        external_id: consumer.external_id.clone(),
+        skill_id: skill_id(&request.body),
+        ttr,
+        campaign_info: campaign_info(&request.body),
+        context: context(call, &request.body),
+        client_properties: client_properties(call),
+        request: request.body.clone(),
+        // A consumer of the Messaging Window API doesn't write through the connector.
+        foreign: consumer.external_id.is_none(),
+    }))
 }
 
 /// `-1` is the default skill. A number is accepted too.

@@ -53,17 +53,27 @@ fn send(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
     let too_long = str::from_utf8(&call.body).is_ok_and(|text| text.encode_utf16().count() > longest);
     let envelope = request.as_ref().filter(|_| !too_long).and_then(Envelope::read);
     let Some(envelope) = envelope else { return plain_bad_request(request.as_ref()) };
+    carry_out(backend, call, &consumer, &envelope)
+}
+
+/// Carries out a request of a consumer, of the Send API or of the websocket.
+pub(super) fn carry_out(
+    backend: &Backend,
+    call: &ServiceCall,
+    consumer: &ConsumerIdentity,
+    envelope: &Envelope,
+) -> ServiceAnswer {
     match envelope.kind.as_str() {
-        "ms.PublishEvent" => publish(backend, call, &consumer, &envelope),
-        "cm.UpdateConversationField" => field::update(backend, call, &consumer, &envelope),
-        "ms.GenerateURLForUploadFile" => files::upload_url(backend, call, &consumer, &envelope),
-        "ms.GenerateURLForDownloadFile" => files::download_url(backend, call, &consumer, &envelope),
+        "ms.PublishEvent" => publish(backend, call, consumer, envelope),
+        "cm.UpdateConversationField" => field::update(backend, call, consumer, envelope),
+        "ms.GenerateURLForUploadFile" => files::upload_url(backend, call, consumer, envelope),
+        "ms.GenerateURLForDownloadFile" => files::download_url(backend, call, consumer, envelope),
         "userprofile.SetUserProfile" if profile::is_valid(&envelope.body) => {
-            let key = (call.account_id().to_owned(), consumer.id);
+            let key = (call.account_id().to_owned(), consumer.id.clone());
             backend.state().profiles.insert(key, envelope.body.clone());
             ServiceAnswer::new(StatusCode::OK, envelope.ok(&json!({ "msg": "OK User Profile set successfully" })))
         }
-        _ => refuse(&envelope, RequestError::Malformed),
+        _ => refuse(envelope, RequestError::Malformed),
     }
 }
 

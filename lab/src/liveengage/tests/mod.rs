@@ -7,6 +7,7 @@ mod files;
 mod forms;
 mod history;
 mod install;
+mod messaging_window;
 mod neighbors;
 mod ordering;
 mod payloads;

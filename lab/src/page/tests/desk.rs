@@ -132,6 +132,7 @@ async fn an_unsupported_desk_action_is_refused() {
         (Desk::transfer(&MinimalChannel, "c1", "7").await, "skills"),
         (Desk::leave(&MinimalChannel, "c1").await, "returning to the queue"),
         (Desk::set_survey(&MinimalChannel, true).await, "surveys"),
+        (Desk::expire_window_tokens(&MinimalChannel).await, "websockets"),
     ] {
         assert_eq!(outcome, Err(ActionError::Rejected(format!("this desk doesn't support {what}"))));
     }

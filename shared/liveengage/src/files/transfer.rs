@@ -38,12 +38,15 @@ pub fn upload_url_request(
     size: u64,
     file_type: &FileType,
 ) -> Result<HttpCall, LiveEngageError> {
+    let body = upload_url_body(size, file_type);
+    let request = json!({"kind": "req", "id": request_id, "type": "ms.GenerateURLForUploadFile", "body": body});
+    messaging::send(messaging, credentials, &request)
+}
+
+/// The body of `ms.GenerateURLForUploadFile`.
+pub(crate) fn upload_url_body(size: u64, file_type: &FileType) -> Value {
     // The size is a string in the connector sample and a number in the web sample.
-    let body = json!({
-        "kind": "req", "id": request_id, "type": "ms.GenerateURLForUploadFile",
-        "body": {"fileSize": size.to_string(), "fileType": file_type.name()},
-    });
-    messaging::send(messaging, credentials, &body)
+    json!({"fileSize": size.to_string(), "fileType": file_type.name()})
 }
 
 /// Builds the request for the download URL of a file.
@@ -56,11 +59,14 @@ pub fn download_url_request(
     request_id: &str,
     relative_path: &RelativePath,
 ) -> Result<HttpCall, LiveEngageError> {
-    let body = json!({
-        "kind": "req", "id": request_id, "type": "ms.GenerateURLForDownloadFile",
-        "body": {"relativePath": relative_path.as_str()},
-    });
-    messaging::send(messaging, credentials, &body)
+    let body = download_url_body(relative_path);
+    let request = json!({"kind": "req", "id": request_id, "type": "ms.GenerateURLForDownloadFile", "body": body});
+    messaging::send(messaging, credentials, &request)
+}
+
+/// The body of `ms.GenerateURLForDownloadFile`.
+pub(crate) fn download_url_body(relative_path: &RelativePath) -> Value {
+    json!({"relativePath": relative_path.as_str()})
 }
 
 #[derive(Deserialize)]
@@ -81,8 +87,13 @@ struct QueryParams {
 /// # Errors
 /// [`LiveEngageError::Unreadable`] for a reply without a path and signature, otherwise as for any SEND.
 pub fn temporary_url_answer(reply: &HttpReply, swift: &Url) -> Result<TemporaryUrl, LiveEngageError> {
-    let unreadable = |what| LiveEngageError::Unreadable { call: messaging::SEND, what };
-    let body: UrlBody = serde_json::from_value(messaging::send_body(reply)?)
+    temporary_url(messaging::SEND, messaging::send_body(reply)?, swift)
+}
+
+/// Reads the body of the answer to either request.
+pub(crate) fn temporary_url(call: &'static str, body: Value, swift: &Url) -> Result<TemporaryUrl, LiveEngageError> {
+    let unreadable = |what| LiveEngageError::Unreadable { call, what };
+    let body: UrlBody = serde_json::from_value(body)
         .map_err(|_| unreadable("no relativePath with temp_url_sig and temp_url_expires"))?;
     let expires = match body.query_params.temp_url_expires {
         Value::String(seconds) => seconds,

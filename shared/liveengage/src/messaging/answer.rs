@@ -15,15 +15,15 @@ use connector_message::http::HttpReply;
 #[serde_as]
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct ReplyElement {
+pub(crate) struct ReplyElement {
     #[serde_as(as = "LenientText")]
     code: Option<String>,
-    pub(super) body: Value,
+    pub(crate) body: Value,
 }
 
 impl ReplyElement {
     /// Whether the code is `"OK"`, a number from 200 to 299, or missing.
-    pub(super) fn is_ok(&self) -> bool {
+    pub(crate) fn is_ok(&self) -> bool {
         match self.code.as_deref() {
             None | Some("OK") => true,
             Some(code) => code.parse::<u16>().is_ok_and(|code| (200..300).contains(&code)),
@@ -31,7 +31,7 @@ impl ReplyElement {
     }
 
     /// The HTTP status of an element that is not OK: its numeric code, or 400.
-    pub(super) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.code
             .as_deref()
             .and_then(|code| code.parse::<u16>().ok())
@@ -40,7 +40,7 @@ impl ReplyElement {
             .unwrap_or(StatusCode::BAD_REQUEST)
     }
 
-    pub(super) fn message(&self) -> Option<&str> {
+    pub(crate) fn message(&self) -> Option<&str> {
         self.body.get("msg").and_then(Value::as_str).or_else(|| self.body.as_str())
     }
 }

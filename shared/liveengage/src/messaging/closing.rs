@@ -20,6 +20,19 @@ pub enum Close<'a> {
     MainDialog(&'a DialogId),
 }
 
+impl Close<'_> {
+    /// The field of `cm.UpdateConversationField`.
+    pub(crate) fn field(&self) -> Value {
+        match self {
+            Self::Conversation => json!({"field": "ConversationStateField", "conversationState": "CLOSE"}),
+            Self::MainDialog(dialog) => json!({
+                "field": "DialogChange", "type": "UPDATE",
+                "dialog": {"dialogId": dialog.as_str(), "state": "CLOSE", "closedCause": CLOSED_CAUSE},
+            }),
+        }
+    }
+}
+
 /// The reason of the main dialog's end, as in every sample of the documentation.
 const CLOSED_CAUSE: &str = "Closed by consumer";
 
@@ -34,14 +47,7 @@ pub fn close_request(
     conversation: &ConversationId,
     close: Close<'_>,
 ) -> Result<HttpCall, LiveEngageError> {
-    let field = match close {
-        Close::Conversation => json!({"field": "ConversationStateField", "conversationState": "CLOSE"}),
-        Close::MainDialog(dialog) => json!({
-            "field": "DialogChange", "type": "UPDATE",
-            "dialog": {"dialogId": dialog.as_str(), "state": "CLOSE", "closedCause": CLOSED_CAUSE},
-        }),
-    };
-    update(messaging, credentials, request_id, conversation, &field)
+    update(messaging, credentials, request_id, conversation, &close.field())
 }
 
 /// A rating from 1 (worst) to 5.
@@ -100,6 +106,22 @@ pub struct CustomerSatisfaction {
     pub status: SatisfactionStatus,
 }
 
+impl CustomerSatisfaction {
+    /// The field of `cm.UpdateConversationField`.
+    pub(crate) fn field(&self) -> Value {
+        let mut field = json!({"field": "CSATRate", "status": self.status.name()});
+        if let Some(field) = field.as_object_mut() {
+            if let Some(rate) = self.rate {
+                field.insert("csatRate".to_owned(), json!(rate.points()));
+            }
+            if let Some(resolved) = self.resolved {
+                field.insert("csatResolutionConfirmation".to_owned(), json!(resolved));
+            }
+        }
+        field
+    }
+}
+
 /// Builds the SEND with a consumer's rating of a conversation. Send it after the conversation's end.
 ///
 /// # Errors
@@ -111,16 +133,7 @@ pub fn satisfaction_request(
     conversation: &ConversationId,
     satisfaction: &CustomerSatisfaction,
 ) -> Result<HttpCall, LiveEngageError> {
-    let mut field = json!({"field": "CSATRate", "status": satisfaction.status.name()});
-    if let Some(field) = field.as_object_mut() {
-        if let Some(rate) = satisfaction.rate {
-            field.insert("csatRate".to_owned(), json!(rate.points()));
-        }
-        if let Some(resolved) = satisfaction.resolved {
-            field.insert("csatResolutionConfirmation".to_owned(), json!(resolved));
-        }
-    }
-    update(messaging, credentials, request_id, conversation, &field)
+    update(messaging, credentials, request_id, conversation, &satisfaction.field())
 }
 
 /// The field is an object, as on the Connector API pages. The pages for web and agent clients have an array.
@@ -131,9 +144,12 @@ fn update(
     conversation: &ConversationId,
     field: &Value,
 ) -> Result<HttpCall, LiveEngageError> {
-    let body = json!({
-        "kind": "req", "id": request_id, "type": "cm.UpdateConversationField",
-        "body": {"conversationId": conversation.as_str(), "conversationField": field},
-    });
-    send(messaging, credentials, &body)
+    let body = update_body(conversation, field);
+    let request = json!({"kind": "req", "id": request_id, "type": "cm.UpdateConversationField", "body": body});
+    send(messaging, credentials, &request)
+}
+
+/// The body of `cm.UpdateConversationField`.
+pub(crate) fn update_body(conversation: &ConversationId, field: &Value) -> Value {
+    json!({"conversationId": conversation.as_str(), "conversationField": field})
 }

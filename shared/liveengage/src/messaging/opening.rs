@@ -10,7 +10,7 @@ use super::{CONVERSATION, Credentials, answer::ReplyElement, call, characters, s
 use crate::{
     LiveEngageError,
     error::classify,
-    id::{ConversationId, VisitorId, VisitorSessionId},
+    id::{AccountId, ConversationId, VisitorId, VisitorSessionId},
     messaging::LONGEST_REQUEST,
     profile::UserProfile,
 };
@@ -150,17 +150,7 @@ pub fn open_request(
     profile: &UserProfile,
 ) -> Result<HttpCall, LiveEngageError> {
     let body = |profile: Value| {
-        let conversation = ConversationBody {
-            ttr_def_name: routing.ttr.unwrap_or_default(),
-            channel_type: "MESSAGING",
-            brand_id: credentials.account.as_str(),
-            skill_id: routing.skill_id.as_deref().unwrap_or("-1"),
-            campaign_info: routing.campaign.as_ref().map(|campaign| CampaignInfo {
-                campaign_id: &campaign.campaign_id,
-                engagement_id: &campaign.engagement_id,
-            }),
-            conversation_context: ConversationContext::of(routing),
-        };
+        let conversation = conversation_body(credentials.account, routing);
         json!([
             {"kind": "req", "id": format!("{request_id}.1"), "type": "userprofile.SetUserProfile", "body": profile},
             {"kind": "req", "id": format!("{request_id}.2"), "type": "cm.ConsumerRequestConversation", "body": conversation},
@@ -172,6 +162,21 @@ pub fn open_request(
         json = body(json!({}));
     }
     call(CONVERSATION, messaging, "", credentials, json)
+}
+
+/// The body of `cm.ConsumerRequestConversation`.
+pub(crate) fn conversation_body(account: &AccountId, routing: &Routing) -> Value {
+    json!(ConversationBody {
+        ttr_def_name: routing.ttr.unwrap_or_default(),
+        channel_type: "MESSAGING",
+        brand_id: account.as_str(),
+        skill_id: routing.skill_id.as_deref().unwrap_or("-1"),
+        campaign_info: routing.campaign.as_ref().map(|campaign| CampaignInfo {
+            campaign_id: &campaign.campaign_id,
+            engagement_id: &campaign.engagement_id,
+        }),
+        conversation_context: ConversationContext::of(routing),
+    })
 }
 
 /// Builds the SEND that sets the consumer's profile during a conversation.

@@ -88,18 +88,21 @@ pub fn publish_request(
     dialog: &DialogRef,
     publication: Publication<'_>,
 ) -> Result<HttpCall, LiveEngageError> {
-    let mut body = json!({
-        "kind": "req", "id": request_id, "type": "ms.PublishEvent",
-        "body": {
-            "dialogId": dialog.dialog.as_str(),
-            "conversationId": dialog.conversation.as_str(),
-            "event": publication.event.json(),
-        },
-    });
+    let body = publish_body(dialog, publication.event);
+    let mut body = json!({"kind": "req", "id": request_id, "type": "ms.PublishEvent", "body": body});
     if let (Some(metadata), Some(body)) = (publication.metadata, body.as_object_mut()) {
         body.insert("metadata".to_owned(), metadata.clone());
     }
     send(messaging, credentials, &body)
+}
+
+/// The body of `ms.PublishEvent`.
+pub(crate) fn publish_body(dialog: &DialogRef, event: Event<'_>) -> Value {
+    json!({
+        "dialogId": dialog.dialog.as_str(),
+        "conversationId": dialog.conversation.as_str(),
+        "event": event.json(),
+    })
 }
 
 /// Splits a text between graphemes into pieces that fit into a SEND after JSON escaping.
