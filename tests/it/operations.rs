@@ -284,7 +284,7 @@ fn check_the_metrics(played: &Played) {
     let watched = template.split("Namespace: LiveEngageConnector\n").skip(1);
     let watched: Vec<&str> =
         watched.map(|rest| rest.split("MetricName: ").nth(1).unwrap().lines().next().unwrap()).collect();
-    assert_eq!(watched, ["Refused", "Misdirected", "Parked", "TokenAge"]);
+    assert_eq!(watched, ["Refused", "Misdirected", "Recovered", "Parked", "TokenAge"]);
     for name in watched {
         assert!(!values(name, None).is_empty());
     }

@@ -33,8 +33,10 @@ pub(super) async fn serve(listener: TcpListener, database: dynoxide::Database, s
     }
 }
 
-/// Creates the connector's table as in the stack's template: keys `pk` and `sk`, the index of conversations, on-demand
-/// billing, TTL on `expires_at`. Works with the stand-in and with AWS. Returns when the table is active.
+/// Creates the connector's table as in the stack's template, and returns when it is active. Works with the stand-in and
+/// with AWS.
+///
+/// It has the keys `pk` and `sk`, the index of conversations, on-demand billing, and TTL on `expires_at`.
 ///
 /// # Errors
 /// [`AwsStandInError::Table`] if DynamoDB refuses it, for example because the table exists.

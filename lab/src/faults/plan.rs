@@ -82,7 +82,6 @@ impl FaultPlan {
     }
 
     /// Waits until an invocation of this function is running, at most until this time.
-    #[expect(clippy::disallowed_methods, reason = "the drill waits for a function, in the lab's own process")]
     pub(crate) async fn wait_for_invocation(&self, function: Function, until: Instant) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         while self.running(function).is_empty() && Instant::now() < until {

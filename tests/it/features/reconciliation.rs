@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that the tests share may fail as loudly as a test")]
 
+use connector::port::Clock as _;
+use connector_aws::SystemClock;
 use connector_lab::{
     ACCOUNT, Lab,
     liveengage::{WebhookEvent, WebhookSettings},
 };
+use jiff::SignedDuration;
 use serde_json::json;
 use url::Url;
 
@@ -74,7 +77,7 @@ async fn last_words_of_which_the_webhook_was_lost_arrive_after_the_close() {
     find_webhooks(&lab);
     lab.liveengage().close(&id).unwrap();
     settled(&lab).await;
-    let since = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    let since = SystemClock.now() - SignedDuration::from_hours(1);
     lab.reconcile(json!({"since": since.to_string()})).await.unwrap();
     assert_eq!(received(&lab, PHONE, 1).await, ["Good bye"]);
 }

@@ -55,7 +55,8 @@ async fn logged(recording: &Recording, part: &str) {
 }
 
 /// Plays once everything that a query asks for: texts in both directions on two channels, a retry, a text that the gateway refuses, one
-/// that LiveEngage refuses, strangers, a message for a number of no line, an unusable change, and a gateway that is down.
+/// that LiveEngage refuses, strangers, a message for a number of no line, an unusable change, a comparison with LiveEngage's history, and a
+/// gateway that is down.
 pub(super) async fn play() -> Played {
     let recording = record();
     // Waits between attempts last a twelfth.
@@ -79,6 +80,7 @@ pub(super) async fn play() -> Played {
     settled(&lab).await;
 
     strangers(&lab).await;
+    lab.reconcile(json!({"scope": "recent"})).await.unwrap();
     gateway_down(&lab, &recording, [&conversation, &on_whatsapp]).await;
     says_nothing(&recording);
     Played { events: events(&recording), conversation }
