@@ -123,7 +123,7 @@ async fn the_queue_recognizes_an_event_that_comes_by_both_ways() {
     world.agent_said("c1", 3, 20, "one");
     only(world.reconcile(Scope::Suspicious, LATER).await);
     let found = &world.news.sent()[0];
-    let webhook = Received::one(&agent_says("c1", 3, "one")).message.unwrap().queued().unwrap();
+    let webhook = Received::one(agent_says("c1", 3, "one")).message.unwrap().queued().unwrap();
     assert_eq!((&found.group, &found.deduplication), (&webhook.group, &webhook.deduplication));
 }
 
