@@ -140,7 +140,7 @@ const CHECKS: &[(&str, Check)] = &[
     }),
     ("Which version runs?", |rows, _| {
         let functions: BTreeSet<&str> = column(rows, "fields.function").into_iter().collect();
-        assert_eq!(functions.len(), 5);
+        assert_eq!(functions.len(), 6);
         assert!(column(rows, "fields.version").iter().all(|version| *version == env!("CARGO_PKG_VERSION")));
     }),
     ("Which version of a secret is in use?", |rows, _| {
