@@ -11,10 +11,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    delivery::Attempt, error::DeliveryError, liveengage_client::LiveEngage, policy::LIVEENGAGE_CALL,
-    registry::Accounts, replay,
-};
+use super::{delivery::Attempt, error::DeliveryError, liveengage_client::LiveEngage, registry::Accounts, replay};
 use crate::{
     domain::{delivery::ConsumerRef, id::CorrelationId},
     log_event,
@@ -30,11 +27,14 @@ pub use missing::CLOSED_FOR;
 /// How far back a run looks that was not told since when.
 pub const WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
-/// How many open conversations of an account a run looks at, and how many closed ones.
+/// How many open conversations of an account a run looks at, and how many closed ones. The others are not looked at.
 pub const MOST_CONVERSATIONS: usize = 20_000;
 
 /// How many conversations are compared at a time.
 const AT_A_TIME: usize = 4;
+
+/// How long that takes at most: a few calls for each, and the reads of its events.
+const COMPARED_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// After how many consumers whose token the history refuses a run gives up, if it has accepted none.
 const MOST_REFUSED: usize = 3;
@@ -194,7 +194,7 @@ impl Reconcile {
         while let Some((some, others)) =
             rest.split_at_checked(AT_A_TIME.min(rest.len())).filter(|(some, _)| !some.is_empty())
         {
-            if comparison.attempt.check_time(&*self.ports.clock, LIVEENGAGE_CALL).is_err() {
+            if comparison.attempt.check_time(&*self.ports.clock, COMPARED_WITHIN).is_err() {
                 break;
             }
             for compared in join_all(some.iter().map(|who| self.compare(account, who, comparison))).await {

@@ -61,7 +61,8 @@ impl HistoryEvent {
     }
 
     /// Returns the event as a change of a notification `ms.MessagingEventNotification`, so that it can be handled like one of a webhook. What
-    /// the record lacks is filled in: the conversation, the dialog (the main one), and the role.
+    /// the record lacks is filled in: the conversation, the dialog (the main one), and the originator, with a role only if it is this consumer:
+    /// anybody else may be an agent or a bot, or the same consumer under an earlier id.
     pub fn as_change(&self, conversation: &ConversationId, consumer: &LpConsumerId) -> Value {
         let Structured(record) = &self.record;
         let mut change = record.as_object().cloned().unwrap_or_default();
@@ -70,7 +71,7 @@ impl HistoryEvent {
             change.insert("dialogId".to_owned(), conversation.as_str().into());
         }
         if self.role == Role::Unknown {
-            let role = if self.is_by(consumer) { "CONSUMER" } else { "ASSIGNED_AGENT" };
+            let role = self.is_by(consumer).then_some("CONSUMER");
             change.insert("originatorMetadata".to_owned(), json!({"id": self.originator, "role": role}));
         }
         Value::Object(change)

@@ -301,9 +301,9 @@ fn an_event_of_the_history_is_read_like_one_of_a_webhook() {
         .collect();
     let facts: Vec<_> = read.iter().map(|event| (event.dialog.as_str(), event.sequence, event.role)).collect();
     let expected = [
-        ("c-1", Some(Sequence(4)), Role::Brand),
+        ("c-1", Some(Sequence(4)), Role::Unknown),
         ("survey-1", Some(Sequence(2)), Role::Consumer),
-        ("c-1", Some(Sequence(5)), Role::Brand),
+        ("c-1", Some(Sequence(5)), Role::Unknown),
     ];
     assert_eq!(facts, expected);
     assert!(read.iter().all(|event| event.conversation == conversation && event.audience == Audience::All));
