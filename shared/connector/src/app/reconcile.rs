@@ -27,6 +27,10 @@ pub use missing::CLOSED_FOR;
 /// How far back a run looks that was not told since when.
 pub const WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
+/// How far before the last complete run a run with evidence looks back. What that run has queued needn't be queued again, but LivePerson's
+/// clock may be behind ours, and an event may need time to get into the history.
+const BEFORE_LAST_RUN: SignedDuration = SignedDuration::from_hours(1);
+
 /// How many open conversations of an account a run looks at, and how many closed ones. The others are not looked at.
 pub const MOST_CONVERSATIONS: usize = 20_000;
 
@@ -42,7 +46,7 @@ const MOST_REFUSED: usize = 3;
 /// Which conversations a run compares with LiveEngage's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Those of the last [`WINDOW`], if there is evidence that webhooks were lost.
+    /// Those of the last [`WINDOW`], if there is evidence that webhooks were lost. Only what was published since about the last complete run.
     Suspicious,
     /// Those of the last [`WINDOW`].
     Recent,
@@ -165,11 +169,16 @@ impl Reconcile {
         let (now, find) = (attempt.now, &self.ports.conversations);
         let consumers_in = |filter| find.consumers_in(account, filter, MOST_CONVERSATIONS);
         let open = consumers_in(ConversationFilter::Open).await.map_err(DeliveryError::from)?;
-        if scope == Scope::Suspicious && !self.is_suspicious(account, &open.consumers, attempt).await? {
-            return Ok(None);
-        }
         let since = match scope {
-            Scope::Suspicious | Scope::Recent => now - WINDOW,
+            Scope::Suspicious => {
+                let last_run = find.reconciled_at(account).await.map_err(DeliveryError::from)?;
+                if !self.is_suspicious(account, &open.consumers, last_run, now).await? {
+                    return Ok(None);
+                }
+                let window = now - WINDOW;
+                last_run.map_or(window, |last_run| window.max(last_run - BEFORE_LAST_RUN))
+            }
+            Scope::Recent => now - WINDOW,
             Scope::Since(since) => since.max(now - replay::OLDEST),
         };
         let closed = consumers_in(ConversationFilter::ClosedSince(since)).await.map_err(DeliveryError::from)?;

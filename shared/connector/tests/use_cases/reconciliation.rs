@@ -244,3 +244,29 @@ async fn no_event_is_taken_from_before_the_memory_of_deliveries() {
     assert_eq!(only(world.reconcile(everything, LATER).await).missing, 0);
     assert_eq!(world.store.reconciled_at(&account()).await, Ok(Some(at(LATER))));
 }
+
+/// The documented record has no dialog. A survey's numbers begin again, and one of them can be unused in the main dialog.
+#[tokio::test]
+async fn a_text_of_a_survey_that_was_delivered_is_not_sent_again() {
+    let world = World::talking(ANNA).await;
+    world.agent_said("c1", 5, 20, "It has arrived");
+    world.agent_said("c1", 2, 30, "How was it?");
+    let lost = only(world.reconcile(Scope::Recent, LATER).await);
+    assert_eq!(lost.missing, 1, "the one of the main dialog");
+    world.deliver_found(LATER).await;
+    assert_eq!(world.other().sms_texts(), ["It has arrived"]);
+}
+
+/// A worker that is down for hours must not find each message many times.
+#[tokio::test]
+async fn what_a_complete_run_has_queued_is_not_queued_by_the_next_evidence() {
+    let world = World::talking(ANNA).await;
+    world.agent_said("c1", 3, 20, "one");
+    assert_eq!(only(world.reconcile(Scope::Suspicious, 5_000).await).missing, 1);
+    let more = from_consumer("mo-2", ANNA, "hello?");
+    world.workers().to_liveengage.work(&more, &attempt("more", LATER + 7_000)).await.unwrap();
+    world.agent_said("c1", 4, LATER + 7_050, "two");
+    let next = only(world.reconcile(Scope::Suspicious, LATER + 7_600).await);
+    assert_eq!((next.compared, next.missing), (1, 1), "the newer one");
+    assert_eq!(only(world.reconcile(Scope::Recent, LATER + 7_700).await).missing, 2, "the daily run looks at all");
+}

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Reconcile;
 use crate::{
-    app::{delivery::Attempt, error::DeliveryError},
+    app::error::DeliveryError,
     domain::{
         delivery::ConsumerRef,
         receipt::{Echo, InboundReceipt},
@@ -27,13 +27,13 @@ impl Reconcile {
         &self,
         account: &AccountId,
         consumers: &[ConsumerRef],
-        attempt: &Attempt,
+        reconciled_at: Option<Timestamp>,
+        now: Timestamp,
     ) -> Result<bool, DeliveryError> {
         let ledger = &self.ports.ledger;
-        let reconciled_at = self.ports.conversations.reconciled_at(account).await?;
         for consumer in consumers {
             let last = ledger.last_inbound(consumer).await?.filter(|last| last.account == *account);
-            let Some(last) = last.filter(|last| is_due(last.at, reconciled_at, attempt.now)) else { continue };
+            let Some(last) = last.filter(|last| is_due(last.at, reconciled_at, now)) else { continue };
             if is_missing(&last, &ledger.echoes(account, &last.dialog).await?) {
                 return Ok(true);
             }

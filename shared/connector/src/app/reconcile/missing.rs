@@ -1,7 +1,5 @@
 //! Compares a consumer's conversations with LiveEngage's history, and queues what is missing.
 
-use std::collections::HashMap;
-
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -12,7 +10,6 @@ use crate::{
         breaker::Who,
         conversation::{Consumer, Conversation},
         delivery::ConsumerRef,
-        id::CorrelationId,
     },
     log_event,
     port::QueueMessage,
@@ -20,7 +17,7 @@ use crate::{
 };
 use connector_liveengage::{
     history::{ConversationRecord, HistoryEvent},
-    id::{AccountId, ConversationId, LpConsumerId, Sequence},
+    id::{AccountId, ConversationId, LpConsumerId},
     identity::Identity,
     notification::NotificationType,
 };
@@ -81,9 +78,7 @@ impl Reconcile {
         let mut missing = Vec::new();
         for event in found.events {
             let json = event.as_change(conversation, &identity.lp_consumer_id);
-            let envelope = Envelope::new(comparison.correlation, comparison.attempt.now);
-            let change =
-                LiveEngageChange::new(envelope, caller.account.clone(), NotificationType::MessagingEvent, json);
+            let change = comparison.change(caller.account, NotificationType::MessagingEvent, json);
             let is_needed = change.event().is_some_and(|event| not_needed(event).is_none());
             if is_needed && !self.ports.messages.is_done(&change.key()).await? {
                 missing.push(fitting(&change).map_err(|_| unreadable())?);
@@ -107,19 +102,15 @@ impl Reconcile {
             return Ok(None);
         };
         let json = record.as_end(&identity.lp_consumer_id);
-        Ok(Some(state_change(caller.account, comparison.correlation, caller.now, json)?))
+        let change = comparison.change(caller.account, NotificationType::ConversationChange, json);
+        Ok(Some(change.queued().map_err(|_| unreadable())?))
     }
 }
 
-fn state_change(
-    account: &AccountId,
-    correlation: &CorrelationId,
-    now: Timestamp,
-    json: Value,
-) -> Result<QueueMessage, DeliveryError> {
-    let envelope = Envelope::new(correlation, now);
-    let change = LiveEngageChange::new(envelope, account.clone(), NotificationType::ConversationChange, json);
-    change.queued().map_err(|_| unreadable())
+impl Comparison<'_> {
+    fn change(&self, account: &AccountId, notification: NotificationType, json: Value) -> LiveEngageChange {
+        LiveEngageChange::new(Envelope::new(self.correlation, self.attempt.now), account.clone(), notification, json)
+    }
 }
 
 const fn unreadable() -> DeliveryError {
@@ -150,26 +141,27 @@ struct ForConsumer<'a> {
 }
 
 impl<'a> ForConsumer<'a> {
-    /// Selects the content that others have published since this time.
+    /// Selects the content that others have published since this time. `events` are in the order of their time.
     ///
-    /// The record of an event needn't name its dialog. Then it counts as one of the main dialog, unless two have the same number: one of them
-    /// is of a survey, and it isn't known which one.
+    /// The record of an event needn't name its dialog. The main dialog comes first, and its numbers rise. Where they begin again, a survey has
+    /// begun, whose dialog isn't known.
     fn of(events: &'a [HistoryEvent], consumer: &LpConsumerId, since: Timestamp) -> Self {
-        let content = || events.iter().filter(|event| event.kind.is_content());
-        let mut with_number: HashMap<Sequence, usize> = HashMap::new();
-        for sequence in content().filter(|event| event.dialog.is_none()).filter_map(|event| event.sequence) {
-            *with_number.entry(sequence).or_default() += 1;
+        let (mut found, mut highest, mut is_survey) = (Self { events: vec![], ambiguous: 0 }, None, false);
+        for event in events.iter().filter(|event| event.kind.is_content() && event.sequence.is_some()) {
+            if event.dialog.is_none() {
+                is_survey |= highest >= event.sequence;
+                highest = highest.max(event.sequence);
+            }
+            if event.is_by(consumer) || event.at.is_none_or(|at| at < since) {
+                continue;
+            }
+            if event.dialog.is_none() && is_survey {
+                found.ambiguous += 1;
+            } else {
+                found.events.push(event);
+            }
         }
-        let is_ambiguous = |event: &HistoryEvent| {
-            let alike = event.sequence.and_then(|sequence| with_number.get(&sequence));
-            event.dialog.is_none() && alike.is_some_and(|count| *count > 1)
-        };
-        let is_for_consumer = |event: &HistoryEvent| {
-            event.sequence.is_some() && event.at.is_some_and(|at| at >= since) && !event.is_by(consumer)
-        };
-        let (ambiguous, events): (Vec<_>, Vec<_>) =
-            content().filter(|event| is_for_consumer(event)).partition(|event| is_ambiguous(event));
-        Self { events, ambiguous: ambiguous.len() }
+        found
     }
 }
 
