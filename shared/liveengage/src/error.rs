@@ -223,7 +223,12 @@ struct ErrorMembers {
 /// Returns the error for a reply that is not a success. `message` replaces the body's `msg`: CONVERSATION's replies have several elements.
 pub(super) fn classify(call: &'static str, reply: &HttpReply, message: Option<&str>) -> LiveEngageError {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let body = ErrorBody::deserialize(tolerant::unwrap_single(body)).unwrap_or_default();
+    let mut body = tolerant::unwrap_single(body);
+    // Serde would read a list as the members in their order, and so any text in it as a code.
+    if let Some(list) = body.get_mut("body").filter(|inner| inner.is_array()) {
+        list.take();
+    }
+    let body = if body.is_object() { ErrorBody::deserialize(body).unwrap_or_default() } else { ErrorBody::default() };
     let ErrorMembers { title, error_code, msg } = match body.body {
         Some(ErrorDetails::Members(members)) => members,
         Some(ErrorDetails::Message(message)) => ErrorMembers { msg: Some(message), ..ErrorMembers::default() },
