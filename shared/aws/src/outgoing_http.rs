@@ -109,7 +109,11 @@ impl ReqwestHttp {
     }
 
     async fn send(client: &Client, call: HttpCall, body: Body) -> Result<Response, HttpFailure> {
-        let sent = client.request(call.method, call.url).headers(call.headers).body(body).send().await;
+        let mut request = client.request(call.method, call.url).headers(call.headers).body(body);
+        if let Some(limit) = call.limit {
+            request = request.timeout(limit.unsigned_abs());
+        }
+        let sent = request.send().await;
         sent.map_err(|error| {
             // A request that can't be built was not sent.
             if error.is_connect() || error.is_builder() { HttpFailure::NotSent } else { HttpFailure::Unanswered }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -20,12 +21,14 @@ pub struct HttpCall {
     pub headers: HeaderMap,
     /// The body. Empty if there is none.
     pub body: Bytes,
+    /// The longest time of the call until its reply is read. `None`: the port's own limit, which is the longest there is.
+    pub limit: Option<SignedDuration>,
 }
 
 impl HttpCall {
     /// Creates a call without headers and body.
     pub fn new(name: &'static str, method: Method, url: Url) -> Self {
-        Self { name, method, url, headers: HeaderMap::new(), body: Bytes::new() }
+        Self { name, method, url, headers: HeaderMap::new(), body: Bytes::new(), limit: None }
     }
 
     /// Sets a header whose value is not a secret. Replaces an earlier value.
@@ -44,6 +47,12 @@ impl HttpCall {
         header.set_sensitive(true);
         self.headers.insert(name, header);
         Ok(self)
+    }
+
+    /// Sets a shorter limit than the port's, for a call that a message doesn't depend on.
+    pub const fn within(mut self, limit: SignedDuration) -> Self {
+        self.limit = Some(limit);
+        self
     }
 
     /// Sets the body and its `Content-Type`.
@@ -69,7 +78,7 @@ pub struct HttpReply {
     /// The HTTP status.
     pub status: StatusCode,
     /// `Retry-After`, if the other side sent it as a number of seconds.
-    pub retry_after: Option<jiff::SignedDuration>,
+    pub retry_after: Option<SignedDuration>,
     /// The body, at most 1 MiB: the port closes the connection when a body is longer.
     pub body: Bytes,
 }

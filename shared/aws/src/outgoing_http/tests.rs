@@ -77,3 +77,13 @@ async fn redirects_are_not_followed() {
     }
     assert_eq!(*called.lock(), 0);
 }
+
+/// The client has no limit of its own, so this test never ends if the call's limit is ignored.
+#[tokio::test]
+async fn a_call_ends_at_its_own_limit() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap()).parse().unwrap();
+    let call = HttpCall::new("test", http::Method::GET, url).within(SignedDuration::from_millis(50));
+    let http = ReqwestHttp::new(bare_builder().unwrap().build().unwrap());
+    assert_eq!(http.call(call).await.unwrap_err(), HttpFailure::Unanswered);
+}

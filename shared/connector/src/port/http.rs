@@ -9,8 +9,10 @@ use jiff::SignedDuration;
 use connector_channels::FileEnvelope;
 use connector_message::http::{HttpCall, HttpFailure, HttpReply};
 
-/// Makes HTTP calls. Implementations connect within 2 s, give up after 8 s in total, follow no redirect and read at most 1 MiB of a
-/// response. A streamed file may be larger.
+/// Makes HTTP calls.
+///
+/// Implementations connect within 2 s, give up after 8 s in total or at the call's own [limit](HttpCall::limit), follow no redirect and read at
+/// most 1 MiB of a response. A streamed file may be larger.
 #[async_trait]
 pub trait Http: Send + Sync {
     /// Makes one call, without retries.
