@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod added_text;
 mod capabilities;
 pub mod choice;
 mod contract;

@@ -51,7 +51,8 @@ mod observation;
 mod tests;
 
 pub use observation::{
-    Assurance, ClientProperties, EntryPoint, Impression, ImpressionKind, Observation, VisitorIdentity,
+    Assurance, ClientProperties, EntryPoint, Impression, ImpressionKind, InvalidEntryPoint, Observation,
+    VisitorIdentity,
 };
 
 const ENGAGEMENT: &str = "LiveEngage engagement";

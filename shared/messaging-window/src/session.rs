@@ -243,7 +243,7 @@ impl Session {
         let is_new = event.sequence.is_none_or(|sequence| self.positions.record(&event.dialog, sequence));
         let is_own = match event.role {
             Role::Consumer => true,
-            Role::Brand => false,
+            Role::Brand | Role::Controller => false,
             // Older notifications have no role.
             Role::Unknown => {
                 let own = self.consumer.as_ref().map(LpConsumerId::as_str);

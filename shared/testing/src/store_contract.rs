@@ -23,8 +23,8 @@ use connector::{
     },
     port::{Consumers, ConversationFilter, Conversations, FoundConsumers, Ledger, Messages, Saved, StoreError, Tokens},
 };
-use connector_channels::Receipt;
 use connector_channels::id::{CallReference, ChannelUserId, ProviderMessageId};
+use connector_channels::{Receipt, added_text::AddedText};
 use connector_liveengage::messaging::DialogRef;
 use connector_liveengage::{
     id::{AccountId, ConversationId, DialogId, ExtConsumerId, LpConsumerId, Sequence},
@@ -63,7 +63,7 @@ fn lease(message: &str, by: &str) -> Lease {
 }
 fn step(reference: &str) -> Step {
     let receipt = Receipt { provider_id: Some(reference.to_owned()), is_message: true };
-    Step::ChannelCall { receipt, file: None }
+    Step::ChannelCall { receipt, file: None, added: AddedText::default() }
 }
 
 fn uncertain(attempts: u32) -> UncertainOutcome {

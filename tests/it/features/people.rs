@@ -1,9 +1,13 @@
 //! What agents see of a consumer and of the line.
 
-use connector_lab::liveengage::Service;
+use connector_lab::{
+    ACCOUNT,
+    liveengage::{EngagementOptions, Service},
+};
+use http::StatusCode;
 use serde_json::json;
 
-use crate::steps::{PHONE, desk, lab_with, opened, opened_on_whatsapp, settled};
+use crate::steps::{PHONE, desk, lab_with, opened, opened_on_whatsapp, received, settled};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_agent_sees_who_writes_and_a_new_name_when_there_is_one() {
@@ -49,4 +53,40 @@ async fn an_sms_line_declares_less_and_shows_the_number() {
     assert_eq!(conversation.ttr_type, "NORMAL");
     let features = conversation.client_properties.unwrap()["features"].clone();
     assert_eq!(features, json!(["RICH_CONTENT", "QUICK_REPLIES"]));
+}
+
+/// The line asks for an engagement before it opens a conversation.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_counts_for_the_campaign_that_liveengage_names() {
+    let lab = lab_with(json!({"engagement": {"entry_points": ["sec://parcels"]}})).await;
+    let engagement = EngagementOptions { campaign_id: 4_410_023, engagement_id: 4_410_057 };
+    lab.liveengage().set_engagement(ACCOUNT, Some(engagement));
+    let id = opened(&lab, PHONE).await;
+    let request = lab.liveengage().conversation(&id).unwrap().request;
+    assert_eq!(request["campaignInfo"], json!({"campaignId": "4410023", "engagementId": "4410057"}));
+    let context = &request["conversationContext"];
+    assert_eq!(context["type"], "SharkContext");
+    for id in ["visitorId", "sessionId", "interactionContextId"] {
+        assert!(context[id].is_string(), "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_opens_without_a_campaign_that_can_not_be_found() {
+    let lab = lab_with(json!({"engagement": {}})).await;
+    lab.liveengage().fail_next(Service::Monitoring, StatusCode::SERVICE_UNAVAILABLE, "");
+    let id = opened(&lab, PHONE).await;
+    let request = lab.liveengage().conversation(&id).unwrap().request;
+    assert_eq!((&request["campaignInfo"], &request["conversationContext"]), (&json!(null), &json!(null)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_shows_who_writes() {
+    let lab = lab_with(json!({"sender": "nickname"})).await;
+    let id = opened(&lab, PHONE).await;
+    lab.liveengage().join(&id).unwrap();
+    lab.liveengage().say(&id, "hello").unwrap();
+    lab.liveengage().say(&id, "how can I help?").unwrap();
+    assert_eq!(received(&lab, PHONE, 2).await, ["Robin: hello", "Robin: how can I help?"]);
+    assert_eq!(lab.liveengage().calls().of(Service::AgentProfile), 1);
 }

@@ -35,6 +35,7 @@ use connector_message::{
     http::{HttpCall, HttpReply},
 };
 
+mod campaign;
 mod opening;
 mod record;
 

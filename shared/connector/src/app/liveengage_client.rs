@@ -35,6 +35,8 @@ use connector_liveengage::{
 };
 use connector_message::http::{HttpCall, HttpReply};
 
+mod optional;
+
 /// How long a list of hosts is used. LivePerson documents that the hosts can change, and no lifetime.
 const HOSTS_FRESH_FOR: SignedDuration = SignedDuration::from_mins(10);
 
@@ -324,6 +326,15 @@ impl LiveEngage {
     }
 
     async fn hosts(&self, caller: Keeper<'_>) -> Result<Arc<Directory>, DeliveryError> {
+        self.hosts_within(caller, None).await
+    }
+
+    /// Returns the hosts. A request for them takes no longer than `limit`.
+    async fn hosts_within(
+        &self,
+        caller: Keeper<'_>,
+        limit: Option<SignedDuration>,
+    ) -> Result<Arc<Directory>, DeliveryError> {
         let Keeper { account, now, .. } = caller;
         if let Some(known) = self.fresh_hosts(account, now) {
             return Ok(known);
@@ -333,7 +344,7 @@ impl LiveEngage {
         let Flight::Leader(_guard) = flight else {
             return stale.ok_or(DeliveryError::HeldBack { what: domain_api::CALL, after: HOSTS_RECHECKED_AFTER });
         };
-        let (directory, fresh_for) = match (self.request_hosts(account, now).await, stale) {
+        let (directory, fresh_for) = match (self.request_hosts(account, now, limit).await, stale) {
             (Ok(hosts), _) => (Arc::new(hosts), HOSTS_FRESH_FOR),
             (Err(error), Some(stale)) => {
                 log_event!(DOMAIN_NOT_REFRESHED, %account, %error);
@@ -352,10 +363,15 @@ impl LiveEngage {
         known.fresh_until.is_some_and(|until| now < until).then(|| Arc::clone(&known.directory))
     }
 
-    async fn request_hosts(&self, account: &AccountId, now: Timestamp) -> Result<Directory, DeliveryError> {
+    async fn request_hosts(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        limit: Option<SignedDuration>,
+    ) -> Result<Directory, DeliveryError> {
         let settings =
             self.accounts.get(account, now).await.map_err(|error| DeliveryError::of_account(account, error))?;
-        let call = domain_api::request(&settings.domain_api, account);
+        let call = HttpCall { limit, ..domain_api::request(&settings.domain_api, account) };
         let reply = self.http.calls(account, None, now).call(call).await?;
         Ok(domain_api::answer(&reply)?)
     }

@@ -1,5 +1,6 @@
 //! The use cases: what the six functions do, over ports. Nothing here names an AWS, Lambda or HTTP-client crate.
 
+pub mod agent_names;
 mod consumer_session;
 pub mod delivery;
 mod echo;

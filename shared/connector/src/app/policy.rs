@@ -38,6 +38,9 @@ pub(super) const CHANNEL_CALL: SignedDuration = SignedDuration::from_secs(10);
 /// The longest time of one call to LiveEngage, with the requests for hosts and token before it, and the write that records it.
 pub(super) const LIVEENGAGE_CALL: SignedDuration = SignedDuration::from_secs(26);
 
+/// The longest time of a call that the message doesn't depend on: an agent's name, or a campaign.
+pub(super) const OPTIONAL_CALL: SignedDuration = SignedDuration::from_secs(1);
+
 /// The longest time of a file from one side to the other: the request for its address, and the two calls that carry it.
 pub(super) const FILE_TRANSFER: SignedDuration = SignedDuration::from_secs(44);
 

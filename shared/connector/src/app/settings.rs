@@ -12,10 +12,12 @@ use connector_liveengage::{
 };
 use connector_message::settings::{WrongField, is_empty, is_https_or_loopback, read};
 
+mod engagement;
 mod line;
 mod profile;
 mod satisfaction;
 
+pub use engagement::EngagementSettings;
 pub use line::LineSettings;
 pub use profile::ProfileSettings;
 pub use satisfaction::SatisfactionSettings;

@@ -35,6 +35,7 @@ use connector_liveengage::{
 };
 use connector_message::code::Code;
 
+mod added_text;
 mod content;
 mod conversation_state;
 mod file;
@@ -134,7 +135,7 @@ impl DeliverToChannel {
             (_, EventKind::AcceptStatus { .. } | EventKind::ChatState(_)) => {
                 Ok(self.indicate(change.account(), event, delivery).await)
             }
-            (Role::Brand | Role::Unknown, _) => self.forward_if_ours(change, event, delivery).await,
+            (Role::Brand | Role::Controller | Role::Unknown, _) => self.forward_if_ours(change, event, delivery).await,
         }
     }
 

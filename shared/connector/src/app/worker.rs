@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    agent_names::AgentNames,
     consumer_session::{ConsumerSession, OtherAccount},
     delivery::{Attempt, DeliveryPorts},
     error::DeliveryError,
@@ -46,6 +47,7 @@ pub(super) struct WorkerContext {
     pub(super) liveengage: Arc<LiveEngage>,
     pub(super) consumers: Arc<dyn Consumers>,
     pub(super) owners: Owners,
+    pub(super) agent_names: AgentNames,
     pub(super) messages: Arc<dyn Messages>,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) to_liveengage: Arc<dyn Queue>,
@@ -65,6 +67,7 @@ impl WorkerContext {
             liveengage,
             consumers,
             owners,
+            agent_names: AgentNames::default(),
             messages,
             ledger,
             to_liveengage,

@@ -10,6 +10,11 @@ events! {
     CONVERSATION_OPENED = INFO "conversation.opened" "conversation opened" {
         functions: TO_LIVEENGAGE, fields: ["correlation", "line", "conversation"]
     }
+    /// The Monitoring API did not say which campaign fits the consumer. The conversation is opened with the line's own campaign, if it has
+    /// one.
+    CAMPAIGN_UNKNOWN = INFO "campaign.unknown" "campaign not found out: conversation opens without it" {
+        functions: TO_LIVEENGAGE, fields: ["correlation", "error"]
+    }
     /// The consumer asked to close a conversation that had ended. The consumer receives the line's `nothing_to_close_notice`.
     CONVERSATION_ALREADY_CLOSED = WARN "conversation.already_closed" "conversation to close had already ended" {
         functions: TO_LIVEENGAGE, fields: ["correlation", "line", "conversation"]

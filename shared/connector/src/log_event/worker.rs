@@ -98,6 +98,11 @@ events! {
     MENU_TOO_LARGE = WARN "menu.too_large" "menu too large to keep: answers are plain texts" {
         functions: TO_CHANNEL, fields: ["correlation"]
     }
+    /// The name that an agent shows was not found out. The message was sent without it, or with the name from before. It is requested again
+    /// after a minute.
+    AGENT_NAME_UNKNOWN = INFO "agent_name.unknown" "agent's name not found out: message goes on without it" {
+        functions: TO_CHANNEL, fields: ["account", "error"]
+    }
     /// A typing indicator or a read receipt could not be shown to the consumer.
     INDICATION_FAILED = DEBUG "indication.failed" "indication not shown" {
         functions: TO_CHANNEL, fields: ["correlation", "error", "status"]

@@ -145,7 +145,9 @@ impl QueueIdentity for LiveEngageChange {
                 (EventKind::ChatState(_), _) => beside(&event.conversation, "chat state"),
                 // A worker may be waiting for this proof, so it must not wait behind agents' messages.
                 (_, Role::Consumer) => beside(&event.conversation, "echo"),
-                (_, Role::Brand | Role::Unknown) => conversation_group(&self.account, &event.conversation),
+                (_, Role::Brand | Role::Controller | Role::Unknown) => {
+                    conversation_group(&self.account, &event.conversation)
+                }
             },
             // Use a separate group, because an agent's text may be waiting in the conversation's group for this notification.
             Ok(Change::Conversation(state)) => beside(&state.conversation, "state"),

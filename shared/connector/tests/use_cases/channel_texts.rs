@@ -117,7 +117,7 @@ async fn a_text_waits_until_two_stopped_workers_have_retried() {
     assert_eq!(workers.to_channel.work(&welcome, &attempt("late", second_time)).await, again(120));
     world.receive_notification(second_time + 1).await;
     workers.to_channel.work(&welcome, &attempt("next", second_time + 121)).await.unwrap();
-    assert_eq!(world.other().sms_texts(), ["welcome"]);
+    assert_eq!(world.other().sms_texts(), ["(sent 15 min ago) welcome"]);
 }
 
 /// The table was down for a day. A text that waited this long must not count as another channel's before the notification next to it is
@@ -134,7 +134,7 @@ async fn a_text_does_not_count_as_another_channels_while_the_owner_cannot_be_loo
     assert!(world.store.parked().is_empty());
     world.receive_notification(day + 1).await;
     workers.to_channel.work(&welcome, &attempt("next", day + 1)).await.unwrap();
-    assert_eq!(world.other().sms_texts(), ["welcome"]);
+    assert_eq!(world.other().sms_texts(), ["(sent 24 h ago) welcome"]);
 }
 
 #[tokio::test]

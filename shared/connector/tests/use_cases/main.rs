@@ -7,7 +7,9 @@
     reason = "helpers of tests, which fail by panicking"
 )]
 
+mod added_text;
 mod agent_files;
+mod campaigns;
 mod channel_texts;
 mod client;
 mod colliding_ids;

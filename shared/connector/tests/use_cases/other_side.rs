@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     messages::{change, conversation_change, event},
-    world::{CONVERSATION, DOMAIN_API, HISTORY, HISTORY_CONVERSATIONS, SEND, SENTINEL, SMS},
+    world::{CONVERSATION, DOMAIN_API, ENGAGEMENT, HISTORY, HISTORY_CONVERSATIONS, PROFILE, SEND, SENTINEL, SMS},
 };
 use connector_message::http::{HttpCall, HttpFailure, HttpReply};
 
@@ -68,6 +68,10 @@ pub(super) struct OtherSide {
     /// What LiveEngage's history has: the events of each conversation, and the conversations that have ended.
     pub(super) history: HashMap<String, Vec<Value>>,
     pub(super) ended: Vec<Value>,
+    /// The public profiles of agents, by id.
+    pub(super) profiles: HashMap<String, Value>,
+    /// What the Monitoring API has for every consumer.
+    pub(super) engagements: Vec<Value>,
     /// How many events LiveEngage has published.
     published: u64,
     app_jwts: usize,
@@ -117,6 +121,14 @@ impl OtherSide {
                 self.sms.push((field("text"), field("client_reference")));
                 reply(201, &json!({"id": format!("mt-{}", self.sms.len())}))
             }
+            PROFILE => {
+                let agent = call.url.path_segments().unwrap().next_back().unwrap();
+                self.profiles.get(agent).map_or_else(|| reply(404, &Value::Null), |profile| reply(200, profile))
+            }
+            ENGAGEMENT => reply(
+                201,
+                &json!({"visitorId": "visitor-1", "sessionId": "session-1", "engagementDetails": self.engagements}),
+            ),
             HISTORY => {
                 let id = call.url.query_pairs().find(|(name, _)| name == "conversationId").unwrap().1.into_owned();
                 reply(200, &json!({"messageEventRecords": self.history.get(&id).cloned().unwrap_or_default()}))
@@ -235,6 +247,8 @@ pub(super) fn hosts() -> Value {
         {"service": "sentinel", "baseURI": "sentinel.liveengage.example"},
         {"service": "idp", "baseURI": "idp.liveengage.example"},
         {"service": "msgHist", "baseURI": "history.liveengage.example"},
+        {"service": "acCdnDomain", "baseURI": "profiles.liveengage.example"},
+        {"service": "smt", "baseURI": "monitoring.liveengage.example"},
         {"service": "swift", "baseURI": "swift.liveengage.example"},
     ]})
 }

@@ -114,7 +114,7 @@ async fn numbers_for_which_a_gateway_always_fails_do_not_hold_back_others() {
         }
     }
     assert!(waited <= 60, "{waited} s");
-    assert!(world.other().sms_texts().iter().filter(|text| **text == "well").count() >= 19);
+    assert!(world.other().sms_texts().iter().filter(|text| text.ends_with("well")).count() >= 19);
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ pub(super) const SENTINEL: &str = "LiveEngage Sentinel";
 pub(super) const CONVERSATION: &str = "LiveEngage CONVERSATION";
 pub(super) const HISTORY: &str = "LiveEngage history events";
 pub(super) const HISTORY_CONVERSATIONS: &str = "LiveEngage history conversations";
+pub(super) const PROFILE: &str = "LiveEngage agent profile";
+pub(super) const ENGAGEMENT: &str = "LiveEngage engagement";
 pub(super) const SEND: &str = "LiveEngage SEND";
 pub(super) const SMS: &str = "SMS gateway send";
 

@@ -55,7 +55,7 @@ impl HistoryEvent {
     pub fn is_by(&self, consumer: &LpConsumerId) -> bool {
         match self.role {
             Role::Consumer => true,
-            Role::Brand => false,
+            Role::Brand | Role::Controller => false,
             Role::Unknown => self.originator.as_deref() == Some(consumer.as_str()),
         }
     }

@@ -1,6 +1,6 @@
 //! What a call tells the Monitoring API about a consumer.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use serde_with::skip_serializing_none;
 use url::Url;
@@ -42,7 +42,8 @@ pub enum Assurance {
 }
 
 /// Where a consumer came in. `Debug` hides it: it can be a phone number.
-#[derive(derive_more::Debug, Clone, PartialEq, Eq)]
+#[derive(derive_more::Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum EntryPoint {
     /// A section of a site or app: `sec://Sport`.
     #[debug("Section(hidden)")]
@@ -56,6 +57,28 @@ pub enum EntryPoint {
     /// A language: `lang://English`.
     #[debug("Language(hidden)")]
     Language(String),
+}
+
+/// A text that is no entry point. Doesn't hold the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be an entry point: `sec://SECTION`, `tel://NUMBER`, `lang://LANGUAGE`, or an http(s) URL")]
+pub struct InvalidEntryPoint;
+
+impl TryFrom<String> for EntryPoint {
+    type Error = InvalidEntryPoint;
+
+    /// Reads the form on the wire.
+    fn try_from(text: String) -> Result<Self, InvalidEntryPoint> {
+        let (scheme, rest) =
+            text.split_once("://").filter(|(_, rest)| !rest.trim().is_empty()).ok_or(InvalidEntryPoint)?;
+        match scheme {
+            "sec" => Ok(Self::Section(rest.to_owned())),
+            "tel" => Ok(Self::Phone(rest.to_owned())),
+            "lang" => Ok(Self::Language(rest.to_owned())),
+            "http" | "https" => text.parse().map(Self::Page).map_err(|_| InvalidEntryPoint),
+            _ => Err(InvalidEntryPoint),
+        }
+    }
 }
 
 impl EntryPoint {

@@ -183,3 +183,17 @@ fn each_call_has_its_own_waits_and_they_grow() {
     assert_eq!(ENGAGEMENT_RETRIES.map(|wait| wait.as_secs()), [10, 30, 90]);
     assert_eq!(REPORT_RETRIES.map(|wait| wait.as_secs()), [3, 10, 30, 90]);
 }
+
+#[test]
+fn an_entry_point_is_read_in_the_form_on_the_wire() {
+    for text in
+        ["sec://Sport", "tel://493023125042", "lang://German", "https://shop.example/help", "http://shop.example/"]
+    {
+        let point = EntryPoint::try_from(text.to_owned()).unwrap();
+        let observation = Observation { entry_points: vec![point], ..Observation::default() };
+        assert_eq!(observation.report_body()["entryPoints"], json!([text]));
+    }
+    for text in ["", "Sport", "sec://", "sec:// ", "ftp://shop.example", "https://", "javascript:alert(1)"] {
+        assert_eq!(EntryPoint::try_from(text.to_owned()), Err(InvalidEntryPoint), "{text}");
+    }
+}

@@ -48,16 +48,22 @@ pub struct DialogEvent {
 pub enum Role {
     /// The consumer: an echo of an event that this or another connector published.
     Consumer,
-    /// Any other role: agents, bots, managers, the controller and future roles.
+    /// LiveEngage itself: the account's automatic messages.
+    Controller,
+    /// Any other role: agents, bots, managers and future roles.
     Brand,
     /// The notification has no role: compare the originator's id.
     Unknown,
 }
 
 impl Role {
-    /// Reads a role's name. Every name other than `CONSUMER` is the brand's.
+    /// Reads a role's name. Every name other than `CONSUMER` and `CONTROLLER` is the brand's.
     pub(crate) fn from_name(name: &str) -> Self {
-        if name == "CONSUMER" { Self::Consumer } else { Self::Brand }
+        match name {
+            "CONSUMER" => Self::Consumer,
+            "CONTROLLER" => Self::Controller,
+            _ => Self::Brand,
+        }
     }
 }
 

@@ -94,12 +94,14 @@ impl Kind {
             Ok(Change::Conversation(ConversationChange { closed: true, .. })) => Some(Self::Closed),
             Ok(Change::Event(event)) => match (&event.kind, event.role) {
                 (EventKind::Text(_), Role::Consumer) => Some(Self::ConsumersText),
-                (EventKind::Text(_), Role::Brand | Role::Unknown) => Some(Self::AgentsText),
+                (EventKind::Text(_), Role::Brand | Role::Controller | Role::Unknown) => Some(Self::AgentsText),
                 (EventKind::File(_), Role::Consumer) => Some(Self::ConsumersFile),
-                (EventKind::File(_), Role::Brand | Role::Unknown) => Some(Self::AgentsFile),
+                (EventKind::File(_), Role::Brand | Role::Controller | Role::Unknown) => Some(Self::AgentsFile),
                 (EventKind::RichContent(_), _) => Some(Self::RichContent),
                 (EventKind::AcceptStatus { .. }, Role::Consumer) => Some(Self::ConsumersReceipt),
-                (EventKind::AcceptStatus { .. }, Role::Brand | Role::Unknown) => Some(Self::AgentsReceipt),
+                (EventKind::AcceptStatus { .. }, Role::Brand | Role::Controller | Role::Unknown) => {
+                    Some(Self::AgentsReceipt)
+                }
                 (EventKind::ChatState(_), _) => Some(Self::ChatState),
                 (EventKind::OtherContent(_) | EventKind::Unknown(_), _) => None,
             },

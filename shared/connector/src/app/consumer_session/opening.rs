@@ -125,9 +125,9 @@ impl ConsumerSession<'_> {
         delivery: &Delivery<'_>,
         profile: &ConsumerProfile,
     ) -> Result<ConversationId, DeliveryError> {
-        let (request_id, routing) = (delivery.key.request_id("open"), &self.settings.routing);
+        let (request_id, routing) = (delivery.key.request_id("open"), self.routing(delivery).await);
         let build = |host: &Url, credentials: Credentials<'_>| {
-            messaging::open_request(host, credentials, &request_id, routing, &profile.profile)
+            messaging::open_request(host, credentials, &request_id, &routing, &profile.profile)
         };
         self.call(LIVEENGAGE_CALL, build, messaging::open_answer).await
     }

@@ -3,9 +3,11 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::{ProfileSettings, SatisfactionSettings, json, wrong};
+use super::{EngagementSettings, ProfileSettings, SatisfactionSettings, json, wrong};
 use crate::domain::{id::LineId, uncertain::OnUncertain};
-use connector_channels::{self as channel, Capabilities, Line, id::ChannelUserId, plain_text::Wording};
+use connector_channels::{
+    self as channel, Capabilities, Line, added_text::MessageTemplate, id::ChannelUserId, plain_text::Wording,
+};
 use connector_liveengage::{
     id::{AccountId, ExtConsumerId},
     messaging::{ClientProperties, Feature, Routing},
@@ -24,6 +26,8 @@ pub struct LineSettings {
     pub account: AccountId,
     /// How LiveEngage routes its new conversations.
     pub routing: Routing,
+    /// How the campaign of a new conversation is found. `None`: it is the routing's.
+    pub engagement: Option<EngagementSettings>,
     /// The text that a consumer receives if their message can't be delivered. `None`: no text.
     pub not_delivered_notice: Option<MessageText>,
     /// What to do with a message if it is uncertain whether an earlier attempt has delivered it.
@@ -44,6 +48,10 @@ pub struct LineSettings {
     pub satisfaction: Option<SatisfactionSettings>,
     /// Whether documents are exchanged in addition to pictures. LivePerson must have enabled this for the account.
     pub documents: bool,
+    /// How a message shows the name of the agent or bot that wrote it. `None`: it doesn't.
+    pub sender: Option<MessageTemplate>,
+    /// How an agent's or bot's message that is old when it is sent says so. `None`: it doesn't.
+    pub late: Option<MessageTemplate>,
     /// The features of this line, which every call of the Send API names.
     pub client_properties: ClientProperties,
     /// The line's settings of its channel.
@@ -60,6 +68,8 @@ struct LineWire {
     consumer_id_key: SecretString,
     #[serde(default)]
     routing: Routing,
+    #[serde(default)]
+    engagement: Option<EngagementSettings>,
     #[serde(default)]
     not_delivered_notice: Option<String>,
     #[serde(default)]
@@ -82,6 +92,10 @@ struct LineWire {
     documents: bool,
     #[serde(default)]
     auto_messages: bool,
+    #[serde(default)]
+    sender: Option<String>,
+    #[serde(default)]
+    late: Option<String>,
 }
 
 const fn yes() -> bool {
@@ -97,12 +111,25 @@ const FILE_REFUSED: &str = "Sorry, we can't open this file. Pictures (JPG, PNG, 
 /// The default of `not_delivered_notice`.
 const NOT_DELIVERED: &str = "Sorry, your message could not be delivered. Please try again later.";
 
-const LINE_FIELDS: [&str; 16] = [
+/// The value of `sender` and `late` that switches them off.
+const NOTHING: &str = "none";
+
+/// The value of `sender` for the usual form.
+const NICKNAME: &str = "nickname";
+
+/// The usual form of `sender`.
+const SENDER: &str = "{nickname}: {text}";
+
+/// The default of `late`.
+const LATE: &str = "(sent {age} ago) {text}";
+
+const LINE_FIELDS: [&str; 19] = [
     "line_id",
     "account_id",
     "channel",
     "consumer_id_key",
     "routing",
+    "engagement",
     "not_delivered_notice",
     "on_uncertain",
     "wording",
@@ -114,6 +141,8 @@ const LINE_FIELDS: [&str; 16] = [
     "satisfaction",
     "documents",
     "auto_messages",
+    "sender",
+    "late",
 ];
 
 /// The shortest `consumer_id_key`, in characters: half of the 64 hex digits that `openssl rand -hex 32` prints.
@@ -153,11 +182,13 @@ impl LineSettings {
         if let Some(satisfaction) = &wire.satisfaction {
             satisfaction.check()?;
         }
+        let (sender, late) = (sender(wire.sender.as_deref())?, late(wire.late.as_deref())?);
         let client_properties = ClientProperties::new(&features(&line.capabilities(), &wire));
         Ok(Self {
             id: wire.line_id,
             account: wire.account_id,
             routing: wire.routing,
+            engagement: wire.engagement,
             on_uncertain: wire.on_uncertain,
             not_delivered_notice: notice(wire.not_delivered_notice, NOT_DELIVERED),
             wording: wire.wording,
@@ -168,6 +199,8 @@ impl LineSettings {
             file_refused_notice: notice(wire.file_refused_notice, FILE_REFUSED),
             satisfaction: wire.satisfaction,
             documents: wire.documents,
+            sender,
+            late,
             client_properties,
             line,
             channel: channel.name(),
@@ -225,6 +258,27 @@ fn notice(own: Option<String>, default: &str) -> Option<MessageText> {
     Some(own.unwrap_or_else(|| default.to_owned())).filter(|notice| !notice.trim().is_empty()).map(MessageText::new)
 }
 
+/// Reads `sender`.
+fn sender(setting: Option<&str>) -> Result<Option<MessageTemplate>, WrongField> {
+    let template = match setting {
+        None | Some(NOTHING) => return Ok(None),
+        Some(NICKNAME) => SENDER,
+        Some(template) => template,
+    };
+    let rule = "must be `none`, `nickname`, or a text with `{nickname}` and `{text}`, each once";
+    MessageTemplate::parse(template, "{nickname}").map(Some).ok_or_else(|| wrong("sender", rule))
+}
+
+/// Reads `late`.
+fn late(setting: Option<&str>) -> Result<Option<MessageTemplate>, WrongField> {
+    let template = match setting {
+        Some(NOTHING) => return Ok(None),
+        template => template.unwrap_or(LATE),
+    };
+    let rule = "must be `none`, or a text with `{age}` and `{text}`, each once";
+    MessageTemplate::parse(template, "{age}").map(Some).ok_or_else(|| wrong("late", rule))
+}
+
 fn normal(text: &str) -> String {
     text.trim().to_lowercase()
 }
@@ -265,12 +319,23 @@ mod tests {
             ),
             ("routing", json!({"language": "secret!"}), "routing.language: must be a BCP 47 language tag"),
             ("skill_id", json!("1"), "skill_id: unknown field"),
+            (
+                "engagement",
+                json!({"entry_points": ["sec://shop", "secret"]}),
+                "engagement.entry_points[1]: must be an entry point: `sec://SECTION`",
+            ),
             ("sms", json!({}), "sms: missing field `from`"),
             ("close_words", json!([" "]), "close_words: must be words that a consumer can write"),
             ("close_words", json!("stop"), "close_words: has the wrong type or form"),
             ("surveys", json!("yes"), "surveys: has the wrong type or form"),
             ("profile", json!({"vip": true}), "profile.vip: unknown field `vip`"),
             ("satisfaction", json!({"question": ""}), "satisfaction.question: must not be empty"),
+            (
+                "sender",
+                json!("agent"),
+                "sender: must be `none`, `nickname`, or a text with `{nickname}` and `{text}`, each once",
+            ),
+            ("late", json!("late: {text}"), "late: must be `none`, or a text with `{age}` and `{text}`, each once"),
         ] {
             let mut secret = line();
             secret[field] = value;

@@ -33,6 +33,7 @@ use connector_message::{MessageText, code::Code};
 
 /// The choices of a message. A message without choices replaces an older menu, too.
 pub(super) struct Offer<'a> {
+    pub(super) account: &'a AccountId,
     pub(super) event: &'a DialogEvent,
     pub(super) menu: Option<Menu>,
 }
@@ -62,7 +63,7 @@ impl DeliverToChannel {
         event: &DialogEvent,
         delivery: &mut Delivery<'_>,
     ) -> Result<Delivered, DeliveryError> {
-        let without_menu = |content| Outgoing { content, offer: Some(Offer { event, menu: None }) };
+        let without_menu = |content| Outgoing { content, offer: Some(Offer { account, event, menu: None }) };
         let (text, content) = match &event.kind {
             EventKind::Text(text) if event.quick_replies.is_none() => {
                 let content = OutgoingContent::Message(OutboundContent::Text { text: text.clone() });
@@ -97,7 +98,7 @@ impl DeliverToChannel {
             log_event!(MENU_TOO_LARGE, correlation = delivery.context.correlation_text());
         }
         let content = OutgoingContent::Message(outgoing);
-        self.send(consumer, Outgoing { content, offer: Some(Offer { event, menu }) }, delivery).await
+        self.send(consumer, Outgoing { content, offer: Some(Offer { account, event, menu }) }, delivery).await
     }
 
     /// Converts structured content, or a text with quick replies, into what the channel can show.

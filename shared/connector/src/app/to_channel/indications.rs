@@ -57,7 +57,7 @@ impl DeliverToChannel {
     ) -> Result<Delivered, DeliveryError> {
         let wanted = match &event.kind {
             // An originator without a role would have to be looked up, which an indication isn't worth.
-            _ if event.role != Role::Brand => return Ok(Delivered::Nothing("echo")),
+            _ if !matches!(event.role, Role::Brand | Role::Controller) => return Ok(Delivered::Nothing("echo")),
             EventKind::ChatState(_) if delivery.age() >= TYPING_FOR => return Ok(Delivered::Nothing("typing is over")),
             EventKind::ChatState(_) => Wanted::Typing(event.kind.is_composing()),
             EventKind::AcceptStatus { status: Some(AcceptStatus::Read), sequences } => match sequences.iter().max() {

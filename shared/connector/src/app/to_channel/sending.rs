@@ -21,6 +21,7 @@ use crate::{
 };
 use connector_channels::{
     ChannelCall, Effect, Receipt, Repeat,
+    added_text::AddedText,
     id::{CallReference, ProviderMessageId},
     message::{OutboundContent, OutboundMessage},
 };
@@ -54,6 +55,8 @@ struct ChannelDelivery<'a, 'd> {
     consumer: &'a ConsumerRef,
     on_uncertain: OnUncertain,
     message: OutboundMessage,
+    /// What was added to its text.
+    added: AddedText,
     /// The message's position in LiveEngage.
     position: Option<MessagePosition>,
     /// The source of its file.
@@ -112,9 +115,15 @@ impl DeliverToChannel {
                 (content, Some(source))
             }
         };
+        let added = match (ChannelProgress::of(delivery.steps()).added, &offer) {
+            (Some(added), _) => added,
+            (None, Some(offer)) => self.added_text(settings, offer, delivery).await,
+            (None, None) => AddedText::default(),
+        };
+        let content = added.apply(content, &settings.line.capabilities());
         let message = OutboundMessage { to: consumer.user.clone(), reference: delivery.key.reference(), content };
         let position = offer.as_ref().and_then(Offer::position);
-        ChannelDelivery { use_case: self, delivery, settings, consumer, on_uncertain, message, position, source }
+        ChannelDelivery { use_case: self, delivery, settings, consumer, on_uncertain, message, added, position, source }
             .run(offer, record)
             .await
     }
@@ -174,7 +183,8 @@ impl ChannelDelivery<'_, '_> {
                 self.delivery.complete(entry.as_ref()).await?;
                 return Ok(Delivered::Sent);
             }
-            let step = Step::ChannelCall { receipt, file: file_info(&self.message.content) };
+            let (file, added) = (file_info(&self.message.content), self.added.clone());
+            let step = Step::ChannelCall { receipt, file, added };
             self.delivery.step_done(step, entry.as_ref()).await?;
         }
         // There was nothing to call, or a worker of an older version has recorded the last step and not the end.
@@ -184,7 +194,7 @@ impl ChannelDelivery<'_, '_> {
 
     /// Records the message's choices. A message without choices replaces an older menu, too.
     async fn note_offer(&mut self, offer: &Offer<'_>, record: Option<Consumer>) -> Result<(), DeliveryError> {
-        let Offer { event, menu } = offer;
+        let Offer { event, menu, account: _ } = offer;
         let dialog = offer.dialog();
         let change = |consumer: &mut Consumer| {
             let applied = consumer.apply_message(&event.conversation, &event.dialog, event.at);

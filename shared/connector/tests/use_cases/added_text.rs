@@ -1,0 +1,175 @@
+//! An agent's message shows who wrote it, if the line wants that, and that it is old.
+
+use serde_json::{Value, json};
+
+use super::world::{ANNA, Fault, PROFILE, SMS, World, agent_says, attempt, change, event, line, line_secret};
+use connector::app::policy::QUEUE_VISIBILITY;
+
+/// How long a name that could not be found out is not requested again.
+const NOT_AGAIN_FOR: i64 = 60;
+
+/// A world with a talking consumer, whose agent shows the name Ada.
+async fn named(settings: &Value) -> World {
+    let world = World::talking_with(ANNA, settings).await;
+    world.other().profiles.insert("agent-1".to_owned(), json!({"nickname": "Ada", "fullName": "Ada Quist"}));
+    world
+}
+
+/// A text that an SMS gateway gets in several parts.
+fn long_text() -> String {
+    (0..400).map(|number| format!("word{number} ")).collect()
+}
+
+/// Sends a text of which the second part fails at `first`, and the rest at `second`. Returns what was sent, joined.
+async fn sent_in_two_attempts(world: &World, (first, second): (i64, i64), between: impl FnOnce()) -> String {
+    let task = agent_says("c1", 4, &long_text());
+    world.fault(SMS, Fault::Nothing);
+    world.fault(SMS, Fault::Answer(429, json!({})));
+    assert!(world.workers().to_channel.work(&task, &attempt("first", first)).await.is_err());
+    between();
+    world.workers().to_channel.work(&task, &attempt("second", second)).await.unwrap();
+    assert!(world.other().sms.len() > 2);
+    world.other().sms_texts().concat()
+}
+
+fn without_spaces(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+#[tokio::test]
+async fn a_text_shows_the_agents_name_and_it_is_requested_once() {
+    let world = named(&json!({"sender": "nickname"})).await;
+    let workers = world.workers();
+    for (sequence, text) in [(4, "hi"), (6, "there")] {
+        workers.to_channel.work(&agent_says("c1", sequence, text), &attempt(text, 1)).await.unwrap();
+    }
+    assert_eq!(world.other().sms_texts(), ["Ada: hi", "Ada: there"]);
+    assert_eq!(world.count(PROFILE), 1);
+    let calls = world.http.calls();
+    let call = calls.iter().find(|call| call.name == PROFILE).unwrap();
+    assert_eq!(call.url.host_str(), Some("profiles.liveengage.example"));
+    assert!(call.limit.is_some(), "no message waits for it for the usual time");
+}
+
+#[tokio::test]
+async fn the_line_says_in_which_form() {
+    for (setting, shown) in [("{text}\n- {nickname}", "hi\n- Ada"), ("none", "hi")] {
+        let world = named(&json!({"sender": setting})).await;
+        world.workers().to_channel.work(&agent_says("c1", 4, "hi"), &attempt("a", 1)).await.unwrap();
+        assert_eq!(world.other().sms_texts(), [shown]);
+    }
+}
+
+#[tokio::test]
+async fn without_the_setting_no_profile_is_requested() {
+    let world = named(&json!({})).await;
+    world.workers().to_channel.work(&agent_says("c1", 4, "hi"), &attempt("a", 1)).await.unwrap();
+    assert_eq!((world.other().sms_texts(), world.count(PROFILE)), (vec!["hi"], 0));
+}
+
+#[tokio::test]
+async fn a_message_goes_without_a_name_that_is_not_found_out() {
+    for fault in
+        [Fault::NotSent, Fault::LoseAnswer, Fault::Page, Fault::Answer(500, json!({})), Fault::Answer(404, Value::Null)]
+    {
+        let world = named(&json!({"sender": "nickname"})).await;
+        world.fault(PROFILE, fault);
+        world.workers().to_channel.work(&agent_says("c1", 4, "hi"), &attempt("a", 1)).await.unwrap();
+        assert_eq!(world.other().sms_texts(), ["hi"]);
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_requested_again_a_minute_after_a_failure() {
+    let world = named(&json!({"sender": "nickname"})).await;
+    world.fault(PROFILE, Fault::Answer(500, json!({})));
+    let workers = world.workers();
+    for (sequence, second) in [(4, 1), (6, NOT_AGAIN_FOR), (8, 1 + NOT_AGAIN_FOR)] {
+        workers.to_channel.work(&agent_says("c1", sequence, "hi"), &attempt(second, second)).await.unwrap();
+    }
+    assert_eq!(world.other().sms_texts(), ["hi", "hi", "Ada: hi"]);
+    assert_eq!(world.count(PROFILE), 2);
+}
+
+#[tokio::test]
+async fn a_known_name_is_used_while_a_new_one_can_not_be_read() {
+    let world = named(&json!({"sender": "nickname"})).await;
+    let workers = world.workers();
+    workers.to_channel.work(&agent_says("c1", 4, "hi"), &attempt("a", 1)).await.unwrap();
+    world.fault(PROFILE, Fault::NotSent);
+    let later = change("ms.MessagingEventNotification", 4000, &text_of("ASSIGNED_AGENT", 6));
+    workers.to_channel.work(&later, &attempt("b", 4000)).await.unwrap();
+    assert_eq!((world.other().sms_texts(), world.count(PROFILE)), (vec!["Ada: hi", "Ada: hi"], 2));
+}
+
+#[tokio::test]
+async fn liveengages_own_messages_have_no_name() {
+    let world = named(&json!({"sender": "nickname"})).await;
+    for (role, sequence) in [("CONTROLLER", 4), ("MANAGER", 6)] {
+        let task = change("ms.MessagingEventNotification", 0, &text_of(role, sequence));
+        world.workers().to_channel.work(&task, &attempt(role, 1)).await.unwrap();
+    }
+    assert_eq!(world.other().sms_texts(), ["hi", "Ada: hi"]);
+}
+
+fn text_of(role: &str, sequence: u64) -> Value {
+    event("c1", sequence, role, "ALL", &json!({"type": "ContentEvent", "contentType": "text/plain", "message": "hi"}))
+}
+
+/// The parts of a text are cut with its name. Without it, the second attempt would cut elsewhere.
+#[tokio::test]
+async fn the_rest_of_a_text_is_cut_as_its_first_part_was() {
+    let world = named(&json!({"sender": "nickname"})).await;
+    let shown = sent_in_two_attempts(&world, (1, 10), || {
+        world.other().profiles.insert("agent-1".to_owned(), json!({"nickname": "Somebody with a long name"}));
+    })
+    .await;
+    assert_eq!(without_spaces(&shown), without_spaces(&format!("Ada: {}", long_text())));
+}
+
+#[tokio::test]
+async fn an_old_text_says_how_old_it_is() {
+    for (settings, second, shown) in [
+        (json!({}), 899, "hi"),
+        (json!({}), 900, "(sent 15 min ago) hi"),
+        (json!({}), 7300, "(sent 2 h ago) hi"),
+        (json!({"late": "[vor {age}] {text}"}), 900, "[vor 15 min] hi"),
+        (json!({"late": "none"}), 900, "hi"),
+        (json!({"sender": "nickname"}), 900, "(sent 15 min ago) Ada: hi"),
+    ] {
+        let world = named(&settings).await;
+        world.workers().to_channel.work(&agent_says("c1", 4, "hi"), &attempt("a", second)).await.unwrap();
+        assert_eq!(world.other().sms_texts(), [shown]);
+    }
+}
+
+#[tokio::test]
+async fn the_age_is_that_of_liveengages_time() {
+    let world = named(&json!({})).await;
+    let mut text = text_of("ASSIGNED_AGENT", 4);
+    text["serverTimestamp"] = json!(super::world::at(100).as_millisecond());
+    let task = change("ms.MessagingEventNotification", 4000, &text);
+    world.workers().to_channel.work(&task, &attempt("a", 4010)).await.unwrap();
+    assert_eq!(world.other().sms_texts(), ["(sent 1 h ago) hi"]);
+}
+
+#[tokio::test]
+async fn a_text_keeps_the_age_with_which_its_first_part_was_sent() {
+    let world = named(&json!({})).await;
+    let later = 900 + 40 * QUEUE_VISIBILITY.as_secs();
+    let shown = sent_in_two_attempts(&world, (900, later), || {}).await;
+    assert_eq!(without_spaces(&shown), without_spaces(&format!("(sent 15 min ago) {}", long_text())));
+}
+
+/// A setting that is changed while a text is half sent counts for the next text.
+#[tokio::test]
+async fn a_changed_setting_does_not_change_a_text_that_is_half_sent() {
+    let world = named(&json!({})).await;
+    let shown = sent_in_two_attempts(&world, (1, 3600), || {
+        let mut secret = line_secret("webhook-s3cret");
+        secret["sender"] = json!("nickname");
+        world.secrets.put(&format!("connector/line/{}", line()), &secret);
+    })
+    .await;
+    assert_eq!(without_spaces(&shown), without_spaces(&long_text()));
+}
