@@ -19,7 +19,7 @@ use connector::{
     },
     port::{
         Consumers, ConversationFilter, Conversations, FoundConsumers, Ledger, Messages, ParkedId, ParkedList,
-        ParkedMessage, ParkedMessages, Reopened, Saved, StoreError, Tokens,
+        ParkedMessage, ParkedMessages, PastRuns, Reopened, Saved, StoreError, Tokens,
     },
 };
 use connector_channels::id::CallReference;
@@ -75,7 +75,7 @@ struct State {
     conversations: HashMap<(AccountId, ConversationId), ConversationOwner>,
     unknown: HashMap<(AccountId, ConversationId), Timestamp>,
     unattached: HashMap<AccountId, Timestamp>,
-    reconciled: HashMap<AccountId, Timestamp>,
+    past_runs: HashMap<AccountId, PastRuns>,
     messages: HashMap<MessageKey, Message>,
     /// Sorted by id: they are numbered in the order in which they were parked.
     parked: BTreeMap<ParkedId, ParkedMessage>,
@@ -262,12 +262,12 @@ impl Conversations for MemoryStore {
         Ok(FoundConsumers { consumers, is_complete })
     }
 
-    async fn reconciled_at(&self, account: &AccountId) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.state().reconciled.get(account).copied())
+    async fn past_runs(&self, account: &AccountId) -> Result<PastRuns, StoreError> {
+        Ok(self.state().past_runs.get(account).copied().unwrap_or_default())
     }
 
-    async fn note_reconciled(&self, account: &AccountId, at: Timestamp) -> Result<(), StoreError> {
-        self.state().reconciled.insert(account.clone(), at);
+    async fn note_runs(&self, account: &AccountId, runs: PastRuns) -> Result<(), StoreError> {
+        self.state().past_runs.insert(account.clone(), runs);
         Ok(())
     }
 }

@@ -21,7 +21,10 @@ use connector::{
         receipt::{AcceptedCall, Echo, InboundReceipt, LedgerEntry, MessagePosition, OutboundReceipt, ReceiptName},
         uncertain::{CarriedOut, UncertainOutcome},
     },
-    port::{Consumers, ConversationFilter, Conversations, FoundConsumers, Ledger, Messages, Saved, StoreError, Tokens},
+    port::{
+        Consumers, ConversationFilter, Conversations, FoundConsumers, Ledger, Messages, PastRuns, Saved, StoreError,
+        Tokens,
+    },
 };
 use connector_channels::id::{CallReference, ChannelUserId, ProviderMessageId};
 use connector_channels::{Receipt, added_text::AddedText};
@@ -77,7 +80,7 @@ pub async fn check<S: Consumers + Conversations + Messages + Ledger + Tokens + '
     of_many_racing_openers_one_is_first(&store).await;
     a_foreign_mark_never_hides_an_own_conversation(&*store).await;
     consumers_are_found_by_the_state_of_their_conversation(&*store).await;
-    the_last_reconciliation_of_an_account_is_remembered(&*store).await;
+    the_last_reconciliations_of_an_account_are_remembered(&*store).await;
     an_unknown_conversation_is_looked_for_since_the_first_look(&*store).await;
     a_message_is_worked_on_by_one_at_a_time_and_done_once(&*store).await;
     steps_are_kept_over_attempts(&*store).await;
@@ -380,12 +383,13 @@ async fn consumers_are_found_by_the_state_of_their_conversation<S: Consumers + C
     assert_eq!(found(closed(0), 9).await, (vec![], true), "a conversation that is being opened is in neither state");
 }
 
-async fn the_last_reconciliation_of_an_account_is_remembered(store: &dyn Conversations) {
+async fn the_last_reconciliations_of_an_account_are_remembered(store: &dyn Conversations) {
     let account = AccountId::new("90000008").unwrap();
-    assert_eq!(store.reconciled_at(&account).await, Ok(None));
-    for second in [1, 2] {
-        store.note_reconciled(&account, at(second)).await.unwrap();
-        assert_eq!(store.reconciled_at(&account).await, Ok(Some(at(second))), "the last one counts");
+    assert_eq!(store.past_runs(&account).await, Ok(PastRuns::default()));
+    for (complete, refused) in [(None, Some(1)), (Some(2), Some(3)), (Some(4), None)] {
+        let runs = PastRuns { complete: complete.map(at), refused: refused.map(at) };
+        store.note_runs(&account, runs).await.unwrap();
+        assert_eq!(store.past_runs(&account).await, Ok(runs), "the last one counts");
     }
 }
 

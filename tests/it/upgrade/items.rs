@@ -30,7 +30,7 @@ async fn read(store: &DynamoDbStore, key: Key) -> Result<bool, StoreError> {
         Key::LpConsumer(account, id) => store.consumer_by_lp_id(&account, &id).await?.is_some(),
         Key::Token(account) => store.token(&account).await?.is_some(),
         Key::Unattached(account) => store.unattached_at(&account).await?.is_some(),
-        Key::Reconciled(account) => store.reconciled_at(&account).await?.is_some(),
+        Key::Reconciled(account) => store.past_runs(&account).await?.complete.is_some(),
         Key::OutboundReceipt(line, id) => store.outbound_receipt(&line, &id).await?.is_some(),
         Key::InboundReceipt(account, dialog, sequence) => {
             store.inbound_receipt(&account, &dialog, sequence).await?.is_some()

@@ -17,9 +17,15 @@ use connector::{
         conversation::{Consumer, Conversation},
         delivery::ConsumerRef,
     },
-    port::{ConversationFilter, Conversations, FoundConsumers, StoreError},
+    port::{ConversationFilter, Conversations, FoundConsumers, PastRuns, StoreError},
 };
 use connector_liveengage::id::AccountId;
+
+/// When the last complete reconciliation of an account began.
+const COMPLETE: &str = "at";
+
+/// When the history last refused.
+const REFUSED: &str = "refused_at";
 
 /// Adds the attributes of the index to a consumer's item.
 pub(super) fn indexed(put: PutBuilder, consumer: &Consumer) -> PutBuilder {
@@ -73,15 +79,21 @@ impl Conversations for DynamoDbStore {
         Ok(found)
     }
 
-    async fn reconciled_at(&self, account: &AccountId) -> Result<Option<Timestamp>, StoreError> {
-        let item = self.get(&Key::Reconciled(account.clone())).await?;
-        Ok(item.and_then(|item| number(&item, "at")).and_then(|ms| Timestamp::from_millisecond(ms).ok()))
+    async fn past_runs(&self, account: &AccountId) -> Result<PastRuns, StoreError> {
+        let item = self.get(&Key::Reconciled(account.clone())).await?.unwrap_or_default();
+        let time = |name| number(&item, name).and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        Ok(PastRuns { complete: time(COMPLETE), refused: time(REFUSED) })
     }
 
-    async fn note_reconciled(&self, account: &AccountId, at: Timestamp) -> Result<(), StoreError> {
+    async fn note_runs(&self, account: &AccountId, runs: PastRuns) -> Result<(), StoreError> {
         let key = Key::Reconciled(account.clone());
-        let put = self.client.put_item().table_name(&self.table).item(PK, text(key.pk())).item(SK, text(key.sk()));
-        let put = put.item(SCHEMA_VERSION, key.kind().attribute()).item("at", millis(at));
+        let mut put = self.client.put_item().table_name(&self.table).item(PK, text(key.pk())).item(SK, text(key.sk()));
+        for (name, at) in [(COMPLETE, runs.complete), (REFUSED, runs.refused)] {
+            if let Some(at) = at {
+                put = put.item(name, millis(at));
+            }
+        }
+        let put = put.item(SCHEMA_VERSION, key.kind().attribute());
         put.send().await.map(drop).map_err(|error| unavailable(&error))
     }
 }

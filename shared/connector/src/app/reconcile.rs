@@ -43,6 +43,10 @@ const COMPARED_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 /// After how many consumers whose token the history refuses a run gives up, if it has accepted none.
 const MOST_REFUSED: usize = 3;
 
+/// How long scheduled runs make no call after the history has refused the consumers' tokens. A minute less than an hour, because a run of the
+/// next hour can begin a little early.
+pub const REFUSED_FOR: SignedDuration = SignedDuration::from_mins(59);
+
 /// Which conversations a run compares with LiveEngage's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -53,6 +57,16 @@ pub enum Scope {
     /// Those that are open, or were closed since this time; and what was published in them since then. At most as old as a message can be
     /// that is still recognized as delivered.
     Since(Timestamp),
+}
+
+impl Scope {
+    /// Whether nobody waits for the run.
+    const fn is_scheduled(self) -> bool {
+        match self {
+            Self::Suspicious | Self::Recent => true,
+            Self::Since(_) => false,
+        }
+    }
 }
 
 /// The ports of the use case.
@@ -167,16 +181,19 @@ impl Reconcile {
         attempt: &Attempt,
     ) -> Result<Option<Reconciled>, NotReconciled> {
         let (now, find) = (attempt.now, &self.ports.conversations);
+        let past = find.past_runs(account).await.map_err(DeliveryError::from)?;
+        if scope.is_scheduled() && past.refused.is_some_and(|at| now.duration_since(at) < REFUSED_FOR) {
+            return Err(NotReconciled::SourceRefused);
+        }
         let consumers_in = |filter| find.consumers_in(account, filter, MOST_CONVERSATIONS);
         let open = consumers_in(ConversationFilter::Open).await.map_err(DeliveryError::from)?;
         let since = match scope {
             Scope::Suspicious => {
-                let last_run = find.reconciled_at(account).await.map_err(DeliveryError::from)?;
-                if !self.is_suspicious(account, &open.consumers, last_run, now).await? {
+                if !self.is_suspicious(account, &open.consumers, past.complete, now).await? {
                     return Ok(None);
                 }
                 let window = now - WINDOW;
-                last_run.map_or(window, |last_run| window.max(last_run - BEFORE_LAST_RUN))
+                past.complete.map_or(window, |last_run| window.max(last_run - BEFORE_LAST_RUN))
             }
             Scope::Recent => now - WINDOW,
             Scope::Since(since) => since.max(now - replay::OLDEST),
@@ -184,11 +201,23 @@ impl Reconcile {
         let closed = consumers_in(ConversationFilter::ClosedSince(since)).await.map_err(DeliveryError::from)?;
         let is_complete = open.is_complete && closed.is_complete;
         let consumers: Vec<_> = open.consumers.into_iter().chain(closed.consumers).collect();
-        let reconciled = self.consumers(account, &consumers, &Comparison { since, correlation, attempt }).await?;
-        if is_complete && reconciled.failed == 0 && reconciled.left == 0 && covers_window(scope, now) {
-            find.note_reconciled(account, now).await.map_err(DeliveryError::from)?;
+        let result = self.consumers(account, &consumers, &Comparison { since, correlation, attempt }).await;
+        let mut runs = past;
+        match &result {
+            Ok(reconciled) => {
+                let Reconciled { compared, failed, left, .. } = *reconciled;
+                runs.refused = runs.refused.filter(|_| compared == 0);
+                if is_complete && failed == 0 && left == 0 && covers_window(scope, now) {
+                    runs.complete = Some(now);
+                }
+            }
+            Err(NotReconciled::SourceRefused) => runs.refused = Some(now),
+            Err(NotReconciled::Failed(_)) => {}
         }
-        Ok(Some(reconciled))
+        if runs != past {
+            find.note_runs(account, runs).await.map_err(DeliveryError::from)?;
+        }
+        result.map(Some)
     }
 
     /// Compares the conversations of these consumers, a few at a time, while there is time.

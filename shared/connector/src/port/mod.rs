@@ -14,5 +14,5 @@ pub use queue::{Postpone, Queue, QueueError, QueueMessage};
 pub use redrive::{DeadLetter, DeadLetters, ParkedId, ParkedList, ParkedMessage, ParkedMessages, Reopened};
 pub use secrets::{SecretStore, SecretVersion, Secrets, SecretsError, StoredSecret, StoredVersion};
 pub use store::{
-    Consumers, ConversationFilter, Conversations, FoundConsumers, Ledger, Messages, Saved, StoreError, Tokens,
+    Consumers, ConversationFilter, Conversations, FoundConsumers, Ledger, Messages, PastRuns, Saved, StoreError, Tokens,
 };

@@ -135,6 +135,15 @@ pub struct FoundConsumers {
     pub is_complete: bool,
 }
 
+/// What is remembered of an account's earlier reconciliations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PastRuns {
+    /// When the last complete one began.
+    pub complete: Option<Timestamp>,
+    /// When the history last refused the consumers' tokens. `None` if it has accepted one since.
+    pub refused: Option<Timestamp>,
+}
+
 /// The conversations of an account, for reconciliation.
 #[async_trait]
 pub trait Conversations: Send + Sync {
@@ -147,11 +156,11 @@ pub trait Conversations: Send + Sync {
         most: usize,
     ) -> Result<FoundConsumers, StoreError>;
 
-    /// Returns when the last complete reconciliation of an account began.
-    async fn reconciled_at(&self, account: &AccountId) -> Result<Option<Timestamp>, StoreError>;
+    /// Returns what is remembered of an account's earlier reconciliations.
+    async fn past_runs(&self, account: &AccountId) -> Result<PastRuns, StoreError>;
 
-    /// Records that a complete reconciliation of an account began at `at`.
-    async fn note_reconciled(&self, account: &AccountId, at: Timestamp) -> Result<(), StoreError>;
+    /// Replaces what is remembered of them.
+    async fn note_runs(&self, account: &AccountId, runs: PastRuns) -> Result<(), StoreError>;
 }
 
 /// Leases on messages, and their outcomes.

@@ -147,7 +147,7 @@ async fn without_evidence_liveengage_is_not_asked() {
 async fn evidence_is_followed_once() {
     let world = World::talking(ANNA).await;
     only(world.reconcile(Scope::Suspicious, LATER).await);
-    assert_eq!(world.store.reconciled_at(&account()).await, Ok(Some(at(LATER))));
+    assert_eq!(world.store.past_runs(&account()).await.unwrap().complete, Some(at(LATER)));
     assert_eq!(world.reconcile(Scope::Suspicious, LATER + 600).await, Ok(vec![]));
     let more = from_consumer("mo-2", ANNA, "hello?");
     world.workers().to_liveengage.work(&more, &attempt("more", LATER + 900)).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_run_that_did_not_look_at_everything_is_made_again() {
     world.fault(HISTORY, Fault::Answer(503, json!({})));
     let reconciled = only(world.reconcile(Scope::Suspicious, LATER).await);
     assert_eq!((reconciled.compared, reconciled.failed), (0, 1));
-    assert_eq!(world.store.reconciled_at(&account()).await, Ok(None));
+    assert_eq!(world.store.past_runs(&account()).await.unwrap().complete, None);
     assert_eq!(only(world.reconcile(Scope::Suspicious, LATER + 600).await).compared, 1);
 }
 
@@ -216,6 +216,22 @@ async fn a_history_that_refuses_the_consumers_is_asked_a_few_times_and_named() {
     assert_eq!(world.count(HISTORY), 2, "one call a consumer, and no new token");
     assert!(lines.iter().any(|line| line.contains("history.refused")), "{lines:?}");
     assert_eq!(world.count("LiveEngage IDP"), 2);
+
+    for (scope, later) in [(Scope::Suspicious, 600), (Scope::Recent, 3_500)] {
+        let run = world.reconcile(scope, LATER + later).await;
+        assert_eq!(run, Err(vec![(account(), NotReconciled::SourceRefused)]));
+        assert_eq!(world.count(HISTORY), 2, "no call within the hour");
+    }
+    let run = world.reconcile(Scope::Since(at(0)), LATER + 3_510).await;
+    assert_eq!(run, Err(vec![(account(), NotReconciled::SourceRefused)]));
+    assert_eq!(world.count(HISTORY), 4, "an operator's run asks");
+    let run = world.reconcile(Scope::Recent, LATER + 3_600).await;
+    assert_eq!((run.is_err(), world.count(HISTORY)), (true, 4), "an hour from the last refusal");
+    world.reconcile(Scope::Suspicious, LATER + 7_200).await.unwrap_err();
+    assert_eq!(world.count(HISTORY), 6);
+    world.other().faults.clear();
+    assert_eq!(only(world.reconcile(Scope::Since(at(0)), LATER + 7_210).await).compared, 2);
+    assert_eq!(only(world.reconcile(Scope::Recent, LATER + 7_220).await).compared, 2, "it was accepted");
 }
 
 #[tokio::test]
@@ -242,7 +258,7 @@ async fn no_event_is_taken_from_before_the_memory_of_deliveries() {
     world.agent_said("c1", 3, -fourteen_days.as_secs(), "ancient");
     let everything = Scope::Since(Timestamp::UNIX_EPOCH);
     assert_eq!(only(world.reconcile(everything, LATER).await).missing, 0);
-    assert_eq!(world.store.reconciled_at(&account()).await, Ok(Some(at(LATER))));
+    assert_eq!(world.store.past_runs(&account()).await.unwrap().complete, Some(at(LATER)));
 }
 
 /// The documented record has no dialog. A survey's numbers begin again, and one of them can be unused in the main dialog.

@@ -18,7 +18,7 @@ use connector::{
     },
     port::{
         Consumers, ConversationFilter, Conversations, FoundConsumers, Ledger, Messages, ParkedId, ParkedList,
-        ParkedMessage, ParkedMessages, Reopened, Saved, StoreError, Tokens,
+        ParkedMessage, ParkedMessages, PastRuns, Reopened, Saved, StoreError, Tokens,
     },
 };
 use connector_channels::id::CallReference;
@@ -72,8 +72,8 @@ passes_on! { Consumers:
 
 passes_on! { Conversations:
     fn consumers_in(account: &AccountId, filter: ConversationFilter, most: usize) -> FoundConsumers;
-    fn reconciled_at(account: &AccountId) -> Option<Timestamp>;
-    fn note_reconciled(account: &AccountId, at: Timestamp) -> ();
+    fn past_runs(account: &AccountId) -> PastRuns;
+    fn note_runs(account: &AccountId, runs: PastRuns) -> ();
 }
 
 passes_on! { Tokens:
