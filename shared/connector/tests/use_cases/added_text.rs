@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::world::{ANNA, Fault, PROFILE, SMS, World, agent_says, attempt, change, event, line, line_secret};
-use connector::app::policy::QUEUE_VISIBILITY;
+use super::world::{
+    ANNA, Fault, PROFILE, SMS, World, account, agent_says, at, attempt, change, event, line, line_secret, owner,
+};
+use connector::{app::policy::QUEUE_VISIBILITY, port::Tokens};
+use connector_liveengage::sentinel::{AppJwt, AppJwtParts};
+use jiff::SignedDuration;
 
 /// How long a name that could not be found out is not requested again.
 const NOT_AGAIN_FOR: i64 = 60;
@@ -147,10 +151,33 @@ async fn an_old_text_says_how_old_it_is() {
 async fn the_age_is_that_of_liveengages_time() {
     let world = named(&json!({})).await;
     let mut text = text_of("ASSIGNED_AGENT", 4);
-    text["serverTimestamp"] = json!(super::world::at(100).as_millisecond());
+    text["serverTimestamp"] = json!(at(100).as_millisecond());
     let task = change("ms.MessagingEventNotification", 4000, &text);
     world.workers().to_channel.work(&task, &attempt("a", 4010)).await.unwrap();
     assert_eq!(world.other().sms_texts(), ["(sent 1 h ago) hi"]);
+}
+
+/// LivePerson's clock is 20 minutes behind, so a new text looks old by its time.
+#[tokio::test]
+async fn a_clock_that_is_behind_makes_no_text_old() {
+    let world = named(&json!({})).await;
+    let token = AppJwt::from(AppJwtParts {
+        token: "app-jwt".to_owned(),
+        expires_at: at(36_000),
+        received_at: None,
+        clock_behind: Some(SignedDuration::from_mins(20)),
+        rejected_in_a_row: 0,
+    });
+    let sentinel = owner("sentinel");
+    world.store.lease_token(&account(), &sentinel, at(0), at(30)).await.unwrap();
+    world.store.save_token(&account(), &sentinel, &token).await.unwrap();
+    for (sequence, second, shown) in [(4, 1_400, "hi"), (6, 3_000, "(sent 26 min ago) hi")] {
+        let mut text = text_of("ASSIGNED_AGENT", sequence);
+        text["serverTimestamp"] = json!(at(200).as_millisecond());
+        let task = change("ms.MessagingEventNotification", 1_400, &text);
+        world.workers().to_channel.work(&task, &attempt(second, second)).await.unwrap();
+        assert_eq!(world.other().sms_texts().last(), Some(&shown));
+    }
 }
 
 #[tokio::test]

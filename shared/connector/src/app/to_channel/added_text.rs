@@ -5,10 +5,7 @@ use jiff::SignedDuration;
 use super::{DeliverToChannel, content::Offer};
 use crate::app::{delivery::Delivery, liveengage_client::Keeper, settings::LineSettings};
 use connector_channels::added_text::{AddedText, age_text};
-use connector_liveengage::{
-    id::AgentId,
-    notification::{DialogEvent, Role},
-};
+use connector_liveengage::{id::AgentId, notification::Role};
 
 /// The age from which a message says how old it is. Queues and retries delay a message by seconds or a few minutes.
 const OLD: SignedDuration = SignedDuration::from_mins(15);
@@ -22,7 +19,8 @@ impl DeliverToChannel {
         delivery: &Delivery<'_>,
     ) -> AddedText {
         let name = self.sender_name(settings, offer, delivery).await;
-        age(settings, offer.event, delivery).unwrap_or_default().around(&name.unwrap_or_default())
+        let age = self.age(settings, offer, delivery).await;
+        age.unwrap_or_default().around(&name.unwrap_or_default())
     }
 
     async fn sender_name(
@@ -42,12 +40,16 @@ impl DeliverToChannel {
         let name = self.worker.agent_names.of(&self.worker.liveengage, caller, agent).await?;
         Some(format.filled(name.as_str()))
     }
-}
 
-/// Returns the mark of an old message.
-fn age(settings: &LineSettings, event: &DialogEvent, delivery: &Delivery<'_>) -> Option<AddedText> {
-    let written_at = event.at.unwrap_or_else(|| delivery.written_at());
-    let age = delivery.attempt.now.duration_since(written_at);
-    let format = settings.late.as_ref().filter(|_| age >= OLD)?;
-    Some(format.filled(&age_text(age)))
+    /// Returns the mark of an old message. A time by LivePerson's clock makes it look older if that clock is behind ours.
+    async fn age(&self, settings: &LineSettings, offer: &Offer<'_>, delivery: &Delivery<'_>) -> Option<AddedText> {
+        let format = settings.late.as_ref()?;
+        let since = |at| delivery.attempt.now.duration_since(at);
+        let age = match offer.event.at.map(since) {
+            Some(age) if age >= OLD => age - self.worker.liveengage.clock_behind(offer.account).await,
+            Some(age) => age,
+            None => since(delivery.written_at()),
+        };
+        (age >= OLD).then(|| format.filled(&age_text(age)))
+    }
 }
