@@ -28,6 +28,6 @@ pub mod sms_gateway;
 pub mod whatsapp;
 
 pub use installation::{ACCOUNT, Installation, InstallationError};
-pub use lab::{Lab, LabError, LabOptions, RunningChannel};
+pub use lab::{ADMINISTRATOR, Lab, LabError, LabOptions, RunningChannel};
 pub use sms_gateway::{LINE, NUMBER};
 pub use whatsapp::LINE as WHATSAPP_LINE;

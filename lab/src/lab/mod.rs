@@ -15,7 +15,7 @@ use url::Url;
 
 pub use error::LabError;
 pub use options::LabOptions;
-pub use simulators::RunningChannel;
+pub use simulators::{ADMINISTRATOR, RunningChannel};
 
 use crate::{
     aws::{AwsStandIns, TO_CHANNEL, TO_LIVEENGAGE, authorization::Guard},
