@@ -20,6 +20,7 @@ pub mod headless;
 mod installation;
 pub mod journal;
 mod lab;
+pub mod lambda_api;
 pub mod liveengage;
 mod loopback;
 pub mod page;
