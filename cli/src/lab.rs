@@ -51,6 +51,9 @@ pub(crate) struct LabArguments {
     /// Port of the Secrets Manager stand-in.
     #[arg(long, default_value_t = 0)]
     secrets_port: u16,
+    /// Port of Lambda's Invoke API, for `connector reconcile`.
+    #[arg(long, default_value_t = 0)]
+    lambda_port: u16,
     /// Log level of the functions on standard error: error, warn, info, debug.
     #[arg(long, default_value = "warn")]
     log: Option<LevelFilter>,
@@ -126,6 +129,7 @@ impl LabArguments {
             dynamodb_port: self.dynamodb_port,
             sqs_port: self.sqs_port,
             secrets_port: self.secrets_port,
+            lambda_port: self.lambda_port,
             // Documents are enabled so that PDF files can be tried in the lab.
             documents: true,
             ..LabOptions::default()

@@ -22,6 +22,7 @@ mod lab_names;
 mod manifest;
 mod output;
 mod parked;
+mod reconcile;
 mod secret;
 mod selection;
 #[cfg(feature = "lab")]
@@ -75,6 +76,9 @@ enum Command {
     /// List, show or redrive the messages in the dead-letter queues.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLettersCommand),
+    /// Find in LiveEngage's history what webhooks have lost, and deliver it: invokes the stack's function reconcile, waits
+    /// for it, and prints what it has recovered.
+    Reconcile(reconcile::ReconcileArguments),
     /// Check, store and show the secret of an account or a line.
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -107,6 +111,7 @@ async fn main() -> ExitCode {
         },
         Command::Parked(command) => finish(command.run(SystemClock.now()).await),
         Command::DeadLetters(command) => finish(command.run(SystemClock.now()).await),
+        Command::Reconcile(arguments) => finish(arguments.run(SystemClock.now()).await),
         Command::Secret(command) => finish(command.run(SystemClock.now()).await),
     }
 }
