@@ -50,11 +50,19 @@ pub(crate) struct ChatArguments {
     skill: Option<String>,
 }
 
-fn account(text: &str) -> Result<AccountId, String> {
+/// Parses an account's id.
+///
+/// # Errors
+/// What an id must be.
+pub(crate) fn account(text: &str) -> Result<AccountId, String> {
     AccountId::new(text).map_err(|error| error.to_string())
 }
 
-fn domain_api_address(text: &str) -> Result<Url, String> {
+/// Parses the address of a Domain API.
+///
+/// # Errors
+/// What an address must be.
+pub(crate) fn domain_api_address(text: &str) -> Result<Url, String> {
     let url: Url = text.parse().map_err(|error| format!("{error}"))?;
     if is_https_or_loopback(&url) {
         Ok(url)

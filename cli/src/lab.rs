@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches, value_parser};
-use connector_lab::{Installation, Lab, LabOptions, channel::Channel, channels, headless};
+use connector_lab::{ADMINISTRATOR, Installation, Lab, LabOptions, channel::Channel, channels, headless};
 use serde_json::{Map, Value, json};
 use tracing_subscriber::{
     Layer as _,
@@ -51,6 +51,9 @@ pub(crate) struct LabArguments {
     /// Port of the Secrets Manager stand-in.
     #[arg(long, default_value_t = 0)]
     secrets_port: u16,
+    /// Port of Lambda's Invoke API, for `connector reconcile`.
+    #[arg(long, default_value_t = 0)]
+    lambda_port: u16,
     /// Log level of the functions on standard error: error, warn, info, debug.
     #[arg(long, default_value = "warn")]
     log: Option<LevelFilter>,
@@ -126,6 +129,7 @@ impl LabArguments {
             dynamodb_port: self.dynamodb_port,
             sqs_port: self.sqs_port,
             secrets_port: self.secrets_port,
+            lambda_port: self.lambda_port,
             // Documents are enabled so that PDF files can be tried in the lab.
             documents: true,
             ..LabOptions::default()
@@ -153,12 +157,15 @@ pub(crate) async fn lab(arguments: &LabArguments) -> ExitCode {
     if arguments.headless {
         return run_headless(&lab).await;
     }
+    let (account, liveengage) = (lab.account_id(), lab.liveengage().base_url());
     let message = format!(
         "Open {} in a browser. Ctrl-C stops everything.\nTo write as a consumer of the Messaging Window API: connector chat \
-         --account {} --domain-api {}\n",
+         --account {account} --domain-api {liveengage}\nTo see the app install (the password is {ADMINISTRATOR}): connector install show \
+         --account {account} --user {ADMINISTRATOR} --domain-api {liveengage}\nTo change it: connector install apply --account {account} \
+         --user {ADMINISTRATOR} --domain-api {liveengage} --secrets-endpoint {} --webhook-url {}/webhooks/liveengage\n",
         lab.page_url(),
-        lab.account_id(),
-        lab.liveengage().base_url(),
+        lab.aws().endpoints().secrets,
+        lab.api_url(),
     );
     if arguments.without_functions.is_some() {
         // Standard output is a file for sam, so the message goes to standard error.

@@ -16,11 +16,13 @@ pub(crate) const TO_LIVEENGAGE_DEAD_LETTERS: &str = "to-liveengage-dead-letters.
 pub(crate) const TO_CHANNEL: &str = "to-channel.fifo";
 /// Its dead-letter queue.
 pub(crate) const TO_CHANNEL_DEAD_LETTERS: &str = "to-channel-dead-letters.fifo";
+/// The function that recovers lost webhooks.
+pub(crate) const RECONCILE: &str = "reconcile";
 
 #[cfg(feature = "lab")]
 #[cfg(test)]
 mod tests {
-    use connector_lab::aws;
+    use connector_lab::{aws, lambda_api};
 
     #[test]
     fn the_names_match_the_lab() {
@@ -31,6 +33,7 @@ mod tests {
             super::TO_LIVEENGAGE_DEAD_LETTERS,
             super::TO_CHANNEL,
             super::TO_CHANNEL_DEAD_LETTERS,
+            super::RECONCILE,
         ];
         let of_the_lab = [
             aws::REGION,
@@ -39,6 +42,7 @@ mod tests {
             aws::TO_LIVEENGAGE_DEAD_LETTERS,
             aws::TO_CHANNEL,
             aws::TO_CHANNEL_DEAD_LETTERS,
+            lambda_api::RECONCILE,
         ];
         assert_eq!(names, of_the_lab);
     }

@@ -15,12 +15,14 @@ mod dead_letters;
 mod drill;
 #[cfg(feature = "lab")]
 mod events;
+mod install;
 #[cfg(feature = "lab")]
 mod lab;
 mod lab_names;
 mod manifest;
 mod output;
 mod parked;
+mod reconcile;
 mod secret;
 mod selection;
 #[cfg(feature = "lab")]
@@ -64,6 +66,9 @@ enum Command {
     /// Print the manifest of the app install for LivePerson: the webhook's address and the permissions of the
     /// connector.
     Manifest(manifest::ManifestArguments),
+    /// Show, compare and change the app install of an account in LiveEngage, as an administrator of the account.
+    #[command(subcommand)]
+    Install(install::InstallCommand),
     /// List, show, redrive or delete parked messages. A parked message is kept in the table for an operator after
     /// delivery was given up.
     #[command(subcommand)]
@@ -71,6 +76,9 @@ enum Command {
     /// List, show or redrive the messages in the dead-letter queues.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLettersCommand),
+    /// Find in LiveEngage's history what webhooks have lost, and deliver it: invokes the stack's function reconcile, waits
+    /// for it, and prints what it has recovered.
+    Reconcile(reconcile::ReconcileArguments),
     /// Check, store and show the secret of an account or a line.
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -94,8 +102,16 @@ async fn main() -> ExitCode {
         Command::Events(command) => finish(command.run(SystemClock.now())),
         Command::Chat(arguments) => chat::chat(arguments).await,
         Command::Manifest(arguments) => manifest::print_manifest(&arguments),
+        Command::Install(command) => match command.run(SystemClock.now()).await {
+            Ok(outcome) => {
+                let code = finish(Ok(outcome.report));
+                if outcome.differs { ExitCode::from(install::DIFFERENCE) } else { code }
+            }
+            Err(error) => finish(Err(error)),
+        },
         Command::Parked(command) => finish(command.run(SystemClock.now()).await),
         Command::DeadLetters(command) => finish(command.run(SystemClock.now()).await),
+        Command::Reconcile(arguments) => finish(arguments.run(SystemClock.now()).await),
         Command::Secret(command) => finish(command.run(SystemClock.now()).await),
     }
 }

@@ -8,20 +8,27 @@ use std::{
 
 use clap::Args;
 use connector_channels::Channel;
-use connector_liveengage::manifest::{Indications, manifest};
+use connector_liveengage::manifest::{Indications, ManifestError, manifest};
 use serde_json::Value;
+use url::Url;
 
 use crate::{print, stack_outputs};
+
+/// The name of an app without another one.
+pub(crate) const NAME: &str = "SMS connector";
+
+/// The description of an app without another one.
+pub(crate) const DESCRIPTION: &str = "Connects a messaging channel to LiveEngage";
 
 #[derive(Debug, Args)]
 pub(crate) struct ManifestArguments {
     #[command(flatten)]
     webhook: WebhookArguments,
     /// The name that agents see as the source of a conversation. It must be unique in the account.
-    #[arg(long, default_value = "SMS connector")]
+    #[arg(long, default_value = NAME)]
     name: String,
     /// The description of the app.
-    #[arg(long, default_value = "Connects a messaging channel to LiveEngage")]
+    #[arg(long, default_value = DESCRIPTION)]
     description: String,
     /// A channel of the lines; repeat it for each. LiveEngage then sends typing and read marks only if one of them shows these. Without this
     /// option it sends both.
@@ -29,7 +36,11 @@ pub(crate) struct ManifestArguments {
     channels: Vec<&'static dyn Channel>,
 }
 
-fn channel(name: &str) -> Result<&'static dyn Channel, String> {
+/// Parses the name of a channel.
+///
+/// # Errors
+/// The names of all channels.
+pub(crate) fn channel(name: &str) -> Result<&'static dyn Channel, String> {
     let names = || connector_channels::ALL.iter().map(|channel| channel.name()).collect::<Vec<_>>().join(", ");
     connector_channels::by_name(name).ok_or_else(|| format!("the channels are {}", names()))
 }
@@ -62,12 +73,12 @@ impl WebhookArguments {
 /// The path of LiveEngage's webhook in the template.
 const WEBHOOK_PATH: &str = "/webhooks/liveengage";
 
+/// Parses the webhook's address.
+///
 /// # Errors
-/// A message for the operator: the address is missing, or it is not the webhook's. Any other address would answer 404,
-/// and no webhook would arrive.
-fn manifest_of(arguments: &ManifestArguments) -> Result<Value, String> {
-    let url: url::Url =
-        arguments.webhook.url()?.parse().map_err(|_| "the webhook's address is not a URL".to_owned())?;
+/// A message for the operator: it is not the webhook's address. Any other address would answer 404, and no webhook would arrive.
+pub(crate) fn webhook(address: &str) -> Result<Url, String> {
+    let url: Url = address.parse().map_err(|_| "the webhook's address is not a URL".to_owned())?;
     if !url.path().ends_with(WEBHOOK_PATH) {
         return Err(format!(
             "the webhook's address must end in {WEBHOOK_PATH}, as the stack's output LiveEngageWebhookUrl does"
@@ -76,11 +87,22 @@ fn manifest_of(arguments: &ManifestArguments) -> Result<Value, String> {
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
         return Err("the webhook's address must have no query, fragment, user name or password".to_owned());
     }
+    Ok(url)
+}
+
+/// # Errors
+/// A message for the operator: the webhook's address is missing, or LivePerson can't post to it.
+fn manifest_of(arguments: &ManifestArguments) -> Result<Value, String> {
+    let url = webhook(&arguments.webhook.url()?)?;
+    if url.scheme() != "https" {
+        return Err(ManifestError::NotHttps.to_string());
+    }
     manifest(&url, &arguments.name, &arguments.description, indications(&arguments.channels))
         .map_err(|error| error.to_string())
 }
 
-fn indications(channels: &[&dyn Channel]) -> Indications {
+/// Which of the agents' indications these channels show. Without channels: all.
+pub(crate) fn indications(channels: &[&dyn Channel]) -> Indications {
     let shown = |by: fn(&dyn Channel) -> bool| channels.is_empty() || channels.iter().any(|channel| by(*channel));
     Indications {
         typing: shown(|channel| channel.shows_typing()),
@@ -126,6 +148,10 @@ mod tests {
             manifest_of(&ManifestArguments { webhook, name, description, channels: vec![] })
         };
         assert!(of("https://x.example/webhooks/liveengage").is_ok());
+        assert!(
+            of("http://127.0.0.1:80/webhooks/liveengage").unwrap_err().contains("https"),
+            "LivePerson can't post there"
+        );
         for wrong in
             ["https://x.example", "https://x.example/channels/sms-main", "https://x.example/webhooks/liveengage/"]
         {

@@ -15,8 +15,8 @@ mod change;
 mod check;
 mod reference;
 mod show;
-mod source;
-mod target;
+pub(crate) mod source;
+pub(crate) mod target;
 mod template;
 mod warnings;
 

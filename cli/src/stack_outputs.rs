@@ -56,8 +56,15 @@ impl std::fmt::Display for StackOutputsError {
 /// # Errors
 /// [`StackOutputsError`].
 pub(crate) fn find(json: &[u8], wanted: &'static str) -> Result<String, StackOutputsError> {
-    let value: Value = serde_json::from_slice(json).map_err(|_| StackOutputsError::NotJson)?;
-    let lists: Vec<&Vec<Value>> = match &value {
+    find_in(&serde_json::from_slice(json).map_err(|_| StackOutputsError::NotJson)?, wanted)
+}
+
+/// Finds the value of an output in a description that is read already.
+///
+/// # Errors
+/// [`StackOutputsError`].
+pub(crate) fn find_in(value: &Value, wanted: &'static str) -> Result<String, StackOutputsError> {
+    let lists: Vec<&Vec<Value>> = match value {
         Value::Array(outputs) => vec![outputs],
         value => match value.get("Stacks").and_then(Value::as_array) {
             // A stack that is being created has no outputs yet.

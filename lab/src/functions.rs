@@ -8,8 +8,8 @@ use connector::{app::delivery::TimeScale, port::Clock};
 use connector_aws::{
     SystemClock,
     lambda::{
-        self, FunctionError, InboundFunction, QueueFunction, ReconcileFunction, TokenRefreshFunction, WebhookFunction,
-        config,
+        self, FunctionError, InboundFunction, QueueFunction, ReconcileAnswer, ReconcileFunction, TokenRefreshFunction,
+        WebhookFunction, config,
     },
 };
 use lambda_runtime::{Context, LambdaEvent, layers::trace::request_span};
@@ -25,6 +25,7 @@ use crate::{
     event_source_mapping::{EventSourceMapping, Handler, MappingError, MappingOptions},
     faults::{Destination, FailureInjector, FaultPlan, KillPoint},
     journal::Journal,
+    lambda_api::{Invocable, LambdaApi},
 };
 
 pub use crate::function::Function;
@@ -44,6 +45,8 @@ const RECONCILE_TIMEOUT: Duration = Duration::from_secs(600);
 pub struct FunctionsOptions {
     /// The API's port; 0 for a free port.
     pub api_port: u16,
+    /// The port of Lambda's Invoke API; 0 for a free port.
+    pub lambda_port: u16,
     /// The factor by which the workers' timeout is shorter than in the template.
     pub time_scale: NonZeroU16,
     /// The addresses of AWS for the functions: the stand-ins, or proxies in front of them.
@@ -68,8 +71,10 @@ pub enum FunctionsError {
     #[error(transparent)]
     EventSourceMapping(#[from] MappingError),
     /// The API's port can't be opened.
-    #[error("the API can't listen on 127.0.0.1:{port}: {cause}")]
+    #[error("{api} can't listen on 127.0.0.1:{port}: {cause}")]
     Listen {
+        /// Which API it is.
+        api: &'static str,
         /// The port.
         port: u16,
         /// The error of the operating system.
@@ -174,6 +179,7 @@ impl Deployed {
 #[derive(Debug)]
 pub struct Functions {
     api: ApiGateway,
+    lambda: LambdaApi,
     to_liveengage: EventSourceMapping,
     to_channel: EventSourceMapping,
     deployed: Deployed,
@@ -192,7 +198,7 @@ impl Functions {
         options: &FunctionsOptions,
         journal: &Journal,
     ) -> Result<Self, FunctionsError> {
-        let FunctionsOptions { api_port, time_scale, aws: endpoints, fault_plan } = options.clone();
+        let FunctionsOptions { api_port, lambda_port, time_scale, aws: endpoints, fault_plan } = options.clone();
         let sdk = |function: Function| aws.sdk_config_for(function.name(), &endpoints);
         let deployed = Deployed::start(environment, sdk, TimeScale::times(time_scale))?;
 
@@ -218,9 +224,14 @@ impl Functions {
         let mut schedule = JoinSet::new();
         schedule.spawn(run_schedule(deployed.refresh.2.clone()));
         Ok(Self {
-            api: ApiGateway::start(api_port, webhook, inbound)
+            api: ApiGateway::start(api_port, webhook, inbound).await.map_err(|cause| FunctionsError::Listen {
+                api: "the API",
+                port: api_port,
+                cause,
+            })?,
+            lambda: LambdaApi::start(lambda_port, invocable(deployed.reconcile.2.clone()))
                 .await
-                .map_err(|cause| FunctionsError::Listen { port: api_port, cause })?,
+                .map_err(|cause| FunctionsError::Listen { api: "Lambda's Invoke API", port: lambda_port, cause })?,
             to_liveengage: start(
                 TO_LIVEENGAGE,
                 Function::ToLiveEngage,
@@ -238,6 +249,11 @@ impl Functions {
         self.api.url()
     }
 
+    /// The address of Lambda's Invoke API, without a trailing slash.
+    pub fn lambda_url(&self) -> String {
+        self.lambda.url()
+    }
+
     /// Replaces a function, as a deployment does. New invocations run in an environment with empty memory. Running
     /// invocations end in the old one.
     ///
@@ -251,11 +267,8 @@ impl Functions {
     ///
     /// # Errors
     /// The function's error.
-    pub async fn reconcile(&self, event: Value) -> Result<(), FunctionError> {
-        let context = context(RECONCILE_TIMEOUT);
-        let span = request_span(&context);
-        let function = self.deployed.reconcile.2.get();
-        function.handle(LambdaEvent::new(event, context)).instrument(span).await
+    pub async fn reconcile(&self, event: Value) -> Result<ReconcileAnswer, FunctionError> {
+        invoke(self.deployed.reconcile.2.get(), event).await
     }
 
     /// Waits until both queues are empty and no worker is running. Waits for retries too.
@@ -263,6 +276,24 @@ impl Functions {
         self.to_liveengage.idle().await;
         self.to_channel.idle().await;
     }
+}
+
+/// Invokes `reconcile` with this event.
+async fn invoke(function: ReconcileFunction, event: Value) -> Result<ReconcileAnswer, FunctionError> {
+    let context = context(RECONCILE_TIMEOUT);
+    let span = request_span(&context);
+    function.handle(LambdaEvent::new(event, context)).instrument(span).await
+}
+
+/// `reconcile` behind Lambda's Invoke API.
+fn invocable(environment: Environment<ReconcileFunction>) -> Invocable {
+    Arc::new(move |event| {
+        let function = environment.get();
+        Box::pin(async move {
+            let answer = invoke(function, event).await.map_err(|error| (error.name().to_owned(), error.to_string()))?;
+            serde_json::to_value(answer).map_err(|error| ("Runtime.MarshalError".to_owned(), error.to_string()))
+        })
+    })
 }
 
 /// When this invocation of an entry point is killed.

@@ -20,6 +20,7 @@ pub mod headless;
 mod installation;
 pub mod journal;
 mod lab;
+pub mod lambda_api;
 pub mod liveengage;
 mod loopback;
 pub mod page;
@@ -28,6 +29,6 @@ pub mod sms_gateway;
 pub mod whatsapp;
 
 pub use installation::{ACCOUNT, Installation, InstallationError};
-pub use lab::{Lab, LabError, LabOptions, RunningChannel};
+pub use lab::{ADMINISTRATOR, Lab, LabError, LabOptions, RunningChannel};
 pub use sms_gateway::{LINE, NUMBER};
 pub use whatsapp::LINE as WHATSAPP_LINE;

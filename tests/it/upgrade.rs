@@ -68,6 +68,7 @@ impl Upgraded {
             |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         let options = FunctionsOptions {
             api_port: 0,
+            lambda_port: 0,
             time_scale: NonZeroU16::MIN,
             aws: aws.endpoints().clone(),
             fault_plan: None,

@@ -101,26 +101,37 @@ impl SecretTargetArguments {
         self.stack_outputs.as_deref() == Some(Path::new("-"))
     }
 
+    /// Reads the description of the stack. `None` if it isn't given.
+    ///
+    /// # Errors
+    /// A message for the operator: the file can't be read, or it isn't JSON.
+    pub(crate) fn stack(&self) -> Result<Option<Value>, String> {
+        let json = self.stack_outputs.as_deref().map(stack_outputs::read).transpose()?;
+        let read = |json: Vec<u8>| serde_json::from_slice(&json);
+        json.map(read).transpose().map_err(|_| stack_outputs::StackOutputsError::NotJson.to_string())
+    }
+
     /// Reads the description of the stack. Makes no AWS call.
     ///
     /// # Errors
     /// A message for the operator: a file can't be read, or no region is set.
     pub(crate) async fn target(&self, owner: &SecretOwner) -> Result<SecretTarget, String> {
-        let stack = match self.stack_outputs.as_deref().map(stack_outputs::read).transpose()? {
-            Some(json) => Some(
-                serde_json::from_slice::<Value>(&json)
-                    .map_err(|_| stack_outputs::StackOutputsError::NotJson.to_string())?,
-            ),
-            None => None,
-        };
-        let described = |key| stack.as_ref().and_then(|stack| parameter(stack, key));
+        self.target_in(self.stack()?.as_ref(), owner).await
+    }
+
+    /// Locates the owner's secret in a deployment with this description. Makes no AWS call.
+    ///
+    /// # Errors
+    /// A message for the operator: no region is set.
+    pub(crate) async fn target_in(&self, stack: Option<&Value>, owner: &SecretOwner) -> Result<SecretTarget, String> {
+        let described = |key| stack.and_then(|stack| parameter(stack, key));
         let prefix =
             self.secret_prefix.clone().or_else(|| described("SecretPrefix")).unwrap_or_else(|| PREFIX.to_owned());
         let (list, id) = match owner {
             SecretOwner::Account(id) => (IdList::Accounts, id.as_str()),
             SecretOwner::Line(id) => (IdList::Lines, id.as_str()),
         };
-        let warnings = stack.as_ref().and_then(|stack| list.without(stack, id)).map(|_| {
+        let warnings = stack.and_then(|stack| list.without(stack, id)).map(|_| {
             let list = list.parameter();
             format!("The stack doesn't list {owner} yet: add it to the parameter {list} and deploy.")
         });

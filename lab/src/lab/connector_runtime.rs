@@ -60,6 +60,7 @@ impl ConnectorRuntime {
             None => {
                 let options = FunctionsOptions {
                     api_port: options.api_port,
+                    lambda_port: options.lambda_port,
                     time_scale: options.time_scale.unwrap_or(NonZeroU16::MIN),
                     aws: guard.as_ref().map_or(endpoints, |guard| guard.endpoints().clone()),
                     fault_plan: options.fault_plan.clone(),

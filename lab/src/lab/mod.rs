@@ -7,7 +7,7 @@ mod simulators;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
-use connector_aws::lambda::{FunctionError, StartError};
+use connector_aws::lambda::{FunctionError, ReconcileAnswer, StartError};
 use futures::{StreamExt as _, stream};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::BroadcastStream;
@@ -15,7 +15,7 @@ use url::Url;
 
 pub use error::LabError;
 pub use options::LabOptions;
-pub use simulators::RunningChannel;
+pub use simulators::{ADMINISTRATOR, RunningChannel};
 
 use crate::{
     aws::{AwsStandIns, TO_CHANNEL, TO_LIVEENGAGE, authorization::Guard},
@@ -110,6 +110,11 @@ impl Lab {
         self.api_url.clone()
     }
 
+    /// The address of Lambda's Invoke API, without a trailing slash. `None` if the functions run elsewhere.
+    pub fn lambda_url(&self) -> Option<String> {
+        self.functions.as_ref().map(Functions::lambda_url)
+    }
+
     /// The environment variables of functions that use this lab: their own, and the addresses of the stand-ins for the
     /// SDK.
     pub fn environment(&self) -> &[(&'static str, String)] {
@@ -174,10 +179,10 @@ impl Lab {
     ///
     /// # Errors
     /// The function's error.
-    pub async fn reconcile(&self, event: serde_json::Value) -> Result<(), FunctionError> {
+    pub async fn reconcile(&self, event: serde_json::Value) -> Result<ReconcileAnswer, FunctionError> {
         match &self.functions {
             Some(functions) => functions.reconcile(event).await,
-            None => Ok(()),
+            None => Ok(ReconcileAnswer::default()),
         }
     }
 
@@ -231,6 +236,7 @@ fn links(liveengage_webhook: &Url, connector: &ConnectorRuntime, simulators: &Si
     {
         links.push(link(name.to_owned(), url.clone()));
     }
+    links.extend(connector.functions.as_ref().map(|functions| link("Lambda".to_owned(), functions.lambda_url())));
     links
 }
 

@@ -29,6 +29,8 @@ pub struct LabOptions {
     pub sqs_port: u16,
     /// The port of Secrets Manager.
     pub secrets_port: u16,
+    /// The port of Lambda's Invoke API; 0 for a free port.
+    pub lambda_port: u16,
     /// Whether LiveEngage's webhooks are attempted before its answers are sent.
     pub webhooks_before_response: bool,
     /// The account's survey after a conversation.

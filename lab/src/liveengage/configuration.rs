@@ -1,7 +1,8 @@
 //! The account's configuration: the records of its app installs.
 //!
 //! LivePerson doesn't document this API for the public: the forms are those of its demo connector. Registering an app here doesn't give it
-//! tokens or webhooks: those belong to the app install of [`super::AccountOptions`], which is the first record.
+//! tokens or webhooks: those belong to the app install of [`super::AccountOptions`], which is the first record. A change of the webhooks in
+//! this record takes effect at once. LivePerson documents two minutes.
 
 use http::header::{HeaderName, IF_MATCH};
 use http::{HeaderValue, StatusCode};
@@ -28,11 +29,21 @@ pub(super) struct Installations {
 }
 
 impl Installations {
+    /// Writes the webhooks of the account's own app install into its record, after somebody has changed them elsewhere.
+    pub(super) fn set_webhooks(&mut self, client_id: &str, webhooks: Value) {
+        let own = |record: &&mut Map<String, Value>| record.get("client_id").is_some_and(|id| id == client_id);
+        let capabilities = self.records.iter_mut().find(own).and_then(|record| record.get_mut("capabilities"));
+        if let Some(Value::Object(capabilities)) = capabilities {
+            capabilities.insert("webhooks".to_owned(), webhooks);
+            self.revision += 1;
+        }
+    }
+
     /// The record of the account's own app install.
     pub(super) fn of(account: &AccountOptions) -> Self {
         let manifest = json!({
             "client_name": "Connector", "grant_types": ["client_credentials"], "scope": "msg.consumer",
-            "capabilities": { "webhooks": {}, "broadcast": { "enabled": false } },
+            "capabilities": { "webhooks": account.webhooks.to_record(), "broadcast": { "enabled": false } },
         });
         let mut record = manifest.as_object().cloned().unwrap_or_default();
         record.extend(issued(&account.client_id, account.client_secret.expose_secret()));
@@ -106,6 +117,7 @@ fn create(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
 
 /// The body replaces the whole record. It must have what LivePerson has issued, unchanged.
 fn update(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
+    let own = backend.accounts.get(call.account_id()).map(|account| account.client_id.as_str());
     as_administrator(backend, call, |installs| {
         let place = installs.position(id(call)).ok_or(StatusCode::NOT_FOUND)?;
         based_on_this(call, installs)?;
@@ -117,6 +129,10 @@ fn update(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
         *record = new;
         let answer = json!(record);
         installs.revision += 1;
+        if record_is_of(&answer, own) {
+            let webhooks = answer.pointer("/capabilities/webhooks").unwrap_or(&Value::Null);
+            backend.webhooks.set_record(call.account_id(), webhooks);
+        }
         Ok((StatusCode::OK, answer))
     })
 }
@@ -131,6 +147,10 @@ fn delete(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
         installs.revision += 1;
         Ok((StatusCode::OK, answer))
     })
+}
+
+fn record_is_of(record: &Value, client_id: Option<&str>) -> bool {
+    record.get("client_id").and_then(Value::as_str) == client_id
 }
 
 fn id(call: &ServiceCall) -> &str {

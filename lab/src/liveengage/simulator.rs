@@ -102,7 +102,13 @@ impl LiveEngageSimulator {
     /// Sets the webhook settings of an account, starting with the next attempt of each notification. Does nothing for
     /// an unknown account.
     pub fn set_webhooks(&self, account_id: &str, settings: WebhookSettings) {
-        self.backend().webhooks.set(account_id, settings);
+        let backend = self.backend();
+        if let Some(account) = backend.accounts.get(account_id)
+            && let Some(installs) = backend.state().installations.get_mut(account_id)
+        {
+            installs.set_webhooks(&account.client_id, settings.to_record());
+        }
+        backend.webhooks.set(account_id, settings);
     }
 
     /// Signs every webhook of an account with another client secret, starting with its next attempt.

@@ -41,8 +41,8 @@ pub const NO_CONNECTION: &str = "no_connection";
 /// The code for a call that timed out.
 pub const TIMEOUT: &str = "timeout";
 
-/// Returns a code for an error, without any value of the request: the service's error code, or the kind of failure.
-fn error_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Code {
+/// Returns a code for an error of an SDK call, without any value of the request: the service's error code, or the kind of failure.
+pub fn error_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Code {
     match error {
         SdkError::ServiceError(service) => {
             service.err().code().map_or(Code::internal("unknown_service_error"), Code::of)

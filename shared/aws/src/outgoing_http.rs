@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use http::HeaderMap;
 use jiff::SignedDuration;
 use reqwest::{Body, Client, ClientBuilder, Response, dns::Resolve, redirect::Policy};
 use rustls::ClientConfig;
@@ -96,6 +97,17 @@ impl ReqwestHttp {
 
     fn with_names(client: Client, names: Arc<dyn Resolve>) -> Self {
         Self { client, files: OnceLock::new(), names }
+    }
+
+    /// Makes a call whose response has headers that the caller needs, such as a revision or a cookie. Otherwise as [`Http::call`].
+    ///
+    /// # Errors
+    /// As [`Http::call`].
+    pub async fn call_for_headers(&self, call: HttpCall) -> Result<(HttpReply, HeaderMap), HttpFailure> {
+        let body = Body::from(call.body.clone());
+        let response = Self::send(&self.client, call, body).await?;
+        let headers = response.headers().clone();
+        Ok((whole(response).await, headers))
     }
 
     fn files(&self) -> Result<&Client, HttpFailure> {

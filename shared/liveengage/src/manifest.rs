@@ -4,6 +4,8 @@
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use connector_message::settings::is_https_or_loopback;
+
 /// The longest time for which LiveEngage retries a failed notification: three days, in seconds (Connector API, Retry Policy). Without a
 /// retention time, a notification that fails once is lost.
 pub const RETENTION_SECONDS: u32 = 259_200;
@@ -17,7 +19,7 @@ pub const LONGEST_DESCRIPTION: usize = 256;
 /// Why a manifest can't be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// The webhook's URL is not https. LiveEngage posts only to https.
+    /// The webhook's URL is neither https nor http on loopback. LiveEngage posts only to https, a simulator on this machine to both.
     #[error("the webhook's address must be an https URL")]
     NotHttps,
     /// The name is empty or too long.
@@ -93,7 +95,7 @@ pub fn manifest(
     description: &str,
     indications: Indications,
 ) -> Result<Value, ManifestError> {
-    if webhook.scheme() != "https" {
+    if !is_https_or_loopback(webhook) {
         return Err(ManifestError::NotHttps);
     }
     if !(1..=LONGEST_NAME).contains(&name.chars().count()) {

@@ -66,11 +66,7 @@ impl Client {
 
     /// Makes a call whose reply has headers that matter: a revision, or a cookie.
     async fn call_for_headers(&self, call: HttpCall) -> (HttpReply, HeaderMap) {
-        let client = outgoing_http::client().unwrap();
-        let request = client.request(call.method, call.url).headers(call.headers).body(call.body);
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        (HttpReply { status, retry_after: None, body: response.bytes().await.unwrap() }, headers)
+        self.http.call_for_headers(call).await.unwrap()
     }
 
     async fn app_jwt(&self) -> AppJwt {

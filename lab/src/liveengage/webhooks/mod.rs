@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
+use serde_json::Value;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
@@ -140,6 +141,13 @@ impl Webhooks {
     pub(super) fn set(&self, account_id: &str, settings: WebhookSettings) {
         if let Some(app) = self.apps.get(account_id) {
             app.install().settings = settings;
+        }
+    }
+
+    /// Takes the settings from `capabilities.webhooks` of the app install's record.
+    pub(super) fn set_record(&self, account_id: &str, webhooks: &Value) {
+        if let Some(app) = self.apps.get(account_id) {
+            app.install().settings.set_record(webhooks);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{SlowRule, WebhookChaos};
@@ -70,5 +71,35 @@ impl WebhookSettings {
     pub fn to(endpoint: &Url) -> Self {
         let endpoints = WebhookEvent::ALL.into_iter().map(|event| (event, endpoint.clone())).collect();
         Self { endpoints, ..Self::default() }
+    }
+
+    /// These settings as `capabilities.webhooks` of the app install's record.
+    pub(in crate::liveengage) fn to_record(&self) -> Value {
+        let mut webhooks: Map<String, Value> = self
+            .endpoints
+            .iter()
+            .map(|(event, endpoint)| (event.key().to_owned(), json!({ "endpoint": endpoint.as_str() })))
+            .collect();
+        for (event, retries) in &self.max_retries {
+            if let Some(Value::Object(webhook)) = webhooks.get_mut(event.key()) {
+                webhook.insert("max_retries".to_owned(), (*retries).into());
+            }
+        }
+        if let Some(retention) = self.retention {
+            webhooks.insert("retry".to_owned(), json!({ "retention_time": retention.as_secs() }));
+        }
+        Value::Object(webhooks)
+    }
+
+    /// Takes the endpoints, the retries and the retention from `capabilities.webhooks` of a record. The rest stays.
+    pub(in crate::liveengage) fn set_record(&mut self, webhooks: &Value) {
+        let of = |event: WebhookEvent, field: &str| webhooks.get(event.key()).and_then(|webhook| webhook.get(field));
+        let events = WebhookEvent::ALL.into_iter();
+        let endpoint = |event| Some((event, of(event, "endpoint")?.as_str()?.parse().ok()?));
+        self.endpoints = events.clone().filter_map(endpoint).collect();
+        let retries = |event| Some((event, of(event, "max_retries")?.as_u64()?.try_into().unwrap_or(u8::MAX)));
+        self.max_retries = events.filter_map(retries).collect();
+        let retention = webhooks.pointer("/retry/retention_time").and_then(Value::as_u64);
+        self.retention = retention.map(|seconds| Duration::from_secs(seconds).min(MAX_RETENTION));
     }
 }

@@ -2,6 +2,8 @@
 
 use lambda_runtime::Diagnostic;
 
+use connector::app::reconcile::NotReconciled;
+use connector_liveengage::id::AccountId;
 use connector_message::id::InvalidId;
 
 /// Why an invocation fails as a whole.
@@ -26,12 +28,16 @@ pub enum FunctionError {
         "the event must be {{\"scope\": \"suspicious\"}}, {{\"scope\": \"recent\"}} or {{\"since\": \"2026-11-30T08:00:00Z\"}}"
     )]
     UnknownReconcileEvent,
-    /// Some accounts could not be reconciled. The next run tries again.
-    #[error("{0} account(s) can't be reconciled")]
-    NotReconciled(usize),
+    /// These accounts could not be reconciled. The next run tries again.
+    #[error("{} account(s) can't be reconciled: {}", .0.len(), reasons(.0))]
+    NotReconciled(Vec<(AccountId, NotReconciled)>),
     /// The HTTP response can't be built. This is a bug, because it consists of a status, a content type and a text.
     #[error("the answer can't be built: {0}")]
     Answer(#[from] http::Error),
+}
+
+fn reasons(failed: &[(AccountId, NotReconciled)]) -> String {
+    failed.iter().map(|(account, error)| format!("{account}: {error}")).collect::<Vec<_>>().join("; ")
 }
 
 impl FunctionError {
@@ -64,6 +70,12 @@ mod tests {
         let told = Diagnostic::from(FunctionError::TokensNotRenewed(2));
         assert_eq!(told.error_type, "TokensNotRenewed");
         assert_eq!(told.error_message, "the AppJWTs of 2 account(s) can't be renewed");
+        let failed = vec![(AccountId::new("72419083").unwrap(), NotReconciled::SourceRefused)];
+        let told = Diagnostic::from(FunctionError::NotReconciled(failed));
+        assert_eq!(told.error_type, "NotReconciled");
+        assert!(
+            told.error_message.starts_with("1 account(s) can't be reconciled: 72419083: LiveEngage's history refuses")
+        );
         assert_eq!(Diagnostic::from(FunctionError::RecordWithoutId).error_type, "RecordWithoutId");
     }
 }

@@ -38,7 +38,7 @@ pub use batch::QueueFunction;
 pub use failure::FunctionError;
 pub use http::{InboundFunction, WebhookFunction};
 pub use logs::init_logs;
-pub use schedule::{ReconcileFunction, TokenRefreshFunction};
+pub use schedule::{ReconcileAnswer, ReconcileFunction, ReconciledAccount, TokenRefreshFunction};
 
 /// Why a function failed to start. The text names the variable.
 #[derive(Debug, thiserror::Error)]

@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{batch::deadline, failure::FunctionError};
 use connector::{
     app::{
         delivery::{Attempt, TimeScale},
-        reconcile::{Reconcile, Scope},
+        reconcile::{Reconcile, Reconciled, Scope},
         token_refresh::RefreshTokens,
     },
     domain::id::{CorrelationId, Owner},
     log_event,
     port::Clock,
 };
+use connector_liveengage::id::AccountId;
 
 /// The function `token-refresh`.
 #[derive(Clone, derive_more::Debug)]
@@ -84,17 +85,53 @@ impl From<ReconcileEvent> for Scope {
     }
 }
 
+/// The answer of `reconcile`: what the run did, by account. A scheduled run without evidence of a loss looked at no account.
+///
+/// On the wire: `{"accounts": [{"account": "72419083", "compared": 12, "missing": 3, "closed": 0, "failed": 0, "left": 0}]}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ReconcileAnswer {
+    /// The accounts that were looked at.
+    pub accounts: Vec<ReconciledAccount>,
+}
+
+/// What a run of `reconcile` did for an account. The numbers are those of the log event `account.reconciled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReconciledAccount {
+    /// The account.
+    pub account: String,
+    /// The conversations that were compared with the history.
+    pub compared: usize,
+    /// Events of agents and bots that were missing, and are in the queue now.
+    pub missing: usize,
+    /// Conversations whose end was missing.
+    pub closed: usize,
+    /// Consumers whose conversations could not be compared.
+    pub failed: usize,
+    /// Consumers who were left for the next run.
+    pub left: usize,
+}
+
+impl From<Vec<(AccountId, Reconciled)>> for ReconcileAnswer {
+    fn from(done: Vec<(AccountId, Reconciled)>) -> Self {
+        let account = |(account, reconciled): (AccountId, Reconciled)| {
+            let Reconciled { compared, missing, closed, failed, left } = reconciled;
+            ReconciledAccount { account: account.to_string(), compared, missing, closed, failed, left }
+        };
+        Self { accounts: done.into_iter().map(account).collect() }
+    }
+}
+
 impl ReconcileFunction {
     /// Creates the function from its use case.
     pub fn new(reconcile: Reconcile, clock: Arc<dyn Clock>) -> Self {
         Self { reconcile, clock }
     }
 
-    /// Handles one invocation.
+    /// Handles one invocation, and returns what it did.
     ///
     /// # Errors
     /// If the event is not one of its forms, or if an account could not be reconciled. The alarm on errors counts it.
-    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<(), FunctionError> {
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<ReconcileAnswer, FunctionError> {
         let scope = ReconcileEvent::deserialize(&event.payload).map_err(|_| FunctionError::UnknownReconcileEvent)?;
         let request = &event.context.request_id;
         let attempt = Attempt {
@@ -106,8 +143,8 @@ impl ReconcileFunction {
         };
         let correlation = CorrelationId::new(request)?;
         match self.reconcile.run(scope.into(), &correlation, &attempt).await {
-            Ok(_) => Ok(()),
-            Err(failed) => Err(FunctionError::NotReconciled(failed.len())),
+            Ok(done) => Ok(ReconcileAnswer::from(done)),
+            Err(failed) => Err(FunctionError::NotReconciled(failed)),
         }
     }
 }
@@ -117,6 +154,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_answer_counts_what_was_done_for_each_account() {
+        let reconciled = Reconciled { compared: 12, missing: 3, closed: 1, failed: 2, left: 4 };
+        let answer = ReconcileAnswer::from(vec![(AccountId::new("72419083").unwrap(), reconciled)]);
+        let account = json!({"account": "72419083", "compared": 12, "missing": 3, "closed": 1, "failed": 2, "left": 4});
+        assert_eq!(serde_json::to_value(answer).unwrap(), json!({"accounts": [account]}));
+    }
 
     #[test]
     fn an_event_says_which_conversations_to_compare() {

@@ -78,23 +78,21 @@ impl Installation {
         &self.record
     }
 
-    /// Replaces the manifest in the record. A field that the manifest doesn't have stays, and so does a capability that it doesn't have,
-    /// such as `broadcast`. A capability that it has is replaced whole, so that a webhook that it leaves out is removed.
+    /// Puts the manifest into the record. What only the record has stays: its other fields, a capability such as `broadcast`, and fields
+    /// inside an object that both have, such as the `headers` of a webhook. A list of the same elements in another order stays, too.
+    ///
+    /// Two things that the manifest leaves out are removed, because LiveEngage would act on them: a webhook, and `max_retries` of one.
     ///
     /// # Errors
     /// [`LiveEngageError::Unsendable`] if the manifest is not an object.
     pub fn set_manifest(&mut self, manifest: &Value) -> Result<(), LiveEngageError> {
         let what = "the manifest is not an object";
-        let manifest = manifest.as_object().ok_or(LiveEngageError::Unsendable { call: super::UPDATE, what })?;
-        for (field, value) in manifest {
-            match (self.record.get_mut(field), value) {
-                (Some(Value::Object(kept)), Value::Object(new)) if field == "capabilities" => {
-                    kept.extend(new.iter().map(|(capability, settings)| (capability.clone(), settings.clone())));
-                }
-                _ => {
-                    self.record.insert(field.clone(), value.clone());
-                }
-            }
+        let fields = manifest.as_object().ok_or(LiveEngageError::Unsendable { call: super::UPDATE, what })?;
+        merge(&mut self.record, fields);
+        let webhooks = self.record.get_mut("capabilities").and_then(|capabilities| capabilities.get_mut("webhooks"));
+        let wanted = manifest.pointer("/capabilities/webhooks").and_then(Value::as_object);
+        if let (Some(Value::Object(webhooks)), Some(wanted)) = (webhooks, wanted) {
+            remove_left_out(webhooks, wanted);
         }
         Ok(())
     }
@@ -102,4 +100,36 @@ impl Installation {
     pub(super) fn record_json(&self) -> String {
         Value::Object(self.record.clone()).to_string()
     }
+}
+
+fn merge(record: &mut Map<String, Value>, manifest: &Map<String, Value>) {
+    for (field, value) in manifest {
+        match (record.get_mut(field), value) {
+            (Some(Value::Object(kept)), Value::Object(new)) => merge(kept, new),
+            (Some(Value::Array(kept)), Value::Array(new)) if has_same_elements(kept, new) => {}
+            _ => {
+                record.insert(field.clone(), value.clone());
+            }
+        }
+    }
+}
+
+fn has_same_elements(one: &[Value], other: &[Value]) -> bool {
+    one.len() == other.len()
+        && one.iter().all(|value| other.contains(value))
+        && other.iter().all(|value| one.contains(value))
+}
+
+/// Removes the webhooks, and their limits of retries, that are not wanted. A setting without an endpoint is not a webhook.
+fn remove_left_out(webhooks: &mut Map<String, Value>, wanted: &Map<String, Value>) {
+    webhooks.retain(|event, settings| match (wanted.get(event), settings) {
+        (Some(wanted), Value::Object(settings)) => {
+            if wanted.get("max_retries").is_none() {
+                settings.remove("max_retries");
+            }
+            true
+        }
+        (Some(_), _) => true,
+        (None, settings) => settings.get("endpoint").is_none(),
+    });
 }

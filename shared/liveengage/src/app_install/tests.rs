@@ -99,10 +99,9 @@ fn an_update_changes_the_manifest_and_keeps_all_else() {
     let call = update_request(&host(), &account(), &bearer(), &installation).unwrap();
     let sent: Value = serde_json::from_slice(&call.body).unwrap();
     let capabilities = &sent["capabilities"];
-    assert_eq!(
-        capabilities["webhooks"], manifest["capabilities"]["webhooks"],
-        "no webhook of the old manifest is left"
-    );
+    let mut webhooks = manifest["capabilities"]["webhooks"].clone();
+    webhooks["ms.MessagingEventNotification.ContentEvent"]["headers"] = json!([]);
+    assert_eq!(capabilities["webhooks"], webhooks, "no webhook of the old manifest is left, and headers stay");
     assert_eq!(capabilities["broadcast"], record()["capabilities"]["broadcast"]);
     assert_eq!(sent["description"], "New words");
     for kept in [
@@ -117,6 +116,32 @@ fn an_update_changes_the_manifest_and_keeps_all_else() {
         assert_eq!(sent[kept], record()[kept], "{kept}");
     }
     assert_eq!(installation.set_manifest(&json!([])).unwrap_err().disposition(), Disposition::Park);
+}
+
+#[test]
+fn a_limit_of_retries_is_removed_and_other_settings_of_webhooks_stay() {
+    let content = "ms.MessagingEventNotification.ContentEvent";
+    let mut installed = record();
+    installed["capabilities"]["webhooks"][content]["max_retries"] = json!(0);
+    installed["capabilities"]["webhooks"]["introduced_later"] = json!({"signed": true});
+    installed["capabilities"]["webhooks"]["retry"]["jitter"] = json!(2);
+    installed["capabilities"]["engagement"]["entry_point"] = json!(["url", "section"]);
+    let mut installation = installation_answer(&reply(200, &installed), &revision("17")).unwrap();
+    let wanted = json!({"capabilities": {
+        "webhooks": {content: {"endpoint": "https://new.example/hooks"}, "retry": {"retention_time": 7}},
+        "engagement": {"entry_point": ["section", "url"]},
+    }});
+    installation.set_manifest(&wanted).unwrap();
+    let capabilities = &installation.record()["capabilities"];
+    assert_eq!(
+        capabilities["webhooks"],
+        json!({
+            content: {"headers": [], "endpoint": "https://new.example/hooks"},
+            "retry": {"retention_time": 7, "jitter": 2},
+            "introduced_later": {"signed": true},
+        })
+    );
+    assert_eq!(capabilities["engagement"]["entry_point"], json!(["url", "section"]), "the order means nothing");
 }
 
 #[test]

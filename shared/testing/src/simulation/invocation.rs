@@ -249,7 +249,7 @@ pub(super) async fn run(ports: Ports, known: Option<Function>, payload: Payload)
             function.handle(event).await.map(|()| Ended::Refreshed)
         }
         (Function::Reconcile(function), Payload::Schedule(event)) => {
-            function.handle(event).await.map(|()| Ended::Refreshed)
+            function.handle(event).await.map(|_| Ended::Refreshed)
         }
         (Function::Webhook(function), Payload::Http(event)) => {
             function.handle(gateway_event::request(&event).unwrap()).await.map(status)

@@ -1,0 +1,143 @@
+//! The difference between two records, field by field, without anything secret.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use serde_json::{Map, Value, json};
+use url::Url;
+
+/// Words in the name of a field whose value is not shown.
+const HIDDEN: [&str; 6] = ["secret", "password", "token", "authorization", "headers", "api_key"];
+
+/// A field that would change. Its values are those to be shown.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Change {
+    /// The path of the field, joined by dots.
+    pub(super) field: String,
+    /// The installed value; `None` if there is none.
+    pub(super) installed: Option<Value>,
+    /// The wanted value; `None` if the field is removed.
+    pub(super) wanted: Option<Value>,
+}
+
+impl Change {
+    pub(super) fn to_json(&self) -> Value {
+        json!({ "field": self.field, "installed": self.installed, "wanted": self.wanted })
+    }
+}
+
+/// The fields in which two records differ, by path. A list is one field.
+pub(super) fn changes(installed: &Map<String, Value>, wanted: &Map<String, Value>) -> Vec<Change> {
+    let mut found = Vec::new();
+    let names: BTreeSet<&String> = installed.keys().chain(wanted.keys()).collect();
+    for name in names {
+        compare(name, installed.get(name), wanted.get(name), &mut found);
+    }
+    found
+}
+
+fn compare(path: &str, installed: Option<&Value>, wanted: Option<&Value>, found: &mut Vec<Change>) {
+    if installed == wanted {
+        return;
+    }
+    let fields = |value: Option<&Value>| value.map_or_else(|| Some(Map::new()), |value| value.as_object().cloned());
+    match (fields(installed), fields(wanted)) {
+        (Some(one), Some(other)) if !(one.is_empty() && other.is_empty()) => {
+            for name in one.keys().chain(other.keys()).collect::<BTreeSet<_>>() {
+                compare(&format!("{path}.{name}"), one.get(name), other.get(name), found);
+            }
+        }
+        _ => {
+            let shown = |value: Option<&Value>| value.map(|value| shown(path, value));
+            found.push(Change { field: path.to_owned(), installed: shown(installed), wanted: shown(wanted) });
+        }
+    }
+}
+
+/// A value as it may be shown.
+fn shown(path: &str, value: &Value) -> Value {
+    let path = path.to_ascii_lowercase();
+    match value {
+        _ if HIDDEN.iter().any(|word| path.contains(word)) => Value::from("(hidden)"),
+        Value::String(text) => Value::from(shown_text(text)),
+        other => other.clone(),
+    }
+}
+
+/// A text as it may be shown: a URL without its query and password, which may be secret.
+pub(super) fn shown_text(text: &str) -> String {
+    match text.parse::<Url>() {
+        Ok(mut url) if url.query().is_some() || url.password().is_some() || !url.username().is_empty() => {
+            url.set_query(None);
+            // These fail only for a URL that can't have them.
+            let _ = url.set_password(None);
+            let _ = url.set_username("");
+            format!("{url} (query and user hidden)")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The changes as lines.
+pub(super) fn text(changes: &[Change]) -> String {
+    let mut text = String::new();
+    for change in changes {
+        let _ = writeln!(text, "  {}", change.field);
+        for (sign, value) in [('-', &change.installed), ('+', &change.wanted)] {
+            if let Some(value) = value {
+                let _ = writeln!(text, "    {sign} {value}");
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(installed: &Value, wanted: &Value) -> Vec<Change> {
+        changes(installed.as_object().unwrap(), wanted.as_object().unwrap())
+    }
+
+    #[test]
+    fn fields_that_differ_are_named_by_their_path() {
+        let installed = json!({"a": {"b": 1, "same": [1]}, "gone": true, "list": [1, 2]});
+        let wanted = json!({"a": {"b": 2, "same": [1], "new": {"deep": "x"}}, "list": [1]});
+        let change = |field: &str, installed: Option<Value>, wanted: Option<Value>| Change {
+            field: field.to_owned(),
+            installed,
+            wanted,
+        };
+        assert_eq!(
+            of(&installed, &wanted),
+            [
+                change("a.b", Some(json!(1)), Some(json!(2))),
+                change("a.new.deep", None, Some(json!("x"))),
+                change("gone", Some(json!(true)), None),
+                change("list", Some(json!([1, 2])), Some(json!([1]))),
+            ]
+        );
+        assert_eq!(of(&wanted, &wanted), []);
+        assert_eq!(text(&of(&json!({"x": "old"}), &json!({"x": "new"}))), "  x\n    - \"old\"\n    + \"new\"\n");
+    }
+
+    #[test]
+    fn an_empty_object_is_a_value() {
+        let change = Change { field: "a".to_owned(), installed: Some(json!({})), wanted: None };
+        assert_eq!(of(&json!({"a": {}}), &json!({})), [change]);
+        assert_eq!(of(&json!({"a": 1}), &json!({"a": {"b": 2}})).len(), 1, "a value becomes an object");
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let installed = json!({
+            "client_secret": "canary", "hook": {"endpoint": "https://canary:canary@old.example/hook?key=canary"},
+            "webhook": {"headers": [{"name": "authorization", "value": "canary"}]},
+        });
+        let found = of(&installed, &json!({"hook": {"endpoint": "https://new.example/hook"}}));
+        let printed = text(&found) + &Value::from_iter(found.iter().map(Change::to_json)).to_string();
+        assert!(!printed.contains("canary"), "{printed}");
+        assert!(printed.contains("https://old.example/hook (query and user hidden)"), "{printed}");
+        assert_eq!(found.len(), 3);
+    }
+}
