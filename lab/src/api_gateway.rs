@@ -33,15 +33,14 @@ pub type HttpAnswer = Result<lambda_http::Response<lambda_http::Body>, String>;
 /// A function behind a route. It takes an event of payload format 2.0.
 pub type HttpFunction = Arc<dyn Fn(Value) -> BoxFuture<'static, HttpAnswer> + Send + Sync>;
 
-/// Returns a function that runs in this process. It takes the request that `lambda_http` makes of the event.
+/// Returns a function that runs in this process. It takes the request that the entry points make of the event.
 pub fn in_process<F>(handle: impl Fn(lambda_http::Request) -> F + Send + Sync + 'static) -> HttpFunction
 where
     F: Future<Output = HttpAnswer> + Send + 'static,
 {
     Arc::new(move |event| match gateway_event::request(&event.to_string()) {
         Ok(request) => Box::pin(handle(request)),
-        // The error's own text may quote the event.
-        Err(_) => Box::pin(async { Err("the event is no request".to_owned()) }),
+        Err(error) => Box::pin(async move { Err(error.to_string()) }),
     })
 }
 

@@ -12,9 +12,5 @@ async fn main() -> Result<(), Error> {
     let config = lambda::started(config::WebhookConfig::read(&config::ProcessEnvironment))?;
     let aws = lambda::started(aws::sdk_config(aws::TimeoutProfile::EntryPoint))?;
     let function = lambda::webhook(&config, &aws);
-    lambda::serve_http(move |request| {
-        let function = function.clone();
-        async move { function.handle(request).await }
-    })
-    .await
+    lambda::serve_http(|request| function.handle(request)).await
 }

@@ -1,4 +1,4 @@
-//! Measures the built functions as processes: start, CPU time, AWS calls, memory, batches. Prints tables.
+//! Measures the built functions as processes: start, CPU time, AWS calls, memory, batches. Prints tables, and the goals.
 //!
 //! `cargo build --release -p webhook -p inbound -p to-liveengage -p to-channel -p token-refresh -p no-op -p one-call && cargo run -p connector-bench`
 //!
@@ -12,6 +12,8 @@ use clap::{Parser, Subcommand};
 use connector_lab::{function::Function, phone::Direction};
 
 mod aws_proxy;
+mod goals;
+mod instructions;
 mod lab_load;
 mod measure;
 mod process;
@@ -21,7 +23,10 @@ mod runtime_api;
 mod system;
 mod table_growth;
 
+use goals::Results;
+use lab_load::{Load, LoadOptions};
 use system::{MESSAGE_FUNCTIONS, System};
+use table_growth::{Growth, GrowthOptions};
 
 /// How long an AWS call takes in the measurements that say so.
 const AWS_CALL: Duration = Duration::from_millis(5);
@@ -51,6 +56,12 @@ pub(crate) enum BenchError {
     /// A file of `/proc` has another content. The measurements need Linux.
     #[error("/proc has no {0} as Linux has it")]
     Proc(&'static str),
+    /// Callgrind has written a profile without a sum.
+    #[error("a profile of Callgrind has no sum")]
+    Callgrind,
+    /// The lab is to be measured by a program that is not optimized.
+    #[error("the lab is measured by an optimized program only: cargo run --release -p connector-bench -- --all")]
+    NotOptimized,
     /// The HTTP client can't be created.
     #[error("the HTTP client can't be created")]
     HttpClient,
@@ -86,15 +97,18 @@ struct Arguments {
     /// How often an entry point is invoked with the same event, without a pause.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     invocations: u32,
+    /// Measure the lab, too, for the goals about it. Needs `--release`.
+    #[arg(long)]
+    all: bool,
 }
 
 /// The measurements of the lab itself.
 #[derive(Debug, Subcommand)]
 enum OfLab {
     /// Sends texts at a steady rate, half of them from phones and half from the desk, and measures how many arrive and how fast.
-    Lab(lab_load::LoadOptions),
+    Lab(LoadOptions),
     /// Compares messages and calls of a lab with a large table with those of a lab with a small one.
-    Table(table_growth::GrowthOptions),
+    Table(GrowthOptions),
 }
 
 #[tokio::main]
@@ -119,16 +133,37 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<(), BenchError> {
+    if arguments.all && cfg!(debug_assertions) {
+        return Err(BenchError::NotOptimized);
+    }
+    let mut results = measured(arguments).await?;
+    if arguments.all {
+        results.of_lab = Some(of_lab().await?);
+    }
+    println!("## Goals\n\n{}", goals::table(&results));
+    Ok(())
+}
+
+/// Measures the functions, and prints a table of each measurement.
+async fn measured(arguments: &Arguments) -> Result<Results, BenchError> {
     let (rounds, messages) = (usize::from(arguments.rounds), arguments.messages as usize);
     let invocations = arguments.invocations as usize;
     let mut system = System::start(&arguments.functions).await?;
-    println!("{}", report::start_ups(&measure::start_ups(&system, rounds).await?, &arguments.functions));
+    // A start that made an AWS call would show it.
+    system.set_delay(AWS_CALL);
+    let start_ups = measure::start_ups(&system, rounds).await?;
+    system.set_delay(Duration::ZERO);
+    println!("{}", report::start_ups(&start_ups));
+    let are_counted = instructions::can_be_counted().await;
+    let init_instructions = if are_counted { Some(instructions::starts(&system).await?) } else { None };
+    println!("{}", init_instructions.as_ref().map(report::init_instructions).unwrap_or_default());
 
     measure::open(system.lab()).await?;
     let costs = measure::costs(&system, Direction::FromPhone, messages).await?;
     println!("{}", report::costs("a text to an agent", &costs, messages));
     // The webhook of a text, and that of its echo.
-    let events = [Function::Inbound, Function::Webhook].map(|function| (function, system.last_event(function)));
+    let inbound = (Function::Inbound, system.last_event(Function::Inbound)?);
+    let webhook = (Function::Webhook, system.last_event(Function::Webhook)?);
     let costs = measure::costs(&system, Direction::ToPhone, messages).await?;
     println!("{}", report::costs("an answer to a phone", &costs, messages));
     let mut memory = Vec::new();
@@ -137,22 +172,39 @@ async fn run(arguments: &Arguments) -> Result<(), BenchError> {
     }
     println!("{}", report::memory(&memory));
 
-    let (mut warm, mut first) = (Vec::new(), Vec::new());
-    for (function, event) in events {
-        let event = event?;
-        if warm.is_empty() {
-            for name in ["no-op", "one-call"] {
-                warm.push((name, measure::warm(&system, name, &event, invocations).await?));
-            }
-        }
-        warm.push((function.name(), measure::warm(&system, function.name(), &event, invocations).await?));
-        for delay in [Duration::ZERO, AWS_CALL] {
-            let answers = measure::first_answers(&system, (function, &event), delay, rounds).await?;
-            first.push((function, delay, answers));
-        }
-    }
+    let compared = measure::COMPARED.map(|name| (name, &inbound.1));
+    let entry_points = [&inbound, &webhook].map(|(function, event)| (function.name(), event));
+    let programs: Vec<_> = compared.into_iter().chain(entry_points).collect();
+    let warm = measure::warm(&system, &programs, invocations).await?;
     println!("{}", report::warm(&warm, invocations));
-    println!("{}", report::first_answers(&first));
-    println!("{}", report::batches(&measure::batches(&mut system, SLOW_AWS_CALL, rounds).await?));
-    Ok(())
+    if are_counted {
+        println!("{}", report::invocation_instructions(&instructions::invocations(&system, &programs).await?));
+    }
+    let delays = [Duration::ZERO, AWS_CALL];
+    let first_answers = measure::first_answers(&system, &[inbound, webhook], &delays, rounds).await?;
+    println!("{}", report::first_answers(&first_answers));
+    let batches = measure::batches(&mut system, SLOW_AWS_CALL, rounds).await?;
+    println!("{}", report::batches(&batches));
+    let first_texts = measure::first_texts(&system).await?;
+    println!("{}", report::first_texts(&first_texts));
+    Ok(Results {
+        start_ups,
+        init_instructions,
+        first_answers,
+        warm,
+        first_texts,
+        batches,
+        of_lab: None,
+        aws_call: AWS_CALL,
+    })
+}
+
+/// Measures the lab: first with more texts than it can take, then with both tables.
+async fn of_lab() -> Result<(Load, Vec<Growth>), BenchError> {
+    let options = LoadOptions { rate: 900, seconds: 15, people: 200 };
+    let load = lab_load::run(&options).await?;
+    println!("{}", report::lab_load(&options, &load));
+    let tables = table_growth::run(&GrowthOptions { items: 1_000_000, small: 1_000, rounds: 300 }).await?;
+    println!("{}", report::growth(&tables));
+    Ok((load, tables))
 }

@@ -29,8 +29,28 @@ impl FunctionProcess {
         name: &str,
         environment: &[(&'static str, String)],
     ) -> Result<Self, BenchError> {
+        Self::run(Command::new(program), program, name, environment).await
+    }
+
+    /// Starts the program the same way under Callgrind, which writes to `counts` when the process ends.
+    pub(crate) async fn start_counted(
+        program: &Path,
+        name: &str,
+        environment: &[(&'static str, String)],
+        counts: &Path,
+    ) -> Result<Self, BenchError> {
+        let mut command = Command::new("valgrind");
+        command.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", counts.display())).arg(program);
+        Self::run(command, Path::new("valgrind"), name, environment).await
+    }
+
+    async fn run(
+        mut command: Command,
+        program: &Path,
+        name: &str,
+        environment: &[(&'static str, String)],
+    ) -> Result<Self, BenchError> {
         let api = RuntimeApi::start().await?;
-        let mut command = Command::new(program);
         command
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -56,6 +76,14 @@ impl FunctionProcess {
         let ready =
             tokio::time::timeout(ANSWER_TIMEOUT, self.api.ready()).await.map_err(|_| BenchError::NoAnswer)??;
         Ok(ready.duration_since(self.started))
+    }
+
+    /// Ends it as Lambda does, with SIGTERM, and waits for its end.
+    pub(crate) async fn terminate(mut self) -> Result<(), BenchError> {
+        let id = self.child.id().ok_or(BenchError::NoAnswer)?;
+        Command::new("kill").arg(id.to_string()).status().await?;
+        tokio::time::timeout(ANSWER_TIMEOUT, self.child.wait()).await.map_err(|_| BenchError::NoAnswer)??;
+        Ok(())
     }
 
     /// Invokes it. An error is a function error.

@@ -1,12 +1,13 @@
 //! The report: Markdown tables.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Duration};
+use std::{fmt::Write as _, time::Duration};
 
 use connector_lab::function::Function;
 
 use crate::{
+    instructions::InitInstructions,
     lab_load::{Load, LoadOptions},
-    measure::{Cost, PROGRAMS, StartUp, Warm},
+    measure::{Batches, Cost, FirstAnswers, FirstText, FirstTexts, StartUp, StartUps, Warm, programs},
     table_growth::Growth,
 };
 
@@ -45,15 +46,14 @@ fn megabytes(bytes: u64) -> String {
 }
 
 /// Start-up time, CPU time, memory and size of each program.
-pub(crate) fn start_ups(start_ups: &BTreeMap<&'static str, StartUp>, programs: &Path) -> String {
+pub(crate) fn start_ups(start_ups: &StartUps) -> String {
     let mut text =
         "| function | start to first request | times no-op | CPU | memory | size |\n|---|---|---|---|---|---|\n"
             .to_owned();
     let no_op = start_ups.get("no-op").map(|start_up| start_up.time.median()).unwrap_or_default();
-    for name in PROGRAMS {
-        let Some(StartUp { time, cpu, resident }) = start_ups.get(name) else { continue };
+    for name in programs() {
+        let Some(StartUp { time, cpu, resident, size }) = start_ups.get(name) else { continue };
         let ratio = time.median().as_secs_f64() / no_op.as_secs_f64();
-        let size = std::fs::metadata(programs.join(name)).map(|file| file.len()).unwrap_or_default();
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
@@ -62,23 +62,51 @@ pub(crate) fn start_ups(start_ups: &BTreeMap<&'static str, StartUp>, programs: &
             ms(time.shortest()),
             ms(cpu.median()),
             megabytes(*resident),
-            megabytes(size)
+            megabytes(*size)
         );
     }
     text
 }
 
+/// The instructions of each program's start.
+pub(crate) fn init_instructions(counts: &InitInstructions) -> String {
+    let mut text = "| function | instructions to first request |\n|---|---|\n".to_owned();
+    for name in programs() {
+        let Some(count) = counts.get(name) else { continue };
+        let _ = writeln!(text, "| {name} | {:.1} million |", *count as f64 / 1_000_000.0);
+    }
+    text
+}
+
+/// The instructions of an invocation of each program.
+pub(crate) fn invocation_instructions(counts: &[(&'static str, u64)]) -> String {
+    let mut text = "| function | instructions of an invocation |\n|---|---|\n".to_owned();
+    for (name, count) in counts {
+        let _ = writeln!(text, "| {name} | {:.0} thousand |", *count as f64 / 1_000.0);
+    }
+    text
+}
+
+/// What the first text of a person costs `to-liveengage`.
+pub(crate) fn first_texts(texts: &FirstTexts) -> String {
+    let mut text = "| first text of | calls to AWS and LiveEngage | DynamoDB write units |\n|---|---|---|\n".to_owned();
+    for (who, FirstText { calls, written }) in [("a new person", texts.new), ("a returning person", texts.returning)] {
+        let _ = writeln!(text, "| {who} | {calls} | {written} |");
+    }
+    text
+}
+
 /// The time to the first answer of a new process.
-pub(crate) fn first_answers(rows: &[(Function, Duration, Samples)]) -> String {
+pub(crate) fn first_answers(rows: &[FirstAnswers]) -> String {
     let mut text = "| function | an AWS call takes | start to first answer |\n|---|---|---|\n".to_owned();
-    for (function, delay, samples) in rows {
+    for FirstAnswers { function, delay, times } in rows {
         let _ = writeln!(
             text,
             "| {} | {} more | {} (shortest {}) |",
             function.name(),
             ms(*delay),
-            ms(samples.median()),
-            ms(samples.shortest())
+            ms(times.median()),
+            ms(times.shortest())
         );
     }
     text
@@ -97,7 +125,7 @@ pub(crate) fn costs(what: &str, costs: &[(Function, Cost)], messages: usize) -> 
 }
 
 /// How long a batch takes, by the number of its messages.
-pub(crate) fn batches(times: &BTreeMap<usize, Samples>) -> String {
+pub(crate) fn batches(times: &Batches) -> String {
     let mut text =
         "| messages of a batch, each of another person | time | times a single one |\n|---|---|---|\n".to_owned();
     let single = times.get(&1).map(Samples::median).unwrap_or_default();
@@ -113,11 +141,12 @@ pub(crate) fn warm(rows: &[(&str, Warm)], invocations: usize) -> String {
     let mut text = format!(
         "| function | CPU of each of {invocations} invocations | times no-op | memory after the first | after the last |\n|---|---|---|---|---|\n"
     );
-    let no_op = rows.first().map(|(_, row)| row.cpu).unwrap_or_default();
+    let no_op = rows.first().map(|(_, row)| row.cpu.median()).unwrap_or_default();
     for (name, Warm { cpu, before, after }) in rows {
+        let cpu = cpu.median();
         let ratio = cpu.as_secs_f64() / no_op.as_secs_f64();
         let (before, after) = (megabytes(*before), megabytes(*after));
-        let _ = writeln!(text, "| {name} | {} | {ratio:.1} | {before} | {after} |", us(*cpu));
+        let _ = writeln!(text, "| {name} | {} | {ratio:.1} | {before} | {after} |", us(cpu));
     }
     text
 }
@@ -174,6 +203,8 @@ pub(crate) fn lab_load(options: &LoadOptions, load: &Load) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn samples(ms: &[u64]) -> Samples {

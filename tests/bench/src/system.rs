@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::{
     BenchError,
-    aws_proxy::{AwsProxies, Calls},
+    aws_proxy::{AwsProxies, Calls, WriteUnits},
     process::FunctionProcess,
 };
 
@@ -124,6 +124,16 @@ impl System {
         FunctionProcess::start(&self.programs.join(name), name, &self.environment).await
     }
 
+    /// The same under Callgrind, which writes to `counts` when the process ends.
+    pub(crate) async fn counted_process(&self, name: &str, counts: &Path) -> Result<FunctionProcess, BenchError> {
+        FunctionProcess::start_counted(&self.programs.join(name), name, &self.environment, counts).await
+    }
+
+    /// The size of a program, in bytes.
+    pub(crate) fn size(&self, name: &str) -> Result<u64, BenchError> {
+        Ok(std::fs::metadata(self.programs.join(name))?.len())
+    }
+
     /// The process of a function that handles messages.
     pub(crate) fn running(&self, function: Function) -> Result<Arc<FunctionProcess>, BenchError> {
         let process = self.slots.of(function).and_then(|slot| slot.process.lock().clone());
@@ -138,6 +148,16 @@ impl System {
     /// The AWS calls so far.
     pub(crate) fn calls(&self) -> Calls {
         self.proxies.calls()
+    }
+
+    /// Counts DynamoDB's write units from now on, or no more.
+    pub(crate) fn count_units(&self, count: bool) {
+        self.proxies.count_units(count);
+    }
+
+    /// The write units that were counted so far.
+    pub(crate) fn written(&self) -> WriteUnits {
+        self.proxies.written()
     }
 
     /// Delays every AWS call by this time from now on.

@@ -23,6 +23,9 @@ pub enum FunctionError {
     /// Some AppJWTs could not be renewed. The scheduler retries the invocation.
     #[error("the AppJWTs of {0} account(s) can't be renewed")]
     TokensNotRenewed(usize),
+    /// The event of an entry point is not that of an HTTP API. API Gateway sends no other, so somebody has invoked the function directly.
+    #[error("the event is not that of an HTTP API with payload format 2.0")]
+    UnknownHttpEvent,
     /// The event of `reconcile` has none of its forms.
     #[error(
         "the event must be {{\"scope\": \"suspicious\"}}, {{\"scope\": \"recent\"}} or {{\"since\": \"2026-11-30T08:00:00Z\"}}"
@@ -31,8 +34,9 @@ pub enum FunctionError {
     /// These accounts could not be reconciled. The next run tries again.
     #[error("{} account(s) can't be reconciled: {}", .0.len(), reasons(.0))]
     NotReconciled(Vec<(AccountId, NotReconciled)>),
-    /// The HTTP response can't be built. This is a bug, because it consists of a status, a content type and a text.
-    #[error("the answer can't be built: {0}")]
+    /// An HTTP request or response can't be built. This is a bug, because their parts are valid: those of an event are checked, and a response
+    /// consists of a status, a content type and a text.
+    #[error("the request or the answer can't be built: {0}")]
     Answer(#[from] http::Error),
 }
 
@@ -48,6 +52,7 @@ impl FunctionError {
             Self::NoDeadline => "NoDeadline",
             Self::InvocationId(_) => "InvocationId",
             Self::TokensNotRenewed(_) => "TokensNotRenewed",
+            Self::UnknownHttpEvent => "UnknownHttpEvent",
             Self::UnknownReconcileEvent => "UnknownReconcileEvent",
             Self::NotReconciled(_) => "NotReconciled",
             Self::Answer(_) => "AnswerNotBuilt",

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use lambda_http::tower::util::MapRequestLayer;
-use lambda_runtime::{LambdaInvocation, layers::TracingLayer};
+use lambda_http::{Body, Request, Response};
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::value::RawValue;
 
 use crate::{
     DynamoDbStore, SecretsManager, SqsQueue, SystemClock,
@@ -65,16 +66,16 @@ pub fn started<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, E> {
 /// If Lambda's runtime API fails.
 pub async fn serve_http<H, A>(handle: H) -> Result<(), lambda_http::Error>
 where
-    H: Fn(lambda_http::Request) -> A + Send + 'static,
-    A: Future<Output = Result<lambda_http::Response<lambda_http::Body>, FunctionError>> + Send + 'static,
+    H: Fn(Request) -> A,
+    A: Future<Output = Result<Response<Body>, FunctionError>>,
 {
-    let rebuilt = |mut invocation: LambdaInvocation| {
-        invocation.body = gateway_event::rebuilt(&invocation.body);
-        invocation
+    let handle = &handle;
+    // Not `lambda_http::run`: its conversion of events panics, and would parse a checked event again (see `gateway_event`).
+    let invoked = |event: LambdaEvent<Box<RawValue>>| async move {
+        let request = gateway_event::request(event.payload.get())?;
+        handle(request).await.map(gateway_event::answer)
     };
-    // Add the layer that `lambda_http::run` would add, outside of ours, so that every record belongs to its invocation.
-    let runtime = lambda_http::runtime(lambda_http::service_fn(handle));
-    runtime.layer(MapRequestLayer::new(rebuilt)).layer(TracingLayer::new()).run().await
+    lambda_runtime::run(service_fn(invoked)).await
 }
 
 /// Logs that a function has started, with its name and version.

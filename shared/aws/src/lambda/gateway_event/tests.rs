@@ -1,6 +1,5 @@
-use lambda_http::RequestExt;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::*;
 
@@ -17,18 +16,18 @@ fn event(path: &str, query: &str) -> Value {
     })
 }
 
-fn made(event: &Value) -> lambda_http::Request {
+fn made(event: &Value) -> Request {
     request(&event.to_string()).unwrap()
 }
 
 /// The valid members that every test's event has.
-fn has_the_rest(request: &lambda_http::Request) {
+fn has_the_rest(request: &Request) {
     assert_eq!(request.method(), Method::POST);
     assert_eq!(request.headers()["x-signature"], "s1");
     assert_eq!(request.path_parameters().first("line"), Some("sms-main"));
-    assert_eq!(request.body(), &lambda_http::Body::Text("{\"id\":\"mo-1\"}".to_owned()));
+    assert_eq!(request.body(), &Body::Text("{\"id\":\"mo-1\"}".to_owned()));
     match request.request_context() {
-        lambda_http::request::RequestContext::ApiGatewayV2(context) => {
+        RequestContext::ApiGatewayV2(context) => {
             assert_eq!(context.request_id.as_deref(), Some("r-1"));
         }
         other => panic!("{other:?}"),
@@ -96,7 +95,7 @@ fn a_body_that_is_not_what_it_is_said_to_be_is_left_out() {
     event["isBase64Encoded"] = true.into();
     assert!(made(&event).body().is_empty());
     event["body"] = "aGk=".into();
-    assert_eq!(made(&event).body(), &lambda_http::Body::Binary(b"hi".to_vec()));
+    assert_eq!(made(&event).body(), &Body::Binary(b"hi".to_vec()));
     event["body"] = json!({"id": "mo-1"});
     assert!(made(&event).body().is_empty());
     let half = event.to_string().replace("{\"id\":\"mo-1\"}", "\"\\ud800\"");
@@ -113,9 +112,37 @@ fn a_method_that_none_is_makes_a_request_that_no_channel_takes() {
 }
 
 #[test]
-fn what_is_no_event_is_left_to_the_runtime() {
-    for event in ["", "{", "[]", "{\"rawQueryString\": 7}", "{\"Records\": []}", "{\"requestContext\": {}}"] {
-        assert!(request(event).is_err(), "{event}");
+fn what_is_no_event_is_an_error_that_quotes_nothing() {
+    let odd = "{\"requestContext\": {\"http\": \"+49 151 7000000\"}}";
+    for event in ["", "{", "[]", "{\"rawQueryString\": 7}", "{\"Records\": []}", "{\"requestContext\": {}}", odd] {
+        let error = request(event).unwrap_err();
+        assert!(matches!(error, FunctionError::UnknownHttpEvent), "{event}");
+        assert_eq!(error.to_string(), "the event is not that of an HTTP API with payload format 2.0");
+    }
+}
+
+#[test]
+fn a_query_has_its_parameters_decoded() {
+    let request = made(&event("/channels/wa-main", "hub.challenge=11%2058&hub.mode=subscribe&hub.mode=again"));
+    let query = request.query_string_parameters();
+    assert_eq!(query.first("hub.challenge"), Some("11 58"));
+    assert_eq!(query.all("hub.mode"), Some(vec!["subscribe", "again"]));
+}
+
+#[test]
+fn an_answer_has_the_status_the_headers_and_the_body() {
+    let response =
+        |status: u16, body| Response::builder().status(status).header("content-type", "text/plain").body(body);
+    let answered = |status, body| serde_json::to_value(answer(response(status, body).unwrap())).unwrap();
+    let rest = json!({"headers": {"content-type": "text/plain"}, "multiValueHeaders": {}, "cookies": []});
+    for (status, body, expected) in [
+        (200, Body::Empty, json!({"statusCode": 200, "isBase64Encoded": false})),
+        (403, Body::Text("no".to_owned()), json!({"statusCode": 403, "isBase64Encoded": false, "body": "no"})),
+        (200, Body::Binary(vec![255, 0]), json!({"statusCode": 200, "isBase64Encoded": true, "body": "/wA="})),
+    ] {
+        let members = rest.as_object().into_iter().chain(expected.as_object()).flatten();
+        let expected: Map<_, _> = members.map(|(name, value)| (name.clone(), value.clone())).collect();
+        assert_eq!(answered(status, body), Value::from(expected));
     }
 }
 
