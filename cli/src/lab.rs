@@ -3,8 +3,11 @@
 use std::{collections::BTreeMap, io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches, value_parser};
-use connector_lab::{Installation, Lab, LabOptions, channel::Channel, channels, headless};
+use connector_lab::{
+    Installation, Lab, LabOptions, channel::Channel, channels, headless, liveengage::TlsAddress,
+};
 use serde_json::{Map, Value, json};
+use tempfile::NamedTempFile;
 use tracing_subscriber::{
     Layer as _,
     filter::{LevelFilter, Targets},
@@ -40,6 +43,13 @@ pub(crate) struct LabArguments {
     /// Port of the LiveEngage simulator.
     #[arg(long, default_value_t = 0)]
     liveengage_port: u16,
+    /// Serve the LiveEngage simulator over TLS, too, for clients that put https:// or wss:// before a host. Prints the file of the certificate
+    /// authority to trust, which is made at each start.
+    #[arg(long, conflicts_with = "headless")]
+    tls: bool,
+    /// Port of the LiveEngage simulator over TLS.
+    #[arg(long, default_value_t = 0, requires = "tls")]
+    tls_port: u16,
     #[command(flatten)]
     channel_ports: ChannelPorts,
     /// Port of the DynamoDB stand-in.
@@ -122,6 +132,7 @@ impl LabArguments {
             page_port: self.port,
             api_port: self.api_port,
             liveengage_port: self.liveengage_port,
+            liveengage_tls_port: self.tls.then_some(self.tls_port),
             channel_ports: self.channel_ports.0.clone(),
             dynamodb_port: self.dynamodb_port,
             sqs_port: self.sqs_port,
@@ -153,13 +164,23 @@ pub(crate) async fn lab(arguments: &LabArguments) -> ExitCode {
     if arguments.headless {
         return run_headless(&lab).await;
     }
-    let message = format!(
+    let authority = match lab.liveengage().tls().map(AuthorityFile::write).transpose() {
+        Ok(authority) => authority,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "The certificate authority's file can't be written: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut message = format!(
         "Open {} in a browser. Ctrl-C stops everything.\nTo write as a consumer of the Messaging Window API: connector chat \
          --account {} --domain-api {}\n",
         lab.page_url(),
         lab.account_id(),
         lab.liveengage().base_url(),
     );
+    if let Some(authority) = &authority {
+        message.push_str(&authority.instructions());
+    }
     if arguments.without_functions.is_some() {
         // Standard output is a file for sam, so the message goes to standard error.
         let _ = std::io::stderr().write_all(message.as_bytes());
@@ -170,6 +191,32 @@ pub(crate) async fn lab(arguments: &LabArguments) -> ExitCode {
         print(&message);
     }
     serve(lab).await
+}
+
+/// The file with the certificate of the TLS authority. It is removed when the lab stops.
+struct AuthorityFile {
+    host: String,
+    file: NamedTempFile,
+}
+
+impl AuthorityFile {
+    /// Writes the file into the folder for temporary files.
+    fn write(tls: &TlsAddress) -> std::io::Result<Self> {
+        let mut file = tempfile::Builder::new().prefix("connector-lab-").suffix(".pem").tempfile()?;
+        file.write_all(tls.authority_pem.as_bytes())?;
+        Ok(Self { host: tls.host.clone(), file })
+    }
+
+    /// How a client reaches the simulator, and how it trusts the certificate.
+    fn instructions(&self) -> String {
+        let (host, path) = (&self.host, self.file.path().display());
+        format!(
+            "LiveEngage over TLS: https://{host}. Its Domain API answers with that host, as LivePerson's does. To trust its certificate:\n\
+             \x20 Node.js: NODE_EXTRA_CA_CERTS={path}\n\
+             \x20 OpenSSL, Python, Go: SSL_CERT_FILE={path}\n\
+             \x20 curl: --cacert {path}\n"
+        )
+    }
 }
 
 async fn start(arguments: &LabArguments) -> Result<Lab, String> {
@@ -210,13 +257,15 @@ mod tests {
     use crate::Cli;
 
     #[test]
-    fn without_functions_excludes_the_api_port_and_headless() {
+    fn options_that_exclude_or_need_each_other_are_checked() {
         let parse = |arguments: &[&str]| Cli::try_parse_from([&["connector", "lab"], arguments].concat());
         let without_functions = ["--without-functions", "http://127.0.0.1:3000"];
         assert!(parse(&without_functions).is_ok());
         assert!(parse(&["--without-functions", "nowhere"]).is_err());
         assert!(parse(&[&without_functions[..], &["--headless"]].concat()).is_err());
         assert!(parse(&[&without_functions[..], &["--api-port", "3000"]].concat()).is_err());
+        assert!(parse(&["--tls", "--tls-port", "8443"]).is_ok());
+        assert!(parse(&["--tls-port", "8443"]).is_err(), "the port alone would be without effect");
         let behind_a_proxy = ["--webhook-url", "http://127.0.0.1:8080/webhooks/liveengage"];
         assert!(parse(&[&without_functions[..], &behind_a_proxy].concat()).is_ok());
         for wrong in ["ftp://127.0.0.1/webhooks/liveengage", "127.0.0.1:8080/webhooks/liveengage", "localhost:8080"] {

@@ -222,6 +222,9 @@ fn links(liveengage_webhook: &Url, connector: &ConnectorRuntime, simulators: &Si
         links.push(link(format!("{} webhook", channel.channel.profile().title), url));
     }
     links.push(link("LiveEngage simulator".to_owned(), simulators.liveengage.base_url().to_owned()));
+    if let Some(tls) = simulators.liveengage.tls() {
+        links.push(link("LiveEngage simulator, TLS".to_owned(), format!("https://{}", tls.host)));
+    }
     for channel in &simulators.channels {
         links.push(link(channel.channel.profile().simulator.to_owned(), channel.simulator.url()));
     }

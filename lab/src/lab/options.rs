@@ -21,6 +21,8 @@ pub struct LabOptions {
     pub api_port: u16,
     /// The port of the LiveEngage simulator.
     pub liveengage_port: u16,
+    /// The port of the LiveEngage simulator over TLS, beside plain HTTP; `None` for plain HTTP only.
+    pub liveengage_tls_port: Option<u16>,
     /// The ports of the channels' simulators, by channel name. A missing channel gets a free port.
     pub channel_ports: BTreeMap<&'static str, u16>,
     /// The port of DynamoDB.

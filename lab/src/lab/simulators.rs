@@ -114,6 +114,7 @@ async fn start_liveengage(
         accounts: vec![account],
         forms: options.forms,
         port: options.liveengage_port,
+        tls_port: options.liveengage_tls_port,
         journal: journal.clone(),
         webhooks_before_response: options.webhooks_before_response,
         ..LiveEngageOptions::default()

@@ -29,6 +29,8 @@ mod options;
 mod page_desk;
 mod router;
 mod sentinel;
+mod served_at;
+mod servers;
 mod signature;
 mod simulator;
 mod staff;
@@ -55,6 +57,7 @@ pub use forms::{AnswerCode, Forms, Ids, NoMetadata, Originator, Participants, Ri
 pub use login::{UserOptions, UserProof};
 pub use monitoring::EngagementOptions;
 pub use options::{AccountOptions, LiveEngageOptions};
+pub use servers::TlsAddress;
 pub use signature::SignatureForm;
 pub use simulator::LiveEngageSimulator;
 pub use staff::SpeakerRole;

@@ -17,6 +17,7 @@ mod send_api;
 mod services;
 mod staff;
 mod survey;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
