@@ -1,10 +1,22 @@
 //! `connector lab`.
 
-use std::{collections::BTreeMap, io::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use clap::{Arg, ArgMatches, Args, FromArgMatches, value_parser};
+use clap::{
+    Arg, ArgMatches, Args, FromArgMatches,
+    builder::{PossibleValuesParser, TypedValueParser},
+    value_parser,
+};
 use connector_lab::{
-    Installation, Lab, LabOptions, channel::Channel, channels, headless, liveengage::TlsAddress,
+    Installation, Lab, LabOptions,
+    channel::Channel,
+    channels, headless,
+    liveengage::{Generation, SignatureForm, TlsAddress, WebhookSettings},
 };
 use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
@@ -30,6 +42,16 @@ pub(crate) struct LabArguments {
     /// the connector. Its path is normally /webhooks/liveengage. Default: the address of the lab's connector.
     #[arg(long, value_name = "URL", value_parser = web_address, conflicts_with = "headless")]
     webhook_url: Option<url::Url>,
+    /// A file with the manifest of another connector's app install, to attach it: the LiveEngage simulator posts each event to the endpoint
+    /// that the manifest names, with its headers and retries.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["headless", "webhook_url"])]
+    app_manifest: Option<PathBuf>,
+    /// How the LiveEngage simulator signs its webhooks.
+    #[arg(long, value_name = "FORM", default_value = SignatureForm::default().name(), value_parser = signature_form())]
+    webhook_signature: Option<SignatureForm>,
+    /// The generation of LivePerson's pages and samples whose forms the LiveEngage simulator uses for answers and notifications.
+    #[arg(long, value_name = "GENERATION", default_value = Generation::default().name(), value_parser = generation())]
+    forms: Option<Generation>,
     /// A file with the secrets of the account and lines to simulate: one object, by the names of the secrets. Default:
     /// generated secrets.
     #[arg(long, value_name = "FILE")]
@@ -105,6 +127,23 @@ impl Args for ChannelPorts {
     }
 }
 
+fn signature_form() -> impl TypedValueParser<Value = SignatureForm> {
+    PossibleValuesParser::new(SignatureForm::ALL.map(SignatureForm::name)).try_map(|name| name.parse::<SignatureForm>())
+}
+
+fn generation() -> impl TypedValueParser<Value = Generation> {
+    PossibleValuesParser::new(Generation::ALL.map(Generation::name)).try_map(|name| name.parse::<Generation>())
+}
+
+/// Reads the webhooks of a manifest.
+fn webhooks_of(path: &Path) -> Result<WebhookSettings, String> {
+    let json = std::fs::read_to_string(path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+    let manifest: Value =
+        serde_json::from_str(&json).map_err(|error| format!("{} is not JSON: {error}", path.display()))?;
+    let webhooks = manifest.pointer("/capabilities/webhooks").unwrap_or(&Value::Null);
+    WebhookSettings::from_manifest(webhooks).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// Parses an http or https address.
 fn web_address(text: &str) -> Result<url::Url, String> {
     let url: url::Url = text.parse().map_err(|error| format!("{error}"))?;
@@ -129,6 +168,9 @@ impl LabArguments {
             installation,
             functions_elsewhere: self.without_functions.clone(),
             liveengage_webhook: self.webhook_url.clone(),
+            liveengage_webhooks: self.app_manifest.as_deref().map(webhooks_of).transpose()?,
+            webhook_signature: self.webhook_signature.unwrap_or_default(),
+            forms: self.forms.unwrap_or_default().forms(),
             page_port: self.port,
             api_port: self.api_port,
             liveengage_port: self.liveengage_port,
@@ -266,6 +308,13 @@ mod tests {
         assert!(parse(&[&without_functions[..], &["--api-port", "3000"]].concat()).is_err());
         assert!(parse(&["--tls", "--tls-port", "8443"]).is_ok());
         assert!(parse(&["--tls-port", "8443"]).is_err(), "the port alone would be without effect");
+        assert!(parse(&["--webhook-signature", "sha256-hex", "--forms", "oldest"]).is_ok());
+        for wrong in [["--webhook-signature", "md5"], ["--forms", "old"]] {
+            assert!(parse(&wrong).is_err(), "{wrong:?}");
+        }
+        let manifest = ["--app-manifest", "app.json"];
+        assert!(parse(&manifest).is_ok());
+        assert!(parse(&[&manifest[..], &["--webhook-url", "http://127.0.0.1:1/"]].concat()).is_err());
         let behind_a_proxy = ["--webhook-url", "http://127.0.0.1:8080/webhooks/liveengage"];
         assert!(parse(&[&without_functions[..], &behind_a_proxy].concat()).is_ok());
         for wrong in ["ftp://127.0.0.1/webhooks/liveengage", "127.0.0.1:8080/webhooks/liveengage", "localhost:8080"] {

@@ -18,6 +18,8 @@ use crate::{
 
 /// The name and the password of the account's user, who can log in as an agent.
 const AGENT: &str = "lab-agent";
+/// The name and the password of the account's administrator, who can also change the app install.
+const ADMINISTRATOR: &str = "lab-administrator";
 /// The channels' delay before they retry a webhook.
 const WEBHOOK_RETRY: Duration = Duration::from_secs(5);
 /// The delay between two attempts to reach functions that run elsewhere.
@@ -99,11 +101,8 @@ async fn start_liveengage(
         file_sharing: options.documents,
         auto_messages: options.auto_messages.clone(),
         legacy_csat: true,
-        users: vec![UserOptions {
-            name: AGENT.to_owned(),
-            proof: UserProof::Password(SecretString::from(AGENT)),
-            administrator: false,
-        }],
+        signature: options.webhook_signature,
+        users: vec![user(AGENT, false), user(ADMINISTRATOR, true)],
         ..AccountOptions::new(
             installation.account_id(),
             &installation.account("/client_id"),
@@ -120,6 +119,11 @@ async fn start_liveengage(
         ..LiveEngageOptions::default()
     });
     Ok(liveengage.await?)
+}
+
+/// A user whose password is the name.
+fn user(name: &str, administrator: bool) -> UserOptions {
+    UserOptions { name: name.to_owned(), proof: UserProof::Password(SecretString::from(name)), administrator }
 }
 
 async fn start_channel(

@@ -53,12 +53,15 @@ pub use event::{AcceptStatus, Audience, ChatState, Role};
 pub use fault::{CallCounts, Service};
 pub use files::{FileView, NewFile, StoredFile};
 pub use foreign::Speaker;
-pub use forms::{AnswerCode, Forms, Ids, NoMetadata, Originator, Participants, RichContent, SingleService, TypePrefix};
+pub use forms::{
+    AnswerCode, Forms, Generation, Ids, NoMetadata, Originator, Participants, RichContent, SingleService, TypePrefix,
+    UnknownGeneration,
+};
 pub use login::{UserOptions, UserProof};
 pub use monitoring::EngagementOptions;
 pub use options::{AccountOptions, LiveEngageOptions};
 pub use servers::TlsAddress;
-pub use signature::SignatureForm;
+pub use signature::{SignatureForm, UnknownSignatureForm};
 pub use simulator::LiveEngageSimulator;
 pub use staff::SpeakerRole;
 pub use start_error::StartError;
@@ -67,4 +70,6 @@ pub use terms::{Closer, Csat, CsatStatus, DialogKind, WebhookEvent};
 pub use view::{
     ChatStateView, ConsumerView, ConversationView, DeskChange, DialogView, ParticipantView, TranscriptLine,
 };
-pub use webhooks::{DeliveredWebhook, InstallState, SlowRule, UnknownDelivery, WebhookChaos, WebhookSettings};
+pub use webhooks::{
+    DeliveredWebhook, InstallState, ManifestError, SlowRule, UnknownDelivery, WebhookChaos, WebhookSettings,
+};

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use crate::page::{
     ActionError, AttachmentView, BubbleState, BubbleView, CardPartKind, CardPartView, ConversationState, Desk,
     DeskBubbleView, DeskConversationView, DeskDialogView, DialogKindView, Media, RichMessage, Side, UploadedFile,
+    WebhooksChange, WebhooksView,
 };
 
 use super::conversation::{self, Receipt};
@@ -15,6 +16,7 @@ use super::simulator::LiveEngageSimulator;
 use super::structured_content::{self, Part, PartKind};
 use super::survey::{SurveyOptions, SurveyQuestion};
 use super::view::{self, ConversationView, TranscriptLine};
+use super::webhook_control;
 
 #[async_trait]
 impl Desk for LiveEngageSimulator {
@@ -82,6 +84,14 @@ impl Desk for LiveEngageSimulator {
             LiveEngageSimulator::set_survey(self, account, on.then(survey));
         }
         Ok(())
+    }
+
+    async fn webhooks(&self) -> Option<WebhooksView> {
+        webhook_control::view(self)
+    }
+
+    async fn set_webhooks(&self, change: WebhooksChange) -> Result<(), ActionError> {
+        webhook_control::change(self, &change)
     }
 
     async fn expire_window_tokens(&self) -> Result<(), ActionError> {

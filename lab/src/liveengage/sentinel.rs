@@ -42,7 +42,9 @@ fn token(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
         .accounts
         .get(call.account_id())
         .filter(|account| account.client_id == client_id && backend.takes_client_secret(account, secret));
-    let Some(account) = account else { return refuse(StatusCode::UNAUTHORIZED, "invalid_client") };
+    let Some(account) = account.filter(|account| backend.webhooks.is_enabled(&account.account_id)) else {
+        return refuse(StatusCode::UNAUTHORIZED, "invalid_client");
+    };
     match backend.tokens.app_token(&account.account_id, &account.client_id, now_s()) {
         Some(token) => ServiceAnswer::new(StatusCode::OK, json!({ "access_token": token, "token_type": "Bearer" })),
         None => ServiceAnswer::empty(StatusCode::INTERNAL_SERVER_ERROR),

@@ -96,6 +96,17 @@ impl WebhookEvent {
     pub const ALL: [Self; 5] =
         [Self::Content, Self::RichContent, Self::AcceptStatus, Self::ChatState, Self::ExConversation];
 
+    /// The key in a manifest's `capabilities.webhooks`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Content => "ms.MessagingEventNotification.ContentEvent",
+            Self::RichContent => "ms.MessagingEventNotification.RichContentEvent",
+            Self::AcceptStatus => "ms.MessagingEventNotification.AcceptStatusEvent",
+            Self::ChatState => "ms.MessagingEventNotification.ChatStateEvent",
+            Self::ExConversation => "cqm.ExConversationChangeNotification",
+        }
+    }
+
     /// The short name in the journal.
     pub fn name(self) -> &'static str {
         match self {

@@ -33,7 +33,7 @@ use crate::journal::Journal;
 
 pub use self::desk::{
     CardPartKind, CardPartView, ConversationState, Desk, DeskBubbleView, DeskConversationView, DeskDialogView,
-    DialogKindView, RichMessage,
+    DialogKindView, RichMessage, WebhooksChange, WebhooksView,
 };
 pub use self::phones::{PhoneChannel, PhoneView, Phones};
 pub use self::simulated_phones::SimulatedPhones;

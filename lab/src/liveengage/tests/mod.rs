@@ -1,5 +1,6 @@
 //! Tests the simulator from outside, with raw HTTP requests and the tests' own webhook receiver.
 
+mod app_install;
 mod closing;
 mod delivery;
 mod desk;

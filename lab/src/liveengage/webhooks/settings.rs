@@ -16,8 +16,8 @@ const MAX_RETENTION: Duration = Duration::from_secs(259_200);
 pub struct WebhookSettings {
     /// The endpoint of each event. An event without an endpoint is not sent.
     pub endpoints: BTreeMap<WebhookEvent, Url>,
-    /// Constant headers on each call, as name and value.
-    pub headers: Vec<(String, String)>,
+    /// Constant headers on the calls of an event, as name and value.
+    pub headers: BTreeMap<WebhookEvent, Vec<(String, String)>>,
     /// How long a failed notification is retried (`retention_time`); `None` to use [`max_retries`](Self::max_retries).
     /// Without either, LivePerson drops it after the first failure. A failure holds back all notifications of the
     /// install, see [`super::InstallState`]. Documented range: 2 s to 259200 s.
@@ -51,7 +51,7 @@ impl Default for WebhookSettings {
     fn default() -> Self {
         Self {
             endpoints: BTreeMap::new(),
-            headers: Vec::new(),
+            headers: BTreeMap::new(),
             retention: Some(MAX_RETENTION),
             max_retries: BTreeMap::new(),
             retry_gap: Duration::from_secs(30),
