@@ -23,8 +23,8 @@ use super::fault::Service;
 pub struct Forms {
     /// The Domain API's answer for one service.
     pub single_service: SingleService,
-    /// Whether the Domain API's base URIs are bare hosts, as LivePerson's are. The simulator has no certificate, so a client that puts
-    /// `https://` before them can't call it. By default they have the scheme.
+    /// Whether the Domain API's base URIs are bare hosts over plain HTTP, too, as LivePerson's are. A client that puts `https://` before them
+    /// can't call that port. By default they have the scheme. Over TLS they are always bare.
     pub bare_hosts: bool,
     /// The `code` of the Send API's answers.
     pub answer_code: AnswerCode,
