@@ -306,6 +306,40 @@ async fn the_labs_administrator_reads_the_credentials_and_moves_the_endpoint() {
     assert!(hooks.received().is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_liveperson_enables_for_an_account_is_changed_by_a_call() {
+    let hooks = Hooks::start().await;
+    let lab = lab(&hooks).await;
+    let foreign = Foreign::of(&lab).await;
+    let conversation = foreign.open().await;
+    lab.liveengage().close(&conversation).unwrap();
+    foreign.open().await;
+    let upload = async |file_type: &str| {
+        let body = json!({"fileSize": "2000", "fileType": file_type});
+        let request = json!({"kind": "req", "id": "3", "type": "ms.GenerateURLForUploadFile", "body": body});
+        foreign.call("conversation/send", &request).await.0
+    };
+    let rating = json!({"field": "CSATRate", "csatRate": 4, "status": "FILLED"});
+    let body = json!({"conversationId": conversation, "conversationField": rating});
+    let rate = json!({"kind": "req", "id": "4", "type": "cm.UpdateConversationField", "body": body});
+    let url = format!("{}api/features", lab.page_url());
+    let mut features = sent(foreign.http.get(&url)).await.1;
+    let set = async |features: &Value| {
+        let put = foreign.http.put(&url).header("content-type", "application/json");
+        sent(put.body(features.to_string())).await.0
+    };
+    for enabled in [true, false] {
+        (features["file_sharing"], features["legacy_csat"]) = (json!(enabled), json!(enabled));
+        assert_eq!(set(&features).await, 204);
+        assert_eq!(sent(foreign.http.get(&url)).await.1, features);
+        let documents = if enabled { 200 } else { 400 };
+        assert_eq!([upload("PDF").await, upload("PNG").await], [documents, 200]);
+        assert_eq!(foreign.call("conversation/send", &rate).await.0, documents);
+    }
+    features["secure_forms"] = json!(true);
+    assert_eq!(set(&features).await, 422, "an unknown feature is not silently ignored");
+}
+
 /// Signs a notification with one change of this age, and returns what the wire log says about it.
 async fn refusal(lab: &WatchedLab, account: &str, secret_fits: bool, days: i64) -> (u16, Option<String>) {
     use connector::port::Clock as _;

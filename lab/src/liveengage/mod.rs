@@ -5,6 +5,7 @@
 //! agents' profiles, the login, the app installs and the Monitoring API. It signs and delivers the webhooks. The handle
 //! simulates the agents' desk. Each service has its own file; [`LiveEngageSimulator`] is the handle.
 
+mod account_features;
 mod agent_profile;
 mod backend;
 mod configuration;

@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 
 use crate::page::{
-    ActionError, AttachmentView, BubbleState, BubbleView, CardPartKind, CardPartView, ConversationState, Desk,
-    DeskBubbleView, DeskConversationView, DeskDialogView, DialogKindView, Media, RichMessage, Side, UploadedFile,
-    WebhooksChange, WebhooksView,
+    AccountFeatures, ActionError, AttachmentView, BubbleState, BubbleView, CardPartKind, CardPartView,
+    ConversationState, Desk, DeskBubbleView, DeskConversationView, DeskDialogView, DialogKindView, Media, RichMessage,
+    Side, UploadedFile, WebhooksChange, WebhooksView,
 };
 
+use super::account_features;
 use super::conversation::{self, Receipt};
 use super::desk::DeskError;
 use super::event::{AcceptStatus, Audience, Role};
@@ -92,6 +93,15 @@ impl Desk for LiveEngageSimulator {
 
     async fn set_webhooks(&self, change: WebhooksChange) -> Result<(), ActionError> {
         webhook_control::change(self, &change)
+    }
+
+    async fn features(&self) -> Option<AccountFeatures> {
+        account_features::view(self)
+    }
+
+    async fn set_features(&self, features: AccountFeatures) -> Result<(), ActionError> {
+        account_features::set(self, &features);
+        Ok(())
     }
 
     async fn expire_window_tokens(&self) -> Result<(), ActionError> {

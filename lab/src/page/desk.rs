@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::features::AccountFeatures;
 use super::view::BubbleView;
 use crate::action::{ActionError, Media, UploadedFile};
 
@@ -85,6 +86,17 @@ pub trait Desk: Send + Sync {
     /// [`ActionError`] when it can't be set, or a value is refused. Then nothing is changed.
     async fn set_webhooks(&self, _change: WebhooksChange) -> Result<(), ActionError> {
         Err(ActionError::unsupported("this desk", "webhooks"))
+    }
+    /// What LivePerson has enabled for the account; `None` if this can't be set.
+    async fn features(&self) -> Option<AccountFeatures> {
+        None
+    }
+    /// Sets what LivePerson has enabled for the account, all of it.
+    ///
+    /// # Errors
+    /// [`ActionError`] when it can't be set.
+    async fn set_features(&self, _features: AccountFeatures) -> Result<(), ActionError> {
+        Err(ActionError::unsupported("this desk", "features"))
     }
     /// Makes the tokens of all consumers of the Messaging Window API invalid, which closes their websockets.
     ///
