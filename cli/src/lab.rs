@@ -1,10 +1,25 @@
 //! `connector lab`.
 
-use std::{collections::BTreeMap, io::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use clap::{Arg, ArgMatches, Args, FromArgMatches, value_parser};
-use connector_lab::{ADMINISTRATOR, Installation, Lab, LabOptions, channel::Channel, channels, headless};
+use clap::{
+    Arg, ArgMatches, Args, FromArgMatches,
+    builder::{PossibleValuesParser, TypedValueParser},
+    value_parser,
+};
+use connector_lab::{
+    ADMINISTRATOR, Installation, Lab, LabOptions,
+    channel::Channel,
+    channels, headless,
+    liveengage::{Generation, SignatureForm, TlsAddress, WebhookSettings},
+};
 use serde_json::{Map, Value, json};
+use tempfile::NamedTempFile;
 use tracing_subscriber::{
     Layer as _,
     filter::{LevelFilter, Targets},
@@ -27,6 +42,16 @@ pub(crate) struct LabArguments {
     /// the connector. Its path is normally /webhooks/liveengage. Default: the address of the lab's connector.
     #[arg(long, value_name = "URL", value_parser = web_address, conflicts_with = "headless")]
     webhook_url: Option<url::Url>,
+    /// A file with the manifest of another connector's app install, to attach it: the LiveEngage simulator posts each event to the endpoint
+    /// that the manifest names, with its headers and retries.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["headless", "webhook_url"])]
+    app_manifest: Option<PathBuf>,
+    /// How the LiveEngage simulator signs its webhooks.
+    #[arg(long, value_name = "FORM", default_value = SignatureForm::default().name(), value_parser = signature_form())]
+    webhook_signature: Option<SignatureForm>,
+    /// The generation of LivePerson's pages and samples whose forms the LiveEngage simulator uses for answers and notifications.
+    #[arg(long, value_name = "GENERATION", default_value = Generation::default().name(), value_parser = generation())]
+    forms: Option<Generation>,
     /// A file with the secrets of the account and lines to simulate: one object, by the names of the secrets. Default:
     /// generated secrets.
     #[arg(long, value_name = "FILE")]
@@ -40,6 +65,13 @@ pub(crate) struct LabArguments {
     /// Port of the LiveEngage simulator.
     #[arg(long, default_value_t = 0)]
     liveengage_port: u16,
+    /// Serve the LiveEngage simulator over TLS, too, for clients that put https:// or wss:// before a host. Prints the file of the certificate
+    /// authority to trust, which is made at each start.
+    #[arg(long, conflicts_with = "headless")]
+    tls: bool,
+    /// Port of the LiveEngage simulator over TLS.
+    #[arg(long, default_value_t = 0, requires = "tls")]
+    tls_port: u16,
     #[command(flatten)]
     channel_ports: ChannelPorts,
     /// Port of the DynamoDB stand-in.
@@ -98,6 +130,23 @@ impl Args for ChannelPorts {
     }
 }
 
+fn signature_form() -> impl TypedValueParser<Value = SignatureForm> {
+    PossibleValuesParser::new(SignatureForm::ALL.map(SignatureForm::name)).try_map(|name| name.parse::<SignatureForm>())
+}
+
+fn generation() -> impl TypedValueParser<Value = Generation> {
+    PossibleValuesParser::new(Generation::ALL.map(Generation::name)).try_map(|name| name.parse::<Generation>())
+}
+
+/// Reads the webhooks of a manifest.
+fn webhooks_of(path: &Path) -> Result<WebhookSettings, String> {
+    let json = std::fs::read_to_string(path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+    let manifest: Value =
+        serde_json::from_str(&json).map_err(|error| format!("{} is not JSON: {error}", path.display()))?;
+    let webhooks = manifest.pointer("/capabilities/webhooks").unwrap_or(&Value::Null);
+    WebhookSettings::from_manifest(webhooks).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// Parses an http or https address.
 fn web_address(text: &str) -> Result<url::Url, String> {
     let url: url::Url = text.parse().map_err(|error| format!("{error}"))?;
@@ -122,9 +171,13 @@ impl LabArguments {
             installation,
             functions_elsewhere: self.without_functions.clone(),
             liveengage_webhook: self.webhook_url.clone(),
+            liveengage_webhooks: self.app_manifest.as_deref().map(webhooks_of).transpose()?,
+            webhook_signature: self.webhook_signature.unwrap_or_default(),
+            forms: self.forms.unwrap_or_default().forms(),
             page_port: self.port,
             api_port: self.api_port,
             liveengage_port: self.liveengage_port,
+            liveengage_tls_port: self.tls.then_some(self.tls_port),
             channel_ports: self.channel_ports.0.clone(),
             dynamodb_port: self.dynamodb_port,
             sqs_port: self.sqs_port,
@@ -158,7 +211,14 @@ pub(crate) async fn lab(arguments: &LabArguments) -> ExitCode {
         return run_headless(&lab).await;
     }
     let (account, liveengage) = (lab.account_id(), lab.liveengage().base_url());
-    let message = format!(
+    let authority = match lab.liveengage().tls().map(AuthorityFile::write).transpose() {
+        Ok(authority) => authority,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "The certificate authority's file can't be written: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut message = format!(
         "Open {} in a browser. Ctrl-C stops everything.\nTo write as a consumer of the Messaging Window API: connector chat \
          --account {account} --domain-api {liveengage}\nTo see the app install (the password is {ADMINISTRATOR}): connector install show \
          --account {account} --user {ADMINISTRATOR} --domain-api {liveengage}\nTo change it: connector install apply --account {account} \
@@ -167,6 +227,9 @@ pub(crate) async fn lab(arguments: &LabArguments) -> ExitCode {
         lab.aws().endpoints().secrets,
         lab.api_url(),
     );
+    if let Some(authority) = &authority {
+        message.push_str(&authority.instructions());
+    }
     if arguments.without_functions.is_some() {
         // Standard output is a file for sam, so the message goes to standard error.
         let _ = std::io::stderr().write_all(message.as_bytes());
@@ -177,6 +240,32 @@ pub(crate) async fn lab(arguments: &LabArguments) -> ExitCode {
         print(&message);
     }
     serve(lab).await
+}
+
+/// The file with the certificate of the TLS authority. It is removed when the lab stops.
+struct AuthorityFile {
+    host: String,
+    file: NamedTempFile,
+}
+
+impl AuthorityFile {
+    /// Writes the file into the folder for temporary files.
+    fn write(tls: &TlsAddress) -> std::io::Result<Self> {
+        let mut file = tempfile::Builder::new().prefix("connector-lab-").suffix(".pem").tempfile()?;
+        file.write_all(tls.authority_pem.as_bytes())?;
+        Ok(Self { host: tls.host.clone(), file })
+    }
+
+    /// How a client reaches the simulator, and how it trusts the certificate.
+    fn instructions(&self) -> String {
+        let (host, path) = (&self.host, self.file.path().display());
+        format!(
+            "LiveEngage over TLS: https://{host}. Its Domain API answers with that host, as LivePerson's does. To trust its certificate:\n\
+             \x20 Node.js: NODE_EXTRA_CA_CERTS={path}\n\
+             \x20 OpenSSL, Python, Go: SSL_CERT_FILE={path}\n\
+             \x20 curl: --cacert {path}\n"
+        )
+    }
 }
 
 async fn start(arguments: &LabArguments) -> Result<Lab, String> {
@@ -217,13 +306,22 @@ mod tests {
     use crate::Cli;
 
     #[test]
-    fn without_functions_excludes_the_api_port_and_headless() {
+    fn options_that_exclude_or_need_each_other_are_checked() {
         let parse = |arguments: &[&str]| Cli::try_parse_from([&["connector", "lab"], arguments].concat());
         let without_functions = ["--without-functions", "http://127.0.0.1:3000"];
         assert!(parse(&without_functions).is_ok());
         assert!(parse(&["--without-functions", "nowhere"]).is_err());
         assert!(parse(&[&without_functions[..], &["--headless"]].concat()).is_err());
         assert!(parse(&[&without_functions[..], &["--api-port", "3000"]].concat()).is_err());
+        assert!(parse(&["--tls", "--tls-port", "8443"]).is_ok());
+        assert!(parse(&["--tls-port", "8443"]).is_err(), "the port alone would be without effect");
+        assert!(parse(&["--webhook-signature", "sha256-hex", "--forms", "oldest"]).is_ok());
+        for wrong in [["--webhook-signature", "md5"], ["--forms", "old"]] {
+            assert!(parse(&wrong).is_err(), "{wrong:?}");
+        }
+        let manifest = ["--app-manifest", "app.json"];
+        assert!(parse(&manifest).is_ok());
+        assert!(parse(&[&manifest[..], &["--webhook-url", "http://127.0.0.1:1/"]].concat()).is_err());
         let behind_a_proxy = ["--webhook-url", "http://127.0.0.1:8080/webhooks/liveengage"];
         assert!(parse(&[&without_functions[..], &behind_a_proxy].concat()).is_ok());
         for wrong in ["ftp://127.0.0.1/webhooks/liveengage", "127.0.0.1:8080/webhooks/liveengage", "localhost:8080"] {

@@ -202,19 +202,21 @@ impl Functions {
         let sdk = |function: Function| aws.sdk_config_for(function.name(), &endpoints);
         let deployed = Deployed::start(environment, sdk, TimeScale::times(time_scale))?;
 
-        let (killer, webhook) = (fault_plan.clone(), deployed.webhook.2.clone());
+        let (killer, webhook, log) = (fault_plan.clone(), deployed.webhook.2.clone(), journal.clone());
         let webhook = in_process(move |request| {
             let (function, kill_point) = (webhook.get(), kill_point(killer.as_ref(), Function::Webhook));
             let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
             let call = call.instrument(request_span(&context(HTTP_TIMEOUT)));
-            async move { limited(&kill_point, call).await }
+            let log = log.clone();
+            async move { limited(&kill_point, call).await.inspect(|answer| record_refusal(&log, Function::Webhook, answer)) }
         });
-        let (killer, inbound) = (fault_plan.clone(), deployed.inbound.2.clone());
+        let (killer, inbound, log) = (fault_plan.clone(), deployed.inbound.2.clone(), journal.clone());
         let inbound = in_process(move |request| {
             let (function, kill_point) = (inbound.get(), kill_point(killer.as_ref(), Function::Inbound));
             let call = async move { function.handle(request).await.map_err(|error| error.to_string()) };
             let call = call.instrument(request_span(&context(HTTP_TIMEOUT)));
-            async move { limited(&kill_point, call).await }
+            let log = log.clone();
+            async move { limited(&kill_point, call).await.inspect(|answer| record_refusal(&log, Function::Inbound, answer)) }
         });
         let mappings = Mappings { aws, journal, function_timeout: WORKER_TIMEOUT / u32::from(time_scale.get()) };
         let start = |queue, function, destination, environment: &Environment<QueueFunction>| {
@@ -294,6 +296,14 @@ fn invocable(environment: Environment<ReconcileFunction>) -> Invocable {
             serde_json::to_value(answer).map_err(|error| ("Runtime.MarshalError".to_owned(), error.to_string()))
         })
     })
+}
+
+/// Says in the wire log why a function answers a request with an error. Its answer doesn't, because strangers can send requests, too.
+fn record_refusal(journal: &Journal, function: Function, answer: &lambda_http::Response<lambda_http::Body>) {
+    if let Some(lambda::Refusal(why)) = answer.extensions().get() {
+        let what = format!("refused -> {}: {why}", answer.status().as_u16());
+        journal.record(function.name(), "sender", what, None);
+    }
 }
 
 /// When this invocation of an entry point is killed.

@@ -26,6 +26,7 @@ mod loopback;
 pub mod page;
 pub mod phone;
 pub mod sms_gateway;
+mod tls;
 pub mod whatsapp;
 
 pub use installation::{ACCOUNT, Installation, InstallationError};

@@ -3,15 +3,11 @@
 //
 //   npm ci && npm test                          starts the lab with cargo, or the one of LAB_BINARY
 //
-// The SDK speaks only HTTPS, and the lab only HTTP: a proxy in this file adds TLS, with a certificate that openssl makes.
+// The SDK speaks only HTTPS, and the lab serves TLS.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync } from "node:fs";
-import net from "node:net";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { after, before, test } from "node:test";
 import tls from "node:tls";
 
@@ -21,33 +17,17 @@ const { Agent } = createRequire(import.meta.url)("node-agent-sdk");
 const STEP_MS = 20_000;
 
 let lab;
-let proxy;
 
 before(async () => {
-  lab = await openLab();
-  const folder = mkdtempSync(path.join(tmpdir(), "agent-sdk-"));
-  const [key, cert] = ["key.pem", "cert.pem"].map((name) => path.join(folder, name));
-  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
-  execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-keyout", key, "-out", cert, ...subject], {
-    stdio: "ignore",
-  });
-  // The SDK has no option for a certificate authority. This process talks only to this machine.
-  process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
-  const upstream = new URL(lab.domainApi);
-  proxy = tls.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (client) => {
-    const server = net.connect(Number(upstream.port), upstream.hostname);
-    client.pipe(server).pipe(client);
-    client.on("error", () => server.destroy());
-    server.on("error", () => client.destroy());
-  });
-  proxy.listen(0, "127.0.0.1");
-  await once(proxy, "listening");
+  lab = await openLab(undefined, ["--tls"]);
+  // The SDK has no option for a certificate authority, and NODE_EXTRA_CA_CERTS is read before the lab has one. So every connection of this
+  // process trusts the lab's authority, and no other.
+  const ca = readFileSync(lab.tls.authority);
+  const { createSecureContext } = tls;
+  tls.createSecureContext = (options) => createSecureContext({ ...options, ca });
 });
 
-after(async () => {
-  proxy?.close();
-  await lab?.stop();
-});
+after(() => lab?.stop());
 
 /** Waits until this returns something. */
 async function until(what, find) {
@@ -79,13 +59,12 @@ async function consumer() {
 }
 
 test("the SDK logs in, accepts a ring, answers and closes", async () => {
-  const host = `localhost:${proxy.address().port}`;
+  const { host } = lab.tls;
   const agent = new Agent({
     accountId: lab.account,
     username: "lab-agent",
     password: "lab-agent",
     csdsDomain: host,
-    domains: { agentVep: host, asyncMessagingEnt: host },
   });
   const errors = [];
   agent.on("error", (error) => errors.push(error));

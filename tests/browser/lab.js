@@ -10,12 +10,13 @@ const STOP_LIMIT_MS = 10 * 1000;
 
 /**
  * Returns the page's address, and a function that stops the lab if this function started it. Then it also returns the account, and the
- * address of its LiveEngage.
+ * address of its LiveEngage: `domainApi` without TLS, and with the option `--tls` also `tls`, which has the bare `host` and the file of the
+ * certificate authority.
  */
-export async function openLab(givenUrl) {
+export async function openLab(givenUrl, options = []) {
   if (givenUrl) return { url: givenUrl, stop: async () => {} };
   const binary = process.env.LAB_BINARY;
-  const [command, args] = binary ? [binary, ["lab"]] : ["cargo", ["run", "--quiet", "--", "lab"]];
+  const [command, args] = binary ? [binary, ["lab", ...options]] : ["cargo", ["run", "--quiet", "--", "lab", ...options]];
   // Use a separate process group, so that a signal reaches the lab even if cargo started it.
   const child = spawn(command, args, { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => {
@@ -23,25 +24,27 @@ export async function openLab(givenUrl) {
     child.once("error", (error) => resolve(`cannot be started: ${error.message}`));
   });
   try {
-    return { ...(await addresses(child, ended)), stop: () => stop(child, ended) };
+    return { ...(await addresses(child, ended, options.includes("--tls"))), stop: () => stop(child, ended) };
   } catch (error) {
     await stop(child, ended);
     throw error;
   }
 }
 
-function addresses(child, ended) {
+function addresses(child, ended, withTls) {
   return new Promise((resolve, reject) => {
     const limit = setTimeout(() => reject(new Error("the lab has not printed its address in time")), START_LIMIT_MS);
     ended.then((how) => reject(new Error(`the lab ${how} before it printed its address`))).finally(() => clearTimeout(limit));
     // Read the output to its end, even after the line was found. Otherwise the lab would block when the pipe is full.
-    let url;
+    let url, host, found;
     createInterface({ input: child.stdout }).on("line", (line) => {
       url ??= /Open (http:\/\/127\.0\.0\.1:\d+\/)/.exec(line)?.[1];
-      const found = /--account (\S+) --domain-api (\S+)/.exec(line);
-      if (!url || !found) return;
+      found ??= /--account (\S+) --domain-api (\S+)/.exec(line);
+      host ??= /over TLS: https:\/\/([^/]+:\d+)\./.exec(line)?.[1];
+      const authority = /NODE_EXTRA_CA_CERTS=(\S+)/.exec(line)?.[1];
+      if (!url || !found || (withTls && !(host && authority))) return;
       clearTimeout(limit);
-      resolve({ url, account: found[1], domainApi: found[2] });
+      resolve({ url, account: found[1], domainApi: found[2], ...(withTls && { tls: { host, authority } }) });
     });
   });
 }

@@ -4,6 +4,8 @@
 //   npm ci && node --test websocket.test.js     starts the lab with cargo, or the one of LAB_BINARY
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import https from "node:https";
 import { after, before, test } from "node:test";
 
 import WebSocket from "ws";
@@ -17,7 +19,7 @@ let idp;
 let messaging;
 
 before(async () => {
-  lab = await openLab();
+  lab = await openLab(undefined, ["--tls"]);
   const answer = await fetch(`${lab.domainApi}/api/account/${lab.account}/service/baseURI.json?version=1.0`);
   const { baseURIs } = await answer.json();
   const host = (service) => baseURIs.find((entry) => entry.service === service).baseURI;
@@ -47,10 +49,12 @@ class Consumer {
   #waiting = [];
   #notifications = [];
 
-  static async connect(authorization) {
+  /** Without `tls` over plain HTTP. With it to this host, whose certificate must be signed by this authority. */
+  static async connect(authorization, tls) {
     const consumer = new Consumer();
     const path = `/ws_api/account/${lab.account}/messaging/consumer?v=3`;
-    consumer.#socket = new WebSocket(`${messaging}${path}`, authorization ? { headers: { authorization } } : {});
+    const options = { ...(authorization && { headers: { authorization } }), ...(tls && { ca: tls.ca }) };
+    consumer.#socket = new WebSocket(`${tls ? `wss://${tls.host}` : messaging}${path}`, options);
     consumer.closed = once(consumer.#socket, "close").then(([code]) => code);
     consumer.#socket.on("message", (data) => consumer.#received(JSON.parse(data)));
     await once(consumer.#socket, "open", { signal: AbortSignal.timeout(STEP_MS) });
@@ -180,4 +184,32 @@ test("an anonymous consumer is thrown out with 4407, and IDP extends the identit
   const published = await back.request("ms.PublishEvent", { dialogId: conversation, event: text("still me") });
   assert.equal(published.code, 200);
   await back.close();
+});
+
+/** A request over TLS, by a client that trusts only this authority. */
+function secure(method, url, ca) {
+  return new Promise((resolve, reject) => {
+    const request = https.request(url, { method, ca, headers: { "content-type": "application/json" } }, (answer) => {
+      let body = "";
+      answer.on("data", (part) => (body += part)).on("end", () => resolve(JSON.parse(body)));
+    });
+    request.on("error", reject).end(method === "POST" ? "{}" : undefined);
+  });
+}
+
+test("over TLS the bare hosts of the Domain API are called by https and wss", async () => {
+  const ca = readFileSync(lab.tls.authority);
+  const domainApi = `https://${lab.tls.host}/api/account/${lab.account}/service`;
+  const host = async (service) => (await secure("GET", `${domainApi}/${service}/baseURI.json?version=1.0`, ca)).baseURI;
+  const { jwt } = await secure("POST", `https://${await host("idp")}/api/account/${lab.account}/signup`, ca);
+  const consumer = await Consumer.connect(`jwt ${jwt}`, { host: await host("asyncMessagingEnt"), ca });
+  const conversation = await openConversation(consumer);
+  await consumer.request("ms.SubscribeMessagingEvents", { fromSeq: 0, dialogId: conversation });
+  await agent("say", { conversation, text: "Hello over TLS" });
+  await consumer.text("Hello over TLS");
+  await consumer.close();
+});
+
+test("a client that doesn't trust the lab's authority gets no connection", async () => {
+  await assert.rejects(secure("GET", `https://${lab.tls.host}/`), /certificate/);
 });

@@ -16,6 +16,8 @@ mod end_to_end;
 mod events;
 mod features;
 #[cfg(test)]
+mod foreign_connector;
+#[cfg(test)]
 mod functions;
 #[cfg(test)]
 mod guarantees;
@@ -35,6 +37,8 @@ mod redrive;
 mod reference;
 #[cfg(test)]
 mod rotation;
+#[cfg(test)]
+mod samples;
 mod silence;
 #[cfg(test)]
 mod simulation;

@@ -5,7 +5,7 @@ mod error;
 mod options;
 mod simulators;
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, collections::BTreeSet, sync::Arc, time::Duration};
 
 use connector_aws::lambda::{FunctionError, ReconcileAnswer, StartError};
 use futures::{StreamExt as _, stream};
@@ -80,10 +80,16 @@ impl Lab {
             Some(elsewhere) => elsewhere.clone(),
             None => format!("{}/webhooks/liveengage", connector.api_url).parse()?,
         };
-        simulators.liveengage.set_webhooks(installation.account_id(), WebhookSettings::to(&webhook));
+        let webhooks = options.liveengage_webhooks.clone().unwrap_or_else(|| WebhookSettings::to(&webhook));
+        let attached = options.liveengage_webhooks.as_ref().map(|attached| &attached.endpoints);
+        let addresses: Vec<Url> = match attached {
+            Some(endpoints) => endpoints.values().cloned().collect::<BTreeSet<Url>>().into_iter().collect(),
+            None => vec![webhook],
+        };
+        simulators.liveengage.set_webhooks(installation.account_id(), webhooks);
         let subscriptions = simulators.subscribe(&connector.api_url, connector.functions.is_some()).await?;
 
-        let links = links(&webhook, &connector, &simulators);
+        let links = links(&addresses, &connector, &simulators);
         let page = start_page(options.page_port, &simulators, links, &journal).await?;
         Ok(Self {
             page,
@@ -219,14 +225,18 @@ impl Lab {
 }
 
 /// The addresses that the page shows.
-fn links(liveengage_webhook: &Url, connector: &ConnectorRuntime, simulators: &Simulators) -> Vec<Link> {
+fn links(liveengage_webhooks: &[Url], connector: &ConnectorRuntime, simulators: &Simulators) -> Vec<Link> {
     let link = |name: String, url: String| Link { name, url };
-    let mut links = vec![link("LiveEngage webhook".to_owned(), liveengage_webhook.to_string())];
+    let mut links: Vec<Link> =
+        liveengage_webhooks.iter().map(|url| link("LiveEngage webhook".to_owned(), url.to_string())).collect();
     for channel in &simulators.channels {
         let url = format!("{}/channels/{}", connector.api_url, channel.line);
         links.push(link(format!("{} webhook", channel.channel.profile().title), url));
     }
     links.push(link("LiveEngage simulator".to_owned(), simulators.liveengage.base_url().to_owned()));
+    if let Some(tls) = simulators.liveengage.tls() {
+        links.push(link("LiveEngage simulator, TLS".to_owned(), format!("https://{}", tls.host)));
+    }
     for channel in &simulators.channels {
         links.push(link(channel.channel.profile().simulator.to_owned(), channel.simulator.url()));
     }

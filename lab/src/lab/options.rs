@@ -9,7 +9,7 @@ use crate::{
     aws::authorization::Authorizer,
     faults::FaultPlan,
     installation::Installation,
-    liveengage::{Forms, SurveyOptions},
+    liveengage::{Forms, SignatureForm, SurveyOptions, WebhookSettings},
 };
 
 /// The options of the lab. Every port is on 127.0.0.1; 0 chooses a free port.
@@ -21,6 +21,12 @@ pub struct LabOptions {
     pub api_port: u16,
     /// The port of the LiveEngage simulator.
     pub liveengage_port: u16,
+    /// The webhooks of another connector's manifest; `None` for all events to one address.
+    pub liveengage_webhooks: Option<WebhookSettings>,
+    /// How LiveEngage signs its webhooks.
+    pub webhook_signature: SignatureForm,
+    /// The port of the LiveEngage simulator over TLS, beside plain HTTP; `None` for plain HTTP only.
+    pub liveengage_tls_port: Option<u16>,
     /// The ports of the channels' simulators, by channel name. A missing channel gets a free port.
     pub channel_ports: BTreeMap<&'static str, u16>,
     /// The port of DynamoDB.

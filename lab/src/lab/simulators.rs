@@ -18,7 +18,7 @@ use crate::{
 
 /// The name and the password of the account's user, who can log in as an agent.
 const AGENT: &str = "lab-agent";
-/// The name and the password of the account's administrator, who can change its app installs.
+/// The name and the password of the account's administrator, who can also change the app install.
 pub const ADMINISTRATOR: &str = "lab-administrator";
 /// The channels' delay before they retry a webhook.
 const WEBHOOK_RETRY: Duration = Duration::from_secs(5);
@@ -101,7 +101,8 @@ async fn start_liveengage(
         file_sharing: options.documents,
         auto_messages: options.auto_messages.clone(),
         legacy_csat: true,
-        users: [(AGENT, false), (ADMINISTRATOR, true)].map(user).into(),
+        signature: options.webhook_signature,
+        users: vec![user(AGENT, false), user(ADMINISTRATOR, true)],
         ..AccountOptions::new(
             installation.account_id(),
             &installation.account("/client_id"),
@@ -112,6 +113,7 @@ async fn start_liveengage(
         accounts: vec![account],
         forms: options.forms,
         port: options.liveengage_port,
+        tls_port: options.liveengage_tls_port,
         journal: journal.clone(),
         webhooks_before_response: options.webhooks_before_response,
         ..LiveEngageOptions::default()
@@ -119,7 +121,8 @@ async fn start_liveengage(
     Ok(liveengage.await?)
 }
 
-fn user((name, administrator): (&str, bool)) -> UserOptions {
+/// A user whose password is the name.
+fn user(name: &str, administrator: bool) -> UserOptions {
     UserOptions { name: name.to_owned(), proof: UserProof::Password(SecretString::from(name)), administrator }
 }
 

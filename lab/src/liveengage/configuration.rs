@@ -1,8 +1,8 @@
 //! The account's configuration: the records of its app installs.
 //!
 //! LivePerson doesn't document this API for the public: the forms are those of its demo connector. Registering an app here doesn't give it
-//! tokens or webhooks: those belong to the app install of [`super::AccountOptions`], which is the first record. A change of the webhooks in
-//! this record takes effect at once. LivePerson documents two minutes.
+//! tokens or webhooks: those belong to the app install of [`super::AccountOptions`], which is the first record. A change of that record takes
+//! effect at once: its endpoints, headers and retries, its `engagement`, and whether it is enabled. LivePerson needs up to two minutes.
 
 use http::header::{HeaderName, IF_MATCH};
 use http::{HeaderValue, StatusCode};
@@ -15,6 +15,7 @@ use super::endpoint::{Endpoint, ServiceAnswer, ServiceCall};
 use super::fault::Service;
 use super::login::session_of;
 use super::options::AccountOptions;
+use super::webhooks::{self, WebhookSettings};
 
 const REVISION: HeaderName = HeaderName::from_static("ac-revision");
 
@@ -29,21 +30,11 @@ pub(super) struct Installations {
 }
 
 impl Installations {
-    /// Writes the webhooks of the account's own app install into its record, after somebody has changed them elsewhere.
-    pub(super) fn set_webhooks(&mut self, client_id: &str, webhooks: Value) {
-        let own = |record: &&mut Map<String, Value>| record.get("client_id").is_some_and(|id| id == client_id);
-        let capabilities = self.records.iter_mut().find(own).and_then(|record| record.get_mut("capabilities"));
-        if let Some(Value::Object(capabilities)) = capabilities {
-            capabilities.insert("webhooks".to_owned(), webhooks);
-            self.revision += 1;
-        }
-    }
-
     /// The record of the account's own app install.
     pub(super) fn of(account: &AccountOptions) -> Self {
         let manifest = json!({
             "client_name": "Connector", "grant_types": ["client_credentials"], "scope": "msg.consumer",
-            "capabilities": { "webhooks": account.webhooks.to_record(), "broadcast": { "enabled": false } },
+            "capabilities": { "webhooks": {}, "engagement": { "consumer_identity": ["auth"] }, "broadcast": { "enabled": false } },
         });
         let mut record = manifest.as_object().cloned().unwrap_or_default();
         record.extend(issued(&account.client_id, account.client_secret.expose_secret()));
@@ -58,6 +49,42 @@ impl Installations {
         let others = self.records.iter().enumerate().filter(|(place, _)| Some(*place) != except);
         others.into_iter().any(|(_, record)| !is_deleted(record) && record.get("client_name") == Some(name))
     }
+}
+
+/// Whether an app install may send engagements to a program: it is in its manifest (`capabilities.engagement`).
+pub(super) fn has_engagement(installs: &Installations) -> bool {
+    let own = installs.records.first().and_then(|record| record.get("capabilities")?.get("engagement"));
+    own.is_some_and(|engagement| !engagement.is_null())
+}
+
+/// The account's own record shows the webhooks that are in force, however they were set.
+fn shown(backend: &Backend, account_id: &str, installs: &mut Installations) {
+    let Some(settings) = backend.webhooks.settings(account_id) else { return };
+    let Some(capabilities) = installs.records.first_mut().and_then(|own| own.get_mut("capabilities")?.as_object_mut())
+    else {
+        return;
+    };
+    let webhooks = capabilities.entry("webhooks").or_insert_with(|| json!({}));
+    if let Some(webhooks) = webhooks.as_object_mut() {
+        settings.write_manifest(webhooks);
+    }
+}
+
+/// Puts the account's own record into force.
+fn apply(backend: &Backend, account_id: &str, record: &Map<String, Value>, manifest: WebhookSettings) {
+    backend.webhooks.set_manifest(account_id, manifest);
+    let enabled = record.get("enabled").is_none_or(|enabled| enabled != false) && !is_deleted(record);
+    backend.webhooks.set_enabled(account_id, enabled);
+    let unknown = webhooks_of(record).map(webhooks::unknown_keys).unwrap_or_default();
+    if !unknown.is_empty() {
+        let what =
+            format!("app install of {account_id}: not sent, because the keys are unknown: {}", unknown.join(", "));
+        backend.journal.record("liveengage", "liveengage", what, None);
+    }
+}
+
+fn webhooks_of(record: &Map<String, Value>) -> Option<&Value> {
+    record.get("capabilities")?.get("webhooks").filter(|webhooks| !webhooks.is_null())
 }
 
 fn is_deleted(record: &Map<String, Value>) -> bool {
@@ -107,6 +134,7 @@ fn read(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
 fn create(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
     as_administrator(backend, call, |installs| {
         let mut record = manifest(call, |name| installs.has_name(name, None))?;
+        settings(backend, call, &record)?;
         record.extend(issued(&Uuid::new_v4().to_string(), &Uuid::new_v4().simple().to_string()));
         let answer = json!(record);
         installs.records.push(record);
@@ -117,22 +145,21 @@ fn create(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
 
 /// The body replaces the whole record. It must have what LivePerson has issued, unchanged.
 fn update(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
-    let own = backend.accounts.get(call.account_id()).map(|account| account.client_id.as_str());
     as_administrator(backend, call, |installs| {
         let place = installs.position(id(call)).ok_or(StatusCode::NOT_FOUND)?;
         based_on_this(call, installs)?;
         let new = manifest(call, |name| installs.has_name(name, Some(place)))?;
+        let webhooks = settings(backend, call, &new)?;
         let record = installs.records.get_mut(place).ok_or(StatusCode::NOT_FOUND)?;
         if ["id", "client_id", "client_secret"].iter().any(|field| record.get(*field) != new.get(*field)) {
             return Err(StatusCode::BAD_REQUEST);
         }
         *record = new;
+        if place == 0 {
+            apply(backend, call.account_id(), record, webhooks);
+        }
         let answer = json!(record);
         installs.revision += 1;
-        if record_is_of(&answer, own) {
-            let webhooks = answer.pointer("/capabilities/webhooks").unwrap_or(&Value::Null);
-            backend.webhooks.set_record(call.account_id(), webhooks);
-        }
         Ok((StatusCode::OK, answer))
     })
 }
@@ -143,14 +170,13 @@ fn delete(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
         based_on_this(call, installs)?;
         let record = installs.records.get_mut(place).ok_or(StatusCode::NOT_FOUND)?;
         record.insert("deleted".to_owned(), true.into());
+        if place == 0 {
+            backend.webhooks.set_enabled(call.account_id(), false);
+        }
         let answer = json!(record);
         installs.revision += 1;
         Ok((StatusCode::OK, answer))
     })
-}
-
-fn record_is_of(record: &Value, client_id: Option<&str>) -> bool {
-    record.get("client_id").and_then(Value::as_str) == client_id
 }
 
 fn id(call: &ServiceCall) -> &str {
@@ -176,6 +202,16 @@ fn manifest(call: &ServiceCall, is_taken: impl Fn(&Value) -> bool) -> Result<Map
     }
 }
 
+/// Reads the webhooks of a record. The journal says what is wrong with them: LivePerson documents no body of an error.
+fn settings(backend: &Backend, call: &ServiceCall, record: &Map<String, Value>) -> Result<WebhookSettings, StatusCode> {
+    let read = webhooks_of(record).map_or_else(|| Ok(WebhookSettings::none()), WebhookSettings::from_manifest);
+    read.map_err(|error| {
+        let what = format!("app install of {} refused: {error}", call.account_id());
+        backend.journal.record("liveengage", "liveengage", what, None);
+        StatusCode::BAD_REQUEST
+    })
+}
+
 /// Lets an administrator see and change the records. Every answer names the revision.
 fn as_administrator(
     backend: &Backend,
@@ -193,6 +229,7 @@ fn as_administrator(
     let Some(installs) = state.installations.get_mut(call.account_id()) else {
         return ServiceAnswer::empty(StatusCode::NOT_FOUND);
     };
+    shown(backend, call.account_id(), installs);
     let done = act(installs);
     let mut answer = match done {
         Ok((status, body)) => ServiceAnswer::new(status, body),

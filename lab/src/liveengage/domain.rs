@@ -48,12 +48,12 @@ pub(super) const ONE: Endpoint = Endpoint {
 };
 
 fn all(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
-    refusal(backend, call).unwrap_or_else(|| ServiceAnswer::new(StatusCode::OK, list(backend, call)))
+    refusal(backend, call).unwrap_or_else(|| ServiceAnswer::new(StatusCode::OK, list(call)))
 }
 
 /// All services of the account in the path.
-pub(super) fn list(backend: &Backend, call: &ServiceCall) -> Value {
-    let entries: Vec<Value> = SERVICES.iter().map(|service| entry(backend, call, service)).collect();
+pub(super) fn list(call: &ServiceCall) -> Value {
+    let entries: Vec<Value> = SERVICES.iter().map(|service| entry(call, service)).collect();
     json!({ "baseURIs": entries })
 }
 
@@ -61,7 +61,7 @@ fn one(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
     refusal(backend, call).unwrap_or_else(|| {
         let service = service_name(call);
         if SERVICES.contains(&service) {
-            ServiceAnswer::new(StatusCode::OK, entry(backend, call, service))
+            ServiceAnswer::new(StatusCode::OK, entry(call, service))
         } else {
             ServiceAnswer::empty(StatusCode::NOT_FOUND)
         }
@@ -76,10 +76,9 @@ fn refusal(backend: &Backend, call: &ServiceCall) -> Option<ServiceAnswer> {
     (!backend.accounts.contains_key(call.account_id())).then(|| ServiceAnswer::empty(StatusCode::UNAUTHORIZED))
 }
 
-/// LivePerson's base URIs are bare hosts that are reached by HTTPS. A loopback simulator has no certificate, so its
-/// base URIs include the scheme, unless [`Forms::bare_hosts`](super::Forms::bare_hosts) is set.
-fn entry(backend: &Backend, call: &ServiceCall, service: &str) -> Value {
-    json!({ "service": service, "account": call.account_id(), "baseURI": backend.base_url })
+/// All services are on the host that was called.
+fn entry(call: &ServiceCall, service: &str) -> Value {
+    json!({ "service": service, "account": call.account_id(), "baseURI": call.served_at.base_uri() })
 }
 
 fn service_name(call: &ServiceCall) -> &str {

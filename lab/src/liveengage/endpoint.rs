@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use super::backend::Backend;
 use super::fault::Service;
+use super::served_at::ServedAt;
 use super::webhooks::FirstAttempt;
 
 /// The longest time for which an answer waits for webhooks that must overtake it.
@@ -22,6 +24,8 @@ const MAX_ANSWER_DELAY: Duration = Duration::from_secs(5);
 /// A call to a service.
 #[derive(Debug)]
 pub(super) struct ServiceCall {
+    /// The simulator's address that was called.
+    pub(super) served_at: ServedAt,
     pub(super) path: HashMap<String, String>,
     pub(super) query: HashMap<String, String>,
     pub(super) headers: HeaderMap,
@@ -131,11 +135,12 @@ pub(super) fn serve(method: MethodFilter, endpoint: Endpoint) -> MethodRouter<Ar
     on(
         method,
         async move |State(backend): State<Arc<Backend>>,
+                    Extension(served_at): Extension<ServedAt>,
                     Path(path): Path<HashMap<String, String>>,
                     Query(query): Query<HashMap<String, String>>,
                     headers: HeaderMap,
                     body: Bytes| {
-            respond(&backend, endpoint, &ServiceCall { path, query, headers, body }).await
+            respond(&backend, endpoint, &ServiceCall { served_at, path, query, headers, body }).await
         },
     )
 }

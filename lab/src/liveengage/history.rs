@@ -41,7 +41,7 @@ fn conversations(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
     let page = found.iter().skip(search.offset).take(search.limit).map(|conversation| record(conversation));
     let href = format!(
         "{}/messaging_history/api/account/{}/conversations/consumer/metadata/search?limit={}&offset={}",
-        backend.base_url,
+        call.served_at.url(),
         call.account_id(),
         search.limit,
         search.offset

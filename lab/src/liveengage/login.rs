@@ -100,7 +100,7 @@ fn login(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
         bearer: secret(),
         ends_ms: now_ms().saturating_add(LIFE_MS),
     };
-    let mut answer = ServiceAnswer::new(StatusCode::OK, session_answer(backend, call, user, &session));
+    let mut answer = ServiceAnswer::new(StatusCode::OK, session_answer(call, user, &session));
     if let Ok(cookie) = format!("Session_id={}; Path=/; Secure; HttpOnly", session.id).parse() {
         answer.headers.push((SET_COOKIE, cookie));
     }
@@ -116,7 +116,7 @@ fn is_same(given: &str, expected: &str) -> bool {
     given.as_bytes().ct_eq(expected.as_bytes()).into()
 }
 
-fn session_answer(backend: &Backend, call: &ServiceCall, user: &UserOptions, session: &Session) -> Value {
+fn session_answer(call: &ServiceCall, user: &UserOptions, session: &Session) -> Value {
     json!({
         "csrf": session.csrf,
         "wsuk": "700112233445566778",
@@ -133,7 +133,7 @@ fn session_answer(backend: &Backend, call: &ServiceCall, user: &UserOptions, ses
             "isAdmin": user.administrator,
             "accountTimeZoneId": "Europe/Athens",
         },
-        "csdsCollectionResponse": domain::list(backend, call),
+        "csdsCollectionResponse": domain::list(call),
         "accountData": { "agentGroupsData": { "items": [{ "id": -1, "deleted": false, "name": "Main Group" }], "revision": 1 } },
         // The name and the type are LivePerson's.
         "sessionTTl": LIFE_MS.to_string(),

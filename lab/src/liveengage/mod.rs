@@ -5,6 +5,7 @@
 //! agents' profiles, the login, the app installs and the Monitoring API. It signs and delivers the webhooks. The handle
 //! simulates the agents' desk. Each service has its own file; [`LiveEngageSimulator`] is the handle.
 
+mod account_features;
 mod agent_profile;
 mod backend;
 mod configuration;
@@ -29,6 +30,8 @@ mod options;
 mod page_desk;
 mod router;
 mod sentinel;
+mod served_at;
+mod servers;
 mod signature;
 mod simulator;
 mod staff;
@@ -51,11 +54,15 @@ pub use event::{AcceptStatus, Audience, ChatState, Role};
 pub use fault::{CallCounts, Service};
 pub use files::{FileView, NewFile, StoredFile};
 pub use foreign::Speaker;
-pub use forms::{AnswerCode, Forms, Ids, NoMetadata, Originator, Participants, RichContent, SingleService, TypePrefix};
+pub use forms::{
+    AnswerCode, Forms, Generation, Ids, NoMetadata, Originator, Participants, RichContent, SingleService, TypePrefix,
+    UnknownGeneration,
+};
 pub use login::{UserOptions, UserProof};
 pub use monitoring::EngagementOptions;
 pub use options::{AccountOptions, LiveEngageOptions};
-pub use signature::SignatureForm;
+pub use servers::TlsAddress;
+pub use signature::{SignatureForm, UnknownSignatureForm};
 pub use simulator::LiveEngageSimulator;
 pub use staff::SpeakerRole;
 pub use start_error::StartError;
@@ -64,4 +71,6 @@ pub use terms::{Closer, Csat, CsatStatus, DialogKind, WebhookEvent};
 pub use view::{
     ChatStateView, ConsumerView, ConversationView, DeskChange, DialogView, ParticipantView, TranscriptLine,
 };
-pub use webhooks::{DeliveredWebhook, InstallState, SlowRule, UnknownDelivery, WebhookChaos, WebhookSettings};
+pub use webhooks::{
+    DeliveredWebhook, InstallState, ManifestError, SlowRule, UnknownDelivery, WebhookChaos, WebhookSettings,
+};

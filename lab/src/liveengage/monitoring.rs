@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::backend::{Backend, now_ms};
+use super::configuration::has_engagement;
 use super::endpoint::{Endpoint, ServiceAnswer, ServiceCall, show_both};
 use super::fault::Service;
 use super::tokens::consumer_id;
@@ -132,6 +133,10 @@ impl VisitorSession {
 /// The account's engagement. A consumer with an open conversation is told its id instead of a context.
 fn details(backend: &Backend, call: &ServiceCall, body: &Value) -> Option<Value> {
     let engagement = backend.features(call.account_id()).engagement?;
+    let is_in_manifest = backend.state().installations.get(call.account_id()).is_some_and(has_engagement);
+    if !is_in_manifest {
+        return None;
+    }
     let consumers: Vec<String> =
         subjects(body).into_iter().map(|subject| consumer_id(call.account_id(), subject)).collect();
     let state = backend.state();

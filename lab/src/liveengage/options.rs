@@ -20,6 +20,8 @@ pub struct LiveEngageOptions {
     pub accounts: Vec<AccountOptions>,
     /// The loopback port; 0 for a free port.
     pub port: u16,
+    /// The loopback port of the same services over TLS, with a certificate of a new authority: 0 for a free port, `None` for plain HTTP only.
+    pub tls_port: Option<u16>,
     /// The wire log. It never contains tokens or secrets.
     pub journal: Journal,
     /// The lifetime of an AppJWT. LivePerson documents 3600 s.
@@ -45,6 +47,7 @@ impl Default for LiveEngageOptions {
         Self {
             accounts: Vec::new(),
             port: 0,
+            tls_port: None,
             journal: Journal::default(),
             app_token_lifetime: Duration::from_secs(3600),
             anonymous_token_lifetime: Duration::from_secs(600),

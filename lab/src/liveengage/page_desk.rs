@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 
 use crate::page::{
-    ActionError, AttachmentView, BubbleState, BubbleView, CardPartKind, CardPartView, ConversationState, Desk,
-    DeskBubbleView, DeskConversationView, DeskDialogView, DialogKindView, Media, RichMessage, Side, UploadedFile,
+    AccountFeatures, ActionError, AttachmentView, BubbleState, BubbleView, CardPartKind, CardPartView,
+    ConversationState, Desk, DeskBubbleView, DeskConversationView, DeskDialogView, DialogKindView, Media, RichMessage,
+    Side, UploadedFile, WebhooksChange, WebhooksView,
 };
 
+use super::account_features;
 use super::conversation::{self, Receipt};
 use super::desk::DeskError;
 use super::event::{AcceptStatus, Audience, Role};
@@ -15,6 +17,7 @@ use super::simulator::LiveEngageSimulator;
 use super::structured_content::{self, Part, PartKind};
 use super::survey::{SurveyOptions, SurveyQuestion};
 use super::view::{self, ConversationView, TranscriptLine};
+use super::webhook_control;
 
 #[async_trait]
 impl Desk for LiveEngageSimulator {
@@ -81,6 +84,23 @@ impl Desk for LiveEngageSimulator {
         for account in self.backend().accounts.keys() {
             LiveEngageSimulator::set_survey(self, account, on.then(survey));
         }
+        Ok(())
+    }
+
+    async fn webhooks(&self) -> Option<WebhooksView> {
+        webhook_control::view(self)
+    }
+
+    async fn set_webhooks(&self, change: WebhooksChange) -> Result<(), ActionError> {
+        webhook_control::change(self, &change)
+    }
+
+    async fn features(&self) -> Option<AccountFeatures> {
+        account_features::view(self)
+    }
+
+    async fn set_features(&self, features: AccountFeatures) -> Result<(), ActionError> {
+        account_features::set(self, &features);
         Ok(())
     }
 

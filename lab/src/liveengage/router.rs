@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::routing::{MethodFilter, get};
+use axum::{Extension, Router};
 use http::StatusCode;
 
 use super::backend::Backend;
 use super::endpoint::serve;
+use super::served_at::ServedAt;
 use super::{
     agent_profile, configuration, domain, history, idp, login, messaging, messaging_window, monitoring, sentinel,
     swift, window_identity,
 };
 
 /// All services on one host, because one host may be the base URI of several services.
-pub(super) fn router(backend: Arc<Backend>) -> Router {
+pub(super) fn router(backend: Arc<Backend>, served_at: ServedAt) -> Router {
     neighbors()
         .route("/api/account/{account}/service/baseURI.json", serve(MethodFilter::GET, domain::ALL))
         .route("/api/account/{account}/service/{service}/baseURI.json", serve(MethodFilter::GET, domain::ONE))
@@ -46,6 +47,7 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
                 .layer(DefaultBodyLimit::max(swift::MAX_BODY_BYTES)),
         )
         .fallback(unknown)
+        .layer(Extension(served_at))
         .with_state(backend)
 }
 

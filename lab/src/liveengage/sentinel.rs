@@ -23,6 +23,11 @@ fn token(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
     if !(form_typed || call.body.is_empty()) || !call.has_query("v", "1.0") {
         return refuse(StatusCode::BAD_REQUEST, "invalid_request");
     }
+    if call.query.contains_key("client_secret") {
+        let what = "warning: the client secret came in the URL. LivePerson's older page has it there, but URLs are \
+                    written to access logs: send it in the form body";
+        backend.journal.record("liveengage", "to-liveengage", what, None);
+    }
     let form: HashMap<String, String> = url::form_urlencoded::parse(&call.body).into_owned().collect();
     let field = |name: &str| form.get(name).or_else(|| call.query.get(name)).map(String::as_str);
     match field("grant_type") {
@@ -37,7 +42,9 @@ fn token(backend: &Backend, call: &ServiceCall) -> ServiceAnswer {
         .accounts
         .get(call.account_id())
         .filter(|account| account.client_id == client_id && backend.takes_client_secret(account, secret));
-    let Some(account) = account else { return refuse(StatusCode::UNAUTHORIZED, "invalid_client") };
+    let Some(account) = account.filter(|account| backend.webhooks.is_enabled(&account.account_id)) else {
+        return refuse(StatusCode::UNAUTHORIZED, "invalid_client");
+    };
     match backend.tokens.app_token(&account.account_id, &account.client_id, now_s()) {
         Some(token) => ServiceAnswer::new(StatusCode::OK, json!({ "access_token": token, "token_type": "Bearer" })),
         None => ServiceAnswer::empty(StatusCode::INTERNAL_SERVER_ERROR),

@@ -1,5 +1,7 @@
 //! The webhook signature: an HMAC of the raw body, keyed with the client secret.
 
+use std::str::FromStr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -21,7 +23,33 @@ pub enum SignatureForm {
     Sha256Hex,
 }
 
+/// The form has another name than those of [`SignatureForm::ALL`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the signature must be one of sha1-base64, sha1-hex, sha256-base64, sha256-hex")]
+pub struct UnknownSignatureForm;
+
+impl FromStr for SignatureForm {
+    type Err = UnknownSignatureForm;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSignatureForm> {
+        Self::ALL.into_iter().find(|form| form.name() == name).ok_or(UnknownSignatureForm)
+    }
+}
+
 impl SignatureForm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Sha1Base64, Self::Sha1Hex, Self::Sha256Base64, Self::Sha256Hex];
+
+    /// The name in the lab's options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha1Base64 => "sha1-base64",
+            Self::Sha1Hex => "sha1-hex",
+            Self::Sha256Base64 => "sha256-base64",
+            Self::Sha256Hex => "sha256-hex",
+        }
+    }
+
     /// The value of `x-liveperson-signature` for this body, or `None` if HMAC refuses the key's length (it never does).
     pub(crate) fn sign(self, secret: &SecretString, body: &[u8]) -> Option<String> {
         let key = secret.expose_secret().as_bytes();

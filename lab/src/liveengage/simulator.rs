@@ -6,7 +6,6 @@ use std::sync::Arc;
 use http::StatusCode;
 use parking_lot::Mutex;
 use secrecy::SecretString;
-use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
 use super::backend::{Backend, State};
@@ -17,7 +16,7 @@ use super::files::{Files, StoredFile};
 use super::messaging_window::Sockets;
 use super::monitoring::EngagementOptions;
 use super::options::{AccountOptions, LiveEngageOptions};
-use super::router;
+use super::servers::{Ports, TlsAddress};
 use super::start_error::StartError;
 use super::survey::SurveyOptions;
 use super::tokens::Tokens;
@@ -33,6 +32,7 @@ pub struct LiveEngageSimulator {
 #[derive(Debug)]
 struct Running {
     backend: Arc<Backend>,
+    tls: Option<TlsAddress>,
     /// Dropping it closes the channel that all tasks watch.
     _alive: watch::Sender<()>,
 }
@@ -50,10 +50,8 @@ impl LiveEngageSimulator {
                 return Err(StartError::AccountTwice(id));
             }
         }
-        let port = options.port;
-        let listen_error = |cause| StartError::Listen { port, cause };
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
+        let ports = Ports::open(options.port, options.tls_port).await?;
+        let tls = ports.tls_address.clone();
 
         let (alive, end) = watch::channel(());
         let (journal, timeout) = (options.journal.clone(), options.webhook_timeout);
@@ -62,7 +60,7 @@ impl LiveEngageSimulator {
         let installations = accounts.iter().map(|(id, account)| (id.clone(), Installations::of(account))).collect();
         let tokens = Tokens::new(options.app_token_lifetime)?;
         let backend = Arc::new_cyclic(|itself| Backend {
-            base_url: format!("http://{address}"),
+            base_url: ports.plain_at.url(),
             accounts,
             tokens,
             webhooks: Arc::new(webhooks),
@@ -76,18 +74,12 @@ impl LiveEngageSimulator {
             files: Mutex::new(Files::new(options.file_url_lifetime)),
             state: Mutex::new(State { features, installations, ..State::default() }),
             first_send_within: options.first_send_within,
-            end: end.clone(),
+            end,
             itself: itself.clone(),
             runtime: tokio::runtime::Handle::current(),
         });
-        let router = router::router(Arc::clone(&backend));
-        tokio::spawn(async move {
-            let mut end = end;
-            let ended = async move { while end.changed().await.is_ok() {} };
-            // The server ends with the simulator and doesn't fail earlier: axum accepts again after every error.
-            let _ = axum::serve(listener, router).with_graceful_shutdown(ended).await;
-        });
-        Ok(Self { running: Arc::new(Running { backend, _alive: alive }) })
+        ports.serve(&backend);
+        Ok(Self { running: Arc::new(Running { backend, tls, _alive: alive }) })
     }
 
     pub(super) fn backend(&self) -> &Backend {
@@ -99,16 +91,18 @@ impl LiveEngageSimulator {
         &self.backend().base_url
     }
 
+    /// The address of the same services over TLS; `None` without [`LiveEngageOptions::tls_port`].
+    ///
+    /// A Domain API that is called there answers
+    /// with bare hosts, as LivePerson's.
+    pub fn tls(&self) -> Option<&TlsAddress> {
+        self.running.tls.as_ref()
+    }
+
     /// Sets the webhook settings of an account, starting with the next attempt of each notification. Does nothing for
     /// an unknown account.
     pub fn set_webhooks(&self, account_id: &str, settings: WebhookSettings) {
-        let backend = self.backend();
-        if let Some(account) = backend.accounts.get(account_id)
-            && let Some(installs) = backend.state().installations.get_mut(account_id)
-        {
-            installs.set_webhooks(&account.client_id, settings.to_record());
-        }
-        backend.webhooks.set(account_id, settings);
+        self.backend().webhooks.set(account_id, settings);
     }
 
     /// Signs every webhook of an account with another client secret, starting with its next attempt.

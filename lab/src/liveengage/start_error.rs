@@ -17,6 +17,9 @@ pub enum StartError {
     /// The client for the webhooks could not be created.
     #[error("the LiveEngage simulator could not create its webhook client: {0}")]
     WebhookClient(reqwest::Error),
+    /// The certificate for TLS could not be made. Holds the reason.
+    #[error("the LiveEngage simulator can't serve TLS: {0}")]
+    Tls(String),
     /// An account id was given twice.
     #[error("account {0} was given twice to the LiveEngage simulator")]
     AccountTwice(String),

@@ -96,7 +96,7 @@ impl WebhookEvent {
     pub const ALL: [Self; 5] =
         [Self::Content, Self::RichContent, Self::AcceptStatus, Self::ChatState, Self::ExConversation];
 
-    /// The key in an app install's `capabilities.webhooks`.
+    /// The key in a manifest's `capabilities.webhooks`.
     pub fn key(self) -> &'static str {
         match self {
             Self::Content => "ms.MessagingEventNotification.ContentEvent",

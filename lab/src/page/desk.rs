@@ -1,9 +1,10 @@
 //! The agents' side of the page.
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::features::AccountFeatures;
 use super::view::BubbleView;
 use crate::action::{ActionError, Media, UploadedFile};
 
@@ -74,6 +75,28 @@ pub trait Desk: Send + Sync {
     /// [`ActionError`] when it can't be set.
     async fn set_survey(&self, _on: bool) -> Result<(), ActionError> {
         Err(ActionError::unsupported("this desk", "surveys"))
+    }
+    /// How LiveEngage sends its webhooks; `None` if this can't be set.
+    async fn webhooks(&self) -> Option<WebhooksView> {
+        None
+    }
+    /// Changes how LiveEngage sends its webhooks from now on.
+    ///
+    /// # Errors
+    /// [`ActionError`] when it can't be set, or a value is refused. Then nothing is changed.
+    async fn set_webhooks(&self, _change: WebhooksChange) -> Result<(), ActionError> {
+        Err(ActionError::unsupported("this desk", "webhooks"))
+    }
+    /// What LivePerson has enabled for the account; `None` if this can't be set.
+    async fn features(&self) -> Option<AccountFeatures> {
+        None
+    }
+    /// Sets what LivePerson has enabled for the account, all of it.
+    ///
+    /// # Errors
+    /// [`ActionError`] when it can't be set.
+    async fn set_features(&self, _features: AccountFeatures) -> Result<(), ActionError> {
+        Err(ActionError::unsupported("this desk", "features"))
     }
     /// Makes the tokens of all consumers of the Messaging Window API invalid, which closes their websockets.
     ///
@@ -216,4 +239,29 @@ pub enum CardPartKind {
     QuickReply,
     /// A part without a text.
     Other,
+}
+
+/// How LiveEngage sends its webhooks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WebhooksView {
+    /// `capabilities.webhooks` of the app install, without the values of headers, because these may be secrets.
+    pub webhooks: Value,
+    /// The algorithm and the encoding of the signature, for example `sha1-base64`.
+    pub signature: &'static str,
+    /// The generation of LivePerson's pages whose forms are used, `newest` or `oldest`; `null` for a mixture.
+    pub forms: Option<&'static str>,
+    /// The state of the app install in LivePerson's retry policy, for example `Up`.
+    pub state: &'static str,
+}
+
+/// A change of the webhooks. What is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhooksChange {
+    /// `capabilities.webhooks` of a manifest.
+    pub webhooks: Option<Value>,
+    /// The name of the signature.
+    pub signature: Option<String>,
+    /// The name of the generation.
+    pub forms: Option<String>,
 }

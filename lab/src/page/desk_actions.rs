@@ -1,15 +1,17 @@
 //! The agent's actions at the desk.
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse as _;
 use axum::response::Response;
-use axum::routing::post;
-use serde::Deserialize;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::api::{Body, done, error};
-use super::desk::RichMessage;
+use super::desk::{RichMessage, WebhooksChange};
+use super::features::AccountFeatures;
 use super::upload::{FileUpload, LARGEST_UPLOAD};
 use super::{HandlerState, LARGEST_BODY};
 use crate::action::ActionError;
@@ -76,6 +78,8 @@ pub(super) fn routes() -> Router<HandlerState> {
         .route("/api/desk/close", post(closes))
         .route("/api/desk/survey", post(sets_survey))
         .route("/api/desk/expire_window_tokens", post(expires_window_tokens))
+        .route("/api/webhooks", get(shows_webhooks).put(sets_webhooks))
+        .route("/api/features", get(shows_features).put(sets_features))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .merge(Router::new().route("/api/desk/file", post(says_file)).layer(DefaultBodyLimit::max(LARGEST_UPLOAD)))
 }
@@ -152,6 +156,30 @@ async fn closes(
 
 async fn expires_window_tokens(State(shared): State<HandlerState>) -> Response {
     done(shared.desk.expire_window_tokens().await)
+}
+
+async fn shows_webhooks(State(shared): State<HandlerState>) -> Response {
+    shown(shared.desk.webhooks().await, "webhooks")
+}
+
+async fn shows_features(State(shared): State<HandlerState>) -> Response {
+    shown(shared.desk.features().await, "features")
+}
+
+async fn sets_features(State(shared): State<HandlerState>, Body(features): Body<AccountFeatures>) -> Response {
+    done(shared.desk.set_features(features).await)
+}
+
+/// A setting as JSON, or the answer of a desk without it.
+fn shown(setting: Option<impl Serialize>, name: &str) -> Response {
+    match setting {
+        Some(setting) => ([(header::CACHE_CONTROL, "no-store")], Json(setting)).into_response(),
+        None => done(Err(ActionError::unsupported("this desk", name))),
+    }
+}
+
+async fn sets_webhooks(State(shared): State<HandlerState>, Body(change): Body<WebhooksChange>) -> Response {
+    done(shared.desk.set_webhooks(change).await)
 }
 
 async fn sets_survey(

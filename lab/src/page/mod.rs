@@ -7,6 +7,7 @@ mod api;
 mod desk;
 mod desk_actions;
 mod events;
+mod features;
 mod guard;
 mod media;
 mod phone_actions;
@@ -33,8 +34,9 @@ use crate::journal::Journal;
 
 pub use self::desk::{
     CardPartKind, CardPartView, ConversationState, Desk, DeskBubbleView, DeskConversationView, DeskDialogView,
-    DialogKindView, RichMessage,
+    DialogKindView, RichMessage, WebhooksChange, WebhooksView,
 };
+pub use self::features::{AccountFeatures, CampaignEngagement};
 pub use self::phones::{PhoneChannel, PhoneView, Phones};
 pub use self::simulated_phones::SimulatedPhones;
 pub use self::view::{AttachmentView, BubbleState, BubbleView, Link, Side};

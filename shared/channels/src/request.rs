@@ -150,6 +150,18 @@ pub enum VerifyError {
     Stale,
 }
 
+impl VerifyError {
+    /// What is wrong, in words for a person who has sent the request.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::Unsigned => "unsigned: a header of the signature is missing or repeated",
+            Self::Unreadable => "a header of the signature can't be read",
+            Self::Wrong => "the signature doesn't match the body: another key, or the body was changed",
+            Self::Stale => "too old: the signature is correct, but its time or a message's time is too far from now",
+        }
+    }
+}
+
 /// A verified body that doesn't have the channel's form. Names the field, and never contains text of the body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the body can't be read: {rule}")]

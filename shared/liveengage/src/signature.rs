@@ -57,6 +57,21 @@ pub enum VerifyError {
     Stale,
 }
 
+impl VerifyError {
+    /// What is wrong, in words for a person who has sent the request.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::Unsigned => "unsigned: a header x-liveperson-* is missing or repeated",
+            Self::Unknown => "the account id or the client id in the headers is not configured",
+            Self::Unreadable => {
+                "x-liveperson-signature is not sha1= or sha256= with a digest, or its algorithm is not allowed"
+            }
+            Self::Wrong => "the signature doesn't match the body: another client secret, or the body was changed",
+            Self::Stale => "too old: the signature is correct, but a message in it is more than 13 days old",
+        }
+    }
+}
+
 enum Signature {
     Sha1([u8; 20]),
     Sha256([u8; 32]),

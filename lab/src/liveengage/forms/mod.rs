@@ -10,6 +10,8 @@ mod notification;
 #[cfg(test)]
 mod tests;
 
+use std::str::FromStr;
+
 use serde_json::Value;
 
 use super::fault::Service;
@@ -21,8 +23,8 @@ use super::fault::Service;
 pub struct Forms {
     /// The Domain API's answer for one service.
     pub single_service: SingleService,
-    /// Whether the Domain API's base URIs are bare hosts, as LivePerson's are. The simulator has no certificate, so a client that puts
-    /// `https://` before them can't call it. By default they have the scheme.
+    /// Whether the Domain API's base URIs are bare hosts over plain HTTP, too, as LivePerson's are. A client that puts `https://` before them
+    /// can't call that port. By default they have the scheme. Over TLS they are always bare.
     pub bare_hosts: bool,
     /// The `code` of the Send API's answers.
     pub answer_code: AnswerCode,
@@ -134,6 +136,55 @@ impl Forms {
             return Ok(newest);
         }
         serde_json::to_vec(&notification::formed(self, serde_json::from_slice(&newest)?))
+    }
+}
+
+/// A generation of LivePerson's pages, for those who try a connector with both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Generation {
+    /// [`Forms::newest`].
+    #[default]
+    Newest,
+    /// [`Forms::oldest`].
+    Oldest,
+}
+
+/// The generation has another name than those of [`Generation::ALL`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the forms must be newest or oldest")]
+pub struct UnknownGeneration;
+
+impl FromStr for Generation {
+    type Err = UnknownGeneration;
+
+    fn from_str(name: &str) -> Result<Self, UnknownGeneration> {
+        Self::ALL.into_iter().find(|generation| generation.name() == name).ok_or(UnknownGeneration)
+    }
+}
+
+impl Generation {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Newest, Self::Oldest];
+
+    /// The name in the lab's options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Newest => "newest",
+            Self::Oldest => "oldest",
+        }
+    }
+
+    /// Its forms.
+    pub fn forms(self) -> Forms {
+        match self {
+            Self::Newest => Forms::newest(),
+            Self::Oldest => Forms::oldest(),
+        }
+    }
+
+    /// The generation with exactly these forms.
+    pub(super) fn of(forms: Forms) -> Option<Self> {
+        Self::ALL.into_iter().find(|generation| generation.forms() == forms)
     }
 }
 

@@ -11,8 +11,9 @@ use crate::liveengage::event::{Content, Event};
 use crate::liveengage::files::FileOwner;
 use crate::liveengage::tokens::ConsumerIdentity;
 
-/// The largest preview in bytes of its data URI: "30 KB" is documented.
-const MAX_PREVIEW_BYTES: usize = 30_000;
+/// The largest preview in bytes: "30 KB" is documented, and not whether of the picture or of its data URI. This is the picture, whose data URI
+/// is a third larger, so that no documented preview is refused.
+const MAX_PREVIEW_BYTES: usize = 30 * 1024;
 
 /// `ms.GenerateURLForUploadFile`. It is not documented whether it requires an open conversation, but it is useless
 /// without one.
@@ -70,11 +71,12 @@ pub(super) fn is_as_uploaded(
     event: &Event,
 ) -> bool {
     let Event::Content(Content::File { message }) = event else { return true };
-    let preview_is_sound = message
-        .preview
-        .as_ref()
-        .is_none_or(|preview| preview.starts_with("data:image/") && preview.len() <= MAX_PREVIEW_BYTES);
-    preview_is_sound
+    let preview_is_sound = |preview: &String| {
+        let picture = preview.strip_prefix("data:image/").and_then(|rest| rest.split_once(','));
+        // Base64 writes three bytes as four characters.
+        picture.is_some_and(|(_, base64)| base64.trim_end_matches('=').len() * 3 / 4 <= MAX_PREVIEW_BYTES)
+    };
+    message.preview.as_ref().is_none_or(preview_is_sound)
         && backend.files().is_publishable(owner(call, consumer), &message.relative_path, &message.file_type)
 }
 

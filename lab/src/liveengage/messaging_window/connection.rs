@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -19,21 +20,24 @@ use crate::liveengage::backend::{Backend, now_s, wait};
 use crate::liveengage::endpoint::ServiceCall;
 use crate::liveengage::login;
 use crate::liveengage::messaging::request_id;
+use crate::liveengage::served_at::ServedAt;
 use crate::liveengage::tokens::WindowConsumer;
 
 /// How long the simulator waits for the first message of a client without a token in a header.
 const FIRST_MESSAGE_WITHIN: Duration = Duration::from_secs(10);
 
+type Parameters = HashMap<String, String>;
+
 /// `GET /ws_api/account/{account}/messaging/consumer`, or `.../brand/{bearer}` for an agent, upgraded to a websocket. As at LivePerson, a connection with a
 /// bad token is accepted and then closed.
 pub(in crate::liveengage) async fn connect(
     State(backend): State<Arc<Backend>>,
-    Path(path): Path<HashMap<String, String>>,
-    Query(query): Query<HashMap<String, String>>,
+    Extension(served_at): Extension<ServedAt>,
+    (Path(path), Query(query)): (Path<Parameters>, Query<Parameters>),
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let call = ServiceCall { path, query, headers, body: Bytes::new() };
+    let call = ServiceCall { served_at, path, query, headers, body: Bytes::new() };
     upgrade.on_upgrade(async move |stream| Connection { backend, call, stream }.run().await)
 }
 

@@ -166,3 +166,36 @@ async fn a_private_note_is_marked_and_has_no_ticks() {
     Desk::say_rich(&simulator, &id, said).await.unwrap();
     assert!(!Desk::transcript(&simulator, &id).await.unwrap().pop().unwrap().private);
 }
+
+#[tokio::test]
+async fn the_page_shows_and_changes_how_webhooks_are_sent_and_no_value_of_a_header() {
+    let (simulator, _) = desk().await;
+    let content = "ms.MessagingEventNotification.ContentEvent";
+    let header = |value: &str| json!([{ "header_name": "x-shared", "header_value": value }]);
+    let webhooks = json!({
+        content: { "endpoint": "https://hooks.example/", "max_retries": 1, "headers": header("canary") },
+        "retry": { "retention_time": 60 },
+    });
+    let change = WebhooksChange {
+        webhooks: Some(webhooks.clone()),
+        signature: Some("sha256-hex".to_owned()),
+        forms: Some("oldest".to_owned()),
+    };
+    Desk::set_webhooks(&simulator, change).await.unwrap();
+    let mut shown = webhooks;
+    shown[content]["headers"] = header("(not shown)");
+    let expected = WebhooksView { webhooks: shown, signature: "sha256-hex", forms: Some("oldest"), state: "Up" };
+    assert_eq!(Desk::webhooks(&simulator).await.as_ref(), Some(&expected));
+
+    let text = |text: &str| Some(text.to_owned());
+    let unchanged = WebhooksChange::default;
+    for (change, problem) in [
+        (WebhooksChange { webhooks: Some(json!([])), ..unchanged() }, "capabilities.webhooks must be an object"),
+        (WebhooksChange { signature: text("md5"), ..unchanged() }, "the signature must be one of sha1-base64"),
+        (WebhooksChange { signature: text("sha1-hex"), forms: text("old"), ..unchanged() }, "the forms must be"),
+    ] {
+        let Err(ActionError::Rejected(why)) = Desk::set_webhooks(&simulator, change).await else { panic!("{problem}") };
+        assert!(why.starts_with(problem), "{why}");
+    }
+    assert_eq!(Desk::webhooks(&simulator).await, Some(expected), "nothing of a refused change is done");
+}

@@ -27,6 +27,10 @@ fn outcomes(journal: &Journal) -> Vec<String> {
         .collect()
 }
 
+fn on_all(header: (String, String)) -> BTreeMap<WebhookEvent, Vec<(String, String)>> {
+    WebhookEvent::ALL.into_iter().map(|event| (event, vec![header.clone()])).collect()
+}
+
 #[tokio::test]
 async fn each_signature_form_covers_the_raw_body() {
     let sha1 = |body: &[u8]| {
@@ -44,7 +48,7 @@ async fn each_signature_form_covers_the_raw_body() {
         let simulator = LiveEngageSimulator::start(options).await.unwrap();
         let receiver = Receiver::accepting().await;
         let extra = ("x-shared".to_owned(), "extra".to_owned());
-        simulator.set_webhooks(ACCOUNT, WebhookSettings { headers: vec![extra], ..receiver.settings() });
+        simulator.set_webhooks(ACCOUNT, WebhookSettings { headers: on_all(extra), ..receiver.settings() });
         let conversation = Consumer::new(&simulator, "phone-7").await.open().await;
         simulator.say(&conversation, "Grüße 👋 \"q\"").unwrap();
         simulator.webhooks_settled().await;

@@ -191,16 +191,16 @@ async fn a_file_message_is_what_was_uploaded() {
     assert_eq!(refusal(&consumer.publish(&conversation, &with_preview).await), BAD, "no data URI");
     with_preview["message"]["preview"] = json!("data:image/png;base64,AAAA");
     assert_eq!(consumer.publish(&conversation, &with_preview).await.0, 200);
-    let preview = |length: usize| json!(format!("{:A<length$}", "data:image/png;base64,"));
-    with_preview["message"]["preview"] = preview(30_000);
+    let preview = |bytes: usize| json!(format!("data:image/png;base64,{}", "A".repeat(bytes / 3 * 4)));
+    with_preview["message"]["preview"] = preview(30 * 1024);
     assert_eq!(
         consumer.publish(&conversation, &with_preview).await.0,
         200,
         "it is not counted with the 5000 characters"
     );
-    with_preview["message"]["preview"] = preview(30_001);
+    with_preview["message"]["preview"] = preview(30 * 1024 + 3);
     assert_eq!(refusal(&consumer.publish(&conversation, &with_preview).await), BAD);
-    with_preview["message"]["preview"] = preview(30_000);
+    with_preview["message"]["preview"] = preview(30 * 1024);
     with_preview["message"]["caption"] = "c".repeat(5000).into();
     assert_eq!(consumer.publish(&conversation, &with_preview).await.0, 400, "the rest of it is");
     let mut without_path = file_event(&path, "PNG");

@@ -1,5 +1,6 @@
 //! Tests the simulator from outside, with raw HTTP requests and the tests' own webhook receiver.
 
+mod app_install;
 mod closing;
 mod delivery;
 mod desk;
@@ -17,6 +18,7 @@ mod send_api;
 mod services;
 mod staff;
 mod survey;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

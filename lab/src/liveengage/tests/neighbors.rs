@@ -10,7 +10,7 @@ use crate::liveengage::{LiveEngageOptions, UserOptions, UserProof};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-async fn with_administrator() -> LiveEngageSimulator {
+pub(super) async fn with_administrator() -> LiveEngageSimulator {
     let mut options: LiveEngageOptions = options();
     let proof = UserProof::Password("s3cret".into());
     options.accounts[0].users = vec![
@@ -24,7 +24,7 @@ async fn login(simulator: &LiveEngageSimulator, body: &Value) -> (u16, Value) {
     post(simulator, &format!("/api/account/{ACCOUNT}/login?v=1.3"), &[JSON], body.to_string()).await
 }
 
-async fn bearer(simulator: &LiveEngageSimulator) -> String {
+pub(super) async fn bearer(simulator: &LiveEngageSimulator) -> String {
     let (status, session) = login(simulator, &json!({ "username": "ada", "password": "s3cret" })).await;
     assert_eq!(status, 200);
     format!("Bearer {}", session["bearer"].as_str().unwrap())

@@ -137,6 +137,13 @@ async fn sentinel_takes_the_credentials_in_the_query_as_on_livepersons_older_pag
     assert_eq!(post(&simulator, &url("guessed"), &[], String::new()).await.0, 401);
     let shown = format!("{:?}", journal.entries().unwrap());
     assert!(shown.contains("Sentinel token") && !shown.contains(SECRET), "{shown}");
+    let warned = |journal: &Journal| {
+        let entries = journal.entries().unwrap();
+        entries.iter().filter(|entry| entry.what.starts_with("warning: the client secret came in the URL")).count()
+    };
+    assert_eq!(warned(&journal), 3, "also when it is wrong");
+    assert_eq!(app_token(&simulator, ACCOUNT, CLIENT_ID, SECRET).await.0, 200);
+    assert_eq!(warned(&journal), 3, "not for a secret in the body");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use super::settings::WebhookSettings;
 use crate::journal::Journal;
 
 /// The maximum number of retries of a key. LivePerson refuses an install with more.
-const MAX_RETRIES: u8 = 5;
+pub(super) const MAX_RETRIES: u8 = 5;
 
 /// The states of an app install's webhooks, as in LivePerson's retry policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -101,6 +101,8 @@ impl ConversationQueue {
 pub(super) struct Install {
     pub(super) settings: WebhookSettings,
     pub(super) state: InstallState,
+    /// Whether the install is enabled and not deleted. Otherwise nothing new is sent.
+    pub(super) enabled: bool,
     account_id: String,
     journal: Journal,
     queues: HashMap<String, ConversationQueue>,
@@ -114,6 +116,7 @@ impl Install {
         Self {
             settings,
             state: InstallState::Up,
+            enabled: true,
             account_id: account_id.to_owned(),
             journal,
             queues: HashMap::new(),

@@ -5,6 +5,7 @@ mod chaos;
 mod delivery;
 mod install;
 mod latency;
+mod manifest;
 mod post;
 mod retry;
 mod settings;
@@ -16,7 +17,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
-use serde_json::Value;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
@@ -26,6 +26,8 @@ use delivery::{Payload, PendingGuard, WebhookDelivery};
 use install::Install;
 pub use install::InstallState;
 pub use latency::SlowRule;
+pub use manifest::ManifestError;
+pub(super) use manifest::unknown_keys;
 pub(super) use post::webhook_client;
 pub use settings::WebhookSettings;
 
@@ -76,21 +78,26 @@ pub(super) struct AppInstall {
 struct Sender {
     account_id: String,
     client_id: String,
-    signature: SignatureForm,
+}
+
+/// How the webhooks are signed. Both can be changed while the simulator runs.
+#[derive(Debug, Clone)]
+struct Signing {
+    client_secret: SecretString,
+    form: SignatureForm,
 }
 
 /// An app install and its webhooks.
 #[derive(Debug)]
 struct App {
     sender: Sender,
-    /// The key of the webhooks' signature. It can be rotated while the simulator runs.
-    client_secret: Mutex<SecretString>,
+    signing: Mutex<Signing>,
     install: Mutex<Install>,
 }
 
 impl App {
-    fn client_secret(&self) -> SecretString {
-        self.client_secret.lock().clone()
+    fn signing(&self) -> Signing {
+        self.signing.lock().clone()
     }
 
     fn install(&self) -> MutexGuard<'_, Install> {
@@ -123,8 +130,9 @@ impl Webhooks {
     ) -> Result<Self, StartError> {
         let app = |AppInstall { account_id, client_id, client_secret, signature, settings }: AppInstall| {
             let install = Mutex::new(Install::new(&account_id, settings, journal.clone()));
-            let sender = Sender { account_id: account_id.clone(), client_id, signature };
-            (account_id, Arc::new(App { sender, client_secret: Mutex::new(client_secret), install }))
+            let sender = Sender { account_id: account_id.clone(), client_id };
+            let signing = Mutex::new(Signing { client_secret, form: signature });
+            (account_id, Arc::new(App { sender, signing, install }))
         };
         Ok(Self {
             client: webhook_client(timeout).map_err(StartError::WebhookClient)?,
@@ -144,16 +152,44 @@ impl Webhooks {
         }
     }
 
-    /// Takes the settings from `capabilities.webhooks` of the app install's record.
-    pub(super) fn set_record(&self, account_id: &str, webhooks: &Value) {
+    /// Sets what the manifest of an account's app install sets.
+    pub(super) fn set_manifest(&self, account_id: &str, manifest: WebhookSettings) {
         if let Some(app) = self.apps.get(account_id) {
-            app.install().settings.set_record(webhooks);
+            let mut install = app.install();
+            install.settings = std::mem::take(&mut install.settings).with_manifest(manifest);
         }
     }
 
     pub(super) fn set_client_secret(&self, account_id: &str, secret: SecretString) {
         if let Some(app) = self.apps.get(account_id) {
-            *app.client_secret.lock() = secret;
+            app.signing.lock().client_secret = secret;
+        }
+    }
+
+    pub(super) fn set_signature(&self, account_id: &str, form: SignatureForm) {
+        if let Some(app) = self.apps.get(account_id) {
+            app.signing.lock().form = form;
+        }
+    }
+
+    /// How an account's webhooks are signed; `None` for an unknown account.
+    pub(super) fn signature(&self, account_id: &str) -> Option<SignatureForm> {
+        self.apps.get(account_id).map(|app| app.signing.lock().form)
+    }
+
+    /// The settings of an account's app install; `None` for an unknown account.
+    pub(super) fn settings(&self, account_id: &str) -> Option<WebhookSettings> {
+        self.apps.get(account_id).map(|app| app.install().settings.clone())
+    }
+
+    /// Whether an account's app install is enabled. A disabled one gets neither webhooks nor tokens.
+    pub(super) fn is_enabled(&self, account_id: &str) -> bool {
+        self.apps.get(account_id).is_some_and(|app| app.install().enabled)
+    }
+
+    pub(super) fn set_enabled(&self, account_id: &str, enabled: bool) {
+        if let Some(app) = self.apps.get(account_id) {
+            app.install().enabled = enabled;
         }
     }
 
@@ -186,7 +222,11 @@ impl Webhooks {
         out: PendingNotification,
     ) -> Option<FirstAttempt> {
         let app = self.apps.get(account_id)?;
-        if !app.install().settings.endpoints.contains_key(&out.event) {
+        let is_sent = {
+            let install = app.install();
+            install.enabled && install.settings.endpoints.contains_key(&out.event)
+        };
+        if !is_sent {
             return None;
         }
         let (first_attempt, tried) = oneshot::channel();

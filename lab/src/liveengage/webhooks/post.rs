@@ -18,7 +18,8 @@ pub(super) async fn post(
     body: Bytes,
 ) -> Result<StatusCode, String> {
     let sender = &app.sender;
-    let signature = sender.signature.sign(&app.client_secret(), &body).ok_or("cannot be signed")?;
+    let signing = app.signing();
+    let signature = signing.form.sign(&signing.client_secret, &body).ok_or("cannot be signed")?;
     let mut request = client
         .post(endpoint.clone())
         .header(http::header::CONTENT_TYPE, "application/json")

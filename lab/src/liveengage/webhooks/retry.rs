@@ -131,7 +131,8 @@ impl Webhooks {
             return Attempt::Over;
         };
         let started = Instant::now();
-        let outcome = post(&self.client, app, endpoint, &settings.headers, body.clone()).await;
+        let headers = settings.headers.get(&delivery.event).map_or(&[][..], Vec::as_slice);
+        let outcome = post(&self.client, app, endpoint, headers, body.clone()).await;
         let took = started.elapsed();
         delivery.first_attempt.clear();
         let outcome = match outcome {

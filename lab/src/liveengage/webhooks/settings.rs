@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{SlowRule, WebhookChaos};
@@ -17,8 +16,8 @@ const MAX_RETENTION: Duration = Duration::from_secs(259_200);
 pub struct WebhookSettings {
     /// The endpoint of each event. An event without an endpoint is not sent.
     pub endpoints: BTreeMap<WebhookEvent, Url>,
-    /// Constant headers on each call, as name and value.
-    pub headers: Vec<(String, String)>,
+    /// Constant headers on the calls of an event, as name and value.
+    pub headers: BTreeMap<WebhookEvent, Vec<(String, String)>>,
     /// How long a failed notification is retried (`retention_time`); `None` to use [`max_retries`](Self::max_retries).
     /// Without either, LivePerson drops it after the first failure. A failure holds back all notifications of the
     /// install, see [`super::InstallState`]. Documented range: 2 s to 259200 s.
@@ -52,7 +51,7 @@ impl Default for WebhookSettings {
     fn default() -> Self {
         Self {
             endpoints: BTreeMap::new(),
-            headers: Vec::new(),
+            headers: BTreeMap::new(),
             retention: Some(MAX_RETENTION),
             max_retries: BTreeMap::new(),
             retry_gap: Duration::from_secs(30),
@@ -71,35 +70,5 @@ impl WebhookSettings {
     pub fn to(endpoint: &Url) -> Self {
         let endpoints = WebhookEvent::ALL.into_iter().map(|event| (event, endpoint.clone())).collect();
         Self { endpoints, ..Self::default() }
-    }
-
-    /// These settings as `capabilities.webhooks` of the app install's record.
-    pub(in crate::liveengage) fn to_record(&self) -> Value {
-        let mut webhooks: Map<String, Value> = self
-            .endpoints
-            .iter()
-            .map(|(event, endpoint)| (event.key().to_owned(), json!({ "endpoint": endpoint.as_str() })))
-            .collect();
-        for (event, retries) in &self.max_retries {
-            if let Some(Value::Object(webhook)) = webhooks.get_mut(event.key()) {
-                webhook.insert("max_retries".to_owned(), (*retries).into());
-            }
-        }
-        if let Some(retention) = self.retention {
-            webhooks.insert("retry".to_owned(), json!({ "retention_time": retention.as_secs() }));
-        }
-        Value::Object(webhooks)
-    }
-
-    /// Takes the endpoints, the retries and the retention from `capabilities.webhooks` of a record. The rest stays.
-    pub(in crate::liveengage) fn set_record(&mut self, webhooks: &Value) {
-        let of = |event: WebhookEvent, field: &str| webhooks.get(event.key()).and_then(|webhook| webhook.get(field));
-        let events = WebhookEvent::ALL.into_iter();
-        let endpoint = |event| Some((event, of(event, "endpoint")?.as_str()?.parse().ok()?));
-        self.endpoints = events.clone().filter_map(endpoint).collect();
-        let retries = |event| Some((event, of(event, "max_retries")?.as_u64()?.try_into().unwrap_or(u8::MAX)));
-        self.max_retries = events.filter_map(retries).collect();
-        let retention = webhooks.pointer("/retry/retention_time").and_then(Value::as_u64);
-        self.retention = retention.map(|seconds| Duration::from_secs(seconds).min(MAX_RETENTION));
     }
 }

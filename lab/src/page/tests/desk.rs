@@ -117,6 +117,9 @@ async fn a_survey_can_be_switched_on_and_off() {
     }
 }
 
+const FEATURES: AccountFeatures =
+    AccountFeatures { file_sharing: true, legacy_csat: false, auto_messages: None, engagement: None };
+
 #[tokio::test]
 async fn an_unsupported_desk_action_is_refused() {
     let file = || UploadedFile {
@@ -133,8 +136,11 @@ async fn an_unsupported_desk_action_is_refused() {
         (Desk::leave(&MinimalChannel, "c1").await, "returning to the queue"),
         (Desk::set_survey(&MinimalChannel, true).await, "surveys"),
         (Desk::expire_window_tokens(&MinimalChannel).await, "websockets"),
+        (Desk::set_webhooks(&MinimalChannel, WebhooksChange::default()).await, "webhooks"),
+        (Desk::set_features(&MinimalChannel, FEATURES).await, "features"),
     ] {
         assert_eq!(outcome, Err(ActionError::Rejected(format!("this desk doesn't support {what}"))));
     }
+    assert_eq!((Desk::webhooks(&MinimalChannel).await, Desk::features(&MinimalChannel).await), (None, None));
     assert_eq!((Desk::survey(&MinimalChannel).await, Desk::media(&MinimalChannel, "picture").await), (None, None));
 }

@@ -24,6 +24,12 @@ use connector_channels::{Answer, ChannelRequest};
 /// would repeat is rejected here. A single message in it can be too large for the queue, which the use cases handle.
 pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
+/// Why a request is answered with an error, in words for a person.
+///
+/// It is in the response's extensions, for a process that runs the function itself, such as the lab. Lambda doesn't send extensions, so a caller doesn't learn it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(pub String);
+
 /// The function `webhook`: LiveEngage's notifications.
 #[derive(Clone, derive_more::Debug)]
 #[debug("WebhookFunction")]
@@ -48,9 +54,10 @@ impl WebhookFunction {
         let body = bytes(body);
         if body.len() > LARGEST_BODY {
             log_event!(WEBHOOK_REFUSED, %correlation, bytes = body.len(), reason = "too large");
-            return respond(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
+            return respond(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE), Some(too_large()));
         }
         let outcome = self.accept.accept(&parts.headers, &body, &correlation, self.clock.now()).await;
+        let refusal = outcome.refusal();
         let status = match outcome {
             webhook::WebhookOutcome::Accepted { queued, left_out, not_needed } => {
                 for (kind, count) in left_out.kinds() {
@@ -76,7 +83,7 @@ impl WebhookFunction {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         };
-        respond(Answer::empty(status))
+        respond(Answer::empty(status), refusal)
     }
 }
 
@@ -113,9 +120,10 @@ impl InboundFunction {
         let request = ChannelRequest { method: parts.method, headers: parts.headers, query, body: bytes(body) };
         if request.body.len() > LARGEST_BODY {
             log_event!(CHANNEL_REQUEST_REFUSED, %correlation, bytes = request.body.len(), reason = "too large");
-            return respond(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
+            return respond(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE), Some(too_large()));
         }
         let outcome = self.accept.accept(&line, &request, &correlation, self.clock.now()).await;
+        let refusal = outcome.refusal();
         let answer = match outcome {
             inbound::InboundOutcome::Accepted { answer, queued, left_out } => {
                 for (kind, count) in left_out.kinds() {
@@ -151,7 +159,7 @@ impl InboundFunction {
                 Answer::empty(StatusCode::INTERNAL_SERVER_ERROR)
             }
         };
-        respond(answer)
+        respond(answer, refusal)
     }
 }
 
@@ -177,10 +185,17 @@ fn bytes(body: Body) -> Bytes {
     }
 }
 
-fn respond(answer: Answer) -> Result<Response<Body>, FunctionError> {
+fn too_large() -> String {
+    format!("the body has more than {LARGEST_BODY} bytes")
+}
+
+fn respond(answer: Answer, refusal: Option<String>) -> Result<Response<Body>, FunctionError> {
     let mut response = Response::builder().status(answer.status);
     if let Some(content_type) = answer.content_type {
         response = response.header(http::header::CONTENT_TYPE, content_type);
+    }
+    if let Some(refusal) = refusal {
+        response = response.extension(Refusal(refusal));
     }
     Ok(response.body(if answer.body.is_empty() { Body::Empty } else { Body::Text(answer.body) })?)
 }

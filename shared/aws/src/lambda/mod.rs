@@ -37,7 +37,7 @@ pub mod schedule;
 
 pub use batch::QueueFunction;
 pub use failure::FunctionError;
-pub use http::{InboundFunction, WebhookFunction};
+pub use http::{InboundFunction, Refusal, WebhookFunction};
 pub use logs::init_logs;
 pub use schedule::{ReconcileAnswer, ReconcileFunction, ReconciledAccount, TokenRefreshFunction};
 

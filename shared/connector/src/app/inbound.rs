@@ -56,6 +56,23 @@ pub enum InboundOutcome {
     NotQueued(String),
 }
 
+impl InboundOutcome {
+    /// Why the request is answered with an error, in words for a person; `None` for a success.
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Accepted { .. } => None,
+            Self::Misdirected { messages } => {
+                Some(format!("{messages} of its messages are for the address of no line"))
+            }
+            Self::UnknownLine => Some("there is no line with the id in the path".to_owned()),
+            Self::Refused(reason) => Some(reason.explanation().to_owned()),
+            Self::Unreadable(reason) => Some(reason.to_string()),
+            Self::NotVerified(error) => Some(format!("the line's secret can't be used: {error}")),
+            Self::NotQueued(code) => Some(format!("the queue did not accept it: {code}")),
+        }
+    }
+}
+
 /// The use case of the function `inbound`.
 #[derive(Clone, derive_more::Debug)]
 #[debug("AcceptChannelRequest")]

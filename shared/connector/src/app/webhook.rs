@@ -49,6 +49,18 @@ pub enum WebhookOutcome {
     NotQueued(String),
 }
 
+impl WebhookOutcome {
+    /// Why the call is answered with an error, in words for a person; `None` for a success.
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Accepted { .. } | Self::Unreadable(_) => None,
+            Self::Refused(reason) => Some(reason.explanation().to_owned()),
+            Self::NotVerified(error) => Some(format!("the account's secret can't be used: {error}")),
+            Self::NotQueued(code) => Some(format!("the queue did not accept it: {code}")),
+        }
+    }
+}
+
 /// The use case of the function `webhook`.
 #[derive(Clone, derive_more::Debug)]
 #[debug("AcceptWebhook")]
