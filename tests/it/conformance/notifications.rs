@@ -149,6 +149,7 @@ pub(super) fn check_event(change: &Value) -> Result<(), String> {
     same("originator", event.originator.as_deref(), originator)?;
     let role = match text(change, "/originatorMetadata/role") {
         Some("CONSUMER") => Role::Consumer,
+        Some("CONTROLLER") => Role::Controller,
         Some(_) => Role::Brand,
         None => Role::Unknown,
     };
