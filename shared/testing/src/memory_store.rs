@@ -266,8 +266,13 @@ impl Conversations for MemoryStore {
         Ok(self.state().past_runs.get(account).copied().unwrap_or_default())
     }
 
-    async fn note_runs(&self, account: &AccountId, runs: PastRuns) -> Result<(), StoreError> {
-        self.state().past_runs.insert(account.clone(), runs);
+    async fn note_complete_run(&self, account: &AccountId, at: Timestamp) -> Result<(), StoreError> {
+        self.state().past_runs.entry(account.clone()).or_default().complete = Some(at);
+        Ok(())
+    }
+
+    async fn note_refusal(&self, account: &AccountId, at: Option<Timestamp>) -> Result<(), StoreError> {
+        self.state().past_runs.entry(account.clone()).or_default().refused = at;
         Ok(())
     }
 }

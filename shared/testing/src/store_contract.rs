@@ -26,8 +26,8 @@ use connector::{
         Tokens,
     },
 };
+use connector_channels::Receipt;
 use connector_channels::id::{CallReference, ChannelUserId, ProviderMessageId};
-use connector_channels::{Receipt, added_text::AddedText};
 use connector_liveengage::messaging::DialogRef;
 use connector_liveengage::{
     id::{AccountId, ConversationId, DialogId, ExtConsumerId, LpConsumerId, Sequence},
@@ -66,7 +66,7 @@ fn lease(message: &str, by: &str) -> Lease {
 }
 fn step(reference: &str) -> Step {
     let receipt = Receipt { provider_id: Some(reference.to_owned()), is_message: true };
-    Step::ChannelCall { receipt, file: None, added: AddedText::default() }
+    Step::ChannelCall { receipt, file: None }
 }
 
 fn uncertain(attempts: u32) -> UncertainOutcome {
@@ -386,11 +386,16 @@ async fn consumers_are_found_by_the_state_of_their_conversation<S: Consumers + C
 async fn the_last_reconciliations_of_an_account_are_remembered(store: &dyn Conversations) {
     let account = AccountId::new("90000008").unwrap();
     assert_eq!(store.past_runs(&account).await, Ok(PastRuns::default()));
-    for (complete, refused) in [(None, Some(1)), (Some(2), Some(3)), (Some(4), None)] {
-        let runs = PastRuns { complete: complete.map(at), refused: refused.map(at) };
-        store.note_runs(&account, runs).await.unwrap();
-        assert_eq!(store.past_runs(&account).await, Ok(runs), "the last one counts");
-    }
+    let runs = async || store.past_runs(&account).await.map(|PastRuns { complete, refused }| (complete, refused));
+    store.note_refusal(&account, None).await.unwrap();
+    assert_eq!(runs().await, Ok((None, None)));
+    store.note_refusal(&account, Some(at(1))).await.unwrap();
+    assert_eq!(runs().await, Ok((None, Some(at(1)))));
+    store.note_complete_run(&account, at(2)).await.unwrap();
+    store.note_complete_run(&account, at(3)).await.unwrap();
+    assert_eq!(runs().await, Ok((Some(at(3)), Some(at(1)))), "each by itself");
+    store.note_refusal(&account, None).await.unwrap();
+    assert_eq!(runs().await, Ok((Some(at(3)), None)));
 }
 
 async fn an_unknown_conversation_is_looked_for_since_the_first_look(store: &dyn Consumers) {

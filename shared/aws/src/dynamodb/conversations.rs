@@ -85,16 +85,30 @@ impl Conversations for DynamoDbStore {
         Ok(PastRuns { complete: time(COMPLETE), refused: time(REFUSED) })
     }
 
-    async fn note_runs(&self, account: &AccountId, runs: PastRuns) -> Result<(), StoreError> {
+    async fn note_complete_run(&self, account: &AccountId, at: Timestamp) -> Result<(), StoreError> {
+        self.note(account, COMPLETE, Some(at)).await
+    }
+
+    async fn note_refusal(&self, account: &AccountId, at: Option<Timestamp>) -> Result<(), StoreError> {
+        self.note(account, REFUSED, at).await
+    }
+}
+
+impl DynamoDbStore {
+    /// Sets or removes one of the times of an account's reconciliations. The others stay, whoever writes at the same time.
+    async fn note(&self, account: &AccountId, name: &'static str, at: Option<Timestamp>) -> Result<(), StoreError> {
         let key = Key::Reconciled(account.clone());
-        let mut put = self.client.put_item().table_name(&self.table).item(PK, text(key.pk())).item(SK, text(key.sk()));
-        for (name, at) in [(COMPLETE, runs.complete), (REFUSED, runs.refused)] {
-            if let Some(at) = at {
-                put = put.item(name, millis(at));
-            }
-        }
-        let put = put.item(SCHEMA_VERSION, key.kind().attribute());
-        put.send().await.map(drop).map_err(|error| unavailable(&error))
+        let update = self.client.update_item().table_name(&self.table).key(PK, text(key.pk())).key(SK, text(key.sk()));
+        let update =
+            update.expression_attribute_names("#time", name).expression_attribute_names("#version", SCHEMA_VERSION);
+        let update = update.expression_attribute_values(":version", key.kind().attribute());
+        let update = match at {
+            Some(at) => update
+                .update_expression("SET #version = :version, #time = :time")
+                .expression_attribute_values(":time", millis(at)),
+            None => update.update_expression("SET #version = :version REMOVE #time"),
+        };
+        update.send().await.map(drop).map_err(|error| unavailable(&error))
     }
 }
 

@@ -12,7 +12,7 @@ use connector::{
     },
     port::StoreError,
 };
-use connector_channels::{Receipt, added_text::AddedText};
+use connector_channels::Receipt;
 use connector_liveengage::{
     files::{FileType, HostedFile},
     id::{ConversationId, DialogId, Sequence},
@@ -29,8 +29,6 @@ pub(crate) enum StepV1 {
         is_message: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         file: Option<FileInfoV1>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        added: Option<AddedTextV1>,
     },
     Published {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,12 +58,6 @@ pub(crate) enum StepV1 {
 pub(crate) struct FileInfoV1 {
     file_type: FileType,
     size: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct AddedTextV1 {
-    before: MessageText,
-    after: MessageText,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -102,11 +94,9 @@ impl Stored for Step {
 
     fn to_wire(&self) -> Result<StepV1, StoreError> {
         Ok(match self.clone() {
-            Self::ChannelCall { receipt: Receipt { provider_id, is_message }, file, added } => {
+            Self::ChannelCall { receipt: Receipt { provider_id, is_message }, file } => {
                 let file = file.map(|FileInfo { file_type, size }| FileInfoV1 { file_type, size });
-                let AddedText { before, after } = added.clone();
-                let added = (!added.is_empty()).then_some(AddedTextV1 { before, after });
-                StepV1::ChannelCall { provider_id, is_message, file, added }
+                StepV1::ChannelCall { provider_id, is_message, file }
             }
             Self::Published { sequence } => StepV1::Published { sequence },
             Self::ChoicePublished { chosen, sequence: published } => {
@@ -127,10 +117,9 @@ impl Stored for Step {
 
     fn from_wire(wire: StepV1) -> Result<Self, StoreError> {
         Ok(match wire {
-            StepV1::ChannelCall { provider_id, is_message, file, added } => {
+            StepV1::ChannelCall { provider_id, is_message, file } => {
                 let file = file.map(|FileInfoV1 { file_type, size }| FileInfo { file_type, size });
-                let added = added.map(|AddedTextV1 { before, after }| AddedText { before, after }).unwrap_or_default();
-                Self::ChannelCall { receipt: Receipt { provider_id, is_message }, file, added }
+                Self::ChannelCall { receipt: Receipt { provider_id, is_message }, file }
             }
             StepV1::Published { sequence } => Self::Published { sequence },
             StepV1::ChoicePublished { chosen, sequence: published } => {
@@ -206,14 +195,8 @@ mod tests {
             metadata: Some(metadata),
         };
         let receipt = Receipt { provider_id: Some("wamid.1".to_owned()), is_message: false };
-        let added = AddedText { before: MessageText::new("Ada: "), after: MessageText::new("") };
         vec![
-            Step::ChannelCall {
-                receipt: receipt.clone(),
-                file: Some(FileInfo { file_type: FileType::Png, size: 5 }),
-                added: AddedText::default(),
-            },
-            Step::ChannelCall { receipt, file: None, added },
+            Step::ChannelCall { receipt, file: Some(FileInfo { file_type: FileType::Png, size: 5 }) },
             Step::Published { sequence: None },
             Step::ChoicePublished { chosen: Box::new(chosen), sequence: Some(Sequence(8)) },
             Step::MediaPrepared(MediaOutcome::Hosted(file)),

@@ -60,7 +60,8 @@ pub struct ReconcileFunction {
 
 /// The event of `reconcile`: which conversations to compare.
 ///
-/// `{"scope": "suspicious"}` and `{"scope": "recent"}` come from the schedules, `{"since": "2026-11-30T08:00:00Z"}` from an operator.
+/// `{"scope": "suspicious"}` comes from a schedule, `{"scope": "recent"}` from a schedule or an operator, and
+/// `{"since": "2026-11-30T08:00:00Z"}` from an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 enum ReconcileEvent {

@@ -326,15 +326,6 @@ impl LiveEngage {
     }
 
     async fn hosts(&self, caller: Keeper<'_>) -> Result<Arc<Directory>, DeliveryError> {
-        self.hosts_within(caller, None).await
-    }
-
-    /// Returns the hosts. A request for them takes no longer than `limit`.
-    async fn hosts_within(
-        &self,
-        caller: Keeper<'_>,
-        limit: Option<SignedDuration>,
-    ) -> Result<Arc<Directory>, DeliveryError> {
         let Keeper { account, now, .. } = caller;
         if let Some(known) = self.fresh_hosts(account, now) {
             return Ok(known);
@@ -344,7 +335,7 @@ impl LiveEngage {
         let Flight::Leader(_guard) = flight else {
             return stale.ok_or(DeliveryError::HeldBack { what: domain_api::CALL, after: HOSTS_RECHECKED_AFTER });
         };
-        let (directory, fresh_for) = match (self.request_hosts(account, now, limit).await, stale) {
+        let (directory, fresh_for) = match (self.request_hosts(account, now).await, stale) {
             (Ok(hosts), _) => (Arc::new(hosts), HOSTS_FRESH_FOR),
             (Err(error), Some(stale)) => {
                 log_event!(DOMAIN_NOT_REFRESHED, %account, %error);
@@ -363,15 +354,10 @@ impl LiveEngage {
         known.fresh_until.is_some_and(|until| now < until).then(|| Arc::clone(&known.directory))
     }
 
-    async fn request_hosts(
-        &self,
-        account: &AccountId,
-        now: Timestamp,
-        limit: Option<SignedDuration>,
-    ) -> Result<Directory, DeliveryError> {
+    async fn request_hosts(&self, account: &AccountId, now: Timestamp) -> Result<Directory, DeliveryError> {
         let settings =
             self.accounts.get(account, now).await.map_err(|error| DeliveryError::of_account(account, error))?;
-        let call = HttpCall { limit, ..domain_api::request(&settings.domain_api, account) };
+        let call = domain_api::request(&settings.domain_api, account);
         let reply = self.http.calls(account, None, now).call(call).await?;
         Ok(domain_api::answer(&reply)?)
     }

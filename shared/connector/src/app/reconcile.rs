@@ -43,8 +43,8 @@ const COMPARED_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 /// After how many consumers whose token the history refuses a run gives up, if it has accepted none.
 const MOST_REFUSED: usize = 3;
 
-/// How long scheduled runs make no call after the history has refused the consumers' tokens. A minute less than an hour, because a run of the
-/// next hour can begin a little early.
+/// How long runs that look for evidence make no call after the history has refused the consumers' tokens. A minute less than an hour, because a
+/// run of the next hour can begin a little early. A run of the whole [`WINDOW`] asks: it comes once a day, or an operator waits for it.
 pub const REFUSED_FOR: SignedDuration = SignedDuration::from_mins(59);
 
 /// Which conversations a run compares with LiveEngage's history.
@@ -57,16 +57,6 @@ pub enum Scope {
     /// Those that are open, or were closed since this time; and what was published in them since then. At most as old as a message can be
     /// that is still recognized as delivered.
     Since(Timestamp),
-}
-
-impl Scope {
-    /// Whether nobody waits for the run.
-    const fn is_scheduled(self) -> bool {
-        match self {
-            Self::Suspicious | Self::Recent => true,
-            Self::Since(_) => false,
-        }
-    }
 }
 
 /// The ports of the use case.
@@ -182,7 +172,7 @@ impl Reconcile {
     ) -> Result<Option<Reconciled>, NotReconciled> {
         let (now, find) = (attempt.now, &self.ports.conversations);
         let past = find.past_runs(account).await.map_err(DeliveryError::from)?;
-        if scope.is_scheduled() && past.refused.is_some_and(|at| now.duration_since(at) < REFUSED_FOR) {
+        if scope == Scope::Suspicious && past.refused.is_some_and(|at| now.duration_since(at) < REFUSED_FOR) {
             return Err(NotReconciled::SourceRefused);
         }
         let consumers_in = |filter| find.consumers_in(account, filter, MOST_CONVERSATIONS);
@@ -202,20 +192,19 @@ impl Reconcile {
         let is_complete = open.is_complete && closed.is_complete;
         let consumers: Vec<_> = open.consumers.into_iter().chain(closed.consumers).collect();
         let result = self.consumers(account, &consumers, &Comparison { since, correlation, attempt }).await;
-        let mut runs = past;
         match &result {
-            Ok(reconciled) => {
-                let Reconciled { compared, failed, left, .. } = *reconciled;
-                runs.refused = runs.refused.filter(|_| compared == 0);
-                if is_complete && failed == 0 && left == 0 && covers_window(scope, now) {
-                    runs.complete = Some(now);
+            Ok(Reconciled { compared, failed, left, .. }) => {
+                if *compared > 0 && past.refused.is_some() {
+                    find.note_refusal(account, None).await.map_err(DeliveryError::from)?;
+                }
+                if is_complete && *failed == 0 && *left == 0 && covers_window(scope, now) {
+                    find.note_complete_run(account, now).await.map_err(DeliveryError::from)?;
                 }
             }
-            Err(NotReconciled::SourceRefused) => runs.refused = Some(now),
+            Err(NotReconciled::SourceRefused) => {
+                find.note_refusal(account, Some(now)).await.map_err(DeliveryError::from)?;
+            }
             Err(NotReconciled::Failed(_)) => {}
-        }
-        if runs != past {
-            find.note_runs(account, runs).await.map_err(DeliveryError::from)?;
         }
         result.map(Some)
     }

@@ -4,7 +4,7 @@
 //! recorded with it, because a later attempt must not decide otherwise.
 
 use super::menu::Chosen;
-use connector_channels::{Receipt, added_text::AddedText};
+use connector_channels::Receipt;
 use connector_liveengage::{
     files::{FileType, HostedFile},
     id::Sequence,
@@ -20,8 +20,6 @@ pub enum Step {
         receipt: Receipt,
         /// The file of the message, if it has one, so that a later attempt needn't fetch it again.
         file: Option<FileInfo>,
-        /// What the connector added to the message's text.
-        added: AddedText,
     },
     /// LiveEngage published a piece of the consumer's message.
     Published {
@@ -174,21 +172,18 @@ pub struct ChannelProgress {
     pub receipts: Vec<Receipt>,
     /// The file of the message, if it has one and a call was accepted.
     pub file: Option<FileInfo>,
-    /// What the connector added to the message's text. `None` if no call was accepted.
-    pub added: Option<AddedText>,
 }
 
 impl ChannelProgress {
     /// Returns the progress of a message to a channel from its steps.
     pub fn of(steps: &[Step]) -> Self {
-        let mut progress = Self { receipts: Vec::new(), file: None, added: None };
-        for step in steps {
-            if let Step::ChannelCall { receipt, file, added } = step {
-                progress.receipts.push(receipt.clone());
-                progress.file = progress.file.or_else(|| file.clone());
-                progress.added.get_or_insert_with(|| added.clone());
-            }
-        }
-        progress
+        let calls = || {
+            steps.iter().filter_map(|step| match step {
+                Step::ChannelCall { receipt, file } => Some((receipt, file)),
+                _ => None,
+            })
+        };
+        let receipts = calls().map(|(receipt, _)| receipt.clone()).collect();
+        Self { receipts, file: calls().find_map(|(_, file)| file.clone()) }
     }
 }

@@ -10,9 +10,9 @@ events! {
     CONVERSATION_OPENED = INFO "conversation.opened" "conversation opened" {
         functions: TO_LIVEENGAGE, fields: ["correlation", "line", "conversation"]
     }
-    /// The Monitoring API did not say which campaign fits the consumer. The conversation is opened with the line's own campaign, if it has
-    /// one.
-    CAMPAIGN_UNKNOWN = INFO "campaign.unknown" "campaign not found out: conversation opens without it" {
+    /// The Monitoring API failed, or LiveEngage refused a conversation with the campaign that it named. The conversation is opened with the line's
+    /// own campaign, if it has one.
+    CAMPAIGN_NOT_USED = INFO "campaign.not_used" "conversation opens without a campaign of the Monitoring API" {
         functions: TO_LIVEENGAGE, fields: ["correlation", "error"]
     }
     /// The consumer asked to close a conversation that had ended. The consumer receives the line's `nothing_to_close_notice`.

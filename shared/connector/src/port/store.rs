@@ -159,8 +159,11 @@ pub trait Conversations: Send + Sync {
     /// Returns what is remembered of an account's earlier reconciliations.
     async fn past_runs(&self, account: &AccountId) -> Result<PastRuns, StoreError>;
 
-    /// Replaces what is remembered of them.
-    async fn note_runs(&self, account: &AccountId, runs: PastRuns) -> Result<(), StoreError>;
+    /// Records that a complete reconciliation of an account began at `at`.
+    async fn note_complete_run(&self, account: &AccountId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Records that the history refused the consumers' tokens at `at`. `None`: it has accepted one.
+    async fn note_refusal(&self, account: &AccountId, at: Option<Timestamp>) -> Result<(), StoreError>;
 }
 
 /// Leases on messages, and their outcomes.

@@ -70,6 +70,22 @@ async fn without_an_engagement_the_lines_own_campaign_counts() {
     }
 }
 
+/// A campaign that LiveEngage refuses must not keep a message from the agent.
+#[tokio::test]
+async fn a_conversation_that_is_refused_with_a_campaign_opens_as_the_line_says() {
+    let world = World::with(&settings()).await;
+    world.other().engagements = vec![json!({"campaignId": 881, "engagementId": 882, "status": "expose"})];
+    let refused =
+        json!([{"code": "OK", "body": {}}, {"code": "BAD_REQUEST", "body": {"msg": "Bad Request, campaign"}}]);
+    world.fault(CONVERSATION, Fault::Answer(400, refused));
+    assert_eq!(opened(&world).await["campaignInfo"]["campaignId"], "881");
+    let calls = world.http.calls();
+    let again: Value =
+        serde_json::from_slice(&calls.iter().rfind(|call| call.name == CONVERSATION).unwrap().body).unwrap();
+    assert_eq!(again[1]["body"]["campaignInfo"]["campaignId"], "771");
+    assert_eq!((world.count(CONVERSATION), world.count(ENGAGEMENT)), (2, 1));
+}
+
 #[tokio::test]
 async fn an_account_that_is_being_loaded_is_asked_once_more() {
     let loading = || Fault::Answer(500, json!({"internalCode": 20, "message": "Loading account: v-7, vid: v-7"}));

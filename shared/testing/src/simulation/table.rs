@@ -73,7 +73,8 @@ passes_on! { Consumers:
 passes_on! { Conversations:
     fn consumers_in(account: &AccountId, filter: ConversationFilter, most: usize) -> FoundConsumers;
     fn past_runs(account: &AccountId) -> PastRuns;
-    fn note_runs(account: &AccountId, runs: PastRuns) -> ();
+    fn note_complete_run(account: &AccountId, at: Timestamp) -> ();
+    fn note_refusal(account: &AccountId, at: Option<Timestamp>) -> ();
 }
 
 passes_on! { Tokens:

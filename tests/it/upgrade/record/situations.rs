@@ -5,7 +5,7 @@ use connector::{
         delivery::{Acquired, Lease},
         id::Owner,
     },
-    port::{Clock, Consumers, Conversations, Messages, PastRuns, QueueMessage, Tokens},
+    port::{Clock, Consumers, Conversations, Messages, QueueMessage, Tokens},
     queue_message::{LiveEngageChange, MOST_OF_A_GROUP, Message, QueueIdentity, ToChannel, bundled, decode},
 };
 use connector_aws::{DynamoDbStore, SystemClock};
@@ -296,7 +296,7 @@ async fn dead_workers() -> Recorded {
     }
     assert!(store.lease_token(&account, &Owner::new("dead-renewer").unwrap(), now, now + LEASE).await.unwrap());
     store.note_unattached(&account, now).await.unwrap();
-    store.note_runs(&account, PastRuns { complete: Some(now), refused: None }).await.unwrap();
+    store.note_complete_run(&account, now).await.unwrap();
     store.presume_foreign(&account, &ConversationId::new("presumed").unwrap(), now).await.unwrap();
     record_now(&lab).await
 }

@@ -21,7 +21,7 @@ impl<'a> ConsumerSession<'a> {
             Ok(Some(found)) => Cow::Owned(routed(routing, &found)),
             Ok(None) => Cow::Borrowed(routing),
             Err(error) => {
-                log_event!(CAMPAIGN_UNKNOWN, correlation = delivery.context.correlation_text(), %error);
+                log_event!(CAMPAIGN_NOT_USED, correlation = delivery.context.correlation_text(), %error);
                 Cow::Borrowed(routing)
             }
         }

@@ -1,5 +1,7 @@
 //! Opens conversations, and finds out the true state if LiveEngage's answers contradict each other.
 
+use std::borrow::Cow;
+
 use jiff::SignedDuration;
 use url::Url;
 
@@ -17,7 +19,7 @@ use crate::{
 use connector_liveengage::{
     LiveEngageError,
     id::ConversationId,
-    messaging::{self, Close, Credentials, DialogRef},
+    messaging::{self, Close, Credentials, DialogRef, Routing},
 };
 use connector_message::Disposition;
 
@@ -120,14 +122,32 @@ impl ConsumerSession<'_> {
         opened
     }
 
+    /// Requests a conversation, and once more as the line says if LiveEngage refuses it with what the Monitoring API has found.
     async fn request_conversation(
         &mut self,
         delivery: &Delivery<'_>,
         profile: &ConsumerProfile,
     ) -> Result<ConversationId, DeliveryError> {
-        let (request_id, routing) = (delivery.key.request_id("open"), self.routing(delivery).await);
+        let routing = self.routing(delivery).await;
+        let opened = self.request_routed_conversation(&routing, delivery, profile).await;
+        match (opened, routing) {
+            (Err(error), Cow::Owned(_)) if error.disposition() == Disposition::Park => {
+                log_event!(CAMPAIGN_NOT_USED, correlation = delivery.context.correlation_text(), %error);
+                self.request_routed_conversation(&self.settings.routing, delivery, profile).await
+            }
+            (opened, _) => opened,
+        }
+    }
+
+    async fn request_routed_conversation(
+        &mut self,
+        routing: &Routing,
+        delivery: &Delivery<'_>,
+        profile: &ConsumerProfile,
+    ) -> Result<ConversationId, DeliveryError> {
+        let request_id = delivery.key.request_id("open");
         let build = |host: &Url, credentials: Credentials<'_>| {
-            messaging::open_request(host, credentials, &request_id, &routing, &profile.profile)
+            messaging::open_request(host, credentials, &request_id, routing, &profile.profile)
         };
         self.call(LIVEENGAGE_CALL, build, messaging::open_answer).await
     }

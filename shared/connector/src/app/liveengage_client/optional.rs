@@ -1,6 +1,7 @@
 //! Calls that no message depends on: what they return makes a conversation nicer, and without it the message goes on.
 //!
-//! So each has a short limit. Its failures count for a breaker of its own, so that a service that is down costs no time at every message.
+//! So each has a short limit. Its failures count for a breaker of its own, so that a service that is down costs no time at every message. The
+//! hosts are requested as for any call: a short limit there would count for the breaker that messages depend on.
 
 use connector_liveengage::{
     agent_profile::{self, AgentProfile},
@@ -22,11 +23,12 @@ impl LiveEngage {
         caller: Keeper<'_>,
         agent: &AgentId,
     ) -> Result<Option<AgentProfile>, DeliveryError> {
-        let hosts = self.hosts_within(caller, Some(OPTIONAL_CALL)).await?;
+        let hosts = self.hosts(caller).await?;
         let call = agent_profile::request(hosts.url(Service::AgentProfiles)?, caller.account, agent);
         let reply = self.http.calls(caller.account, None, caller.now).call(call.within(OPTIONAL_CALL)).await?;
         Ok(agent_profile::answer(&reply)?)
     }
+
     /// Returns the engagements that fit a consumer: one call, and a second one if LivePerson is still loading the account. `None` if it is
     /// then still loading.
     ///
@@ -38,7 +40,7 @@ impl LiveEngage {
         observation: &Observation,
     ) -> Result<Option<Engagements>, DeliveryError> {
         let Caller { account, now, .. } = caller;
-        let hosts = self.hosts_within(caller.keeper(), Some(OPTIONAL_CALL)).await?;
+        let hosts = self.hosts(caller.keeper()).await?;
         let settings =
             self.accounts.get(account, now).await.map_err(|error| DeliveryError::of_account(account, error))?;
         let app = App { monitoring: hosts.url(Service::Monitoring)?, account, app: &settings.client_id };

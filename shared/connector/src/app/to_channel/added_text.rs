@@ -4,23 +4,40 @@ use jiff::SignedDuration;
 
 use super::{DeliverToChannel, content::Offer};
 use crate::app::{delivery::Delivery, liveengage_client::Keeper, settings::LineSettings};
-use connector_channels::added_text::{AddedText, age_text};
+use connector_channels::{
+    Line, Receipt,
+    added_text::{AddedText, age_text},
+    message::OutboundMessage,
+};
 use connector_liveengage::{id::AgentId, notification::Role};
 
 /// The age from which a message says how old it is. Queues and retries delay a message by seconds or a few minutes.
 const OLD: SignedDuration = SignedDuration::from_mins(15);
 
 impl DeliverToChannel {
-    /// Returns what is added to a message. A later attempt must not decide this anew once a part of the message is sent.
-    pub(super) async fn added_text(
+    /// Returns the message with what is added to its text, if it is one call with it.
+    ///
+    /// Another attempt can add something else, because time has passed, or a name is known only then. So nothing may be added to a message of
+    /// several calls: it would be cut elsewhere then, and a report of the channel on the first call would prove that another part has arrived.
+    /// What is one call with an addition is one call with a shorter one and without.
+    pub(super) async fn with_added_text(
         &self,
         settings: &LineSettings,
         offer: &Offer<'_>,
+        message: OutboundMessage,
         delivery: &Delivery<'_>,
-    ) -> AddedText {
-        let name = self.sender_name(settings, offer, delivery).await;
-        let age = self.age(settings, offer, delivery).await;
-        age.unwrap_or_default().around(&name.unwrap_or_default())
+    ) -> OutboundMessage {
+        if (settings.sender.is_none() && settings.late.is_none()) || !is_one_call(&*settings.line, &message) {
+            return message;
+        }
+        let name = self.sender_name(settings, offer, delivery).await.unwrap_or_default();
+        let added = self.age(settings, offer, delivery).await.unwrap_or_default().around(&name);
+        if added.is_empty() {
+            return message;
+        }
+        let content = added.apply(message.content.clone(), &settings.line.capabilities());
+        let with_added = OutboundMessage { content, ..message.clone() };
+        if is_one_call(&*settings.line, &with_added) { with_added } else { message }
     }
 
     async fn sender_name(
@@ -52,4 +69,10 @@ impl DeliverToChannel {
         };
         (age >= OLD).then(|| format.filled(&age_text(age)))
     }
+}
+
+fn is_one_call(line: &dyn Line, message: &OutboundMessage) -> bool {
+    let sent = Receipt { provider_id: None, is_message: true };
+    let calls = |done: &[Receipt]| line.next_call(message, done).is_ok_and(|call| call.is_some());
+    calls(&[]) && !calls(&[sent])
 }

@@ -21,7 +21,6 @@ use crate::{
 };
 use connector_channels::{
     ChannelCall, Effect, Receipt, Repeat,
-    added_text::AddedText,
     id::{CallReference, ProviderMessageId},
     message::{OutboundContent, OutboundMessage},
 };
@@ -55,8 +54,6 @@ struct ChannelDelivery<'a, 'd> {
     consumer: &'a ConsumerRef,
     on_uncertain: OnUncertain,
     message: OutboundMessage,
-    /// What was added to its text.
-    added: AddedText,
     /// The message's position in LiveEngage.
     position: Option<MessagePosition>,
     /// The source of its file.
@@ -115,15 +112,13 @@ impl DeliverToChannel {
                 (content, Some(source))
             }
         };
-        let added = match (ChannelProgress::of(delivery.steps()).added, &offer) {
-            (Some(added), _) => added,
-            (None, Some(offer)) => self.added_text(settings, offer, delivery).await,
-            (None, None) => AddedText::default(),
-        };
-        let content = added.apply(content, &settings.line.capabilities());
         let message = OutboundMessage { to: consumer.user.clone(), reference: delivery.key.reference(), content };
+        let message = match &offer {
+            Some(offer) => self.with_added_text(settings, offer, message, delivery).await,
+            None => message,
+        };
         let position = offer.as_ref().and_then(Offer::position);
-        ChannelDelivery { use_case: self, delivery, settings, consumer, on_uncertain, message, added, position, source }
+        ChannelDelivery { use_case: self, delivery, settings, consumer, on_uncertain, message, position, source }
             .run(offer, record)
             .await
     }
@@ -183,8 +178,7 @@ impl ChannelDelivery<'_, '_> {
                 self.delivery.complete(entry.as_ref()).await?;
                 return Ok(Delivered::Sent);
             }
-            let (file, added) = (file_info(&self.message.content), self.added.clone());
-            let step = Step::ChannelCall { receipt, file, added };
+            let step = Step::ChannelCall { receipt, file: file_info(&self.message.content) };
             self.delivery.step_done(step, entry.as_ref()).await?;
         }
         // There was nothing to call, or a worker of an older version has recorded the last step and not the end.
