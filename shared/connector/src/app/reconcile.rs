@@ -43,8 +43,10 @@ const COMPARED_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 /// After how many consumers whose token the history refuses a run gives up, if it has accepted none.
 const MOST_REFUSED: usize = 3;
 
-/// How long runs that look for evidence make no call after the history has refused the consumers' tokens. A minute less than an hour, because a
-/// run of the next hour can begin a little early. A run of the whole [`WINDOW`] asks: it comes once a day, or an operator waits for it.
+/// How long runs that look for evidence make no call after the history has refused the consumers' tokens.
+///
+/// A minute less than an hour, because a run of the next hour can begin a little early. A run of the whole [`WINDOW`] asks: it comes once a day,
+/// or an operator waits for it.
 pub const REFUSED_FOR: SignedDuration = SignedDuration::from_mins(59);
 
 /// Which conversations a run compares with LiveEngage's history.
