@@ -1,6 +1,6 @@
 //! `connector install`: shows, compares and changes the app install of an account, as an administrator of it.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead, IsTerminal as _, Write};
 
 use clap::{Args, Subcommand};
 use connector::app::secret_change::SecretOwner;
@@ -66,7 +66,7 @@ pub(crate) struct ChangeArguments {
     #[command(flatten)]
     access: AccessArguments,
     /// The app install, by its `id` or `client_id`. Default: the one of the account's secret, or else the one with the
-    /// name.
+    /// name. `apply` changes one that it found by its name alone only if no webhook of it goes elsewhere.
     #[arg(long, value_name = "ID")]
     install: Option<String>,
     /// The webhook's address, instead of the stack output LiveEngageWebhookUrl.
@@ -141,7 +141,8 @@ impl ShowArguments {
         if let (Some(id), []) = (&self.install, shown.as_slice()) {
             return Err(plan::no_such_install(id, &installs));
         }
-        Ok(show::report(self.access.account(), &shown, self.json))
+        let report = show::report(self.access.account(), &shown, self.json);
+        Ok(Report { warnings: configuration.warnings().to_vec(), ..report })
     }
 }
 
@@ -187,7 +188,8 @@ impl ChangeArguments {
         Ok(Prepared { wanted, secret })
     }
 
-    async fn plan(&self, configuration: &Configuration, prepared: &Prepared) -> Result<Plan, String> {
+    /// Compares the app install that is meant with what is wanted. Also returns why it may be that of another deployment.
+    async fn plan(&self, configuration: &Configuration, prepared: &Prepared) -> Result<(Plan, Option<String>), String> {
         let installs = configuration.list().await.map_err(|error| error.explained(&self.access))?;
         let selector = Selector {
             id: self.install.as_deref(),
@@ -195,14 +197,13 @@ impl ChangeArguments {
             name: self.name.as_deref().unwrap_or(manifest::NAME),
         };
         let selected = plan::select(&installs, &selector)?;
-        let Some(id) = selected.map(|one| one.id().ok_or("the record of the app install has no id")).transpose()?
-        else {
-            return Plan::create(&prepared.wanted);
-        };
+        let Some((one, found)) = selected else { return Ok((Plan::create(&prepared.wanted)?, None)) };
+        let id = one.id().ok_or("the record of the app install has no id")?;
         // The list has one revision for all records. A change needs that of the record itself.
         let current = configuration.read(&id).await.map_err(|error| error.explained(&self.access))?;
         plan::check_name(&installs, &current, self.name.as_deref())?;
-        Plan::update(current, &prepared.wanted)
+        let doubt = plan::doubt(&current, found, &prepared.wanted.webhook);
+        Ok((Plan::update(current, &prepared.wanted)?, doubt))
     }
 
     async fn diff(&self, now: Timestamp) -> Result<Outcome, String> {
@@ -210,12 +211,14 @@ impl ChangeArguments {
         let configuration = Configuration::open(&self.access, now).await?;
         let plan = self.plan(&configuration, &prepared).await;
         configuration.close().await;
-        let plan = plan?;
+        let (plan, doubt) = plan?;
         let step = prepared.secret.step(&plan, false);
         let differs = plan.is_change() || step.is_change();
         let text =
             if self.json { json_of(&plan, &step, &prepared, false) } else { text_of(self, &plan, &step, &prepared) };
-        let report = Report { warnings: prepared.secret.warnings().to_vec(), ..Report::done(text) };
+        let mut warnings = [configuration.warnings(), prepared.secret.warnings()].concat();
+        warnings.extend(doubt.map(|doubt| format!("apply would refuse this change: {doubt}.")));
+        let report = Report { warnings, ..Report::done(text) };
         Ok(Outcome { report, differs })
     }
 }
@@ -245,14 +248,17 @@ fn json_of(plan: &Plan, step: &SecretStep, prepared: &Prepared, is_made: bool) -
     format!("{value:#}\n")
 }
 
-/// Asks for a yes on the terminal. `None`: nobody can be asked.
-fn ask(question: &str) -> Option<bool> {
+/// Asks on the terminal for a yes to what `about` says. `None`: nobody can be asked.
+fn ask(about: &str) -> Option<bool> {
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return None;
     }
-    let mut out = std::io::stderr();
-    let _ = write!(out, "{question} [y/N] ").and_then(|()| out.flush());
+    ask_by(std::io::stderr(), std::io::stdin().lock(), about)
+}
+
+fn ask_by(mut out: impl Write, mut typed: impl BufRead, about: &str) -> Option<bool> {
+    let _ = write!(out, "{about}Make this change? [y/N] ").and_then(|()| out.flush());
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).ok()?;
+    typed.read_line(&mut answer).ok()?;
     Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

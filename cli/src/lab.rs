@@ -157,7 +157,28 @@ fn web_address(text: &str) -> Result<url::Url, String> {
     }
 }
 
+/// The warning about keys of a manifest that the simulator doesn't know. `None` if it knows all.
+fn unknown_keys(path: &Path, webhooks: &WebhookSettings) -> Option<String> {
+    let keys = webhooks.unknown_keys.join(", ");
+    (!keys.is_empty()).then(|| {
+        format!(
+            "{}: nothing is sent for the unknown keys of capabilities.webhooks: {keys}. Correct them",
+            path.display()
+        )
+    })
+}
+
 impl LabArguments {
+    /// The webhooks of the connector that is attached. Warns of its manifest's unknown keys on standard error.
+    fn attached(&self) -> Result<Option<WebhookSettings>, String> {
+        let Some(path) = &self.app_manifest else { return Ok(None) };
+        let webhooks = webhooks_of(path)?;
+        if let Some(warning) = unknown_keys(path, &webhooks) {
+            let _ = writeln!(std::io::stderr(), "Warning: {warning}");
+        }
+        Ok(Some(webhooks))
+    }
+
     fn options(&self) -> Result<LabOptions, String> {
         let installation = match &self.secrets {
             None => None,
@@ -171,7 +192,7 @@ impl LabArguments {
             installation,
             functions_elsewhere: self.without_functions.clone(),
             liveengage_webhook: self.webhook_url.clone(),
-            liveengage_webhooks: self.app_manifest.as_deref().map(webhooks_of).transpose()?,
+            liveengage_webhooks: self.attached()?,
             webhook_signature: self.webhook_signature.unwrap_or_default(),
             forms: self.forms.unwrap_or_default().forms(),
             page_port: self.port,
@@ -303,7 +324,25 @@ async fn serve(lab: Lab) -> ExitCode {
 mod tests {
     use clap::Parser as _;
 
+    use super::*;
     use crate::Cli;
+
+    #[test]
+    fn unknown_keys_of_the_manifest_are_named_with_the_file() {
+        let file = |webhooks: &Value| {
+            let mut file = NamedTempFile::new().unwrap();
+            file.write_all(json!({"capabilities": {"webhooks": webhooks}}).to_string().as_bytes()).unwrap();
+            file
+        };
+        let warning = |file: &NamedTempFile| unknown_keys(file.path(), &webhooks_of(file.path()).unwrap());
+        let misspelled = file(&json!({"ms.MessagingEventNotification.AccpetStatusEvent": {}, "retry": null}));
+        let text = warning(&misspelled).unwrap();
+        assert!(text.starts_with(&misspelled.path().display().to_string()), "{text}");
+        assert!(
+            text.contains("unknown keys of capabilities.webhooks: ms.MessagingEventNotification.AccpetStatusEvent.")
+        );
+        assert_eq!(warning(&file(&json!({"retry": {"retention_time": 60}}))), None);
+    }
 
     #[test]
     fn options_that_exclude_or_need_each_other_are_checked() {

@@ -99,8 +99,13 @@ impl Office {
     }
 
     async fn change_with(&self, command: &str, arguments: &[&str], secrets: &str) -> Printed {
+        self.change_of((secrets, WEBHOOK), command, arguments).await
+    }
+
+    /// The change for a deployment with this Secrets Manager and this webhook.
+    async fn change_of(&self, (secrets, webhook): (&str, &str), command: &str, arguments: &[&str]) -> Printed {
         let common = ["install", command, "--account", ACCOUNT, "--domain-api", self.simulator.base_url()];
-        let of_change = ["--user", "ada", "--secrets-endpoint", secrets, "--webhook-url", WEBHOOK];
+        let of_change = ["--user", "ada", "--secrets-endpoint", secrets, "--webhook-url", webhook];
         let variables = [("CONNECTOR_LIVEENGAGE_PASSWORD", PASSWORD)];
         connector(&self.folder.0, &[&common, of_change.as_slice(), arguments].concat(), &variables).await
     }
@@ -199,21 +204,80 @@ async fn a_key_that_cannot_be_stored_is_kept_in_a_file_of_the_operator() {
     assert_eq!(applied.code, 1, "{applied:?}");
     assert!(applied.errors.contains("AccessDeniedException"), "{applied:?}");
     assert!(applied.errors.contains("secretsmanager:CreateSecret"), "{applied:?}");
-    let file = "./connector-account-72419083.json";
-    assert!(applied.errors.contains(&format!("secret put --account {ACCOUNT} {file} --yes")), "{applied:?}");
+    let (_, command) = applied.errors.split_once(&format!("secret put --account {ACCOUNT} ")).unwrap();
+    let (file, _) = command.split_once(" --yes").unwrap();
     let path = office.folder.0.join(file);
     let kept: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     let key = kept["client_secret"].as_str().unwrap();
     assert!(!applied.out.contains(key) && !applied.errors.contains(key), "the secret is printed");
+    assert_eq!(file, format!("./connector-account-{ACCOUNT}-{}.json", kept["client_id"].as_str().unwrap()));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
+    // The file of the first one doesn't stand in the way of a second one.
+    let second = office.change_with("apply", &["--name", "Other", "--yes"], &refusing_secrets()).await;
+    assert!(second.errors.contains("It is in the file ./connector-account-72419083-"), "{second:?}");
+    let kept = std::fs::read_dir(&office.folder.0).unwrap();
+    assert_eq!(kept.count(), 2, "one for each app install");
+
     let secrets = &office.aws.endpoints().secrets;
     let put = ["secret", "put", "--account", ACCOUNT, file, "--yes", "--secrets-endpoint", secrets];
     assert_eq!(connector(&office.folder.0, &put, &[]).await.code, 0);
     assert_eq!(office.change("diff", &["--name", "SMS"]).await.code, 0, "it is the registered one's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_app_install_of_another_deployment_is_not_taken_for_its_name() {
+    let office = Office::new().await;
+    assert_eq!(office.change("apply", &["--yes"]).await.code, 0, "the first deployment registers the default name");
+    let aws = AwsStandIns::start(AwsStandInOptions::default()).await.unwrap();
+    let second = (aws.endpoints().secrets.as_str(), "https://second.example/webhooks/liveengage");
+
+    let diff = office.change_of(second, "diff", &[]).await;
+    assert_eq!(diff.code, 3, "{diff:?}");
+    assert!(diff.out.contains("+ \"https://second.example/webhooks/liveengage\""), "{diff:?}");
+    assert!(diff.errors.starts_with("apply would refuse this change: the app install "), "{diff:?}");
+    let refused = office.change_of(second, "apply", &["--yes"]).await;
+    assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{refused:?}");
+    assert!(refused.errors.contains("was found by its name alone, and its webhooks go to https://new.example/"));
+    assert!(refused.errors.ends_with("give another --name. Nothing was changed\n"), "{refused:?}");
+    assert_eq!(office.change("diff", &[]).await.code, 0, "the first deployment still has its webhooks");
+
+    let (_, confirm) = refused.errors.split_once("confirm it with --install ").unwrap();
+    let (id, _) = confirm.split_once('.').unwrap();
+    let confirmed = office.change_of(second, "apply", &["--install", id, "--yes"]).await;
+    assert_eq!(confirmed.code, 0, "{confirmed:?}");
+    assert_eq!(office.change_of(second, "diff", &[]).await.code, 0);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_file_that_others_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let office = Office::new().await;
+    let file = office.folder.0.join("password");
+    std::fs::write(&file, PASSWORD).unwrap();
+    let file = file.to_str().unwrap();
+    for (mode, warnings) in [(0o644, 1), (0o600, 0)] {
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let from_file = ["--user", "ada", "--password-file", file];
+        let shown = office.show(&from_file, &[]).await;
+        let secrets = &office.aws.endpoints().secrets;
+        let of_change =
+            ["--account", ACCOUNT, "--domain-api", office.simulator.base_url(), "--secrets-endpoint", secrets];
+        let to = ["--webhook-url", WEBHOOK];
+        let change = async |command: &str| {
+            let arguments = [["install", command].as_slice(), &of_change, &to, &from_file].concat();
+            connector(&office.folder.0, &arguments, &[]).await
+        };
+        for printed in [shown, change("diff").await, change("apply").await] {
+            assert!(printed.code == 0 || printed.code == 3, "{printed:?}");
+            let found = printed.errors.matches("password can be read by other users (mode 644)").count();
+            assert_eq!(found, warnings, "{printed:?}");
+        }
+    }
 }
 
 /// A Secrets Manager without secrets that lets nobody create one.

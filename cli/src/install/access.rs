@@ -73,11 +73,11 @@ impl AccessArguments {
         variable(BEARER).is_some()
     }
 
-    /// Finds the bearer or the password, and asks on the terminal if there is none.
+    /// Finds the bearer or the password, and asks on the terminal if there is none. Also returns warnings about the password's file.
     ///
     /// # Errors
     /// A message for the operator.
-    pub(super) fn entry(&self) -> Result<Entry, String> {
+    pub(super) fn entry(&self) -> Result<(Entry, Vec<String>), String> {
         self.entry_from(variable, rpassword::prompt_password)
     }
 
@@ -85,27 +85,31 @@ impl AccessArguments {
         &self,
         variable: impl Fn(&str) -> Option<SecretString>,
         prompt: impl Fn(String) -> std::io::Result<String>,
-    ) -> Result<Entry, String> {
+    ) -> Result<(Entry, Vec<String>), String> {
         let Some(user) = &self.user else {
-            return variable(BEARER).map(Entry::Bearer).ok_or_else(|| {
+            let bearer = variable(BEARER).map(|bearer| (Entry::Bearer(bearer), vec![]));
+            return bearer.ok_or_else(|| {
                 format!("say who logs in: --user NAME, or the bearer of an administrator's session in the environment variable {BEARER}")
             });
         };
         if variable(BEARER).is_some() {
             return Err(format!("give either --user or {BEARER}, not both"));
         }
-        let password = match (&self.password_file, variable(PASSWORD)) {
-            (Some(file), _) => source::read(file)?.secret,
-            (None, Some(password)) => password,
+        let (password, warnings) = match (&self.password_file, variable(PASSWORD)) {
+            (Some(file), _) => {
+                let source = source::read(file)?;
+                (source.secret, source.warnings)
+            }
+            (None, Some(password)) => (password, vec![]),
             (None, None) => {
                 let question = format!("Password of {user} in the LiveEngage account {}: ", self.account);
                 let typed = prompt(question).map_err(|_| {
                     format!("there is no terminal to ask for the password: set {PASSWORD}, or give --password-file")
                 })?;
-                SecretString::from(typed)
+                (SecretString::from(typed), vec![])
             }
         };
-        Ok(Entry::Login(Credentials::User { user: user.clone(), password }))
+        Ok((Entry::Login(Credentials::User { user: user.clone(), password }), warnings))
     }
 }
 
@@ -134,7 +138,7 @@ mod tests {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| SecretString::from(*value))
         };
         let prompt = |_| typed.map(str::to_owned).ok_or_else(|| std::io::Error::other("no terminal"));
-        access.entry_from(variable, prompt).map(|entry| match entry {
+        access.entry_from(variable, prompt).map(|(entry, _)| match entry {
             Entry::Bearer(bearer) => format!("bearer {}", bearer.expose_secret()),
             Entry::Login(Credentials::User { user, password }) => format!("{user} {}", password.expose_secret()),
             Entry::Login(_) => "another kind of login".to_owned(),

@@ -217,12 +217,16 @@ impl AccountSecret {
         })
     }
 
-    /// Writes the account's secret with this key to a new file in `folder` that only its owner can read, for `connector secret put`.
+    /// Writes the account's secret with this key to a new file in `folder` that only its owner can read, for `connector secret put`. The
+    /// file's name has the `client_id`: the file of an earlier app install doesn't stand in the way.
     ///
     /// # Errors
     /// The error of the operating system, also if the file exists.
     pub(super) fn keep(&self, key: &AppKey, folder: &Path) -> std::io::Result<PathBuf> {
-        let path = folder.join(format!("connector-account-{}.json", self.account));
+        // The name is printed as part of a command, and LiveEngage chooses the id.
+        let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+        let id = key.client_id.as_str().replace(|character| !is_plain(character), "_");
+        let path = folder.join(format!("connector-account-{}-{id}.json", self.account));
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]

@@ -42,23 +42,31 @@ impl ApplyArguments {
         prepared: &Prepared,
         now: Timestamp,
     ) -> Result<Report, String> {
-        let plan = self.change.plan(configuration, prepared).await?;
+        let (plan, doubt) = self.change.plan(configuration, prepared).await?;
+        if let Some(doubt) = doubt {
+            return Err(format!("{doubt}. Nothing was changed"));
+        }
         let step = prepared.secret.step(&plan, self.store_secret);
         if step == SecretStep::Store {
             prepared.secret.check(now).map_err(|error| format!("{error}. Nothing was changed"))?;
         }
         let text = text_of(&self.change, &plan, &step, prepared);
         let json = self.change.json.then(|| json_of(&plan, &step, prepared, true));
-        let mut warnings = prepared.secret.warnings().to_vec();
+        let mut warnings = [configuration.warnings(), prepared.secret.warnings()].concat();
         let unmade = |warnings, text| Ok(Report { warnings, ..Report::done(text) });
         if !plan.is_change() && step != SecretStep::Store {
             return unmade(warnings, json.unwrap_or(text));
         }
         let mut text = text;
         if !self.yes {
-            // The question comes after what is asked about, which is on standard output.
-            crate::print(if self.change.json { "" } else { &text });
-            match ask("Make this change?") {
+            // The question comes after what is asked about. With --json, standard output is for a program.
+            let about = if self.change.json {
+                &text
+            } else {
+                crate::print(&text);
+                ""
+            };
+            match ask(about) {
                 Some(true) => text.clear(),
                 Some(false) => return unmade(vec!["Nothing was changed.".to_owned()], String::new()),
                 None => {
@@ -135,7 +143,14 @@ impl ApplyArguments {
             Err(error) => return Err(error.explained(access)),
         };
         let name = manifest.get("client_name").and_then(Value::as_str);
-        let found = configuration.list().await.unwrap_or_default();
+        let found = configuration.list().await.map_err(|unread| {
+            format!(
+                "{}. The app may be registered or not: LiveEngage's list of app installs couldn't be read ({}). Run `connector install show` \
+                 when LiveEngage answers again, and then this command: it finds a registered app by its name",
+                error.explained(access),
+                unread.explained(access)
+            )
+        })?;
         let found = found.into_iter().find(|one| !one.is_deleted() && one.name() == name);
         found.ok_or_else(|| {
             format!("{}. LiveEngage's list has no such app install. Run the command again", error.explained(access))
@@ -156,7 +171,7 @@ impl ApplyArguments {
         if !error.is_conflict() {
             return Err(error.explained(&self.change.access));
         }
-        let again = self.change.plan(configuration, prepared).await?;
+        let (again, _) = self.change.plan(configuration, prepared).await?;
         let step = prepared.secret.step(&again, self.store_secret);
         Err(format!(
             "somebody else changed the app install in the meantime, and nothing was changed by this command. It was read again:\n\n{}\nRun the \

@@ -5,7 +5,24 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-/// Words in the name of a field whose value is not shown.
+/// The fields whose texts and numbers are shown: those of a manifest. Others may be secret, for example in a webhook that somebody else made.
+const SHOWN: [&str; 13] = [
+    "client_name",
+    "display_name",
+    "description",
+    "grant_types",
+    "scope",
+    "endpoint",
+    "max_retries",
+    "retention_time",
+    "entry_point",
+    "visitor_behavior",
+    "target_audience",
+    "goal",
+    "consumer_identity",
+];
+
+/// Words in the path of a field whose value is not shown.
 const HIDDEN: [&str; 6] = ["secret", "password", "token", "authorization", "headers", "api_key"];
 
 /// A field that would change. Its values are those to be shown.
@@ -55,26 +72,38 @@ fn compare(path: &str, installed: Option<&Value>, wanted: Option<&Value>, found:
 
 /// A value as it may be shown.
 fn shown(path: &str, value: &Value) -> Value {
-    let path = path.to_ascii_lowercase();
+    let lower = path.to_ascii_lowercase();
+    let is_known = || lower.rsplit('.').next().is_some_and(|field| SHOWN.contains(&field));
     match value {
-        _ if HIDDEN.iter().any(|word| path.contains(word)) => Value::from("(hidden)"),
-        Value::String(text) => Value::from(shown_text(text)),
-        other => other.clone(),
+        _ if HIDDEN.iter().any(|word| lower.contains(word)) => Value::from("(hidden)"),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), shown(&format!("{path}.{name}"), value))).collect()
+        }
+        Value::Array(elements) => elements.iter().map(|element| shown(path, element)).collect(),
+        Value::Null | Value::Bool(_) => value.clone(),
+        Value::String(text) if is_known() => Value::from(shown_text(text)),
+        Value::Number(_) if is_known() => value.clone(),
+        Value::String(_) | Value::Number(_) => Value::from("(hidden)"),
     }
 }
 
-/// A text as it may be shown: a URL without its query and password, which may be secret.
+/// A text as it may be shown: a URL without its query, fragment, user and password, which may be secret.
 pub(super) fn shown_text(text: &str) -> String {
     match text.parse::<Url>() {
-        Ok(mut url) if url.query().is_some() || url.password().is_some() || !url.username().is_empty() => {
+        Ok(mut url) if has_hidden_part(&url) => {
             url.set_query(None);
+            url.set_fragment(None);
             // These fail only for a URL that can't have them.
             let _ = url.set_password(None);
             let _ = url.set_username("");
-            format!("{url} (query and user hidden)")
+            format!("{url} (query, fragment and user hidden)")
         }
         _ => text.to_owned(),
     }
+}
+
+fn has_hidden_part(url: &Url) -> bool {
+    url.query().is_some() || url.fragment().is_some() || url.password().is_some() || !url.username().is_empty()
 }
 
 /// The changes as lines.
@@ -93,6 +122,8 @@ pub(super) fn text(changes: &[Change]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use connector_liveengage::manifest::{Indications, manifest};
+
     use super::*;
 
     fn of(installed: &Value, wanted: &Value) -> Vec<Change> {
@@ -101,8 +132,8 @@ mod tests {
 
     #[test]
     fn fields_that_differ_are_named_by_their_path() {
-        let installed = json!({"a": {"b": 1, "same": [1]}, "gone": true, "list": [1, 2]});
-        let wanted = json!({"a": {"b": 2, "same": [1], "new": {"deep": "x"}}, "list": [1]});
+        let installed = json!({"a": {"max_retries": 1, "same": [1]}, "gone": true, "grant_types": ["x", "y"]});
+        let wanted = json!({"a": {"max_retries": 2, "same": [1], "new": {"scope": "x"}}, "grant_types": ["x"]});
         let change = |field: &str, installed: Option<Value>, wanted: Option<Value>| Change {
             field: field.to_owned(),
             installed,
@@ -111,14 +142,17 @@ mod tests {
         assert_eq!(
             of(&installed, &wanted),
             [
-                change("a.b", Some(json!(1)), Some(json!(2))),
-                change("a.new.deep", None, Some(json!("x"))),
+                change("a.max_retries", Some(json!(1)), Some(json!(2))),
+                change("a.new.scope", None, Some(json!("x"))),
                 change("gone", Some(json!(true)), None),
-                change("list", Some(json!([1, 2])), Some(json!([1]))),
+                change("grant_types", Some(json!(["x", "y"])), Some(json!(["x"]))),
             ]
         );
         assert_eq!(of(&wanted, &wanted), []);
-        assert_eq!(text(&of(&json!({"x": "old"}), &json!({"x": "new"}))), "  x\n    - \"old\"\n    + \"new\"\n");
+        assert_eq!(
+            text(&of(&json!({"scope": "old"}), &json!({"scope": "new"}))),
+            "  scope\n    - \"old\"\n    + \"new\"\n"
+        );
     }
 
     #[test]
@@ -131,13 +165,29 @@ mod tests {
     #[test]
     fn no_secret_is_shown() {
         let installed = json!({
-            "client_secret": "canary", "hook": {"endpoint": "https://canary:canary@old.example/hook?key=canary"},
-            "webhook": {"headers": [{"name": "authorization", "value": "canary"}]},
+            "client_secret": "canary", "hook": {"endpoint": "https://canary:canary@old.example/hook?key=canary#canary"},
+            "webhook": {"headers": [{"name": "authorization", "value": "canary"}]}, "fragment": {"endpoint": "https://a.example/#canary"},
+            "lists": {"auth": [{"token": "canary"}, {"pin": "canary", "scope": "seen", "on": true}, ["canary"], "canary", 734_912]},
         });
         let found = of(&installed, &json!({"hook": {"endpoint": "https://new.example/hook"}}));
         let printed = text(&found) + &Value::from_iter(found.iter().map(Change::to_json)).to_string();
         assert!(!printed.contains("canary"), "{printed}");
-        assert!(printed.contains("https://old.example/hook (query and user hidden)"), "{printed}");
-        assert_eq!(found.len(), 3);
+        assert!(printed.contains("https://old.example/hook (query, fragment and user hidden)"), "{printed}");
+        assert!(printed.contains("https://a.example/ (query, fragment and user hidden)"), "{printed}");
+        let lists = found.iter().find(|change| change.field == "lists.auth").unwrap();
+        let hidden = json!("(hidden)");
+        let elements =
+            json!([{"token": hidden}, {"pin": hidden, "scope": "seen", "on": true}, [hidden], hidden, hidden]);
+        assert_eq!(lists.installed, Some(elements));
+        assert_eq!(found.len(), 5);
+    }
+
+    #[test]
+    fn every_value_of_a_manifest_is_shown() {
+        let webhook = "https://new.example/webhooks/liveengage".parse().unwrap();
+        let manifest = manifest(&webhook, "SMS", "Words", Indications::ALL).unwrap();
+        let printed = text(&of(&json!({}), &manifest));
+        assert!(printed.contains("SMS") && printed.contains("purchase_total"), "{printed}");
+        assert!(!printed.contains("hidden"), "{printed}");
     }
 }

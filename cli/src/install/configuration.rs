@@ -92,6 +92,8 @@ pub(super) struct Configuration {
     bearer: SecretString,
     /// The session of this command, and the host that ends it.
     session: Option<(Url, Session)>,
+    /// Warnings about how it was opened.
+    warnings: Vec<String>,
 }
 
 impl Configuration {
@@ -100,9 +102,10 @@ impl Configuration {
     /// # Errors
     /// A message for the operator.
     pub(super) async fn open(access: &AccessArguments, now: Timestamp) -> Result<Self, String> {
-        let entry = access.entry()?;
+        let (entry, warnings) = access.entry()?;
         let http = ReqwestHttp::new(outgoing_http::client().map_err(|error| error.to_string())?);
-        Self::enter(http, access, entry, now).await.map_err(|error| error.explained(access))
+        let entered = Self::enter(http, access, entry, now).await.map_err(|error| error.explained(access))?;
+        Ok(Self { warnings, ..entered })
     }
 
     async fn enter(
@@ -124,7 +127,12 @@ impl Configuration {
                 (session.bearer.clone(), Some((at.clone(), session)))
             }
         };
-        Ok(Self { http, host, account, bearer, session })
+        Ok(Self { http, host, account, bearer, session, warnings: vec![] })
+    }
+
+    /// Warnings about how the configuration was opened, for example about the password's file.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Ends the session of this command. If that fails, LiveEngage ends it after its idle time.

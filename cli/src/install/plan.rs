@@ -1,5 +1,7 @@
 //! Which app install is meant, and what makes it the wanted one.
 
+use std::collections::BTreeSet;
+
 use connector_liveengage::{
     app_install::Installation,
     id::{AccountId, AppInstallId},
@@ -73,21 +75,50 @@ fn named(install: &Installation) -> String {
     format!("{id} \"{}\"", install.name().unwrap_or_default())
 }
 
-/// The app install that is meant. `None`: there is none yet. A deleted one is never meant.
+/// How an app install was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// By an id: the operator's, or that in the account's secret.
+    ById,
+    /// By its name alone. Another deployment may have registered it under the same name.
+    ByName,
+}
+
+/// The app install that is meant, and how it was found. `None`: there is none yet. A deleted one is never meant.
 ///
 /// # Errors
 /// A message for the operator if it was named by an id, and doesn't exist.
 pub(super) fn select<'a>(
     installs: &'a [Installation],
     selector: &Selector<'_>,
-) -> Result<Option<&'a Installation>, String> {
+) -> Result<Option<(&'a Installation, Found)>, String> {
     let mut all = installs.iter().filter(|one| !one.is_deleted());
     if let Some(id) = selector.id {
-        return all.find(|one| is_named(one, id)).map(Some).ok_or_else(|| no_such_install(id, installs));
+        let named = all.find(|one| is_named(one, id)).ok_or_else(|| no_such_install(id, installs))?;
+        return Ok(Some((named, Found::ById)));
     }
     let of_secret =
         selector.client_id.as_ref().and_then(|id| all.clone().find(|one| one.client_id().as_ref() == Some(id)));
-    Ok(of_secret.or_else(|| all.find(|one| one.name() == Some(selector.name))))
+    let by_name = || Some((all.find(|one| one.name() == Some(selector.name))?, Found::ByName));
+    Ok(of_secret.map(|one| (one, Found::ById)).or_else(by_name))
+}
+
+/// Why an app install that was found like this may be that of another deployment: it was found by its name alone, and its webhooks go
+/// elsewhere. `None` if there is no doubt.
+pub(super) fn doubt(install: &Installation, found: Found, webhook: &Url) -> Option<String> {
+    let webhooks = install.record().get("capabilities")?.get("webhooks")?.as_object()?;
+    let endpoints = webhooks.values().filter_map(|settings| settings.get("endpoint")?.as_str());
+    let is_elsewhere = |endpoint: &&str| !endpoint.is_empty() && endpoint.parse::<Url>().ok().as_ref() != Some(webhook);
+    let elsewhere: BTreeSet<String> = endpoints.filter(is_elsewhere).map(shown_text).collect();
+    if found == Found::ById || elsewhere.is_empty() {
+        return None;
+    }
+    let (described, endpoints) = (described(install), elsewhere.into_iter().collect::<Vec<_>>().join(", "));
+    let id = install.id().map(|id| id.to_string()).unwrap_or_default();
+    Some(format!(
+        "the app install {described} was found by its name alone, and its webhooks go to {endpoints}. It may be that of another deployment, \
+         which would get no webhooks any more. If you mean this one, confirm it with --install {id}. If not, give another --name"
+    ))
 }
 
 /// # Errors
@@ -214,20 +245,42 @@ mod tests {
         let client_id = client_id.map(|id| AppInstallId::new(id).unwrap());
         let records = records();
         let found = select(&records, &Selector { id, client_id, name })?;
-        Ok(found.map(|one| one.id().unwrap().to_string()))
+        Ok(found.map(|(one, found)| format!("{} {found:?}", one.id().unwrap())))
     }
 
     #[test]
     fn an_id_comes_before_the_secret_and_the_secret_before_the_name() {
-        let some = |id: &str| Ok(Some(id.to_owned()));
-        assert_eq!(selected(Some("c-1"), Some("c-2"), "SMS connector"), some("r-1"));
-        assert_eq!(selected(Some("r-1"), None, "x"), some("r-1"));
-        assert_eq!(selected(None, Some("c-1"), "SMS connector"), some("r-1"));
-        assert_eq!(selected(None, None, "SMS connector"), some("r-2"), "the deleted one has the name, too");
-        assert_eq!(selected(None, Some("c-9"), "SMS connector"), some("r-2"), "the secret's is gone");
+        let some = |found: &str| Ok(Some(found.to_owned()));
+        assert_eq!(selected(Some("c-1"), Some("c-2"), "SMS connector"), some("r-1 ById"));
+        assert_eq!(selected(Some("r-1"), None, "x"), some("r-1 ById"));
+        assert_eq!(selected(None, Some("c-1"), "SMS connector"), some("r-1 ById"));
+        assert_eq!(selected(None, None, "SMS connector"), some("r-2 ByName"), "the deleted one has the name, too");
+        assert_eq!(selected(None, Some("c-9"), "SMS connector"), some("r-2 ByName"), "the secret's is gone");
         assert_eq!(selected(None, Some("c-0"), "x"), Ok(None), "it is deleted");
         let error = selected(Some("r-0"), None, "SMS connector").unwrap_err();
         assert_eq!(error, "the account has no app install r-0 (installed: c-1 \"Reports\", c-2 \"SMS connector\")");
+    }
+
+    #[test]
+    fn an_install_found_by_its_name_is_in_doubt_only_if_its_webhooks_go_elsewhere() {
+        let webhook = "https://new.example/webhooks/liveengage".parse().unwrap();
+        let doubt = |endpoints: &[&str], found: Found| {
+            let events =
+                endpoints.iter().enumerate().map(|(at, url)| (format!("event.{at}"), json!({"endpoint": url})));
+            let webhooks: Map<_, _> = events.chain([("retry".to_owned(), json!({"retention_time": 60}))]).collect();
+            let record = json!({"id": "r-2", "client_name": "SMS", "capabilities": {"webhooks": webhooks}});
+            doubt(&installation_answer(&reply(&record), &headers()).unwrap(), found, &webhook)
+        };
+        let own = "https://new.example/webhooks/liveengage";
+        for without_doubt in [&[][..], &[own, own], &[""]] {
+            assert_eq!(doubt(without_doubt, Found::ByName), None, "{without_doubt:?}");
+        }
+        let others = [own, "https://old.example/hook?key=canary", "not an address"];
+        assert_eq!(doubt(&others, Found::ById), None, "the operator means this one");
+        let text = doubt(&others, Found::ByName).unwrap();
+        assert!(text.contains("https://old.example/hook (") && text.contains("not an address"), "{text}");
+        assert!(text.contains("confirm it with --install r-2.") && !text.contains("canary"), "{text}");
+        assert!(!text.contains(own), "{text}");
     }
 
     #[test]

@@ -110,7 +110,7 @@ mod tests {
             for part in [
                 "expires 2027-01-15T08:00:00Z",
                 "disabled",
-                "https://a.example/h (query and user hidden) (ContentEvent)",
+                "https://a.example/h (query, fragment and user hidden) (ContentEvent)",
                 "https://b.example/h (ExConversationChangeNotification)",
                 "3600",
             ] {

@@ -72,7 +72,7 @@ async fn a_change_by_somebody_else_in_the_meantime_is_shown_and_not_overwritten(
     let (ours, now) = (office.apply(&["--install", "an-install", "--description", "ours"]), SystemClock.now());
     let prepared = ours.change.prepare().await.unwrap();
     let configuration = Configuration::open(&ours.change.access, now).await.unwrap();
-    let plan = ours.change.plan(&configuration, &prepared).await.unwrap();
+    let (plan, _) = ours.change.plan(&configuration, &prepared).await.unwrap();
     // Another administrator is faster.
     office.run(&["--install", "an-install", "--description", "theirs"]).await.unwrap();
 
@@ -80,7 +80,7 @@ async fn a_change_by_somebody_else_in_the_meantime_is_shown_and_not_overwritten(
     let error = ours.make(&configuration, (&plan, step), &prepared, now).await.err().unwrap();
     assert!(error.starts_with("somebody else changed the app install in the meantime"), "{error}");
     assert!(error.contains("- \"theirs\"\n    + \"ours\""), "{error}");
-    let read = ours.change.plan(&configuration, &prepared).await.unwrap();
+    let (read, _) = ours.change.plan(&configuration, &prepared).await.unwrap();
     assert_eq!(read.changes().len(), 1, "only the description differs: theirs stays");
     assert!(!error.contains("canary"), "{error}");
     office.run(&["--install", "an-install", "--description", "ours"]).await.unwrap();
@@ -92,11 +92,21 @@ async fn after_a_lost_answer_the_list_says_whether_the_app_was_registered() {
     let (arguments, now) = (office.apply(&["--name", "SMS"]), SystemClock.now());
     let prepared = arguments.change.prepare().await.unwrap();
     let configuration = Configuration::open(&arguments.change.access, now).await.unwrap();
-    let plan = arguments.change.plan(&configuration, &prepared).await.unwrap();
+    let (plan, _) = arguments.change.plan(&configuration, &prepared).await.unwrap();
     let step = prepared.secret.step(&plan, false);
     office.simulator.fail_next(Simulated::Configuration, StatusCode::SERVICE_UNAVAILABLE, "");
     let error = arguments.make(&configuration, (&plan, step), &prepared, now).await.err().unwrap();
     assert!(error.contains("LiveEngage's list has no such app install. Run the command again"), "{error}");
+
+    for _ in ["the call", "the list"] {
+        office.simulator.fail_next(Simulated::Configuration, StatusCode::SERVICE_UNAVAILABLE, "");
+    }
+    let error = arguments.make(&configuration, (&plan, step), &prepared, now).await.err().unwrap();
+    assert!(
+        error.contains("The app may be registered or not") && !error.contains("has no such app install"),
+        "{error}"
+    );
+    assert!(error.contains("couldn't be read (") && error.contains("Run `connector install show`"), "{error}");
 
     // Registered, and the answer to it is lost.
     let Plan::Create { manifest, .. } = &plan else { panic!("it is not registered") };
@@ -121,4 +131,13 @@ async fn a_rotation_in_progress_stops_the_command_before_anything_is_registered(
     let (arguments, now) = (office.apply(&[]), SystemClock.now());
     let configuration = Configuration::open(&arguments.change.access, now).await.unwrap();
     assert_eq!(configuration.list().await.unwrap().len(), 1, "only the account's own");
+}
+
+#[test]
+fn the_question_comes_after_what_it_is_about_and_only_a_yes_is_one() {
+    for (typed, answer) in [("y\n", true), (" YES \n", true), ("n\n", false), ("\n", false), ("", false)] {
+        let mut out = Vec::new();
+        assert_eq!(ask_by(&mut out, typed.as_bytes(), "  scope\n"), Some(answer), "{typed:?}");
+        assert_eq!(String::from_utf8(out).unwrap(), "  scope\nMake this change? [y/N] ");
+    }
 }

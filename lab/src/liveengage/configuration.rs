@@ -15,7 +15,7 @@ use super::endpoint::{Endpoint, ServiceAnswer, ServiceCall};
 use super::fault::Service;
 use super::login::session_of;
 use super::options::AccountOptions;
-use super::webhooks::{self, WebhookSettings};
+use super::webhooks::WebhookSettings;
 
 const REVISION: HeaderName = HeaderName::from_static("ac-revision");
 
@@ -38,6 +38,7 @@ impl Installations {
         });
         let mut record = manifest.as_object().cloned().unwrap_or_default();
         record.extend(issued(&account.client_id, account.client_secret.expose_secret()));
+        show_in_force(&mut record, &account.webhooks);
         Self { revision: 1, records: vec![record] }
     }
 
@@ -57,17 +58,30 @@ pub(super) fn has_engagement(installs: &Installations) -> bool {
     own.is_some_and(|engagement| !engagement.is_null())
 }
 
-/// The account's own record shows the webhooks that are in force, however they were set.
+/// The account's own record shows the webhooks that are in force, however they were set. If they were not set by a change of the record,
+/// that raises the revision: a change that is based on the record before is refused.
 fn shown(backend: &Backend, account_id: &str, installs: &mut Installations) {
-    let Some(settings) = backend.webhooks.settings(account_id) else { return };
-    let Some(capabilities) = installs.records.first_mut().and_then(|own| own.get_mut("capabilities")?.as_object_mut())
-    else {
-        return;
-    };
+    let (settings, own) = (backend.webhooks.settings(account_id), installs.records.first_mut());
+    if let (Some(settings), Some(own)) = (settings, own)
+        && show_in_force(own, &settings)
+    {
+        installs.revision += 1;
+    }
+}
+
+/// Writes webhooks into a record that sets other ones. Returns whether the record has changed.
+fn show_in_force(record: &mut Map<String, Value>, settings: &WebhookSettings) -> bool {
+    let Some(capabilities) = record.get_mut("capabilities").and_then(Value::as_object_mut) else { return false };
     let webhooks = capabilities.entry("webhooks").or_insert_with(|| json!({}));
+    // What has the same meaning stays as it was written, for example an address without its last slash.
+    if settings.is_manifest(webhooks) {
+        return false;
+    }
+    let before = webhooks.clone();
     if let Some(webhooks) = webhooks.as_object_mut() {
         settings.write_manifest(webhooks);
     }
+    *webhooks != before
 }
 
 /// Puts the account's own record into force.
@@ -75,12 +89,6 @@ fn apply(backend: &Backend, account_id: &str, record: &Map<String, Value>, manif
     backend.webhooks.set_manifest(account_id, manifest);
     let enabled = record.get("enabled").is_none_or(|enabled| enabled != false) && !is_deleted(record);
     backend.webhooks.set_enabled(account_id, enabled);
-    let unknown = webhooks_of(record).map(webhooks::unknown_keys).unwrap_or_default();
-    if !unknown.is_empty() {
-        let what =
-            format!("app install of {account_id}: not sent, because the keys are unknown: {}", unknown.join(", "));
-        backend.journal.record("liveengage", "liveengage", what, None);
-    }
 }
 
 fn webhooks_of(record: &Map<String, Value>) -> Option<&Value> {

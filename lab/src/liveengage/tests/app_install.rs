@@ -7,6 +7,7 @@ use super::neighbors::{bearer, with_administrator};
 use super::{ACCOUNT, CLIENT_ID, Consumer, Receiver, SECRET, app_token, post, request};
 use crate::liveengage::EngagementOptions;
 use crate::liveengage::simulator::LiveEngageSimulator;
+use crate::page::Desk;
 
 const CONTENT: &str = "ms.MessagingEventNotification.ContentEvent";
 const STATES: &str = "cqm.ExConversationChangeNotification";
@@ -67,8 +68,29 @@ async fn the_manifests_endpoints_headers_and_retries_are_in_force_and_shown() {
     assert!(entries.iter().any(|entry| entry.what.ends_with("the keys are unknown: not.yet.known")));
 
     simulator.set_webhooks(ACCOUNT, receiver.settings());
+    assert_eq!(record.change(2, put).await, 412, "the record is another one than after the change");
     let shown = record.read().await;
     assert_eq!(shown["capabilities"]["webhooks"][STATES]["endpoint"], receiver.url.as_str(), "however they were set");
+}
+
+#[tokio::test]
+async fn webhooks_set_by_the_page_raise_the_revision_and_keep_unknown_fields_of_the_record() {
+    let simulator = with_administrator().await;
+    let record = Record::of(&simulator).await;
+    let own = json!({ CONTENT: { "endpoint": "https://hooks.example", "later": { "x": 1 } } });
+    assert_eq!(record.change(1, |record| record["capabilities"]["webhooks"] = own.clone()).await, 200);
+    assert_eq!(record.read().await["capabilities"]["webhooks"], own, "it is shown as it was written");
+
+    let misspelled = "ms.MessagingEventNotification.AccpetStatusEvent";
+    let change = json!({ "webhooks": { CONTENT: { "endpoint": "https://new.example/" }, misspelled: {} } });
+    Desk::set_webhooks(&simulator, serde_json::from_value(change).unwrap()).await.unwrap();
+    let entries = simulator.backend().journal.entries().unwrap();
+    assert!(entries.iter().any(|entry| entry.what.ends_with(&format!("the keys are unknown: {misspelled}"))));
+    let disable = |record: &mut Value| record["enabled"] = json!(false);
+    assert_eq!(record.change(2, disable).await, 412, "the record was changed after that");
+    let shown = &record.read().await["capabilities"]["webhooks"][CONTENT];
+    assert_eq!(*shown, json!({ "endpoint": "https://new.example/", "later": { "x": 1 } }));
+    assert_eq!(record.change(3, disable).await, 200);
 }
 
 #[tokio::test]
@@ -100,20 +122,20 @@ async fn a_disabled_or_deleted_install_gets_no_token_and_no_webhook() {
     simulator.webhooks_settled().await;
     let so_far = receiver.received().len();
 
-    assert_eq!(record.change(1, |record| record["enabled"] = json!(false)).await, 200);
+    assert_eq!(record.change(2, |record| record["enabled"] = json!(false)).await, 200);
     assert_eq!(app_token(&simulator, ACCOUNT, CLIENT_ID, SECRET).await.0, 401);
     simulator.say(&conversation, "to nobody").unwrap();
     simulator.webhooks_settled().await;
     assert_eq!(receiver.received().len(), so_far);
 
-    assert_eq!(record.change(2, |record| record["enabled"] = json!(true)).await, 200);
+    assert_eq!(record.change(3, |record| record["enabled"] = json!(true)).await, 200);
     assert_eq!(app_token(&simulator, ACCOUNT, CLIENT_ID, SECRET).await.0, 200);
     simulator.say(&conversation, "to the connector").unwrap();
     simulator.webhooks_settled().await;
     assert_eq!(receiver.texts(), ["to the connector"]);
 
     let url = record.url(&format!("/{}", record.read().await["id"].as_str().unwrap()));
-    let headers = [("authorization", record.bearer.as_str()), ("if-match", "3")];
+    let headers = [("authorization", record.bearer.as_str()), ("if-match", "4")];
     assert_eq!(request(Method::DELETE, &url, &headers, "").await.0, 200);
     assert_eq!(app_token(&simulator, ACCOUNT, CLIENT_ID, SECRET).await.0, 401);
 }

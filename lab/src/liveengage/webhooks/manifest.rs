@@ -42,7 +42,8 @@ impl WebhookSettings {
     /// The settings of `capabilities.webhooks` in a manifest.
     ///
     /// An event without its key is not sent. Without `retry`, a failed notification is
-    /// retried `max_retries` times, and without that it is dropped. Unknown keys are ignored.
+    /// retried `max_retries` times, and without that it is dropped. Nothing is sent for unknown keys: they are in
+    /// [`unknown_keys`](Self::unknown_keys).
     ///
     /// LivePerson accepts only endpoints with `https`. The simulator accepts `http` on loopback, too.
     ///
@@ -51,7 +52,8 @@ impl WebhookSettings {
     pub fn from_manifest(webhooks: &Value) -> Result<Self, ManifestError> {
         let not_an_object = |what: &str| ManifestError::NotAnObject(what.to_owned());
         let webhooks = webhooks.as_object().ok_or_else(|| not_an_object("capabilities.webhooks"))?;
-        let mut settings = Self { retention: retention(webhooks)?, ..Self::none() };
+        let (retention, unknown_keys) = (retention(webhooks)?, unknown_keys(webhooks));
+        let mut settings = Self { retention, unknown_keys, ..Self::none() };
         for event in WebhookEvent::ALL {
             let key = event.key();
             let Some(value) = webhooks.get(key) else { continue };
@@ -80,41 +82,61 @@ impl WebhookSettings {
     /// The waits between attempts, and what a
     /// test has set, stay.
     pub(in crate::liveengage) fn with_manifest(self, manifest: Self) -> Self {
-        let Self { endpoints, headers, retention, max_retries, .. } = manifest;
-        Self { endpoints, headers, retention, max_retries, ..self }
+        let Self { endpoints, headers, retention, max_retries, unknown_keys, .. } = manifest;
+        Self { endpoints, headers, retention, max_retries, unknown_keys, ..self }
     }
 
-    /// Writes the settings into `capabilities.webhooks`. Unknown keys in it stay.
+    /// Whether `capabilities.webhooks` sets what these settings set: endpoints, headers and retries.
+    pub(in crate::liveengage) fn is_manifest(&self, webhooks: &Value) -> bool {
+        Self::from_manifest(webhooks).is_ok_and(|read| {
+            read.endpoints == self.endpoints
+                && read.headers == self.headers
+                && read.retention == self.retention
+                && read.max_retries == self.max_retries
+        })
+    }
+
+    /// Writes the settings into `capabilities.webhooks`. Unknown keys stay, in it and in the webhooks that it keeps.
     pub(in crate::liveengage) fn write_manifest(&self, webhooks: &mut Map<String, Value>) {
         for event in WebhookEvent::ALL {
             let Some(endpoint) = self.endpoints.get(&event) else {
                 webhooks.remove(event.key());
                 continue;
             };
-            let mut value = Map::from_iter([("endpoint".to_owned(), json!(endpoint.as_str()))]);
-            if let Some(retries) = self.max_retries.get(&event) {
-                value.insert("max_retries".to_owned(), json!(retries));
-            }
-            if let Some(headers) = self.headers.get(&event) {
-                let header = |(name, value): &(String, String)| json!({ "header_name": name, "header_value": value });
-                value.insert("headers".to_owned(), headers.iter().map(header).collect());
-            }
-            webhooks.insert(event.key().to_owned(), Value::Object(value));
+            let header = |(name, value): &(String, String)| json!({ "header_name": name, "header_value": value });
+            let headers = self.headers.get(&event).map(|headers| headers.iter().map(header).collect());
+            let set = [
+                ("endpoint", Some(json!(endpoint.as_str()))),
+                ("max_retries", self.max_retries.get(&event).map(|retries| json!(retries))),
+                ("headers", headers),
+            ];
+            write(webhooks, event.key(), set);
         }
         match self.retention {
-            Some(retention) => {
-                webhooks.insert(RETRY.to_owned(), json!({ "retention_time": retention.as_secs() }));
-            }
+            Some(retention) => write(webhooks, RETRY, [("retention_time", Some(json!(retention.as_secs())))]),
             None => drop(webhooks.remove(RETRY)),
         }
     }
 }
 
-/// The keys that the simulator doesn't know, for example `AccpetStatusEvent`, as some of LivePerson's pages print. Their events are not sent.
-pub(in crate::liveengage) fn unknown_keys(webhooks: &Value) -> Vec<&str> {
+/// Sets fields of the object under a key, and removes those without a value. Its other fields stay.
+fn write<const N: usize>(webhooks: &mut Map<String, Value>, key: &str, set: [(&str, Option<Value>); N]) {
+    let mut object = match webhooks.remove(key) {
+        Some(Value::Object(object)) => object,
+        _ => Map::new(),
+    };
+    for (field, value) in set {
+        match value {
+            Some(value) => drop(object.insert(field.to_owned(), value)),
+            None => drop(object.remove(field)),
+        }
+    }
+    webhooks.insert(key.to_owned(), Value::Object(object));
+}
+
+fn unknown_keys(webhooks: &Map<String, Value>) -> Vec<String> {
     let known = |key: &str| key == RETRY || WebhookEvent::ALL.iter().any(|event| event.key() == key);
-    let keys = webhooks.as_object().into_iter().flat_map(Map::keys);
-    keys.map(String::as_str).filter(|key| !known(key)).collect()
+    webhooks.keys().filter(|key| !known(key)).cloned().collect()
 }
 
 fn retention(webhooks: &Map<String, Value>) -> Result<Option<Duration>, ManifestError> {
@@ -218,7 +240,27 @@ mod tests {
 
     #[test]
     fn keys_that_are_not_the_documented_ones_are_found() {
-        let webhooks = json!({ "ms.MessagingEventNotification.AccpetStatusEvent": {}, CONTENT: {}, "retry": {} });
-        assert_eq!(unknown_keys(&webhooks), ["ms.MessagingEventNotification.AccpetStatusEvent"]);
+        let mut webhooks = webhooks();
+        webhooks["ms.MessagingEventNotification.AccpetStatusEvent"] = json!({});
+        let settings = WebhookSettings::from_manifest(&webhooks).unwrap();
+        assert_eq!(settings.unknown_keys, ["ms.MessagingEventNotification.AccpetStatusEvent"]);
+    }
+
+    #[test]
+    fn unknown_fields_of_a_webhook_stay_when_it_is_written() {
+        let mut record = webhooks();
+        record[CONTENT]["later"] = json!({ "x": 1 });
+        record["retry"]["later"] = json!(2);
+        record[TYPING] = json!("not an object");
+        let wanted = json!({ CONTENT: { "endpoint": "https://hooks.example/new" }, "retry": { "retention_time": 60 } });
+        let mut settings = WebhookSettings::from_manifest(&wanted).unwrap();
+        settings.endpoints.insert(WebhookEvent::ChatState, "https://hooks.example/typing".parse().unwrap());
+        let Value::Object(mut written) = record else { unreachable!() };
+        settings.write_manifest(&mut written);
+        let content = json!({ "endpoint": "https://hooks.example/new", "later": { "x": 1 } });
+        assert_eq!(written[CONTENT], content, "its headers and retries are not set any more");
+        assert_eq!(written["retry"], json!({ "retention_time": 60, "later": 2 }));
+        assert_eq!(written[TYPING], json!({ "endpoint": "https://hooks.example/typing" }));
+        assert!(settings.is_manifest(&Value::Object(written)) && !settings.is_manifest(&webhooks()));
     }
 }

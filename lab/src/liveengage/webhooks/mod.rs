@@ -27,7 +27,6 @@ use install::Install;
 pub use install::InstallState;
 pub use latency::SlowRule;
 pub use manifest::ManifestError;
-pub(super) use manifest::unknown_keys;
 pub(super) use post::webhook_client;
 pub use settings::WebhookSettings;
 
@@ -105,6 +104,15 @@ impl App {
     }
 }
 
+/// The journal names the keys that nothing is sent for.
+fn record_unknown_keys(journal: &Journal, account_id: &str, settings: &WebhookSettings) {
+    if !settings.unknown_keys.is_empty() {
+        let keys = settings.unknown_keys.join(", ");
+        let what = format!("app install of {account_id}: not sent, because the keys are unknown: {keys}");
+        journal.record("liveengage", "liveengage", what, None);
+    }
+}
+
 /// The webhooks of all accounts.
 #[derive(Debug)]
 pub(super) struct Webhooks {
@@ -129,6 +137,7 @@ impl Webhooks {
         end: watch::Receiver<()>,
     ) -> Result<Self, StartError> {
         let app = |AppInstall { account_id, client_id, client_secret, signature, settings }: AppInstall| {
+            record_unknown_keys(&journal, &account_id, &settings);
             let install = Mutex::new(Install::new(&account_id, settings, journal.clone()));
             let sender = Sender { account_id: account_id.clone(), client_id };
             let signing = Mutex::new(Signing { client_secret, form: signature });
@@ -152,9 +161,10 @@ impl Webhooks {
         }
     }
 
-    /// Sets what the manifest of an account's app install sets.
+    /// Sets what the manifest of an account's app install sets. The journal names its unknown keys.
     pub(super) fn set_manifest(&self, account_id: &str, manifest: WebhookSettings) {
         if let Some(app) = self.apps.get(account_id) {
+            record_unknown_keys(&self.journal, account_id, &manifest);
             let mut install = app.install();
             install.settings = std::mem::take(&mut install.settings).with_manifest(manifest);
         }

@@ -45,6 +45,9 @@ pub struct WebhookSettings {
     /// `None` sends each change alone. LivePerson documents that a notification may contain several changes, but not
     /// when.
     pub batch_window: Option<Duration>,
+    /// The keys of the manifest that the simulator doesn't know, for example `AccpetStatusEvent`, as some of
+    /// LivePerson's pages print. Nothing is sent for them.
+    pub unknown_keys: Vec<String>,
 }
 
 impl Default for WebhookSettings {
@@ -61,6 +64,7 @@ impl Default for WebhookSettings {
             slow_endpoint: None,
             chaos: None,
             batch_window: None,
+            unknown_keys: Vec::new(),
         }
     }
 }
