@@ -44,7 +44,7 @@ pub(crate) fn account_secret() -> Value {
 /// The line's secret, as `events/README.md` shows it.
 pub(crate) fn line_secret() -> Value {
     json!({
-        "line_id": LINE, "account_id": ACCOUNT, "channel": "sms", "consumer_id_key": CONSUMER_ID_KEY,
+        "line_id": LINE, "account_id": ACCOUNT, "channel": "sms", "consumer_id_key": CONSUMER_ID_KEY, "late": "none",
         "routing": {"skill_id": "2187"},
         "sms": {
             "from": NUMBER, "send_url": "https://gateway.example/v1/messages",
@@ -57,7 +57,7 @@ pub(crate) fn line_secret() -> Value {
 pub(crate) fn whatsapp_secret() -> Value {
     json!({
         "line_id": WHATSAPP_LINE, "account_id": ACCOUNT, "channel": "whatsapp",
-        "consumer_id_key": "51c08e6f2ab94d73e0f7a8c6b5d4132249fe70ab86d35c1e0984b7f2a6cd35e1",
+        "consumer_id_key": "51c08e6f2ab94d73e0f7a8c6b5d4132249fe70ab86d35c1e0984b7f2a6cd35e1", "late": "none",
         "routing": {"skill_id": "2187"},
         "whatsapp": {
             "phone_number_id": "117305528841906", "access_token": "events-access-token-m4z6",
