@@ -51,10 +51,8 @@ impl AgentNames {
             return known.name;
         }
         let flight = self.requests.join(&key).await;
-        let known = self.names.lock().get(&key).cloned();
-        let (Flight::Leader(_guard), older) = (flight, known.and_then(|known| known.name)) else {
-            return self.names.lock().get(&key)?.name.clone();
-        };
+        let older = self.names.lock().get(&key).and_then(|known| known.name.clone());
+        let Flight::Leader(_guard) = flight else { return older };
         let (name, fresh_for) = match liveengage.agent_profile(caller, &key.1).await {
             Ok(profile) => (profile.and_then(|profile| shown(profile.shown_name()?)), FRESH_FOR),
             Err(error) => {

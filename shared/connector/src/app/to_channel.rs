@@ -61,7 +61,8 @@ impl DeliverToChannel {
     ///
     /// In the steady state an agent's text takes four outside calls in three steps: lease and consumer, whose menu it may replace, channel,
     /// and end (and one more call to record each further part of a long text). An echo takes one. The first message of a conversation takes
-    /// one more, for its owner, and so does another channel's.
+    /// one more, for its owner, and so does another channel's. On a line that shows names, an agent's name takes one more an hour, and an old
+    /// text may take one for LivePerson's clock.
     ///
     /// # Errors
     /// [`RetryLater`] if the message must stay in the queue.

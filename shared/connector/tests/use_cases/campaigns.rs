@@ -86,6 +86,17 @@ async fn a_conversation_that_is_refused_with_a_campaign_opens_as_the_line_says()
     assert_eq!((world.count(CONVERSATION), world.count(ENGAGEMENT)), (2, 1));
 }
 
+/// Without a found campaign there is nothing to leave out, so a refused conversation is not requested again.
+#[tokio::test]
+async fn a_conversation_that_is_refused_without_a_found_campaign_is_requested_once() {
+    let world = World::with(&settings()).await;
+    let refused = json!([{"code": "OK", "body": {}}, {"code": "BAD_REQUEST", "body": {"msg": "Bad Request, skill"}}]);
+    world.fault(CONVERSATION, Fault::Answer(400, refused));
+    world.workers().to_liveengage.work(&from_consumer("mo-1", ANNA, "hello"), &attempt("a", 0)).await.unwrap();
+    assert_eq!((world.count(ENGAGEMENT), world.count(CONVERSATION)), (1, 1));
+    assert_eq!(world.store.parked().len(), 1);
+}
+
 #[tokio::test]
 async fn an_account_that_is_being_loaded_is_asked_once_more() {
     let loading = || Fault::Answer(500, json!({"internalCode": 20, "message": "Loading account: v-7, vid: v-7"}));

@@ -18,8 +18,7 @@ impl<'a> ConsumerSession<'a> {
     pub(super) async fn routing(&self, delivery: &Delivery<'_>) -> Cow<'a, Routing> {
         let routing = &self.settings.routing;
         match self.engagements().await {
-            Ok(Some(found)) => Cow::Owned(routed(routing, &found)),
-            Ok(None) => Cow::Borrowed(routing),
+            Ok(found) => found.and_then(|found| routed(routing, &found)).map_or(Cow::Borrowed(routing), Cow::Owned),
             Err(error) => {
                 log_event!(CAMPAIGN_NOT_USED, correlation = delivery.context.correlation_text(), %error);
                 Cow::Borrowed(routing)
@@ -38,14 +37,17 @@ impl<'a> ConsumerSession<'a> {
     }
 }
 
-/// Adds what the Monitoring API found: the first engagement of a campaign that isn't about an open conversation.
-fn routed(routing: &Routing, found: &Engagements) -> Routing {
+/// Adds what the Monitoring API found: the first engagement of a campaign that isn't about an open conversation. `None` if there is none.
+fn routed(routing: &Routing, found: &Engagements) -> Option<Routing> {
     let engagement = found
         .engagements
         .iter()
-        .find(|engagement| engagement.status != EngagementStatus::Conversation && engagement.campaign().is_some());
-    let Some(engagement) = engagement else { return routing.clone() };
-    Routing { campaign: engagement.campaign(), interaction: Some(found.interaction(engagement)), ..routing.clone() }
+        .find(|engagement| engagement.status != EngagementStatus::Conversation && engagement.campaign().is_some())?;
+    Some(Routing {
+        campaign: engagement.campaign(),
+        interaction: Some(found.interaction(engagement)),
+        ..routing.clone()
+    })
 }
 
 #[cfg(test)]
@@ -93,7 +95,8 @@ mod tests {
                 engagement("13", EngagementStatus::Unknown),
                 engagement("14", EngagementStatus::Expose),
             ]),
-        );
+        )
+        .unwrap();
         assert_eq!(routing.campaign.map(|campaign| campaign.campaign_id).as_deref(), Some("13"));
         assert_eq!(routing.skill_id.as_deref(), Some("7"), "the rest is the line's");
         let interaction = routing.interaction.unwrap();
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn without_one_the_line_s_own_campaign_stays() {
         for engagements in [vec![], vec![engagement("11", EngagementStatus::Conversation)]] {
-            assert_eq!(routed(&line(), &found(engagements)), line());
+            assert_eq!(routed(&line(), &found(engagements)), None);
         }
     }
 }
