@@ -14,7 +14,7 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use http::HeaderMap;
 use jiff::SignedDuration;
 use reqwest::{Body, Client, ClientBuilder, Response, dns::Resolve, redirect::Policy};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::ConfigVerifierExt;
 
 use self::public_addresses::{PublicAddresses, SystemNames};
@@ -84,8 +84,37 @@ fn bare_builder() -> Result<ClientBuilder, ClientError> {
     Ok(Client::builder().tls_backend_preconfigured(tls.clone()).redirect(Policy::none()))
 }
 
-/// The TLS settings of every client of the process. Reading the root certificates takes longer than everything else at the start.
-static TLS: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(ClientConfig::with_platform_verifier);
+/// The TLS settings of every client of the process.
+static TLS: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(|| {
+    let is_set = |name| std::env::var_os(name).is_some();
+    match RootCertificates::of(is_set) {
+        RootCertificates::BuiltIn => Ok(built_in_roots()),
+        RootCertificates::Machine => ClientConfig::with_platform_verifier(),
+    }
+});
+
+/// Which root certificates the clients trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RootCertificates {
+    /// Mozilla's, as the crate `webpki-roots` has them. Reading a file with as many takes 16 million instructions, four fifths of a start.
+    BuiltIn,
+    /// Those of the machine, or of the file or folder that the environment names.
+    Machine,
+}
+
+impl RootCertificates {
+    /// A function has no others than those of its image, which are the same. A program of an operator trusts what their machine trusts, for
+    /// example the authority of a proxy.
+    fn of(is_set: impl Fn(&'static str) -> bool) -> Self {
+        let named = is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR");
+        if is_set("AWS_LAMBDA_FUNCTION_NAME") && !named { Self::BuiltIn } else { Self::Machine }
+    }
+}
+
+fn built_in_roots() -> ClientConfig {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
+}
 
 impl ReqwestHttp {
     /// Creates it with `client`.

@@ -87,3 +87,18 @@ async fn a_call_ends_at_its_own_limit() {
     let http = ReqwestHttp::new(bare_builder().unwrap().build().unwrap());
     assert_eq!(http.call(call).await.unwrap_err(), HttpFailure::Unanswered);
 }
+
+#[test]
+fn a_function_has_built_in_roots_unless_the_environment_names_others() {
+    use RootCertificates::{BuiltIn, Machine};
+    const LAMBDA: &str = "AWS_LAMBDA_FUNCTION_NAME";
+    for (set, expected) in [
+        (&[LAMBDA][..], BuiltIn),
+        (&[LAMBDA, "SSL_CERT_FILE"], Machine),
+        (&[LAMBDA, "SSL_CERT_DIR"], Machine),
+        (&["SSL_CERT_FILE"], Machine),
+        (&[], Machine),
+    ] {
+        assert_eq!(RootCertificates::of(|name| set.contains(&name)), expected, "{set:?}");
+    }
+}
