@@ -1,19 +1,25 @@
 //! A valid secret of each kind with every field. It shows what a field must contain.
 
 use connector::app::secret_change::SecretOwner;
-use connector_channels as channel;
+use connector_channels::{
+    self as channel, Channel,
+    setting::{SecretOrigin, SecretValue, SettingValue, example},
+};
 use serde_json::Value;
 
 /// The prefix of the value of a field that the operator makes up.
 pub(crate) const USER_CHOSEN: &str = "Yours to choose";
 
-/// The settings of each channel.
-const CHANNELS: [(&str, &str); 2] =
-    [("sms", include_str!("reference/sms.json")), ("whatsapp", include_str!("reference/whatsapp.json"))];
-
-/// Whether the fields of this channel are listed here.
-pub(crate) fn is_listed(channel: &str) -> bool {
-    CHANNELS.iter().any(|(name, _)| *name == channel)
+/// An example of every setting of a channel.
+fn settings(channel: &dyn Channel) -> Value {
+    let mut example = example(channel.settings());
+    for setting in channel.settings() {
+        if let SettingValue::Secret(SecretValue { origin: SecretOrigin::Operator, hint, .. }) = setting.value {
+            let hint = format!("{USER_CHOSEN}: 64 hexadecimal digits, as of `openssl rand -hex 32`; {hint}");
+            set(&mut example, setting.name, Value::from(hint));
+        }
+    }
+    example
 }
 
 /// A valid secret of this owner; for a line, on this channel.
@@ -28,8 +34,8 @@ pub(crate) fn reference(owner: &SecretOwner, channel: &str) -> Value {
             let mut line = parse(include_str!("reference/line.json"));
             set(&mut line, "line_id", Value::from(id.as_str()));
             set(&mut line, "channel", Value::from(channel));
-            if let Some((_, settings)) = CHANNELS.iter().find(|(name, _)| *name == channel) {
-                set(&mut line, channel, parse(settings));
+            if let Some(known) = channel::by_name(channel) {
+                set(&mut line, channel, settings(known));
             }
             line
         }
@@ -113,7 +119,8 @@ mod tests {
         let line = SecretOwner::Line(LineId::new("some-line").unwrap());
         let account = SecretOwner::Account(AccountId::new("7").unwrap());
         let mut looked_at = 0;
-        for (owner, channel) in [(&line, "sms"), (&line, "whatsapp"), (&account, "")] {
+        let lines = channel::ALL.iter().map(|channel| (&line, channel.name()));
+        for (owner, channel) in lines.chain([(&account, "")]) {
             let reference = reference(owner, channel);
             let objects =
                 paths(&reference).into_iter().filter(|path| at(&reference, path).is_some_and(Value::is_object));

@@ -2,23 +2,35 @@
 //! key lets anyone sign webhooks. Every other implausible value gives a warning.
 
 use connector::app::secret_change::SecretOwner;
+use connector_channels::{
+    self as channel,
+    setting::{SecretOrigin, SecretPurpose, SecretValue, SettingValue},
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::{
     check::Problem,
-    reference::{at, channel_of, is_listed, paths, reference},
+    reference::{at, channel_of, paths, reference},
 };
 
-/// The fields that are copied from elsewhere or made up.
-const COPIED_FIELDS: [&str; 7] =
-    ["client_id", "client_secret", "bearer_token", "access_token", "app_secret", "webhook_secret", "verify_token"];
+/// The fields of an account's secret that are copied from elsewhere.
+const OF_ACCOUNTS: [(&str, SecretValue); 2] = [
+    ("client_id", SecretValue { origin: SecretOrigin::Vendor, purpose: SecretPurpose::Other, hint: "" }),
+    ("client_secret", SecretValue { origin: SecretOrigin::Vendor, purpose: SecretPurpose::Proof, hint: "" }),
+];
 
-/// The copied fields that webhooks are signed with.
-const SIGNING_KEYS: [&str; 3] = ["client_secret", "app_secret", "webhook_secret"];
-
-/// The copied fields that are sent as `Authorization: Bearer`.
-const BEARER_TOKENS: [&str; 2] = ["bearer_token", "access_token"];
+/// The field with this path, if it is copied from elsewhere or made up.
+fn copied_field(path: &str) -> Option<SecretValue> {
+    let Some((channel, name)) = path.split_once('.') else {
+        return OF_ACCOUNTS.iter().find(|(field, _)| *field == path).map(|(_, value)| *value);
+    };
+    let setting = channel::by_name(channel)?.settings().iter().find(|setting| setting.name == name)?;
+    match setting.value {
+        SettingValue::Secret(secret) => Some(secret),
+        SettingValue::Text(_) | SettingValue::Flag(_) | SettingValue::Texts(_) => None,
+    }
+}
 
 /// A shorter key is truncated, or made up by hand and can be guessed.
 const MIN_KEY_CHARACTERS: usize = 16;
@@ -27,12 +39,12 @@ const MIN_KEY_CHARACTERS: usize = 16;
 pub(crate) fn placeholders(owner: &SecretOwner, value: &Value) -> Vec<Problem> {
     let reference_secret = reference(owner, channel_of(value));
     // The secret fields of an unlisted channel are unknown, so none of its fields may be a placeholder.
-    let unlisted = value.get("channel").and_then(Value::as_str).filter(|channel| !is_listed(channel));
+    let unlisted = value.get("channel").and_then(Value::as_str).filter(|name| channel::by_name(name).is_none());
     let is_unlisted = |path: &str| path.split_once('.').is_some_and(|(first, _)| Some(first) == unlisted);
     let placeholder = |path: String| {
         let text = at(value, &path)?.as_str()?;
         let hint = at(&reference_secret, &path).and_then(Value::as_str).unwrap_or("a value of your own");
-        let is_copied = COPIED_FIELDS.contains(&path.rsplit('.').next()?) || is_unlisted(&path);
+        let is_copied = copied_field(&path).is_some() || is_unlisted(&path);
         (is_copied && (text == hint || is_placeholder(text))).then(|| Problem {
             field: path,
             wrong: "is a placeholder from an example".to_owned(),
@@ -48,28 +60,26 @@ pub(crate) fn field_warnings(secret: &SecretString, problems: &[Problem]) -> Vec
     let value: Value = serde_json::from_str(secret.expose_secret()).unwrap_or_default();
     let warning = |path: String| {
         let text = at(&value, &path)?.as_str()?;
-        let warning = warning(path.rsplit('.').next()?, text)?;
+        let warning = warning(copied_field(&path)?, text)?;
         (!problems.iter().any(|problem| problem.field == path)).then(|| format!("{path} {warning}"))
     };
     paths(&value).into_iter().filter_map(warning).collect()
 }
 
 /// What is implausible about the value of a field, and what to do.
-fn warning(field: &str, text: &str) -> Option<&'static str> {
-    if !COPIED_FIELDS.contains(&field) {
-        return None;
-    }
-    if BEARER_TOKENS.contains(&field) && text.starts_with("Bearer ") {
+fn warning(field: SecretValue, text: &str) -> Option<&'static str> {
+    if field.purpose == SecretPurpose::BearerToken && text.starts_with("Bearer ") {
         return Some("begins with `Bearer `: remove it, because the connector adds it.");
     }
     if text.trim() != text {
         return Some("begins or ends with white space: remove it.");
     }
-    if SIGNING_KEYS.contains(&field) && text.chars().count() < MIN_KEY_CHARACTERS {
-        return Some(if field == "webhook_secret" {
-            "has fewer than 16 characters and can be guessed: use 64 hexadecimal digits, such as `openssl rand -hex 32` prints."
-        } else {
-            "has fewer than 16 characters: copy the complete value."
+    if field.purpose == SecretPurpose::Proof && text.chars().count() < MIN_KEY_CHARACTERS {
+        return Some(match field.origin {
+            SecretOrigin::Operator => {
+                "has fewer than 16 characters and can be guessed: use 64 hexadecimal digits, such as `openssl rand -hex 32` prints."
+            }
+            SecretOrigin::Vendor => "has fewer than 16 characters: copy the complete value.",
         });
     }
     None
@@ -118,16 +128,20 @@ mod tests {
         let short = "has fewer than 16 characters: copy the complete value.";
         let guessed = "has fewer than 16 characters and can be guessed: use 64 hexadecimal digits, such as `openssl rand -hex 32` prints.";
         for (field, value, warning) in [
-            ("bearer_token", "Bearer canary", bearer),
-            ("access_token", "Bearer canary", bearer),
+            ("sms.bearer_token", "Bearer canary", bearer),
+            ("whatsapp.access_token", "Bearer canary", bearer),
             ("client_id", "canary ", blank),
-            ("webhook_secret", "canary-canary-canary\n", blank),
-            ("verify_token", "\tcanary", blank),
+            ("sms.webhook_secret", "canary-canary-canary\n", blank),
+            ("whatsapp.verify_token", "\tcanary", blank),
             ("client_secret", "canary-15-chars", short),
-            ("app_secret", "canary", short),
-            ("webhook_secret", "canary", guessed),
+            ("whatsapp.app_secret", "canary", short),
+            ("sms.webhook_secret", "canary", guessed),
         ] {
-            assert_eq!(warnings_of(&json!({"any": {field: value}})), [format!("any.{field} {warning}")], "{value}");
+            let secret = match field.split_once('.') {
+                Some((channel, name)) => json!({channel: {name: value}}),
+                None => json!({field: value}),
+            };
+            assert_eq!(warnings_of(&secret), [format!("{field} {warning}")], "{value}");
         }
     }
 

@@ -90,7 +90,7 @@ impl AddedText {
 
 /// Whether a message is only a text, which a line splits if it is too long.
 const fn is_plain(message: &RichMessage) -> bool {
-    message.picture.is_none() && message.choices.is_empty() && message.link.is_none()
+    message.picture.is_none() && message.choices.is_empty() && message.links.is_empty()
 }
 
 fn fits(text: &MessageText, capabilities: &Capabilities) -> bool {

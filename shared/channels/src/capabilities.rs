@@ -13,9 +13,9 @@ pub struct Capabilities {
     pub buttons: Option<ChoiceLimits>,
     /// The limits of a list from which one row is chosen. `None` without lists.
     pub list: Option<ChoiceLimits>,
-    /// The longest title of a button that opens a page, in characters. `None` without such buttons: links are then in the text.
-    pub link_button: Option<usize>,
-    /// The longest text of a message with buttons, a list or a link button, in characters.
+    /// The limits of buttons that open a page. `None` without such buttons: links are then in the text.
+    pub link_buttons: Option<LinkLimits>,
+    /// The longest text of a message with buttons, a list or buttons that open a page, in characters.
     pub interactive_text: usize,
     /// Whether the channel shows a picture by its public https URL.
     pub pictures: bool,
@@ -39,7 +39,7 @@ impl Capabilities {
         address_is_phone: false,
         buttons: None,
         list: None,
-        link_button: None,
+        link_buttons: None,
         interactive_text: 0,
         pictures: false,
         files: None,
@@ -58,6 +58,17 @@ pub struct ChoiceLimits {
     pub most: usize,
     /// The longest title, in characters.
     pub longest_title: usize,
+}
+
+/// The limits of buttons that open a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkLimits {
+    /// The maximum number in one message without choices.
+    pub most: usize,
+    /// The longest title, in characters.
+    pub longest_title: usize,
+    /// Whether a message can have them beside its reply buttons. Then all of them together are at most [`Capabilities::buttons`].
+    pub beside_choices: bool,
 }
 
 /// The limits of files that an agent can send.

@@ -3,11 +3,13 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
+use url::Url;
 
 use crate::{
-    Capabilities, ChannelRequest, Reception, Unreadable, VerifyError,
+    Capabilities, ChannelRequest, Reception, Registration, Unreadable, VerifyError,
     id::{CallReference, ChannelUserId},
     message::{InboundMedia, Indication, OutboundMessage},
+    setting::Setting,
 };
 use connector_message::{
     Disposition,
@@ -20,6 +22,12 @@ use connector_message::{
 pub trait Channel: Send + Sync + fmt::Debug {
     /// The name of the channel, in lower case. Every line's secret contains it: it must not change.
     fn name(&self) -> &'static str;
+
+    /// The channel's name for people, for example `WhatsApp`.
+    fn title(&self) -> &'static str;
+
+    /// The settings of a line, in the order of the documentation. [`Channel::line`] accepts exactly these fields.
+    fn settings(&self) -> &'static [Setting];
 
     /// Creates a line from its settings: the JSON object under the channel's name in the line's secret.
     ///
@@ -53,6 +61,23 @@ pub trait Line: Send + Sync + fmt::Debug {
     /// Whether [`Line::verify`] rejects old requests. If the signature has no time, a captured request stays valid, and the use case checks
     /// the time of every message (the connector's `app::replay`).
     fn signs_time(&self) -> bool;
+
+    /// How the channel learns the URL of this line's webhook.
+    fn registration(&self, webhook: &Url) -> Registration;
+
+    /// Reads the channel's reply to a call of [`Registration::Calls`]. The default accepts every 2xx.
+    ///
+    /// # Errors
+    /// [`SendFailure`], by what to do about it.
+    fn registered(&self, reply: &HttpReply) -> Result<(), SendFailure> {
+        let status = reply.status.as_u16();
+        match status {
+            200..300 => Ok(()),
+            401 | 403 => Err(SendFailure::Credentials { status }),
+            408 | 429 | 500.. => Err(SendFailure::Later { status, after: reply.retry_after }),
+            _ => Err(SendFailure::Refused { status, code: Code::internal("registration_refused") }),
+        }
+    }
 
     /// Reads a verified request: its events, and the answer to send after they are queued. A handshake is a request without events.
     ///
@@ -191,6 +216,16 @@ pub enum SendFailure {
         /// The channel's error code.
         code: Code,
     },
+    /// The channel accepts no more messages to this consumer until the consumer writes again.
+    #[error(
+        "the channel takes messages to this person only after a new message of theirs (HTTP {status}, code {code})"
+    )]
+    WindowClosed {
+        /// The HTTP status.
+        status: u16,
+        /// The channel's error code.
+        code: Code,
+    },
     /// The channel's reply doesn't have the documented form. Whether the channel accepted the message is not known.
     #[error("the channel's answer can't be read (HTTP {status})")]
     Unreadable {
@@ -218,9 +253,11 @@ impl SendFailure {
             // A proxy may have replied without forwarding the message. The line's setting `on_uncertain` decides whether to risk a
             // duplicate.
             Self::Unreadable { .. } => Disposition::RETRY,
-            Self::Unreachable { .. } | Self::Refused { .. } | Self::Impossible { .. } | Self::Header(_) => {
-                Disposition::Park
-            }
+            Self::Unreachable { .. }
+            | Self::Refused { .. }
+            | Self::WindowClosed { .. }
+            | Self::Impossible { .. }
+            | Self::Header(_) => Disposition::Park,
         }
     }
 }

@@ -4,18 +4,23 @@ pub mod added_text;
 mod capabilities;
 pub mod choice;
 mod contract;
+mod fields;
 pub mod id;
 pub mod left_out;
 pub mod message;
 pub mod plain_text;
+mod proof;
+mod registration;
 pub mod rendering;
 mod request;
+pub mod setting;
 mod settings;
 pub mod sms;
 pub mod whatsapp;
 
 pub use capabilities::*;
 pub use contract::*;
+pub use registration::*;
 pub use request::*;
 
 /// All channels, in the order of the documentation.

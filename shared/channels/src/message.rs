@@ -80,6 +80,13 @@ pub enum InboundContent {
         /// Whether the consumer is typing.
         typing: bool,
     },
+    /// The new text of a message that the consumer has changed. The agent sees it as a new message that says so.
+    Edited {
+        /// The whole new text.
+        text: MessageText,
+    },
+    /// The consumer has deleted a message. The agent sees a placeholder.
+    Deleted,
     /// Content that the connector can't forward. The agent gets a placeholder with the label instead.
     Unsupported {
         /// What it was, in a few words, for example `sticker`. Shown to the agent.
@@ -208,14 +215,15 @@ pub enum OutboundContent {
 pub struct RichMessage {
     /// The public URL of a picture above the text.
     pub picture: Option<Link>,
-    /// The text. Required for a message with choices or a link button.
+    /// The text. Required for a message with choices or buttons that open a page.
     pub text: Option<MessageText>,
     /// The choices.
     pub choices: Vec<ShownChoice>,
     /// Whether the choices are rows of a list instead of buttons.
     pub as_list: bool,
-    /// A button that opens a page. Not allowed together with choices.
-    pub link: Option<LinkButton>,
+    /// Buttons that open a page. Only together with choices if [`LinkLimits::beside_choices`](crate::LinkLimits) allows it, and never
+    /// together with a list.
+    pub links: Vec<LinkButton>,
 }
 
 /// A choice that a channel shows as a button or a list row.

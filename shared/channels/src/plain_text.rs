@@ -19,7 +19,7 @@ pub(super) mod samples;
 #[cfg(test)]
 mod tests;
 
-pub(super) use line::{OutsideText, TextLayout, TextLine, hint, joined};
+pub(super) use line::{Label, OutsideText, TextLayout, TextLine, hint, joined};
 pub(super) use outline::{Outline, outline};
 
 /// The default text above buttons. Also used if the brand's text is empty or too long.

@@ -47,8 +47,8 @@ impl Rendering {
     pub fn content(&self) -> Option<OutboundContent> {
         match self.messages.as_slice() {
             [] => None,
-            [RichMessage { picture: None, text: Some(text), choices, as_list: _, link: None }]
-                if choices.is_empty() =>
+            [RichMessage { picture: None, text: Some(text), choices, as_list: _, links }]
+                if choices.is_empty() && links.is_empty() =>
             {
                 Some(OutboundContent::Text { text: text.clone() })
             }
@@ -91,8 +91,8 @@ pub fn render(
 }
 
 const fn has_more_than_text(capabilities: &Capabilities) -> bool {
-    let Capabilities { buttons, list, link_button, pictures, .. } = capabilities;
-    buttons.is_some() || list.is_some() || link_button.is_some() || *pictures
+    let Capabilities { buttons, list, link_buttons, pictures, .. } = capabilities;
+    buttons.is_some() || list.is_some() || link_buttons.is_some() || *pictures
 }
 
 /// Whether a message has neither a picture nor a visible text.

@@ -10,16 +10,16 @@ fn code_of(answer: &Value) -> i64 {
 #[tokio::test]
 async fn the_token_the_number_id_and_the_path_are_checked() {
     let whatsapp = simulator_in_chat().await;
-    let path = format!("/v25.0/{NUMBER_ID}/messages");
+    let path = format!("/v26.0/{NUMBER_ID}/messages");
     let body = text("hi").to_string();
     for token in ["", "wrong"] {
         let (status, answer) = call_path(&whatsapp, &path, token, body.clone()).await;
         assert_eq!((status, code_of(&answer)), (401, 190));
         assert_eq!(answer["error"]["type"], "OAuthException");
     }
-    let (status, answer) = call_path(&whatsapp, "/v25.0/999/messages", TOKEN, body.clone()).await;
+    let (status, answer) = call_path(&whatsapp, "/v26.0/999/messages", TOKEN, body.clone()).await;
     assert_eq!((status, code_of(&answer), &answer["error"]["error_subcode"]), (400, 100, &33.into()));
-    for path in [format!("/25/{NUMBER_ID}/messages"), "/v25.0/a/b/c".to_owned()] {
+    for path in [format!("/25/{NUMBER_ID}/messages"), "/v26.0/a/b/c".to_owned()] {
         let (status, answer) = call_path(&whatsapp, &path, TOKEN, body.clone()).await;
         assert_eq!((status, code_of(&answer)), (400, 2500), "{path}");
     }
@@ -80,10 +80,10 @@ async fn every_invalid_message_gets_its_error_code() {
         let (status, answer) = call(&whatsapp, &body).await;
         assert_eq!((status, code_of(&answer)), (400, expected), "{body} {answer}");
     }
-    let (status, answer) = call_path(&whatsapp, &format!("/v25.0/{NUMBER_ID}/messages"), TOKEN, "{").await;
+    let (status, answer) = call_path(&whatsapp, &format!("/v26.0/{NUMBER_ID}/messages"), TOKEN, "{").await;
     assert_eq!((status, code_of(&answer)), (400, 100));
     let huge = "a".repeat(140_000);
-    let (status, answer) = call_path(&whatsapp, &format!("/v25.0/{NUMBER_ID}/messages"), TOKEN, huge).await;
+    let (status, answer) = call_path(&whatsapp, &format!("/v26.0/{NUMBER_ID}/messages"), TOKEN, huge).await;
     assert_eq!((status, code_of(&answer)), (413, 100));
     assert_eq!(whatsapp.transcript(PHONE).len(), 1);
 

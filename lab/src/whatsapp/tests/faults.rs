@@ -24,7 +24,7 @@ async fn scripted_faults_come_in_turn() {
 async fn a_message_can_be_accepted_without_an_answer() {
     let whatsapp = simulator_in_chat().await;
     whatsapp.accept_but_never_answer_next();
-    let url = format!("{}/v25.0/{NUMBER_ID}/messages", whatsapp.url());
+    let url = format!("{}/v26.0/{NUMBER_ID}/messages", whatsapp.url());
     let request = webhook_post::client(delivery::ANSWER_TIMEOUT)
         .unwrap()
         .post(url)

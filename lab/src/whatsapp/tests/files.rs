@@ -23,7 +23,7 @@ fn upload_of(mime_type: &str, bytes: &[u8]) -> Vec<u8> {
 }
 
 async fn upload(whatsapp: &WhatsApp, form: Vec<u8>) -> (u16, Value) {
-    let url = format!("{}/v25.0/{NUMBER_ID}/media", whatsapp.url());
+    let url = format!("{}/v26.0/{NUMBER_ID}/media", whatsapp.url());
     let request = webhook_post::client(delivery::ANSWER_TIMEOUT).unwrap().post(url).bearer_auth(TOKEN).body(form);
     let response = request.header("content-type", "multipart/form-data; boundary=lab-edge").send().await.unwrap();
     (response.status().as_u16(), json_of(response).await)
@@ -34,7 +34,7 @@ async fn get_with(url: &str, token: &str) -> reqwest::Response {
 }
 
 async fn describe(whatsapp: &WhatsApp, id: &str) -> (u16, Value) {
-    let response = get_with(&format!("{}/v25.0/{id}", whatsapp.url()), TOKEN).await;
+    let response = get_with(&format!("{}/v26.0/{id}", whatsapp.url()), TOKEN).await;
     (response.status().as_u16(), json_of(response).await)
 }
 
@@ -98,7 +98,7 @@ async fn a_deleted_file_is_gone() {
     let whatsapp = simulator_in_chat().await;
     let (_, answer) = upload(&whatsapp, upload_of("text/plain", b"hello")).await;
     let id = answer["id"].as_str().unwrap();
-    let url = format!("{}/v25.0/{id}", whatsapp.url());
+    let url = format!("{}/v26.0/{id}", whatsapp.url());
     let delete = async || {
         json_of(
             webhook_post::client(delivery::ANSWER_TIMEOUT)
@@ -139,7 +139,7 @@ async fn a_wrong_upload_is_refused() {
         let (status, answer) = upload(&whatsapp, form).await;
         assert_eq!((status, answer["error"]["code"].as_i64()), (400, Some(131_053)), "{answer}");
     }
-    let json = call_path(&whatsapp, &format!("/v25.0/{NUMBER_ID}/media"), TOKEN, "{}").await;
+    let json = call_path(&whatsapp, &format!("/v26.0/{NUMBER_ID}/media"), TOKEN, "{}").await;
     assert_eq!((json.0, json.1["error"]["code"].as_i64()), (400, Some(100)));
 
     let (_, answer) = upload(&whatsapp, upload_of("application/pdf", b"%PDF")).await;

@@ -142,7 +142,7 @@ async fn call_path(whatsapp: &WhatsApp, path: &str, token: &str, body: impl Into
 }
 
 async fn call(whatsapp: &WhatsApp, body: &Value) -> (u16, Value) {
-    call_path(whatsapp, &format!("/v25.0/{NUMBER_ID}/messages"), TOKEN, body.to_string()).await
+    call_path(whatsapp, &format!("/v26.0/{NUMBER_ID}/messages"), TOKEN, body.to_string()).await
 }
 
 /// A message to [`PHONE`] with these additional fields.

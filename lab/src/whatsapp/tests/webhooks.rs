@@ -289,7 +289,7 @@ async fn the_wire_log_has_both_directions_and_no_secret() {
     settled(&whatsapp, PHONE).await;
     send_accepted(&whatsapp, &text("answer")).await;
     connector.called(4).await;
-    call_path(&whatsapp, &format!("/v25.0/{NUMBER_ID}/messages"), "stolen-token", text("no").to_string()).await;
+    call_path(&whatsapp, &format!("/v26.0/{NUMBER_ID}/messages"), "stolen-token", text("no").to_string()).await;
 
     let entries = whatsapp.account.options.journal.entries().unwrap();
     let lines: Vec<_> =
@@ -305,7 +305,7 @@ async fn the_wire_log_has_both_directions_and_no_secret() {
     );
     assert!(lines.contains(&("whatsapp", "phone", "text to +12025550143")));
     for outcome in ["200", "401"] {
-        let line = format!("POST /v25.0/{NUMBER_ID}/messages -> {outcome}");
+        let line = format!("POST /v26.0/{NUMBER_ID}/messages -> {outcome}");
         assert!(lines.contains(&("to-channel", "whatsapp", line.as_str())), "{line}");
     }
     let log = serde_json::to_string(&entries).unwrap();
@@ -336,6 +336,6 @@ async fn dropping_the_simulator_ends_its_tasks_and_its_server() {
         }
     })
     .await;
-    let late = webhook_post::client(delivery::ANSWER_TIMEOUT).unwrap().get(format!("{url}/v25.0/1")).send().await;
+    let late = webhook_post::client(delivery::ANSWER_TIMEOUT).unwrap().get(format!("{url}/v26.0/1")).send().await;
     assert!(late.unwrap_err().is_connect());
 }

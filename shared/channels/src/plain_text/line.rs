@@ -57,8 +57,8 @@ pub(crate) struct OutsideText {
     pub(crate) choices: bool,
     /// The index of the line with the picture.
     pub(crate) picture: Option<usize>,
-    /// The index of the line with the button that opens a page.
-    pub(crate) link: Option<usize>,
+    /// Whether the buttons that open a page are outside the text.
+    pub(crate) links: bool,
 }
 
 /// How lines are joined to a text.
@@ -94,7 +94,7 @@ pub(crate) fn joined(lines: &[TextLine], choices: &[Choice], layout: TextLayout<
             TextLine::Picture { label, .. } if outside.picture == Some(at) => shown.extend(label.clone()),
             TextLine::Picture { label: Some(label), link } => shown.push(labelled(label, link.as_str())),
             TextLine::Picture { label: None, link } => shown.push(link.as_str().to_owned()),
-            TextLine::Link { label, .. } if outside.link == Some(at) => {
+            TextLine::Link { label, .. } if outside.links => {
                 if !label.tail.is_empty() {
                     shown.push(label.text());
                 }

@@ -7,7 +7,7 @@ use crate::{
     Capabilities, ChoiceLimits,
     choice::Choice,
     message::{LinkButton, RichMessage, ShownChoice},
-    plain_text::{CHOOSE_BUTTON, OutsideText, TextLayout, TextLine, Wording, hint, joined},
+    plain_text::{CHOOSE_BUTTON, Label, OutsideText, TextLayout, TextLine, Wording, hint, joined},
 };
 use connector_message::{MessageText, rich_content::Link};
 
@@ -90,7 +90,9 @@ impl<'a> MessageBuilder<'a> {
 
     fn with_choices(&self, part: &Part<'_>, choices: &[Choice], as_list: bool, messages: &mut Vec<RichMessage>) {
         let picture = self.picture(part);
-        let outside = OutsideText { choices: true, picture: picture.as_ref().map(|(at, _)| *at), link: None };
+        let links = if as_list { vec![] } else { self.links(part, choices) };
+        let outside =
+            OutsideText { choices: true, picture: picture.as_ref().map(|(at, _)| *at), links: !links.is_empty() };
         let body = self.body(part, choices, outside, None);
         let (before, text) = if body.trim().is_empty() {
             (None, self.prompt.to_owned())
@@ -111,7 +113,7 @@ impl<'a> MessageBuilder<'a> {
             text: Some(MessageText::new(text)),
             choices: part.choices(choices).into_iter().map(|choice| self.shown(choice)).collect(),
             as_list,
-            link: None,
+            links,
         });
     }
 
@@ -119,12 +121,13 @@ impl<'a> MessageBuilder<'a> {
         let picture = self.picture(part);
         let outside = OutsideText { picture: picture.as_ref().map(|(at, _)| *at), ..OutsideText::default() };
         let mut picture = picture.map(|(_, link)| link);
-        if let Some((at, link)) = self.link(part) {
-            let body = self.body(part, choices, OutsideText { link: Some(at), ..outside }, hint);
-            let text = if body.trim().is_empty() { link.title.as_str().to_owned() } else { body };
+        let links = if part.choices(choices).is_empty() { self.links(part, choices) } else { vec![] };
+        if let Some(first) = links.first() {
+            let body = self.body(part, choices, OutsideText { links: true, ..outside }, hint);
+            let text = if body.trim().is_empty() { first.title.as_str().to_owned() } else { body };
             if self.is_short(&text) {
                 let text = Some(MessageText::new(text));
-                messages.push(RichMessage { picture, text, link: Some(link), ..RichMessage::default() });
+                messages.push(RichMessage { picture, text, links, ..RichMessage::default() });
                 return;
             }
         }
@@ -158,17 +161,24 @@ impl<'a> MessageBuilder<'a> {
         })
     }
 
-    /// The button of a part that opens a page, if it is the only button and the line can show it.
-    fn link(&self, part: &Part<'_>) -> Option<(usize, LinkButton)> {
-        let longest = self.capabilities.link_button?;
-        let mut buttons = part.lines.iter().enumerate().filter_map(|(at, line)| match line {
-            TextLine::Link { label, link } => Some((at, Some((label, link)))),
-            TextLine::Choice { .. } => Some((at, None)),
+    /// The buttons of a part that open a page, if the line can show all of them beside the part's choices. Otherwise none.
+    fn links(&self, part: &Part<'_>, choices: &[Choice]) -> Vec<LinkButton> {
+        let Some(limits) = self.capabilities.link_buttons else { return vec![] };
+        let links = part.lines.iter().filter_map(|line| match line {
+            TextLine::Link { label, link } => Some((label, link)),
             _ => None,
         });
-        let (Some((at, Some((label, link)))), None) = (buttons.next(), buttons.next()) else { return None };
-        (is_title(&label.title, longest) && has_scheme(link, &["https", "http"]))
-            .then(|| (at, LinkButton { title: MessageText::new(label.title.clone()), link: link.clone() }))
+        let button = |(label, link): (&Label, &Link)| {
+            let fits = is_title(&label.title, limits.longest_title) && has_scheme(link, &["https", "http"]);
+            fits.then(|| LinkButton { title: MessageText::new(label.title.clone()), link: link.clone() })
+        };
+        let Some(links) = links.map(button).collect::<Option<Vec<_>>>() else { return vec![] };
+        let fit = match (part.choices(choices).len(), self.capabilities.buttons) {
+            (0, _) => links.len() <= limits.most,
+            (beside, Some(buttons)) => limits.beside_choices && links.len() + beside <= buttons.most,
+            (_, None) => false,
+        };
+        if fit { links } else { vec![] }
     }
 
     fn is_short(&self, text: &str) -> bool {

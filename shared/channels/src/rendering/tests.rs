@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::ChoiceLimits;
+use crate::{ChoiceLimits, LinkLimits};
 use connector_liveengage::structured_content;
 
 mod golden;
@@ -14,7 +14,7 @@ fn rich() -> Capabilities {
     Capabilities {
         buttons: Some(ChoiceLimits { most: 3, longest_title: 20 }),
         list: Some(ChoiceLimits { most: 10, longest_title: 24 }),
-        link_button: Some(20),
+        link_buttons: Some(LinkLimits { most: 1, longest_title: 20, beside_choices: false }),
         interactive_text: 1024,
         pictures: true,
         ..Capabilities::TEXT_ONLY
@@ -36,7 +36,7 @@ fn drawn(rendering: &Rendering) -> String {
         lines.extend(
             message.choices.iter().map(|choice| format!("{left}{}{right} {}", choice.title.as_str(), choice.id)),
         );
-        lines.extend(message.link.as_ref().map(|link| format!("({}) {}", link.title.as_str(), link.link.as_str())));
+        lines.extend(message.links.iter().map(|link| format!("({}) {}", link.title.as_str(), link.link.as_str())));
         lines.join("\n")
     });
     messages.collect::<Vec<_>>().join("\n----- message -----\n")

@@ -16,12 +16,13 @@ use url::Url;
 
 use self::{inbound::Inbox, outbound::Outbound, settings::SmsSettings};
 use super::{
-    Answer, Capabilities, Channel, ChannelCall, ChannelRequest, Line, MediaCall, Receipt, Reception, SendFailure,
-    Unreadable, VerifyError,
+    Answer, Capabilities, Channel, ChannelCall, ChannelRequest, Line, MediaCall, Receipt, Reception, Registration,
+    SendFailure, Unreadable, VerifyError,
 };
 use crate::{
     id::CallReference,
     message::{InboundMedia, OutboundContent, OutboundMessage},
+    setting::Setting,
 };
 use connector_message::{
     http::{HttpCall, HttpReply},
@@ -44,6 +45,14 @@ pub struct Sms;
 impl Channel for Sms {
     fn name(&self) -> &'static str {
         "sms"
+    }
+
+    fn title(&self) -> &'static str {
+        "SMS"
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        settings::SETTINGS
     }
 
     fn line(&self, settings: &serde_json::Value) -> Result<Box<dyn Line>, WrongField> {
@@ -105,6 +114,15 @@ impl Line for SmsLine {
 
     fn signs_time(&self) -> bool {
         true
+    }
+
+    fn registration(&self, webhook: &Url) -> Registration {
+        Registration::Manual {
+            steps: vec![
+                format!("Let the gateway, or the program between it and the connector, post messages to {webhook}."),
+                "Let it sign each request with the setting webhook_secret.".to_owned(),
+            ],
+        }
     }
 
     fn receive(&self, request: &ChannelRequest) -> Result<Reception, Unreadable> {

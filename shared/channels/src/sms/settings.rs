@@ -5,10 +5,56 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use crate::settings::Checks;
+use crate::{
+    setting::{SecretPurpose, Setting, SettingValue, chosen_secret, vendor_secret},
+    settings::Checks,
+};
 use connector_message::settings::{WrongField, is_https_or_loopback, read};
 
 const CHECKS: Checks = Checks("sms");
+
+/// The description of the settings.
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "from",
+        required: true,
+        value: SettingValue::Text("+493055501"),
+        meaning: "The number or sender name, as the gateway expects it in `from`.",
+    },
+    Setting {
+        name: "send_url",
+        required: true,
+        value: SettingValue::Text("https://gateway.example/v1/messages"),
+        meaning: "Where outbound messages are posted. https, or http on loopback.",
+    },
+    Setting {
+        name: "bearer_token",
+        required: true,
+        value: vendor_secret(SecretPurpose::BearerToken, "the token of the gateway's API"),
+        meaning: "The token of outbound calls, sent as `Authorization: Bearer ...`.",
+    },
+    Setting {
+        name: "webhook_secret",
+        required: true,
+        value: chosen_secret(SecretPurpose::Proof, "the gateway signs with it"),
+        meaning: "The key of the inbound signature. Not empty.",
+    },
+    Setting {
+        name: "delivery_reports",
+        required: false,
+        value: SettingValue::Flag(false),
+        meaning: "Whether the gateway posts delivery reports. Default `false`: reports are dropped after two minutes and counted. With \
+                  `true` each message costs one table write more.",
+    },
+    Setting {
+        name: "media_hosts",
+        required: false,
+        value: SettingValue::Texts(&["media.gateway.example"]),
+        meaning: "Further hosts that pictures may be fetched from, with the bearer token. The host of `send_url` is always allowed. \
+                  Host names only, without scheme and subdomains. A name must resolve to a public address. Write a private host as \
+                  its IP address.",
+    },
+];
 
 /// The settings of a line. Holds secrets.
 #[derive(Debug, Deserialize)]

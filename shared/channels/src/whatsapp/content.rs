@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::inbound::{array, text};
+use crate::fields::{array, text};
 use crate::message::{ContactCard, InboundContent, InboundMedia, Location, MediaKind};
 use connector_message::{MessageText, code::Code, rich_content::Coordinates};
 
@@ -21,9 +21,16 @@ pub(super) enum MessageContent {
 /// Reads the content of a message. Unsupported content becomes a label, so that the agent gets a placeholder.
 pub(super) fn contents(message: &Value) -> MessageContent {
     let kind = match text(message, &["type"]) {
-        // An edited message is forwarded as a new message. Meta sends edits if the brand also uses the WhatsApp Business app.
+        // Meta sends edits if the brand also uses the WhatsApp Business app.
         Some(kind) if kind == "edit" => match message.pointer("/edit/message") {
-            Some(edited) if text(edited, &["type"]).is_some_and(|kind| kind != "edit") => return contents(edited),
+            Some(edited) if text(edited, &["type"]).is_some_and(|kind| kind != "edit") => {
+                return match contents(edited) {
+                    MessageContent::Events(contents) => {
+                        MessageContent::Events(contents.into_iter().map(as_edited).collect())
+                    }
+                    MessageContent::Nothing => MessageContent::Nothing,
+                };
+            }
             _ => return MessageContent::Events(vec![unsupported("edited message")]),
         },
         Some(kind) => kind,
@@ -51,8 +58,9 @@ pub(super) fn contents(message: &Value) -> MessageContent {
             Some(emoji) => InboundContent::Text { text: MessageText::new(emoji) },
             None => return MessageContent::Nothing,
         },
-        // A deleted message, and a chat that was opened without a message.
-        "revoke" | "request_welcome" => return MessageContent::Nothing,
+        "revoke" => InboundContent::Deleted,
+        // A chat that was opened without a message.
+        "request_welcome" => return MessageContent::Nothing,
         "system" => match text(message, &["system", "type"]).as_deref() {
             Some("user_changed_number" | "customer_changed_number") => unsupported("change of the phone number"),
             Some("user_changed_user_id") => unsupported("change of the WhatsApp account"),
@@ -65,6 +73,14 @@ pub(super) fn contents(message: &Value) -> MessageContent {
         other => unsupported(&label(other)),
     };
     MessageContent::Events(vec![content])
+}
+
+/// The content of an edit. Anything but a text is forwarded as a new message.
+fn as_edited(content: InboundContent) -> InboundContent {
+    match content {
+        InboundContent::Text { text } => InboundContent::Edited { text },
+        other => other,
+    }
 }
 
 /// A text, or the label of a message without text.

@@ -1,7 +1,8 @@
 //! Calls to the Graph API, in one version and for one phone number.
 
 use http::{HeaderValue, Method, header};
-use serde_json::Value;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 use url::Url;
 
 use connector_message::http::HttpCall;
@@ -53,6 +54,20 @@ impl Graph {
     pub(super) fn post_message(&self, name: &'static str, body: &Value) -> HttpCall {
         let call = HttpCall::new(name, Method::POST, self.messages_url());
         self.authorized(call.body("application/json", body.to_string()))
+    }
+
+    /// Builds a call that subscribes the token's app to the webhooks of a WhatsApp Business account.
+    pub(super) fn subscribe(&self, business_account_id: &str) -> HttpCall {
+        let url = self.url(&[business_account_id, "subscribed_apps"]);
+        self.authorized(HttpCall::new("WhatsApp subscription", Method::POST, url))
+    }
+
+    /// Builds a call that sends the webhooks of the number to a URL.
+    pub(super) fn set_webhook(&self, webhook: &Url, verify_token: &SecretString) -> HttpCall {
+        let configuration =
+            json!({"override_callback_uri": webhook.as_str(), "verify_token": verify_token.expose_secret()});
+        let call = HttpCall::new("WhatsApp webhook", Method::POST, self.url(&[&self.phone_number_id]));
+        self.authorized(call.body("application/json", json!({"webhook_configuration": configuration}).to_string()))
     }
 
     /// Builds a call that uploads a file. The caller sets the body and its type.

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     AddressCounts, Answer, Reception, Unreadable, UnreadableEntry,
+    fields::{array, text},
     id::{CallReference, ChannelUserId, ProviderMessageId},
     message::{ChannelProfile, InboundContent, InboundEvent, ReportedStatus, is_time},
 };
@@ -189,20 +190,4 @@ fn timestamp(part: &Value) -> Option<Timestamp> {
         .and_then(|seconds| seconds.parse().ok())
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
         .filter(is_time)
-}
-
-/// The elements of an array. Empty if it is missing.
-pub(super) fn array<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// A text that is not blank, or a number as text, in the field at the end of `path`.
-///
-/// Written by hand: `Value::pointer` allocates for each step.
-pub(super) fn text(value: &Value, path: &[&str]) -> Option<String> {
-    match path.iter().try_fold(value, |value, field| value.get(field))? {
-        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
 }

@@ -15,14 +15,16 @@
 use http::{Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
+use url::Url;
 
 use super::{
-    Answer, Capabilities, Channel, ChannelCall, ChannelRequest, ChoiceLimits, FileLimits, Line, MediaCall, Receipt,
-    Reception, Repeat, SendFailure, Unreadable, VerifyError,
+    Answer, Capabilities, Channel, ChannelCall, ChannelRequest, ChoiceLimits, FileLimits, Line, LinkLimits, MediaCall,
+    Receipt, Reception, Registration, Repeat, SendFailure, Unreadable, VerifyError,
 };
 use crate::{
     id::ChannelUserId,
     message::{InboundMedia, Indication, OutboundMessage},
+    setting::Setting,
 };
 use connector_message::{
     http::{HttpCall, HttpReply},
@@ -53,6 +55,8 @@ pub const BUTTONS: ChoiceLimits = ChoiceLimits { most: 3, longest_title: 20 };
 pub const ROWS: ChoiceLimits = ChoiceLimits { most: 10, longest_title: 24 };
 /// The longest title of a button that opens a page or a list, in characters.
 pub const LONGEST_BUTTON_TITLE: usize = 20;
+/// The limits of buttons that open a page.
+pub const LINK_BUTTONS: LinkLimits = LinkLimits { most: 1, longest_title: LONGEST_BUTTON_TITLE, beside_choices: false };
 /// The limits of files. Meta documents 5 MB and 100 MB. The smaller meaning of MB (1,000,000 bytes) is safe.
 pub const FILES: FileLimits = FileLimits { largest_picture: 5_000_000, largest_document: Some(100_000_000) };
 /// How long a typing indicator is shown, unless a message ends it.
@@ -67,6 +71,14 @@ impl Channel for WhatsApp {
         "whatsapp"
     }
 
+    fn title(&self) -> &'static str {
+        "WhatsApp"
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        settings::SETTINGS
+    }
+
     fn line(&self, settings: &serde_json::Value) -> Result<Box<dyn Line>, WrongField> {
         let settings = settings::WhatsAppSettings::read(settings)?;
         Ok(Box::new(WhatsAppLine {
@@ -74,6 +86,7 @@ impl Channel for WhatsApp {
             app_secret: settings.app_secret,
             verify_token: settings.verify_token,
             media_hosts: settings.media_hosts,
+            business_account_id: settings.business_account_id,
             list_button: settings.list_button,
         }))
     }
@@ -93,6 +106,7 @@ struct WhatsAppLine {
     app_secret: SecretString,
     verify_token: SecretString,
     media_hosts: Vec<String>,
+    business_account_id: Option<String>,
     list_button: String,
 }
 
@@ -108,6 +122,18 @@ impl Line for WhatsAppLine {
 
     fn signs_time(&self) -> bool {
         false
+    }
+
+    /// Subscribes the app to the account, if the line names it, and sends the number's webhooks to this URL ("Webhook overrides"). Meta makes
+    /// the handshake before it answers.
+    fn registration(&self, webhook: &Url) -> Registration {
+        let subscribe = self.business_account_id.iter().map(|id| self.graph.subscribe(id));
+        let override_url = self.graph.set_webhook(webhook, &self.verify_token);
+        Registration::Calls(subscribe.chain([override_url]).collect())
+    }
+
+    fn registered(&self, reply: &HttpReply) -> Result<(), SendFailure> {
+        if reply.status.is_success() { Ok(()) } else { Err(reply::failure(reply)) }
     }
 
     fn receive(&self, request: &ChannelRequest) -> Result<Reception, Unreadable> {
@@ -127,7 +153,7 @@ impl Line for WhatsAppLine {
             address_is_phone: true,
             buttons: Some(BUTTONS),
             list: Some(ROWS),
-            link_button: Some(LONGEST_BUTTON_TITLE),
+            link_buttons: Some(LINK_BUTTONS),
             interactive_text: LONGEST_INTERACTIVE_TEXT,
             pictures: true,
             files: Some(FILES),

@@ -135,20 +135,21 @@ fn action(rich: &RichMessage, list_button: &str) -> Result<Option<(&'static str,
         return Err(refused("title_length"));
     }
     let shown = || rich.choices.iter().map(|choice| json!({"id": choice.id, "title": choice.title.as_str()}));
-    match (rich.choices.len(), &rich.link) {
-        (0, None) => Ok(None),
-        (0, Some(button)) if fits(button.title.as_str(), super::LONGEST_BUTTON_TITLE) => {
+    match (rich.choices.len(), rich.links.as_slice()) {
+        (0, []) => Ok(None),
+        (_, [_, _, ..]) => Err(refused("too_many_links")),
+        (0, [button]) if fits(button.title.as_str(), super::LONGEST_BUTTON_TITLE) => {
             let parameters = json!({"display_text": button.title.as_str(), "url": button.link.as_str()});
             Ok(Some(("cta_url", json!({"name": "cta_url", "parameters": parameters}))))
         }
-        (0, Some(_)) => Err(refused("title_length")),
-        (_, Some(_)) => Err(refused("choices_with_link")),
-        (count, None) if count > limits.most => Err(refused("too_many_choices")),
-        (_, None) if rich.as_list => {
+        (0, [_]) => Err(refused("title_length")),
+        (_, [_]) => Err(refused("choices_with_link")),
+        (count, []) if count > limits.most => Err(refused("too_many_choices")),
+        (_, []) if rich.as_list => {
             let sections = json!([{"rows": shown().collect::<Vec<_>>()}]);
             Ok(Some(("list", json!({"button": list_button, "sections": sections}))))
         }
-        (_, None) => {
+        (_, []) => {
             let buttons: Vec<_> = shown().map(|reply| json!({"type": "reply", "reply": reply})).collect();
             Ok(Some(("button", json!({"buttons": buttons}))))
         }

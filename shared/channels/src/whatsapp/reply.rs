@@ -52,8 +52,9 @@ pub(super) fn failure(reply: &HttpReply) -> SendFailure {
             SendFailure::Credentials { status }
         }
         (Some(131_005 | 131_031 | 131_037 | 131_042 | 131_045 | 133_010), _) => SendFailure::Credentials { status },
-        // The reply window has closed, the consumer has opted out, Meta blocks messages to the consumer, or the consumer doesn't exist.
-        (Some(131_047 | 131_048 | 131_049 | 131_050 | 130_472 | 130_497 | 131_021 | 131_026 | 131_030), _) => {
+        (Some(131_047), _) => SendFailure::WindowClosed { status, code: code_text() },
+        // The consumer has opted out, Meta blocks messages to the consumer, or the consumer doesn't exist.
+        (Some(131_048 | 131_049 | 131_050 | 130_472 | 130_497 | 131_021 | 131_026 | 131_030), _) => {
             SendFailure::Unreachable { status, code: code_text() }
         }
         // The parameters, a media file or a template.
@@ -89,6 +90,7 @@ mod tests {
             SendFailure::Later { .. } => "later",
             SendFailure::Credentials { .. } => "credentials",
             SendFailure::Unreachable { code: shown, .. } if shown == Code::from(code) => "unreachable",
+            SendFailure::WindowClosed { code: shown, .. } if shown == Code::from(code) => "window",
             SendFailure::Refused { code: shown, .. } if shown == Code::from(code) => "refused",
             other => panic!("{other:?}"),
         }
@@ -102,7 +104,8 @@ mod tests {
                 "credentials",
                 &[0, 3, 10, 33, 190, 200, 250, 299, 368, 131005, 131031, 131037, 131042, 131045, 133010][..],
             ),
-            ("unreachable", &[131047, 131048, 131049, 131050, 130472, 130497, 131021, 131026, 131030][..]),
+            ("window", &[131047][..]),
+            ("unreachable", &[131048, 131049, 131050, 130472, 130497, 131021, 131026, 131030][..]),
             ("refused", &[100, 131008, 131009, 131051, 131052, 131053, 131062, 132000, 132001, 132016][..]),
         ] {
             for &code in codes {

@@ -3,12 +3,12 @@
 //! Meta signs the raw body: `X-Hub-Signature-256: sha256=<hex HMAC-SHA256(app secret, body)>`. The signature has no timestamp: a captured
 //! webhook can be replayed. The use case recognizes its messages by their ids for 14 days, and rejects older messages.
 
-use hmac::{Hmac, KeyInit, Mac};
-use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use secrecy::SecretString;
 
-use crate::{ChannelRequest, Unreadable, VerifyError};
+use crate::{
+    ChannelRequest, Unreadable, VerifyError,
+    proof::{hex_signature, verify_hmac_sha256, verify_secret},
+};
 
 /// The name of the header with the signature.
 pub const SIGNATURE: &str = "x-hub-signature-256";
@@ -23,13 +23,8 @@ const LONGEST_CHALLENGE: usize = 256;
 /// [`VerifyError`] with the reason.
 pub fn verify(request: &ChannelRequest, app_secret: &SecretString) -> Result<(), VerifyError> {
     let header = request.header(SIGNATURE).ok_or(VerifyError::Unsigned)?;
-    let mut signature = [0; 32];
     let digits = header.strip_prefix(PREFIX).ok_or(VerifyError::Unreadable)?;
-    hex::decode_to_slice(digits, &mut signature).map_err(|_| VerifyError::Unreadable)?;
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(app_secret.expose_secret().as_bytes()).map_err(|_| VerifyError::Unreadable)?;
-    mac.update(&request.body);
-    mac.verify_slice(&signature).map_err(|_| VerifyError::Wrong)
+    verify_hmac_sha256(app_secret, &[&request.body], &hex_signature::<32>(digits)?)
 }
 
 /// Verifies the handshake: a GET with `hub.mode=subscribe` and the token that was entered at Meta. Takes constant time in the token.
@@ -37,14 +32,11 @@ pub fn verify(request: &ChannelRequest, app_secret: &SecretString) -> Result<(),
 /// # Errors
 /// [`VerifyError`] with the reason.
 pub fn verify_handshake(request: &ChannelRequest, verify_token: &SecretString) -> Result<(), VerifyError> {
-    let token = parameter(request, "hub.verify_token").ok_or(VerifyError::Unsigned)?;
-    if parameter(request, "hub.mode") != Some("subscribe") {
+    let token = request.parameter("hub.verify_token").ok_or(VerifyError::Unsigned)?;
+    if request.parameter("hub.mode") != Some("subscribe") {
         return Err(VerifyError::Unreadable);
     }
-    // Compares digests, which have one length: comparing the tokens would reveal the length.
-    let digest = |text: &str| Sha256::digest(text.as_bytes());
-    let equal = digest(token).as_slice().ct_eq(digest(verify_token.expose_secret()).as_slice());
-    if bool::from(equal) { Ok(()) } else { Err(VerifyError::Wrong) }
+    verify_secret(verify_token, token)
 }
 
 /// Returns the challenge of a handshake, which is the body of the answer.
@@ -52,16 +44,11 @@ pub fn verify_handshake(request: &ChannelRequest, verify_token: &SecretString) -
 /// # Errors
 /// [`Unreadable`] without a challenge of 1 to 256 printable ASCII characters.
 pub fn challenge(request: &ChannelRequest) -> Result<&str, Unreadable> {
-    parameter(request, "hub.challenge")
+    request
+        .parameter("hub.challenge")
         .filter(|challenge| (1..=LONGEST_CHALLENGE).contains(&challenge.len()))
         .filter(|challenge| challenge.bytes().all(|b| b.is_ascii_graphic()))
         .ok_or_else(|| Unreadable { rule: "hub.challenge: 1 to 256 printable characters".to_owned() })
-}
-
-/// The value of a query parameter, if it occurs exactly once.
-fn parameter<'a>(request: &'a ChannelRequest, name: &str) -> Option<&'a str> {
-    let mut values = request.query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    values.next().filter(|_| values.next().is_none())
 }
 
 #[cfg(test)]
@@ -70,6 +57,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::proof::hmac_sha256;
 
     // Computed with `openssl dgst -sha256 -hmac`.
     const BODY: &str = r#"{"object":"whatsapp_business_account","entry":[],"note":"Grüße 👋"}"#;
@@ -90,9 +78,7 @@ mod tests {
     }
 
     fn sign(body: &[u8]) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
-        mac.update(body);
-        format!("{PREFIX}{}", hex::encode(mac.finalize().into_bytes()))
+        format!("{PREFIX}{}", hex::encode(hmac_sha256(KEY, &[body])))
     }
 
     fn check(body: &[u8], signatures: &[&str]) -> Result<(), VerifyError> {

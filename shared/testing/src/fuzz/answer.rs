@@ -61,7 +61,10 @@ fn is_judged(line: &dyn Line, reply: &HttpReply, canary: &str) {
     let unreadable = matches!(judged, Err(SendFailure::Unreadable { .. }));
     assert_eq!(judged.is_ok() || unreadable, reply.status.is_success());
     let Err(failure) = judged else { return };
-    if let SendFailure::Unreachable { code, .. } | SendFailure::Refused { code, .. } = &failure {
+    if let SendFailure::Unreachable { code, .. }
+    | SendFailure::Refused { code, .. }
+    | SendFailure::WindowClosed { code, .. } = &failure
+    {
         assert_eq!(Code::of(code.as_str()), *code);
         // The code of the SMS gateway is one of its own words, so it may contain the canary.
         if code.as_str().contains(canary) {

@@ -34,17 +34,22 @@ pub(super) fn is_sound(rendering: &Rendering, capabilities: &Capabilities) {
             assert!(titles.insert(choice.title.as_str().to_lowercase()) && ids.insert(choice.id.clone()));
             assert!(choice.id.len() <= 64);
         }
-        if let Some(button) = &message.link {
-            assert!(is_title(button.title.as_str(), capabilities.link_button.unwrap()));
+        for button in &message.links {
+            assert!(is_title(button.title.as_str(), capabilities.link_buttons.unwrap().longest_title));
             assert!(button.link.as_str().to_ascii_lowercase().starts_with("http"));
         }
         if let Some(picture) = &message.picture {
             assert!(capabilities.pictures && picture.as_str().to_ascii_lowercase().starts_with("https:"));
         }
-        if !message.choices.is_empty() || message.link.is_some() {
+        if !message.choices.is_empty() || !message.links.is_empty() {
             assert!(!text.trim().is_empty() && text.chars().count() <= capabilities.interactive_text);
         }
-        assert!(message.choices.is_empty() || message.link.is_none());
+        if let (Some(links), false) = (capabilities.link_buttons, message.links.is_empty()) {
+            let (beside, count) = (message.choices.len(), message.links.len());
+            assert!(beside > 0 || count <= links.most);
+            assert!(beside == 0 || (links.beside_choices && !message.as_list));
+            assert!(beside == 0 || beside + count <= capabilities.buttons.unwrap().most);
+        }
         assert!(!message.as_list || (message.picture.is_none() && !message.choices.is_empty()));
         assert!(message.picture.is_some() || !text.trim().is_empty(), "an empty message");
     }

@@ -133,7 +133,7 @@ pub(super) fn receive(line: &dyn Line, request: &ChannelRequest, texts: &str) ->
 pub(super) fn fetches_from_its_own_hosts(line: &dyn Line, media: &InboundMedia) {
     match line.fetch(media, None) {
         Ok(MediaCall::Ask(call)) => {
-            let path = call.url.path().strip_prefix("/v25.0/").unwrap().to_owned();
+            let path = call.url.path().strip_prefix("/v26.0/").unwrap().to_owned();
             assert_eq!((call.url.host_str(), path.contains('/')), (Some("graph.facebook.com"), false));
             assert_eq!(path, media.reference.as_str());
             goes_by_https(&call, &["graph.facebook.com"]);

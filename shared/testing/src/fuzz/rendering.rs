@@ -8,7 +8,7 @@ use super::{
     line::{SMS, WHATSAPP},
 };
 use connector_channels::{
-    Capabilities, ChoiceLimits,
+    Capabilities, ChoiceLimits, LinkLimits,
     choice::{Choice, match_answers},
     message::OutboundContent,
     plain_text::{self, Wording},
@@ -69,7 +69,11 @@ fn is_shown(document: &Value, number: u64) {
     let any = Capabilities {
         buttons: (number & 1 == 0).then(|| limits(number >> 3, 5)),
         list: (number & 2 == 0).then(|| limits(number >> 19, 14)),
-        link_button: (number & 4 == 0).then(|| index(number >> 35, 30)),
+        link_buttons: (number & 4 == 0).then(|| LinkLimits {
+            most: index(number >> 51, 4),
+            longest_title: index(number >> 35, 30),
+            beside_choices: number >> 55 & 1 == 0,
+        }),
         interactive_text: index(number >> 43, 200),
         pictures: number & 8 == 0,
         ..WHATSAPP.capabilities()

@@ -1,5 +1,7 @@
 //! The JSON of the secrets.
 
+use std::{fmt::Write, sync::LazyLock};
+
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -8,7 +10,7 @@ use connector::{
     app::settings::{Account, LineSettings},
     domain::id::LineId,
 };
-use connector_channels::id::ChannelUserId;
+use connector_channels::{id::ChannelUserId, setting::SettingValue};
 use connector_liveengage::id::AccountId;
 use connector_message::settings::{WrongField, is_https_or_loopback};
 
@@ -17,21 +19,36 @@ const WORDS: &str = "\
     https://api.example line_id sms-main channel sms whatsapp consumer_id_key \
     0123456789abcdef0123456789abcdef routing skill_id ttr URGENT language de-DE not_delivered_notice on_uncertain wording \
     choose choose_button profile send_address customer_type surveys close_words nothing_to_close_notice \
-    file_refused_notice satisfaction question resolved_question yes no thanks documents auto_messages from \
-    +4930555123 send_url https://gateway.example/v1 bearer_token webhook_secret delivery_reports media_hosts \
-    media.example phone_number_id 118240097715334 access_token app_secret verify_token api_base api_version \
-    v25.0 list_button";
+    file_refused_notice satisfaction question resolved_question yes no thanks documents auto_messages";
+
+/// [`WORDS`], and the names and examples of all channels' settings.
+static ALL_WORDS: LazyLock<String> = LazyLock::new(|| {
+    let mut words = WORDS.to_owned();
+    for setting in connector_channels::ALL.iter().flat_map(|channel| channel.settings()) {
+        let example = setting.value.example();
+        let example = example.as_str().filter(|text| !text.contains(' ')).unwrap_or_default();
+        let _ = write!(words, " {} {example}", setting.name);
+    }
+    words
+});
 
 /// The fields that are secrets.
-const SECRETS: &str = "\
-    client_secret consumer_id_key bearer_token webhook_secret access_token app_secret verify_token";
+static SECRETS: LazyLock<String> = LazyLock::new(|| {
+    let of_channels = connector_channels::ALL.iter().flat_map(|channel| channel.settings());
+    let secrets = of_channels.filter(|setting| matches!(setting.value, SettingValue::Secret(_)));
+    ["client_secret", "consumer_id_key"]
+        .into_iter()
+        .chain(secrets.map(|setting| setting.name))
+        .collect::<Vec<_>>()
+        .join(" ")
+});
 
 /// Input: the text of an account's or a line's secret.
 ///
 /// Checks that it is read, or that the error names a field and shows no value. `Debug` of the settings shows no secret, and calls use
 /// https.
 pub fn settings(data: &[u8]) {
-    for document in documents(data, WORDS) {
+    for document in documents(data, &ALL_WORDS) {
         let text = String::from_utf8_lossy(&document);
         let _ = read_account(&text).map(|account| assert!(is_https_or_loopback(&account.domain_api)));
         let _ = read_line(&text).map(|line| uses(&line));
@@ -78,7 +95,7 @@ fn shows_no_value(value: &Value, number: u64) {
     for error in errors.into_iter().flatten() {
         hides(&format!("{error} {error:?}"), &canary);
     }
-    let secret = with_texts(value, SECRETS, &canary).to_string();
+    let secret = with_texts(value, &SECRETS, &canary).to_string();
     hides(&format!("{:?} {:?}", read_account(&secret), read_line(&secret)), &canary);
 }
 

@@ -43,7 +43,7 @@ macro_rules! kinds {
 kinds! {
     /// What a message is. The order is the one of the file.
     enum Kind {
-        Text, Media, Location, Contact, Choice, Report, Typing, Unsupported,
+        Text, Media, Location, Contact, Choice, Report, Typing, Edited, Deleted, Unsupported,
         Delivered, Read, Failed, UnreadableMessage, Undelivered,
         Opened, Closed, AgentsText, ConsumersText, AgentsFile, ConsumersFile, RichContent,
         AgentsReceipt, ConsumersReceipt, ChatState,
@@ -70,6 +70,8 @@ impl Kind {
                 InboundContent::Choice { .. } => Self::Choice,
                 InboundContent::Report { .. } => Self::Report,
                 InboundContent::Typing { .. } => Self::Typing,
+                InboundContent::Edited { .. } => Self::Edited,
+                InboundContent::Deleted => Self::Deleted,
                 InboundContent::Unsupported { .. } => Self::Unsupported,
             },
             ToLiveEngage::Reports(reports) => match reports.status {

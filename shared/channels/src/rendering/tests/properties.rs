@@ -11,12 +11,21 @@ fn any_limits(most: usize) -> impl Strategy<Value = Option<ChoiceLimits>> {
     prop::option::of((0..most, 0_usize..30).prop_map(|(most, longest_title)| ChoiceLimits { most, longest_title }))
 }
 
+fn any_links() -> impl Strategy<Value = Option<LinkLimits>> {
+    let limits = (0_usize..4, 0_usize..30, any::<bool>());
+    prop::option::of(limits.prop_map(|(most, longest_title, beside_choices)| LinkLimits {
+        most,
+        longest_title,
+        beside_choices,
+    }))
+}
+
 fn any_capabilities() -> impl Strategy<Value = Capabilities> {
-    (any_limits(5), any_limits(14), prop::option::of(0_usize..30), 0_usize..200, any::<bool>()).prop_map(
-        |(buttons, list, link_button, interactive_text, pictures)| Capabilities {
+    (any_limits(5), any_limits(14), any_links(), 0_usize..200, any::<bool>()).prop_map(
+        |(buttons, list, link_buttons, interactive_text, pictures)| Capabilities {
             buttons,
             list,
-            link_button,
+            link_buttons,
             interactive_text,
             pictures,
             ..Capabilities::TEXT_ONLY
@@ -40,19 +49,30 @@ fn is_sound(rendering: &Rendering, capabilities: &Capabilities) {
             assert!(choice.id.len() <= 64);
         }
         let text = message.text.as_ref().map_or("", MessageText::as_str);
-        if !message.choices.is_empty() || message.link.is_some() {
+        if !message.choices.is_empty() || !message.links.is_empty() {
             assert!(!text.trim().is_empty() && text.chars().count() <= capabilities.interactive_text);
         }
-        assert!(message.choices.is_empty() || message.link.is_none());
+        links_are_sound(message, capabilities);
         assert!(!message.as_list || (message.picture.is_none() && !message.choices.is_empty()));
         assert!(message.picture.is_some() || !text.trim().is_empty(), "an empty message");
         assert!(message.picture.is_none() || capabilities.pictures);
-        if let Some(link) = &message.link {
-            assert!(link.title.as_str().chars().count() <= capabilities.link_button.unwrap());
-        }
     }
     let as_buttons = rendering.choices.iter().filter(|choice| choice.as_button);
     assert_eq!(as_buttons.map(|choice| format!("{TOKEN}.{}", choice.number)).collect::<HashSet<_>>(), ids);
+}
+
+fn links_are_sound(message: &RichMessage, capabilities: &Capabilities) {
+    if message.links.is_empty() {
+        return;
+    }
+    let limits = capabilities.link_buttons.unwrap();
+    assert!(message.links.iter().all(|link| link.title.as_str().chars().count() <= limits.longest_title));
+    if message.choices.is_empty() {
+        assert!(message.links.len() <= limits.most);
+    } else {
+        assert!(limits.beside_choices && !message.as_list);
+        assert!(message.links.len() + message.choices.len() <= capabilities.buttons.unwrap().most);
+    }
 }
 
 proptest! {

@@ -30,7 +30,7 @@ fn a_file_is_uploaded_as_a_form_that_is_the_same_at_every_attempt() {
     let upload = || line().next_call(&message, &[]).unwrap().unwrap();
     let ChannelCall { call, file, effect } = upload();
     assert_eq!(effect, Effect::Upload);
-    assert_eq!(call.url.as_str(), "https://graph.facebook.com/v25.0/118240097715334/media");
+    assert_eq!(call.url.as_str(), "https://graph.facebook.com/v26.0/118240097715334/media");
     assert_eq!((call.method, call.body.len()), (Method::POST, 0));
     assert_eq!(call.headers.get("content-type").unwrap(), "multipart/form-data; boundary=file-5d0c41f7");
     assert!(call.headers.get("authorization").unwrap().is_sensitive());
@@ -119,7 +119,7 @@ fn fetch_from(line: &dyn Line, url: &str) -> Result<MediaCall, SendFailure> {
 #[test]
 fn the_url_of_a_consumers_file_is_requested_and_then_fetched_with_the_token() {
     let MediaCall::Ask(ask) = line().fetch(&media("640011"), None).unwrap() else { panic!() };
-    assert_eq!((ask.method, ask.url.as_str()), (Method::GET, "https://graph.facebook.com/v25.0/640011"));
+    assert_eq!((ask.method, ask.url.as_str()), (Method::GET, "https://graph.facebook.com/v26.0/640011"));
     assert!(ask.headers.get("authorization").unwrap().is_sensitive());
     let address = "https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=640011&ext=1786&hash=Ab";
     let MediaCall::Fetch(fetch) = fetch_from(&*line(), address).unwrap() else { panic!() };

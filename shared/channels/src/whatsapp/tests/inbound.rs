@@ -189,12 +189,12 @@ fn a_reaction_is_its_emoji_and_a_removed_one_is_nothing() {
 }
 
 #[test]
-fn an_edited_message_is_repeated_and_a_revoked_one_is_nothing() {
+fn an_edited_message_says_so_and_a_revoked_one_is_deleted() {
     let edited = json!({"original_message_id": "wamid.M0", "message": {"type": "text", "text": {"body": "morgen"}}});
-    assert_eq!(contents(message("edit", edited)), [text("morgen")]);
+    assert_eq!(contents(message("edit", edited)), [InboundContent::Edited { text: MessageText::new("morgen") }]);
     let nested = json!({"message": {"type": "edit", "edit": {"message": {"type": "text"}}}});
     assert_eq!(contents(message("edit", nested)), [unsupported("edited message")]);
-    assert_eq!(contents(message("revoke", json!({"original_message_id": "wamid.M0"}))), []);
+    assert_eq!(contents(message("revoke", json!({"original_message_id": "wamid.M0"}))), [InboundContent::Deleted]);
 }
 
 #[test]

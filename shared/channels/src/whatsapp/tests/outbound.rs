@@ -31,11 +31,11 @@ fn choices(titles: &[&str]) -> Vec<ShownChoice> {
     titles.iter().enumerate().map(choice).collect()
 }
 
-fn link() -> Option<LinkButton> {
-    Some(LinkButton {
+fn link() -> Vec<LinkButton> {
+    vec![LinkButton {
         title: MessageText::new("Track it"),
         link: Link::parse("https://shop.example/t?n=1&x=ü").unwrap(),
-    })
+    }]
 }
 
 /// The bodies of all calls, in order.
@@ -45,7 +45,7 @@ fn bodies(message: &OutboundMessage) -> Vec<Value> {
     while let Some(call) = line.next_call(message, &done).unwrap() {
         assert!(call.file.is_none());
         assert_eq!(call.call.method, Method::POST);
-        assert_eq!(call.call.url.as_str(), "https://graph.facebook.com/v25.0/118240097715334/messages");
+        assert_eq!(call.call.url.as_str(), "https://graph.facebook.com/v26.0/118240097715334/messages");
         bodies.push(serde_json::from_slice(&call.call.body).unwrap());
         done.push(Receipt { provider_id: Some(format!("wamid.{}", done.len())), is_message: true });
     }
@@ -128,7 +128,7 @@ fn a_list_is_below_its_text_and_its_picture_is_sent_before() {
 
 #[test]
 fn a_link_is_a_button_that_opens_a_page() {
-    let card = |picture| RichMessage { picture, text: some("On its way"), link: link(), ..RichMessage::default() };
+    let card = |picture| RichMessage { picture, text: some("On its way"), links: link(), ..RichMessage::default() };
     snapshot("link_button", &bodies(&rich(vec![card(None), card(picture())])));
 }
 
@@ -183,11 +183,11 @@ fn what_whatsapp_cannot_show_is_refused_before_anything_is_sent() {
         (card(&[&long], true), "title_length"),
         (card(&[" "], false), "title_length"),
         (RichMessage { text: None, ..card(&["1"], false) }, "choices_without_text"),
-        (RichMessage { link: link(), ..card(&["1"], false) }, "choices_with_link"),
+        (RichMessage { links: link(), ..card(&["1"], false) }, "choices_with_link"),
         (
             RichMessage {
                 text: some("?"),
-                link: link().map(|link| LinkButton { title: MessageText::new(&*long), ..link }),
+                links: link().into_iter().map(|link| LinkButton { title: MessageText::new(&*long), ..link }).collect(),
                 ..RichMessage::default()
             },
             "title_length",
@@ -211,7 +211,7 @@ fn indications_are_about_the_consumers_message() {
         .map(|indication| {
             let call = line().indicate(&to, indication).unwrap();
             assert!(call.headers.get("authorization").unwrap().is_sensitive());
-            assert_eq!(call.url.path(), "/v25.0/118240097715334/messages");
+            assert_eq!(call.url.path(), "/v26.0/118240097715334/messages");
             serde_json::from_slice(&call.body).unwrap()
         })
         .collect();

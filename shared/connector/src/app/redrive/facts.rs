@@ -119,6 +119,8 @@ const fn to_liveengage(message: &ToLiveEngage) -> &'static str {
             InboundContent::Choice { .. } => "choice",
             InboundContent::Report { .. } => "report",
             InboundContent::Typing { .. } => "typing",
+            InboundContent::Edited { .. } => "edited",
+            InboundContent::Deleted => "deleted",
             InboundContent::Unsupported { .. } => "unsupported",
         },
         ToLiveEngage::Reports(_) => "report",

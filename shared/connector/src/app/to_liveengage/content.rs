@@ -47,6 +47,8 @@ impl EventDelivery<'_, '_> {
             InboundContent::Media(media) => self.media(media).await,
             InboundContent::Location(location) => self.whole_text(&location_text(location)).await,
             InboundContent::Contact(contact) => self.whole_text(&contact_text(contact)).await,
+            InboundContent::Edited { text } => self.whole_text(&format!("[edited] {}", text.as_str())).await,
+            InboundContent::Deleted => self.whole_text("[a message was deleted]").await,
             InboundContent::Unsupported { label } => self.whole_text(&format!("[{label}: can't be shown here]")).await,
             // These are handled without an event delivery.
             InboundContent::Report { .. } | InboundContent::Typing { .. } => Ok(Delivered::Nothing("no content")),

@@ -71,6 +71,10 @@ enum ContentV1 {
     Typing {
         typing: bool,
     },
+    Edited {
+        text: MessageText,
+    },
+    Deleted,
     Unsupported {
         label: String,
     },
@@ -183,6 +187,8 @@ impl From<InboundContent> for ContentV1 {
                 Self::Report { message, status: (&status).into(), reference }
             }
             InboundContent::Typing { typing } => Self::Typing { typing },
+            InboundContent::Edited { text } => Self::Edited { text },
+            InboundContent::Deleted => Self::Deleted,
             InboundContent::Unsupported { label } => Self::Unsupported { label },
         }
     }
@@ -202,6 +208,8 @@ impl From<ContentV1> for InboundContent {
                 Self::Report { message, status: status.into(), reference }
             }
             ContentV1::Typing { typing } => Self::Typing { typing },
+            ContentV1::Edited { text } => Self::Edited { text },
+            ContentV1::Deleted => Self::Deleted,
             ContentV1::Unsupported { label } => Self::Unsupported { label },
         }
     }
