@@ -7,6 +7,7 @@ use connector::port::Clock as _;
 use connector_aws::SystemClock;
 
 mod aws_failure;
+mod channel;
 mod chat;
 #[cfg(test)]
 mod commands_page;
@@ -79,6 +80,9 @@ enum Command {
     /// Find in LiveEngage's history what webhooks have lost, and deliver it: invokes the stack's function reconcile, waits
     /// for it, and prints what it has recovered.
     Reconcile(reconcile::ReconcileArguments),
+    /// Tell the channel of a line where its webhook is.
+    #[command(subcommand)]
+    Channel(channel::ChannelCommand),
     /// Check, store and show the secret of an account or a line.
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -112,6 +116,7 @@ async fn main() -> ExitCode {
         Command::Parked(command) => finish(command.run(SystemClock.now()).await),
         Command::DeadLetters(command) => finish(command.run(SystemClock.now()).await),
         Command::Reconcile(arguments) => finish(arguments.run(SystemClock.now()).await),
+        Command::Channel(command) => finish(command.run().await),
         Command::Secret(command) => finish(command.run(SystemClock.now()).await),
     }
 }

@@ -134,6 +134,8 @@ fn show(content: &MessageContent) -> (String, Vec<AttachmentView>) {
             Some(description) => (format!("{}\n{description}", choice.title), Vec::new()),
             None => (choice.title.clone(), Vec::new()),
         },
+        MessageContent::Edit { text, .. } => (format!("(edits a message)\n{text}"), Vec::new()),
+        MessageContent::Deletion { .. } => ("(deletes a message)".to_owned(), Vec::new()),
         MessageContent::Unsupported(kind) => (format!("({kind})"), Vec::new()),
     }
 }

@@ -26,6 +26,18 @@ pub enum MessageContent {
     Contacts(Vec<ContactCard>),
     /// An emoji on another message.
     Reaction(Reaction),
+    /// A new text for another message of the consumer.
+    Edit {
+        /// The id of the message that has the text now.
+        message_id: String,
+        /// The text.
+        text: String,
+    },
+    /// The end of another message of the consumer.
+    Deletion {
+        /// The id of the message.
+        message_id: String,
+    },
     /// The tap on a reply button or on a row of a list by the consumer.
     Choice(Choice),
     /// A kind of message that the Cloud API doesn't pass on, with Meta's name for it, for example `poll_creation`. Only
@@ -35,7 +47,7 @@ pub enum MessageContent {
 
 impl MessageContent {
     /// Its kind in Meta's terms: `text`, `image`, `video`, `audio`, `document`, `sticker`, `button`, `list`, `cta_url`,
-    /// `location`, `contacts`, `reaction`, `button_reply`, `list_reply` or `unsupported`; also `files`.
+    /// `location`, `contacts`, `reaction`, `edit`, `revoke`, `button_reply`, `list_reply` or `unsupported`; also `files`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "text",
@@ -47,6 +59,8 @@ impl MessageContent {
             Self::Location(_) => "location",
             Self::Contacts(_) => "contacts",
             Self::Reaction(_) => "reaction",
+            Self::Edit { .. } => "edit",
+            Self::Deletion { .. } => "revoke",
             Self::Choice(choice) if choice.from_list => "list_reply",
             Self::Choice(_) => "button_reply",
             Self::Unsupported(_) => "unsupported",
@@ -67,7 +81,8 @@ impl MessageContent {
             Self::Contacts(contacts) => contacts.first().map_or("", |contact| contact.name.as_str()),
             Self::Reaction(reaction) => reaction.emoji.as_deref().unwrap_or_default(),
             Self::Choice(choice) => &choice.title,
-            Self::Unsupported(_) => "",
+            Self::Edit { text, .. } => text,
+            Self::Deletion { .. } | Self::Unsupported(_) => "",
         }
     }
 

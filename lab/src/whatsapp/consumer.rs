@@ -11,7 +11,7 @@ use super::WhatsApp;
 use super::account::new_message_id;
 use super::phone::{self, Profile};
 use crate::action::UploadedFile;
-use crate::phone::{Choice, ContactCard, Location, MediaFile, MediaKind, MediaMessage, MessageContent, Reaction};
+use crate::phone::{Choice, ContactCard, Location, MediaFile, MediaKind, MediaMessage, MessageContent};
 use crate::phone::{Direction, MessageState, PhoneMessage, is_e164};
 
 /// The longest text of a consumer in Unicode scalar values. It is longer than that of a business.
@@ -188,23 +188,6 @@ impl WhatsApp {
         self.send(phone, MessageContent::Contacts(vec![card]), None, fields)
     }
 
-    /// Sets a consumer's emoji on a message of the chat, or removes it (`None`).
-    ///
-    /// # Errors
-    /// [`WhatsAppConsumerError`] when the number is not a phone's, or the message is not on the phone.
-    pub fn consumer_reacts(
-        &self,
-        phone: &str,
-        message_id: &str,
-        emoji: Option<&str>,
-    ) -> Result<String, WhatsAppConsumerError> {
-        self.find(phone, message_id)?;
-        let reaction = json!({ "message_id": message_id, "emoji": emoji });
-        let content =
-            MessageContent::Reaction(Reaction { message_id: message_id.to_owned(), emoji: emoji.map(str::to_owned) });
-        self.send(phone, content, None, json!({ "type": "reaction", "reaction": reaction }))
-    }
-
     /// Taps a reply button of a message, or chooses a row of its list. As on a real phone, this can be repeated.
     ///
     /// # Errors
@@ -311,7 +294,7 @@ impl WhatsApp {
     }
 
     /// A message on the phone.
-    fn find(&self, phone: &str, message_id: &str) -> Result<PhoneMessage, WhatsAppConsumerError> {
+    pub(super) fn find(&self, phone: &str, message_id: &str) -> Result<PhoneMessage, WhatsAppConsumerError> {
         let phonebook = self.account.phonebook();
         let message = phonebook.get(phone).and_then(|phone| phone.message(message_id));
         let is_shown = |message: &&PhoneMessage| {
@@ -349,7 +332,7 @@ impl WhatsApp {
         self.send(phone, content, None, json!({ "type": kind.name(), kind.name(): file }))
     }
 
-    fn send(
+    pub(super) fn send(
         &self,
         phone: &str,
         content: MessageContent,
@@ -387,7 +370,7 @@ fn check_number(phone: &str) -> Result<(), WhatsAppConsumerError> {
     if is_e164(phone) { Ok(()) } else { Err(WhatsAppConsumerError::NotAPhone(phone.to_owned())) }
 }
 
-fn check_text(text: &str) -> Result<(), WhatsAppConsumerError> {
+pub(super) fn check_text(text: &str) -> Result<(), WhatsAppConsumerError> {
     if text.trim().is_empty() {
         return Err(WhatsAppConsumerError::EmptyText);
     }

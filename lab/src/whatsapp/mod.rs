@@ -11,6 +11,7 @@ mod consumer;
 mod delivery;
 mod graph;
 mod media;
+mod message_changes;
 mod phone;
 mod signature;
 mod simulator;

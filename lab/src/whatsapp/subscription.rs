@@ -1,11 +1,12 @@
 //! The webhook subscription: the handshake that proves that the receiver knows the verify token.
 
 use axum::http::StatusCode;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use uuid::Uuid;
 
 use super::WhatsApp;
+use super::account::BusinessAccount;
 use crate::channel::SubscribeError;
 use crate::journal::unanswered;
 
@@ -17,7 +18,13 @@ impl WhatsApp {
     /// # Errors
     /// [`SubscribeError`] if the answer is wrong.
     pub async fn subscribe_webhook(&self, url: Url) -> Result<(), SubscribeError> {
-        let account = &self.account;
+        self.account.subscribe(url, &self.account.options.verify_token).await
+    }
+}
+
+impl BusinessAccount {
+    /// As [`WhatsApp::subscribe_webhook`], with this verify token.
+    pub(super) async fn subscribe(&self, url: Url, verify_token: &SecretString) -> Result<(), SubscribeError> {
         let (challenge, _) = Uuid::new_v4().as_u64_pair();
         let challenge = (challenge % 10_000_000_000).to_string();
         let mut handshake = url.clone();
@@ -25,9 +32,9 @@ impl WhatsApp {
             .query_pairs_mut()
             .append_pair("hub.mode", "subscribe")
             .append_pair("hub.challenge", &challenge)
-            .append_pair("hub.verify_token", account.options.verify_token.expose_secret());
-        let timeout = account.settings.lock().answer_timeout;
-        let outcome = match account.client.get(handshake).timeout(timeout).send().await {
+            .append_pair("hub.verify_token", verify_token.expose_secret());
+        let timeout = self.settings.lock().answer_timeout;
+        let outcome = match self.client.get(handshake).timeout(timeout).send().await {
             Err(error) => Err(SubscribeError::NoAnswer(unanswered(&error, timeout))),
             Ok(response) if response.status() != StatusCode::OK => Err(SubscribeError::Refused(response.status())),
             Ok(response) => match response.text().await {
@@ -40,9 +47,9 @@ impl WhatsApp {
             Ok(()) => "200, the challenge came back".to_owned(),
             Err(error) => error.to_string(),
         };
-        account.options.journal.record("whatsapp", "inbound", format!("GET {} -> {shown}", url.path()), None);
+        self.options.journal.record("whatsapp", "inbound", format!("GET {} -> {shown}", url.path()), None);
         if outcome.is_ok() {
-            account.webhook_url.send_replace(Some(url));
+            self.webhook_url.send_replace(Some(url));
         }
         outcome
     }

@@ -5,8 +5,8 @@ use connector_message::http::HttpCall;
 /// How a channel learns the URL of a line's webhook.
 #[derive(Debug)]
 pub enum Registration {
-    /// By these calls, in order. Each must succeed before the next is made ([`Line::registered`](crate::Line::registered)). To repeat them changes
-    /// nothing.
+    /// By these calls, in order. Each must succeed before the next is made ([`Line::registered`](crate::Line::registered)). They can be
+    /// repeated.
     Calls(Vec<HttpCall>),
     /// By a person, on a page of the vendor.
     Manual {

@@ -82,11 +82,12 @@ fn settings() -> [BTreeSet<String>; 2] {
         match path.file_stem().unwrap().to_str().unwrap() {
             "account" => account.extend(paths(&value)),
             "line" => line.extend(paths(&value)),
-            channel => {
-                line.insert(channel.to_owned());
-                line.extend(paths(&value).into_iter().map(|path| format!("{channel}.{path}")));
-            }
+            other => panic!("{other} is neither an account's nor a line's secret"),
         }
+    }
+    for channel in connector_channels::ALL {
+        line.insert(channel.name().to_owned());
+        line.extend(channel.settings().iter().map(|setting| format!("{}.{}", channel.name(), setting.name)));
     }
     [account, line]
 }

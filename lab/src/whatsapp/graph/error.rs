@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::GraphAnswer;
+use crate::channel::SubscribeError;
 
 /// Meta's title and HTTP status of each code ("Error codes" of the Cloud API). Callers depend on the code, because the
 /// status of some codes differs between versions of that page.
@@ -114,6 +115,12 @@ impl GraphError {
     /// The body could not be read: it is too large, truncated, or doesn't have the declared format.
     pub(super) fn unreadable(status: StatusCode, reason: &str) -> Self {
         Self { status, ..Self::invalid_parameter(reason) }
+    }
+
+    /// The handshake with the new address of the webhook failed.
+    pub(super) fn callback_not_verified(error: &SubscribeError) -> Self {
+        let message = format!("(#2200) Callback verification failed: {error}");
+        Self { message, details: None, ..Self::new(2200, "") }
     }
 
     /// The link to a file has expired or never existed. Meta answers 404, and the caller must request a new link.

@@ -4,6 +4,7 @@ mod error;
 mod files;
 mod interactive;
 mod receipt;
+mod registration;
 mod request;
 mod send;
 
@@ -45,6 +46,8 @@ pub enum Operation {
     DeleteMedia,
     /// The GET on the address that [`Operation::ReadMedia`] returned.
     DownloadMedia,
+    /// `POST /{version}/{phone-number-id}` with the address of the webhook, or `POST` of `subscribed_apps`.
+    Register,
 }
 
 /// What happens to the next call of an operation.
@@ -195,7 +198,8 @@ pub(super) fn router(account: Arc<BusinessAccount>, stopped: watch::Receiver<boo
     Router::new()
         .route("/{version}/{id}/messages", post(send::post).layer(DefaultBodyLimit::max(MAX_MESSAGE_BODY)))
         .route("/{version}/{id}/media", post(files::upload).layer(DefaultBodyLimit::max(MAX_UPLOAD_BODY)))
-        .route("/{version}/{id}", get(files::read).delete(files::delete))
+        .route("/{version}/{id}", get(files::read).delete(files::delete).post(registration::override_webhook))
+        .route("/{version}/{id}/subscribed_apps", post(registration::subscribe_app))
         .route(files::DOWNLOAD_PATH, get(files::download))
         .fallback(unknown)
         .method_not_allowed_fallback(unsupported)

@@ -6,6 +6,7 @@ mod faults;
 mod files;
 mod messages;
 mod receipts;
+mod registration;
 mod webhooks;
 
 use std::collections::HashMap;

@@ -47,13 +47,16 @@ async fn agents_text(lab: &Lab, id: &str) {
     settled(lab).await;
 }
 
-/// The person sends a place, a contact, something that can't be shown, and a picture.
+/// The person sends a place, a contact, something that can't be shown, a text that is changed and deleted, and a picture.
 async fn persons_contents(lab: &Lab) {
     let phone = lab.whatsapp();
     let square = Location { latitude: 52.5219, longitude: 13.4132, name: Some("The square".to_owned()), address: None };
     phone.consumer_sends_location(PHONE, square).unwrap();
     phone.consumer_sends_contact(PHONE, "Ben Example", "+4915155099").unwrap();
     phone.consumer_sends_unsupported(PHONE, "poll_creation").unwrap();
+    let text = phone.consumer_sends(PHONE, "a text with a mistaek").unwrap();
+    phone.consumer_edits(PHONE, &text, "a text without a mistake").unwrap();
+    phone.consumer_deletes(PHONE, &text).unwrap();
     phone.consumer_sends_image(PHONE, PNG, "image/png", Some("look at this")).unwrap();
     line(lab, "the picture", |line| line.file.is_some()).await;
     settled(lab).await;
