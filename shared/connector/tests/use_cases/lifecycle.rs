@@ -424,3 +424,18 @@ async fn what_was_written_before_the_question_is_no_answer_to_it() {
     assert_eq!(world.other().texts, [("c2".to_owned(), "2".to_owned())]);
     assert_eq!(announced(&world), ["1 to 5?"]);
 }
+
+#[tokio::test]
+async fn the_agent_is_told_of_a_deletion_and_it_opens_no_conversation() {
+    let world = World::new().await;
+    let worker = world.workers().to_liveengage;
+    let deleted = |id| from_channel(id, ANNA, 0, &json!({"kind": "deleted"}));
+    worker.work(&deleted("mo-0"), &attempt("a", 0)).await.unwrap();
+    assert!(world.http.calls().is_empty(), "{:?}", world.http.calls());
+    worker.work(&from_consumer("mo-1", ANNA, "hello"), &attempt("b", 1)).await.unwrap();
+    worker.work(&deleted("mo-2"), &attempt("c", 2)).await.unwrap();
+    worker.work(&deleted("mo-2"), &attempt("d", 3)).await.unwrap();
+    let said: Vec<_> =
+        world.other().requests.iter().map(|request| request["body"]["event"]["message"].clone()).collect();
+    assert_eq!(said, ["hello", "[a message was deleted]"]);
+}

@@ -48,7 +48,7 @@ impl EventDelivery<'_, '_> {
             InboundContent::Location(location) => self.whole_text(&location_text(location)).await,
             InboundContent::Contact(contact) => self.whole_text(&contact_text(contact)).await,
             InboundContent::Edited { text } => self.whole_text(&format!("[edited] {}", text.as_str())).await,
-            InboundContent::Deleted => self.whole_text("[a message was deleted]").await,
+            InboundContent::Deleted => self.deletion().await,
             InboundContent::Unsupported { label } => self.whole_text(&format!("[{label}: can't be shown here]")).await,
             // These are handled without an event delivery.
             InboundContent::Report { .. } | InboundContent::Typing { .. } => Ok(Delivered::Nothing("no content")),
@@ -112,6 +112,16 @@ impl EventDelivery<'_, '_> {
             },
             _ => None,
         })
+    }
+
+    /// Tells the agent that the consumer has deleted a message. If no conversation is open there is nobody to tell, and a deletion opens none.
+    async fn deletion(&mut self) -> Result<Delivered, DeliveryError> {
+        let is_new = self.delivery.steps().is_empty();
+        if is_new && self.session.record().await?.open_conversation().is_none() {
+            self.delivery.complete(None).await?;
+            return Ok(Delivered::Nothing("a deletion without a conversation"));
+        }
+        self.whole_text("[a message was deleted]").await
     }
 
     /// Handles a text that is neither an answer nor a choice.
