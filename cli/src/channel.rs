@@ -11,12 +11,14 @@ use connector_channels::{Line, Registration};
 use connector_message::{
     http::{HttpCall, HttpFailure, HttpReply},
     id::InvalidId,
+    settings::is_https_or_loopback,
 };
 use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
 use crate::{
+    manifest::webhook_at,
     output::{Report, table},
     secret::target::SecretTargetArguments,
     stack_outputs,
@@ -85,12 +87,9 @@ impl RegisterArguments {
                 .replace("{line}", self.line.as_str()),
             (None, None) => return Err("name the webhook's address: --webhook-url or --stack-outputs".to_owned()),
         };
-        let url: Url = address.parse().map_err(|_| "the webhook's address is not a URL".to_owned())?;
-        let path = format!("/channels/{}", self.line);
-        if !url.path().ends_with(&path) {
-            return Err(format!(
-                "the webhook's address must end in {path}, as the stack's output {WEBHOOK_OUTPUT} does"
-            ));
+        let url = webhook_at(&address, &format!("/channels/{}", self.line), WEBHOOK_OUTPUT)?;
+        if !is_https_or_loopback(&url) {
+            return Err("the webhook's address must be https: channels post to no other".to_owned());
         }
         Ok(url)
     }
@@ -212,6 +211,13 @@ mod tests {
         assert!(arguments(None).webhook(None).is_err());
         let own = "https://y.example/prod/channels/sms-main";
         assert_eq!(arguments(Some(own)).webhook(None).unwrap().as_str(), own);
-        assert!(arguments(Some("https://y.example/channels/other")).webhook(None).is_err());
+        for wrong in [
+            "https://y.example/channels/other",
+            "http://y.example/channels/sms-main",
+            "https://y.example/channels/sms-main?key=1",
+            "https://user@y.example/channels/sms-main",
+        ] {
+            assert!(arguments(Some(wrong)).webhook(None).is_err(), "{wrong}");
+        }
     }
 }

@@ -78,11 +78,17 @@ const WEBHOOK_PATH: &str = "/webhooks/liveengage";
 /// # Errors
 /// A message for the operator: it is not the webhook's address. Any other address would answer 404, and no webhook would arrive.
 pub(crate) fn webhook(address: &str) -> Result<Url, String> {
+    webhook_at(address, WEBHOOK_PATH, stack_outputs::WEBHOOK_OUTPUT)
+}
+
+/// Parses the address of a webhook with this path, which is in this output of the stack.
+///
+/// # Errors
+/// As [`webhook`].
+pub(crate) fn webhook_at(address: &str, path: &str, output: &str) -> Result<Url, String> {
     let url: Url = address.parse().map_err(|_| "the webhook's address is not a URL".to_owned())?;
-    if !url.path().ends_with(WEBHOOK_PATH) {
-        return Err(format!(
-            "the webhook's address must end in {WEBHOOK_PATH}, as the stack's output LiveEngageWebhookUrl does"
-        ));
+    if !url.path().ends_with(path) {
+        return Err(format!("the webhook's address must end in {path}, as the stack's output {output} does"));
     }
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
         return Err("the webhook's address must have no query, fragment, user name or password".to_owned());

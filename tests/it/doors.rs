@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Starts a server between a sender and the connector. It keeps every request and forwards none.
-async fn listener() -> MockServer {
+pub(crate) async fn listener() -> MockServer {
     let listener = MockServer::start().await;
     let challenge = |request: &Request| {
         let found =

@@ -26,14 +26,14 @@ pub enum MessageContent {
     Contacts(Vec<ContactCard>),
     /// An emoji on another message.
     Reaction(Reaction),
-    /// A new text for another message of the consumer.
+    /// A change of another message of the consumer.
     Edit {
-        /// The id of the message that has the text now.
+        /// The id of the changed message.
         message_id: String,
-        /// The text.
+        /// The whole new text.
         text: String,
     },
-    /// The end of another message of the consumer.
+    /// The deletion of another message of the consumer.
     Deletion {
         /// The id of the message.
         message_id: String,

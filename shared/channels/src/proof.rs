@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{ChannelRequest, VerifyError};
+use crate::VerifyError;
 
 /// Verifies the HMAC-SHA256 of `parts`, one after the other, with `key`.
 ///
@@ -39,14 +39,6 @@ pub(crate) fn hex_signature<const N: usize>(digits: &str) -> Result<[u8; N], Ver
     let mut signature = [0; N];
     hex::decode_to_slice(digits, &mut signature).map_err(|_| VerifyError::Unreadable)?;
     Ok(signature)
-}
-
-impl ChannelRequest {
-    /// The value of a query parameter. `None` unless it occurs exactly once.
-    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        let mut values = self.query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        values.next().filter(|_| values.next().is_none())
-    }
 }
 
 /// Returns the HMAC-SHA256 of `parts` with `key`.

@@ -29,6 +29,12 @@ impl ChannelRequest {
             _ => None,
         }
     }
+
+    /// The value of a query parameter. `None` unless it occurs exactly once.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        let mut values = self.query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        values.next().filter(|_| values.next().is_none())
+    }
 }
 
 /// The content of a verified request.

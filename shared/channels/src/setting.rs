@@ -86,12 +86,31 @@ pub fn example(settings: &[Setting]) -> Value {
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
-/// A required secret that is copied from the vendor.
+/// A secret that is copied from the vendor.
 pub(crate) const fn vendor_secret(purpose: SecretPurpose, hint: &'static str) -> SettingValue {
     SettingValue::Secret(SecretValue { origin: SecretOrigin::Vendor, purpose, hint })
 }
 
-/// A required secret that the operator chooses.
+/// A secret that the operator chooses.
 pub(crate) const fn chosen_secret(purpose: SecretPurpose, hint: &'static str) -> SettingValue {
     SettingValue::Secret(SecretValue { origin: SecretOrigin::Operator, purpose, hint })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_needs_the_required_settings_and_no_others() {
+        for channel in crate::ALL {
+            let settings = example(channel.settings());
+            assert!(channel.line(&settings).is_ok(), "{}", channel.name());
+            for setting in channel.settings() {
+                let mut without = settings.clone();
+                without.as_object_mut().unwrap().remove(setting.name);
+                let (name, is_refused) = (setting.name, channel.line(&without).is_err());
+                assert_eq!(is_refused, setting.required, "{}.{name}", channel.name());
+            }
+        }
+    }
 }

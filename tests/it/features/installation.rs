@@ -8,16 +8,27 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use connector::{
+    app::settings::LineSettings,
+    domain::id::LineId,
+    port::{Http as _, Secrets as _},
+};
+use connector_aws::{
+    SecretsManager,
+    outgoing_http::{self, ReqwestHttp},
+};
+use connector_channels::Registration;
 use connector_lab::{
-    ACCOUNT, LabOptions, headless,
+    ACCOUNT, LabOptions, WHATSAPP_LINE, headless,
     liveengage::{Forms, InstallState, WebhookEvent, WebhookSettings},
 };
 use connector_liveengage::manifest::{Indications, manifest};
 use serde_json::Value;
 use url::Url;
 
+use crate::doors::listener;
 use crate::silence::WatchedLab;
-use crate::steps::{PHONE, desk, lab, opened, received, settled, soon};
+use crate::steps::{PHONE, desk, lab, opened, opened_on_whatsapp, received, settled, soon};
 
 /// The webhooks as an administrator enters them from the manifest. Only the scheme differs, because the lab has no certificate.
 fn from_manifest(webhook: &str) -> WebhookSettings {
@@ -99,4 +110,24 @@ async fn unknown_fields_and_values_of_tomorrow_change_nothing() {
     let report = headless::run(&lab).await;
     assert!(report.problems.is_empty(), "{:?}\n{}", report.problems, report.transcript);
     desk(&lab, "two conversations", |all| all.len() == 2).await;
+}
+
+/// What `connector channel register` does with the line's secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_calls_of_a_line_bring_its_webhooks_back_from_another_address() {
+    let lab = lab().await;
+    let elsewhere = listener().await;
+    lab.whatsapp().subscribe_webhook(elsewhere.uri().parse().unwrap()).await.unwrap();
+    let secrets = SecretsManager::new(aws_sdk_secretsmanager::Client::new(lab.aws().sdk_config()));
+    let secret = secrets.current(&format!("connector/line/{WHATSAPP_LINE}")).await.unwrap().value;
+    let line = LineSettings::read(&LineId::new(WHATSAPP_LINE).unwrap(), &secret).unwrap().line;
+    let webhook = format!("{}/channels/{WHATSAPP_LINE}", lab.api_url()).parse().unwrap();
+    let Registration::Calls(calls) = line.registration(&webhook) else { panic!("Meta has calls for it") };
+    let http = ReqwestHttp::new(outgoing_http::client().unwrap());
+    for call in calls {
+        line.registered(&http.call(call).await.unwrap()).unwrap();
+    }
+    opened_on_whatsapp(&lab, PHONE).await;
+    let posted = elsewhere.received_requests().await.unwrap();
+    assert!(posted.iter().all(|request| request.method == "GET"), "only the handshake went there");
 }

@@ -102,3 +102,16 @@ fn a_function_has_built_in_roots_unless_the_environment_names_others() {
         assert_eq!(RootCertificates::of(|name| set.contains(&name)), expected, "{set:?}");
     }
 }
+
+#[test]
+fn the_built_in_roots_have_the_authorities_of_aws_and_of_the_vendors() {
+    let has = |name: &str| {
+        let is_in = |subject: &[u8]| subject.windows(name.len()).any(|part| part == name.as_bytes());
+        webpki_roots::TLS_SERVER_ROOTS.iter().any(|root| is_in(&root.subject))
+    };
+    for name in ["Amazon Root CA 1", "DigiCert Global Root G2", "GlobalSign", "ISRG Root X1"] {
+        assert!(has(name), "{name}");
+    }
+    // Panics if no crypto provider, or more than one, is linked.
+    drop(built_in_roots());
+}
